@@ -1,0 +1,58 @@
+"""Which loss should I train with, and is the difference real?
+
+The short public list, loaded when it is first used: importing lesionkit imports neither
+torch nor pandas.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_PUBLIC = {
+    "LOSSES": "lesionkit.catalogue",
+    "MODELS": "lesionkit.catalogue",
+    "DATASETS": "lesionkit.catalogue",
+    "DEFINITIONS": "lesionkit.catalogue",
+    "PROTOCOLS": "lesionkit.config",
+    "RunConfig": "lesionkit.config",
+    "data_folder": "lesionkit.config",
+    "notebook_parameters": "lesionkit.parameters",
+    "prepare": "lesionkit.datasets.preparing",
+    "open_data": "lesionkit.datasets.preparing",
+    "open_prepared": "lesionkit.prepared",
+    "split": "lesionkit.splits",
+    "build_loss": "lesionkit.losses",
+    "build_model": "lesionkit.models",
+    "run": "lesionkit.experiment",
+    "RunRecord": "lesionkit.runs",
+    "find_records": "lesionkit.runs",
+    "load_table": "lesionkit.tables",
+    "read_sweep": "lesionkit.sweep",
+}
+_MODULES = (
+    "figures",
+    "loading",
+    "loss_study",
+    "losses",
+    "masks",
+    "metrics",
+    "ranking",
+    "splits",
+    "tables",
+)
+
+__all__ = [*_PUBLIC]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
+    if name in _MODULES:
+        return import_module(f"lesionkit.{name}")
+    raise AttributeError(f"module 'lesionkit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PUBLIC, *_MODULES])
