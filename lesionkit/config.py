@@ -1,0 +1,295 @@
+"""The parameters of one run, both papers' protocols, and where data/ is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from lesionkit import lookup
+from lesionkit.catalogue import DATASETS, DEFINITIONS, LOSSES, MODELS
+from lesionkit.parameters import checked, parameter, parameter_names
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+def in_checkout() -> bool:
+    """Whether this package lies in its source tree rather than in site-packages."""
+    return (CHECKOUT / "notebooks").is_dir() and (CHECKOUT / "pyproject.toml").is_file()
+
+
+def data_folder() -> Path:
+    """Where raw/, prepared/, splits/ and runs/ are: LESIONKIT_DATA, or data/."""
+    named = os.environ.get("LESIONKIT_DATA")
+    if named:
+        return Path(named).expanduser().resolve()
+    return (CHECKOUT if in_checkout() else Path.cwd()) / "data"
+
+
+def notebook_folder() -> Path:
+    """Where the numbered notebooks are: the checkout's, or the installed copy."""
+    return (CHECKOUT if in_checkout() else Path(__file__).parent) / "notebooks"
+
+
+@dataclass(frozen=True)
+class ProtocolEntry:
+    """The fixed settings of a paper; every RunConfig parameter left open gets these."""
+
+    title: str
+    source: str
+    cost: str
+    settings: dict[str, Any]
+    variants: dict[str, str] = field(default_factory=dict)
+
+
+_SHARED = {
+    "split": "image",
+    "repeats": 5,
+    "sums": "batch",
+    "smooth": 1e-6,
+    "batch_size": 8,
+    "patience": 40,
+    "pretrained": False,
+    "dtype": "float32",
+    "deterministic": True,
+    "threads": 0,
+}
+
+PROTOCOLS = {
+    "demo": ProtocolEntry(
+        "A first look on the toy set",
+        "the kit's own",
+        "about a minute on two CPU cores",
+        _SHARED
+        | {
+            "definition": "A-gamma2",
+            "size": 64,
+            "resize": "bilinear",
+            "epochs": 20,
+            "learning_rate": 1e-3,
+            "weight_decay": 0.0,
+            "stop_rule": "at",
+            "scoring": "every_image",
+        },
+        {"unet": "smp_unet_resnet34", "deeplabv3plus": "smp_resnet50_rates_6_12_18"},
+    ),
+    # Paper A, II-4. Chosen where it is silent: see docs/protocols.md.
+    "paper_a": ProtocolEntry(
+        "Paper A as printed",
+        "paper A, II-4",
+        "3,600 trainings for the whole table",
+        _SHARED
+        | {
+            "definition": "A-printed",
+            "size": 224,
+            "resize": "bilinear",
+            "epochs": 200,
+            "learning_rate": 1e-3,
+            "weight_decay": 0.0,
+            "stop_rule": "at",
+            "scoring": "every_image",
+        },
+    ),
+    "paper_a_public": ProtocolEntry(
+        "Paper A as the public re-run has it",
+        "read in the re-run's code; weights not pretrained is a stated deviation",
+        "3,600 trainings for the whole table",
+        _SHARED
+        | {
+            "definition": "A-meanfirst",
+            "size": 224,
+            "resize": "nearest",
+            "epochs": 200,
+            "learning_rate": 1e-4,
+            "weight_decay": 1e-8,
+            "stop_rule": "after",
+            "scoring": "full_batches",
+        },
+        {"esfpnet": "esfpnet_t", "ducknet": "ducknet_34"},
+    ),
+}
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """The parameters of one run. None means: as the protocol (or definition) has it.
+
+    Raises:
+        ValueError: a name or a number that is not allowed; the text says what is.
+        TypeError: a value of the wrong type.
+    """
+
+    loss: str = parameter("ioufocal", str, "one of lesionkit.LOSSES")
+    model: str = parameter("unet", str, "one of lesionkit.MODELS")
+    dataset: str = parameter("toy", str, "one of lesionkit.DATASETS or a prepared set")
+    protocol: str = parameter("demo", str, "one of lesionkit.PROTOCOLS")
+    repeat: int = parameter(0, int, "which repetition, 0 to repeats - 1", low=0)
+    definition: str | None = parameter(None, str, "formula of the focal term")
+    variant: str | None = parameter(None, str, "exact network behind the model's name")
+    alpha: float | None = parameter(None, float, "focal weight", low=0, high=1)
+    gamma: float | None = parameter(None, float, "focusing exponent", low=0)
+    beta: float | None = parameter(
+        None, float, "weight of Dice in custom", low=0, high=1
+    )
+    sums: str | None = parameter(None, str, "region sums", one_of=("batch", "image"))
+    smooth: float | None = parameter(None, float, "region smoothing", low=0)
+    focal_form: str | None = parameter(
+        None, str, "form of the focal term", one_of=("pixel", "meanfirst")
+    )
+    alpha_form: str | None = parameter(
+        None, str, "what alpha multiplies", one_of=("alpha_t", "constant")
+    )
+    pretrained: bool | None = parameter(None, bool, "start from library weights")
+    size: int | None = parameter(None, int, "side of the prepared images", low=8)
+    resize: str | None = parameter(
+        None, str, "how images are resized", one_of=("bilinear", "nearest")
+    )
+    split: str | None = parameter(None, str, "split kind", one_of=("image", "group"))
+    split_seed: int | None = parameter(None, int, "42 + repeat when None", low=0)
+    init_seed: int | None = parameter(None, int, "42 + repeat when None", low=0)
+    repeats: int | None = parameter(None, int, "number of repetitions", low=1)
+    batch_size: int | None = parameter(None, int, "images in a step", low=1)
+    epochs: int | None = parameter(None, int, "at most this many", low=1)
+    patience: int | None = parameter(None, int, "epochs without a better one", low=1)
+    stop_rule: str | None = parameter(
+        None, str, "stop at or after patience", one_of=("at", "after")
+    )
+    learning_rate: float | None = parameter(None, float, "Adam's step", low=0)
+    weight_decay: float | None = parameter(None, float, "Adam's L2 term", low=0)
+    scoring: str | None = parameter(
+        None, str, "which images count", one_of=("every_image", "full_batches")
+    )
+    dtype: str | None = parameter(
+        None, str, "arithmetic of the network", one_of=("float32", "bfloat16")
+    )
+    deterministic: bool | None = parameter(None, bool, "repeatable kernels only")
+    threads: int | None = parameter(None, int, "CPU threads, 0: all cores", low=0)
+    device: str = parameter("auto", str, "device", one_of=("auto", "cpu", "cuda"))
+    keep_weights: str = parameter(
+        "best", str, "weights kept", one_of=("best", "half", "none")
+    )
+    save_seconds: float = parameter(30.0, float, "at most this much lost", low=0)
+
+    def __post_init__(self) -> None:
+        for rule in fields(self):
+            value = checked(rule.name, getattr(self, rule.name), rule.metadata)
+            object.__setattr__(self, rule.name, value)
+        _check_names(self)
+        repeats = self.repeats or PROTOCOLS[self.protocol].settings["repeats"]
+        if self.repeat >= repeats:
+            raise ValueError(
+                f"repeat must be 0 to {repeats - 1}, got {self.repeat}. "
+                f"For more repetitions: -p repeats {max(12, self.repeat + 1)}"
+            )
+
+    def resolved(self) -> RunConfig:
+        """The same run with every open parameter filled in.
+
+        What a loss has no use for (the alpha of IoU, say) stays None.
+        """
+        protocol = PROTOCOLS[self.protocol]
+        entry = MODELS[self.model]
+        loss = LOSSES[self.loss]
+        open_values = dict(protocol.settings)
+        open_values["variant"] = protocol.variants.get(self.model, entry.default)
+        open_values["split_seed"] = open_values["init_seed"] = 42 + self.repeat
+        if "focal" in (self.loss, *loss.parts):
+            definition = DEFINITIONS[self.definition or open_values["definition"]]
+            for name in ("alpha", "gamma", "focal_form", "alpha_form"):
+                open_values[name] = definition[name]
+        filled = {
+            rule.name: open_values.get(rule.name)
+            for rule in fields(self)
+            if getattr(self, rule.name) is None
+        }
+        return replace(self, **filled)
+
+    def identity(self) -> dict[str, Any]:
+        """Every resolved parameter that can change the result, by name."""
+        values = asdict(self.resolved())
+        return {name: values[name] for name in values if name not in _NO_RESULT}
+
+    @property
+    def run_id(self) -> str:
+        """Where the record is below runs/: two different runs never share it.
+
+        The last part carries eight hex digits of a hash when a parameter differs
+        from the protocol's own.
+        """
+        mine = self.identity()
+        plain = RunConfig(
+            loss=self.loss,
+            model=self.model,
+            dataset=self.dataset,
+            protocol=self.protocol,
+            repeat=self.repeat,
+            definition=self.definition,
+            repeats=self.repeats,
+        ).identity()
+        other = {name: value for name, value in mine.items() if value != plain[name]}
+        last = f"repeat{self.repeat}"
+        if other:
+            text = json.dumps(other, sort_keys=True)
+            last += "-" + hashlib.sha256(text.encode()).hexdigest()[:8]
+        path = (self.protocol, self.dataset, self.model, self.loss, mine["definition"])
+        return "/".join((*path, last))
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the run record."""
+        return data_folder() / "runs" / self.run_id
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> RunConfig:
+        """A config from names and values, refusing a name that is no parameter."""
+        names = [rule.name for rule in fields(cls)]
+        for name in values:
+            if name not in names:
+                raise lookup.unknown("parameter", name, names)
+        return cls(**values)
+
+    @classmethod
+    def from_notebook(cls, namespace: Mapping[str, Any]) -> RunConfig:
+        """The config a notebook's parameters describe.
+
+        Judged are the names assigned in the parameters cell (a cell of annotated
+        literals) and in the cell that papermill injects, which begins with
+        "# Parameters"; anything defined elsewhere in the notebook is left alone.
+
+        Args:
+            namespace: the notebook's globals().
+
+        Raises:
+            ValueError: a misspelt parameter; the text gives the nearest right name.
+            TypeError: a value of the wrong type.
+        """
+        names = parameter_names(namespace, [rule.name for rule in fields(cls)])
+        return cls.from_mapping({name: namespace[name] for name in names})
+
+
+# Where and how a run is executed or stored; these do not change what is computed.
+_NO_RESULT = ("repeats", "device", "keep_weights", "save_seconds")
+
+
+def _check_names(config: RunConfig) -> None:
+    """Refuse names the catalogue does not have."""
+    lookup.find("loss", config.loss, LOSSES)
+    lookup.find("protocol", config.protocol, PROTOCOLS)
+    model = lookup.find("model", config.model, MODELS)
+    if config.variant is not None:
+        lookup.find(f"variant of {config.model}", config.variant, model.variants)
+    if config.definition is not None:
+        lookup.find("definition", config.definition, DEFINITIONS)
+    known = [name for name in DATASETS if name != "folder"] + prepared_names()
+    if config.dataset not in known:
+        raise lookup.unknown("dataset", config.dataset, dict.fromkeys(known))
+
+
+def prepared_names() -> list[str]:
+    """Names of the data sets that have a prepared form here."""
+    root = data_folder() / "prepared"
+    return sorted(p.parent.parent.name for p in root.glob("*/*/manifest.json"))

@@ -1,0 +1,44 @@
+"""A name to its entry, with one wording for a name that does not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+
+class UnknownName(ValueError):
+    """A name that is not one of those there are."""
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The known name closest to `name`, or None when none is close."""
+    known = {known.lower(): known for known in names}
+    close = get_close_matches(str(name).lower(), known, n=1, cutoff=0.5)
+    return known[close[0]] if close else None
+
+
+def unknown(kind: str, name: object, names: Iterable[str]) -> UnknownName:
+    """The error for a name that is not one of `names`: what came, what is allowed."""
+    names = list(names)
+    near = nearest(str(name), names)
+    hint = f" Did you mean {near!r}?" if near else ""
+    return UnknownName(f"unknown {kind} {name!r}.{hint} One of: {', '.join(names)}.")
+
+
+def find(kind: str, name: object, table: Mapping[str, Any]) -> Any:
+    """The entry of `table` under `name`.
+
+    Raises:
+        UnknownName: no such name; the text gives the nearest one and all of them.
+    """
+    if isinstance(name, str) and name in table:
+        return table[name]
+    raise unknown(kind, name, table)
+
+
+def resolve(target: str) -> Any:
+    """The object a catalogue target such as "lesionkit.losses:IoULoss" names."""
+    module, _, attribute = target.partition(":")
+    return getattr(import_module(module), attribute)

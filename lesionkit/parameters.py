@@ -1,0 +1,99 @@
+"""One parameter of a run: its type, its limits, and its place in a notebook."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Any
+
+from lesionkit import lookup
+
+
+def parameter(default: Any, kind: type, says: str, **rules: Any) -> Any:
+    """A RunConfig field with its type, its manual line and its rules."""
+    return field(default=default, metadata={"kind": kind, "says": says, **rules})
+
+
+def checked(name: str, value: Any, rules: Mapping[str, Any]) -> Any:
+    """The value in its type, or an error that says what is allowed and what came."""
+    kind = rules["kind"]
+    if value is None:
+        return None
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        allowed = "True or False" if kind is bool else f"of type {kind.__name__}"
+        raise TypeError(
+            f"{name} ({rules['says']}) must be {allowed}, "
+            f"got {value!r} of type {type(value).__name__}"
+        )
+    if "one_of" in rules and value not in rules["one_of"]:
+        raise lookup.unknown(name, value, rules["one_of"])
+    low, high = rules.get("low", float("-inf")), rules.get("high", float("inf"))
+    if kind in (int, float) and not (low <= value <= high and value < float("inf")):
+        limit = f"{low} to {high}" if "high" in rules else f"{low} or more"
+        raise ValueError(f"{name} ({rules['says']}) must be {limit}, got {value}")
+    return value
+
+
+def parameter_names(namespace: Mapping[str, Any], known: list[str]) -> list[str]:
+    """Names assigned in the parameter cells, in the order of their first use."""
+    cells = namespace.get("In")
+    if cells is None:  # a script: only annotated names can be told from others
+        return [n for n in namespace.get("__annotations__", {}) if n in namespace]
+    names: dict[str, None] = {}
+    for cell in cells:
+        names.update(dict.fromkeys(_names_of_cell(cell, known)))
+    return [name for name in names if name in namespace]
+
+
+def _names_of_cell(cell: str, known: list[str]) -> list[str]:
+    """Names a parameter cell assigns; nothing for every other cell."""
+    if cell.lstrip().startswith("# Parameters"):
+        assigned = [s for s in _statements(cell) if isinstance(s, ast.Assign)]
+        targets = [statement.targets[0] for statement in assigned]
+        return [target.id for target in targets if isinstance(target, ast.Name)]
+    names = [statement.target.id for statement in _annotated(cell)]
+    return names if set(names) & set(known) else []
+
+
+def _annotated(cell: str) -> list[ast.AnnAssign]:
+    """The statements of a cell that is nothing but annotated names."""
+    statements = _statements(cell)
+    fits = [isinstance(s, ast.AnnAssign) for s in statements]
+    return statements if all(fits) else []
+
+
+def _statements(cell: str) -> list[ast.stmt]:
+    """The statements of a cell, none for a magic or a shell line."""
+    try:
+        return ast.parse(cell).body
+    except SyntaxError:
+        return []
+
+
+def notebook_parameters(namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a notebook's parameters, refused if misspelt or mistyped.
+
+    Allowed are the names of the parameters cell, with the types of its annotations.
+
+    Args:
+        namespace: the notebook's globals().
+
+    Raises:
+        ValueError: papermill passed a name that the parameters cell does not have.
+        TypeError: a value of the wrong type.
+    """
+    kinds: dict[str, str] = {}
+    for cell in namespace.get("In", ()):
+        for statement in _annotated(cell):
+            kinds[statement.target.id] = ast.unparse(statement.annotation)
+    known = {"str": str, "int": int, "float": float, "bool": bool}
+    values = {}
+    for name in parameter_names(namespace, list(kinds)):
+        if name not in kinds:
+            raise lookup.unknown("parameter", name, kinds)
+        rules = {"kind": known[kinds[name]], "says": "a parameter of this notebook"}
+        values[name] = checked(name, namespace[name], rules)
+    return values
