@@ -1,0 +1,91 @@
+"""DeepLab-V3+: atrous spatial pyramid pooling and a small decoder on a ResNet.
+
+Paper: Chen, Zhu, Papandreou, Schroff and Adam, "Encoder-Decoder with Atrous Separable
+Convolution for Semantic Image Segmentation", ECCV 2018. It adds to DeepLab-V3 a decoder
+that joins the pyramid with a low-level map, and separable atrous convolutions.
+
+    image
+      | ResNet, output stride 16           low-level map, stride 4
+      |------------------------------------------.
+    ASPP: 1x1 | rate 6 | rate 12 | rate 18 | pool |
+      | concat, 1x1, dropout 0.5            conv1x1 to 48
+      | separable 3x3                             |
+      | bilinear x 4                              |
+      '---------------- concat -------------------'
+                          | separable 3x3
+                        conv1x1
+                          | bilinear x 4
+                        logits
+
+    variant                        parameters    MACs of 224 x 224
+    smp_resnet101_rates_6_12_18    45,669,713    10.71 G
+    smp_resnet50_rates_6_12_18     26,677,585     7.00 G
+
+The graph is segmentation-models-pytorch's. It differs from the paper: all three blocks
+of the last ResNet stage are dilated by 2; there is a separable 3x3 after the pyramid
+and only one, not two, after the concat; no norm stands between depthwise and
+pointwise. The library's default rates 12, 24, 36 belong to output stride 8: we pass the
+paper's 6, 12, 18 for output stride 16. The paper's best encoder is Xception; the
+study's is a ResNet.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import segmentation_models_pytorch as smp
+from torch import Tensor, nn
+
+from lesionkit import lookup
+from lesionkit.models.blocks import check_sides, downloading
+
+ENCODERS = {
+    "smp_resnet101_rates_6_12_18": "resnet101",
+    "smp_resnet50_rates_6_12_18": "resnet50",
+}
+
+
+def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
+    """DeepLab-V3+ on ResNet-101 or ResNet-50."""
+    encoder = lookup.find("variant", variant, ENCODERS)
+    with downloading(f"{encoder}.tv_in1k") if pretrained else nullcontext():
+        network = smp.DeepLabV3Plus(
+            encoder,
+            encoder_weights="imagenet" if pretrained else None,
+            encoder_output_stride=16,
+            decoder_atrous_rates=(6, 12, 18),
+            in_channels=in_channels,
+            classes=1,
+        )
+    return DeepLabV3Plus(network)
+
+
+class DeepLabV3Plus(nn.Module):
+    """Encoder, decoder with the pyramid, segmentation head; the library's graph.
+
+    Its state dict has the library's names.
+
+    Shape:
+        image: (N, C, H, W) float, H and W multiples of 16
+        returns: (N, 1, H, W) float, logits
+
+    Raises:
+        ValueError: a side of the image is not a multiple of 16.
+
+    Source: Chen et al. 2018, Fig. 2; segmentation-models-pytorch's DeepLabV3Plus.
+    """
+
+    def __init__(self, network: smp.DeepLabV3Plus):
+        super().__init__()
+        self.encoder = network.encoder
+        self.decoder = network.decoder
+        self.segmentation_head = network.segmentation_head
+
+    def heads(self, image: Tensor) -> list[Tensor]:
+        """The one head's logits, at the image's size."""
+        check_sides(image, multiple_of=16)
+        return [self.segmentation_head(self.decoder(self.encoder(image)))]
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits at the image's size."""
+        return self.heads(image)[0]

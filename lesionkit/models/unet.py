@@ -1,0 +1,220 @@
+"""U-Net: a contracting and an expanding path, joined at every level by a skip.
+
+Paper: Ronneberger, Fischer and Brox, "U-Net: Convolutional Networks for Biomedical
+Image Segmentation", MICCAI 2015. It adds the expanding path with as many channels as
+the contracting one, and skips that are concatenated, not summed.
+
+    image                                            logits
+      |                                                | conv1x1
+     64 ----------------------- skip ---------------- 64
+      | pool                                           | up
+    128 ------------------ skip ---------------- 128
+      | pool                                      | up
+    256 ------------- skip ----------- 256
+      | pool                            | up         each number: a double conv
+    512 -------- skip ------ 512                     of that many channels
+      | pool                  | up
+      '-------- 1024 ---------'
+
+    variant                   norm  up                    parameters   MACs of 224 x 224
+    unet_bn_transposed        BN    transposed 2x2        31,037,633   36.88 G
+    unet_2015_same_padding    none  transposed 2x2        31,031,745   36.88 G
+    unet_bn_bilinear          BN    bilinear, half bottom 17,262,977   30.61 G
+    unet_bn_nearest_conv      BN    nearest, conv3x3      34,527,041   50.03 G
+    smp_unet_resnet34         BN    nearest, ResNet-34    24,436,369    5.98 G
+
+"U-Net" in a table of results may be any of these. The paper's net has no batch
+normalisation, unpadded convolutions (572 in, 388 out) and two output maps; all of ours
+pad, so that logits and image have one size, and give one map. The default is the form
+most used since, with batch normalisation. smp_unet_resnet34 has a ResNet-34 as
+contracting path and no skip at full size.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import segmentation_models_pytorch as smp
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lesionkit import lookup
+from lesionkit.models.blocks import (
+    DoubleConv,
+    check_sides,
+    downloading,
+    init_he_normal,
+)
+
+# variant -> what UNet is given
+OPTIONS = {
+    "unet_bn_transposed": {"up": "transposed", "pad": True},
+    "unet_2015_same_padding": {
+        "up": "transposed",
+        "norm": False,
+        "bias": True,
+        "dropout": 0.5,
+    },
+    "unet_bn_bilinear": {"up": "bilinear", "pad": True},
+    "unet_bn_nearest_conv": {"up": "nearest_conv", "bias": True},
+}
+
+
+def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
+    """One of the five networks called U-Net."""
+    if variant == "smp_unet_resnet34":
+        with downloading("resnet34.tv_in1k") if pretrained else nullcontext():
+            network = smp.Unet(
+                "resnet34",
+                encoder_weights="imagenet" if pretrained else None,
+                in_channels=in_channels,
+                classes=1,
+            )
+        return ResNetUNet(network)
+    model = UNet(in_channels, **lookup.find("variant", variant, OPTIONS))
+    if variant == "unet_2015_same_padding":
+        init_he_normal(model)
+    return model
+
+
+class UNet(nn.Module):
+    """Four steps down, four steps up, a skip between each two of one level.
+
+    Args:
+        in_channels: channels of the image.
+        up: `transposed`, `bilinear` or `nearest_conv`. With `bilinear` the bottom has
+            512 channels, since nothing halves them on the way up.
+        norm: batch normalisation after each convolution.
+        bias: a bias in each convolution.
+        pad: take any side from 16 on: where halving rounded a level down, what comes
+            up is padded with zeros to its skip. Otherwise a multiple of 16 is asked.
+        dropout: rate after the bottom's double conv.
+
+    Shape:
+        image: (N, in_channels, H, W) float
+        returns: (N, 1, H, W) float, logits
+
+    Raises:
+        ValueError: a side of the image is not allowed.
+
+    Source: Ronneberger et al. 2015, Fig. 1; He-normal weights of the 2015 variant from
+    section 3, of the others PyTorch's own.
+    Chosen: dropout 0.5 at the bottom, in the 2015 variant alone. The paper has
+    "drop-out layers at the end of the contracting path" and gives no rate.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        *,
+        up: str = "transposed",
+        norm: bool = True,
+        bias: bool = False,
+        pad: bool = False,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        self.pad = pad
+        options = {"norm": norm, "bias": bias}
+        bottom = 512 if up == "bilinear" else 1024
+        widths = (64, 128, 256, 512, bottom)
+        self.contracting = nn.ModuleList(
+            DoubleConv(wide, width, **options)
+            for wide, width in zip((in_channels, *widths), widths, strict=False)
+        )
+        self.pool = nn.MaxPool2d(2)
+        self.dropout = nn.Dropout(dropout)
+        self.expanding = nn.ModuleList()
+        wide = bottom
+        for width in reversed(widths[:4]):
+            # bilinear keeps the channels, so each level leaves what the next one has
+            out = max(width // 2, 64) if up == "bilinear" else width
+            self.expanding.append(Expand(wide, width, out, up=up, **options))
+            wide = out
+        self.output = nn.Conv2d(64, 1, 1)
+
+    def heads(self, image: Tensor) -> list[Tensor]:
+        """The one head's logits, at the image's size."""
+        check_sides(image, multiple_of=1 if self.pad else 16, at_least=16)
+        features = self.contracting[0](image)
+        skips = []
+        for double_conv in self.contracting[1:]:
+            skips.append(features)
+            features = double_conv(self.pool(features))
+        features = self.dropout(features)  # (N, bottom, H/16, W/16)
+        for expand in self.expanding:
+            features = expand(features, skips.pop())
+        return [self.output(features)]
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits at the image's size."""
+        return self.heads(image)[0]
+
+
+class Expand(nn.Module):
+    """Features twice as large, joined with the skip: skip first, then double conv."""
+
+    def __init__(
+        self, wide: int, skip: int, out: int, *, up: str, norm: bool, bias: bool
+    ):
+        super().__init__()
+        if up == "bilinear":
+            self.up = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)
+            joined = skip + wide
+            middle = joined // 2
+        else:
+            self.up = _up_and_halve(up, wide)
+            joined = skip + wide // 2
+            middle = out
+        self.double_conv = DoubleConv(joined, out, middle=middle, norm=norm, bias=bias)
+
+    def forward(self, features: Tensor, skip: Tensor) -> Tensor:
+        features = self.up(features)
+        rows = skip.shape[-2] - features.shape[-2]
+        columns = skip.shape[-1] - features.shape[-1]
+        if rows or columns:
+            left, top = columns // 2, rows // 2
+            features = F.pad(features, (left, columns - left, top, rows - top))
+        return self.double_conv(torch.cat([skip, features], dim=1))
+
+
+def _up_and_halve(up: str, wide: int) -> nn.Module:
+    """Twice the size, half the channels."""
+    ups = {
+        "transposed": lambda: nn.ConvTranspose2d(wide, wide // 2, 2, stride=2),
+        "nearest_conv": lambda: nn.Sequential(
+            nn.Upsample(scale_factor=2, mode="nearest"),
+            nn.Conv2d(wide, wide // 2, 3, padding=1),
+            nn.BatchNorm2d(wide // 2),
+            nn.ReLU(inplace=True),
+        ),
+    }
+    return lookup.find("up", up, ups)()
+
+
+class ResNetUNet(nn.Module):
+    """U-Net with ResNet-34 as contracting path; the library's graph.
+
+    Its state dict has the library's names.
+
+    Shape:
+        image: (N, C, H, W) float, any size
+        returns: (N, 1, H, W) float, logits
+
+    Source: segmentation-models-pytorch's Unet, after Ronneberger et al. 2015.
+    """
+
+    def __init__(self, network: smp.Unet):
+        super().__init__()
+        self.encoder = network.encoder
+        self.decoder = network.decoder
+        self.segmentation_head = network.segmentation_head
+
+    def heads(self, image: Tensor) -> list[Tensor]:
+        """The one head's logits, at the image's size."""
+        return [self.segmentation_head(self.decoder(self.encoder(image)))]
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits at the image's size."""
+        return self.heads(image)[0]

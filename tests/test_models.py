@@ -1,0 +1,367 @@
+"""Every model and variant of the catalogue goes through the same tests."""
+
+import json
+import math
+import socket
+from ast import literal_eval
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+from golden_rule import distance, fill_, make_input, multiset, summarise
+from safetensors.torch import save_file
+from torch import nn
+from torchvision.models import resnet50
+
+from lesionkit.catalogue import MODELS
+from lesionkit.models import build_model
+from lesionkit.models.blocks import DoubleConv, check_sides, init_he_normal
+from lesionkit.models.fcn import _init_bilinear
+
+GOLDEN = json.loads((Path(__file__).parent / "fixtures/golden.json").read_text())
+VARIANTS = [(name, variant) for name in MODELS for variant in MODELS[name].variants]
+# Those whose arithmetic is run in the fast suite; of the others only shapes and texts.
+FAST = {
+    ("unet", "unet_bn_transposed"),
+    ("unet", "smp_unet_resnet34"),
+    ("unetplusplus", "unetpp_bn_bilinear_4heads"),
+}
+COMPUTED = [
+    pytest.param(*pair, marks=() if pair in FAST else pytest.mark.slow)
+    for pair in VARIANTS
+]
+PRETRAINED = [pair for pair in VARIANTS if MODELS[pair[0]].variants[pair[1]].pretrained]
+SCRATCH = [pair for pair in VARIANTS if pair not in PRETRAINED]
+STRIDED = [
+    pair for pair in VARIANTS if MODELS[pair[0]].variants[pair[1]].multiple_of > 1
+]
+# (eps, momentum) of a variant's BatchNorm layers where they are not PyTorch's own
+BATCH_NORM = {}
+
+every_variant = pytest.mark.parametrize(("name", "variant"), VARIANTS)
+every_variant_computed = pytest.mark.parametrize(("name", "variant"), COMPUTED)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """On shared cores two threads wait for each other: up to five times slower."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def seeded(name, variant, **options):
+    torch.manual_seed(0)
+    return build_model(name, variant=variant, **options)
+
+
+def shapes_only(name, variant, **options):
+    """The model on the meta device: shapes without numbers, in no time."""
+    with torch.device("meta"):
+        return build_model(name, variant=variant, **options).eval()
+
+
+def batch_norms(model):
+    kind = nn.modules.batchnorm._BatchNorm
+    return [module for module in model.modules() if isinstance(module, kind)]
+
+
+@pytest.fixture
+def offline(monkeypatch, tmp_path):
+    """No network, and caches that are empty."""
+
+    def refuse(*args, **kwargs):
+        raise OSError("no network in tests")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+
+
+# what the network is made of
+
+
+@every_variant
+def test_parameters_are_as_many_as_published(name, variant):
+    count = sum(p.numel() for p in shapes_only(name, variant).parameters())
+    golden = GOLDEN[f"{name}/{variant}"]
+    unused = sum(math.prod(literal_eval(s)) * n for s, n in golden["unused"].items())
+    assert MODELS[name].variants[variant].parameters == count
+    assert golden["params"] in (count, count + unused)
+
+
+@every_variant
+def test_parameter_shapes_are_the_published_ones(name, variant):
+    golden = GOLDEN[f"{name}/{variant}"]
+    everything = Counter(golden["multiset"])
+    got = multiset(shapes_only(name, variant).parameters())
+    assert got in (everything, everything - Counter(golden["unused"]))
+
+
+@every_variant
+def test_batch_norm_has_the_published_eps_and_momentum(name, variant):
+    expected = BATCH_NORM.get((name, variant), (1e-5, 0.1))
+    norms = batch_norms(shapes_only(name, variant))
+    assert {(norm.eps, norm.momentum) for norm in norms} <= {expected}
+
+
+@every_variant
+def test_one_channel_changes_only_the_first_convolutions(name, variant):
+    three = shapes_only(name, variant).state_dict()
+    one = shapes_only(name, variant, in_channels=1).state_dict()
+    changed = {k: v.shape for k, v in one.items() if v.shape != three[k].shape}
+    assert three.keys() == one.keys()
+    assert changed
+    assert all(shape[1] < three[key].shape[1] for key, shape in changed.items())
+
+
+# what it computes
+
+
+@every_variant_computed
+def test_heads_equal_the_golden_ones(name, variant):
+    golden = GOLDEN[f"{name}/{variant}"]
+    order = [golden["main"]]
+    order += [i for i in range(len(golden["heads"])) if i != golden["main"]]
+    model = fill_(build_model(name, variant=variant))
+    with torch.no_grad():
+        heads = model.heads(make_input(2, golden["size"]))
+    got = [summarise(head) for head in heads]
+    # float64 sums in another order differ by 1e-12; another graph by 1e-2
+    assert distance(got[0], golden["heads"][golden["main"]]) < 1e-6
+    assert len(got) == len(order) == MODELS[name].variants[variant].heads
+    assert all(
+        min(distance(one, golden["heads"][i]) for one in got) < 1e-6 for i in order
+    )
+
+
+@every_variant_computed
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+def test_forward_is_the_first_head_at_the_images_size(name, variant, training):
+    model = seeded(name, variant).train(training)
+    image = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        torch.manual_seed(1)  # dropout
+        logits = model(image)
+        torch.manual_seed(1)
+        first = model.heads(image)[0]
+    resized = nn.functional.interpolate(first, (64, 64), mode="bilinear")
+    same = first if first.shape == logits.shape else resized
+    assert logits.shape == (2, 1, 64, 64)
+    torch.testing.assert_close(logits, same)
+
+
+@every_variant_computed
+def test_every_parameter_that_is_used_has_a_finite_gradient(name, variant):
+    model = seeded(name, variant).train()
+    heads = model.heads(torch.randn(2, 3, 64, 64))
+    sum(head.square().mean() for head in heads).backward()
+    without = multiset(p for p in model.parameters() if p.grad is None)
+    norms = [p.grad.norm() for p in model.parameters() if p.grad is not None]
+    assert all(head.isfinite().all() for head in heads)
+    assert torch.stack(norms).isfinite().all()
+    assert not without - Counter(GOLDEN[f"{name}/{variant}"]["unused"])
+
+
+@every_variant_computed
+def test_one_channel_gives_finite_logits(name, variant):
+    model = seeded(name, variant, in_channels=1).eval()
+    with torch.no_grad():
+        logits = model(torch.randn(1, 1, 64, 64))
+    assert logits.shape == (1, 1, 64, 64)
+    assert logits.isfinite().all()
+
+
+@every_variant_computed
+def test_logits_in_eval_mode_do_not_depend_on_the_rest_of_the_batch(name, variant):
+    model = seeded(name, variant).eval()
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        together, alone = model(images)[:1], model(images[:1])
+    # other batch sizes take other kernels: float32 rounding over many layers
+    assert (together - alone).abs().max() <= 1e-3 * alone.abs().max()
+
+
+@every_variant_computed
+def test_eval_mode_reads_the_running_statistics(name, variant):
+    model = seeded(name, variant).eval()
+    norms = batch_norms(model)
+    image = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        before = model(image)
+        for norm in norms:
+            norm.running_var.mul_(4)
+        after = model(image)
+    assert torch.equal(before, after) == (not norms)
+
+
+# what it takes
+
+
+@every_variant
+def test_sides_the_catalogue_allows_give_logits_of_that_size(name, variant):
+    step = MODELS[name].variants[variant].multiple_of
+    height, width = (70, 83) if step == 1 else (64 + step, 64 + 3 * step)
+    logits = shapes_only(name, variant)(torch.empty(1, 3, height, width, device="meta"))
+    assert logits.shape == (1, 1, height, width)
+
+
+@pytest.mark.parametrize(("name", "variant"), STRIDED)
+def test_other_sides_are_refused_with_the_allowed_ones(name, variant):
+    step = MODELS[name].variants[variant].multiple_of
+    image = torch.empty(1, 3, 2 * step, 2 * step + step // 2, device="meta")
+    sides = f"got {2 * step} x {2 * step + step // 2}"
+    message = f"both sides must be a multiple of {step}, {sides}"
+    with pytest.raises(ValueError, match=message):
+        shapes_only(name, variant)(image)
+
+
+def test_a_padding_unet_refuses_an_image_that_its_bottom_cannot_see():
+    with pytest.raises(ValueError, match="at least 16, got 8 x 40"):
+        build_model("unet")(torch.zeros(1, 3, 8, 40))
+
+
+def test_the_text_on_sides_gives_height_then_width():
+    with pytest.raises(ValueError, match="a multiple of 16, got 70 x 80"):
+        check_sides(torch.zeros(1, 3, 70, 80), multiple_of=16)
+
+
+# names
+
+
+def test_an_unknown_model_is_answered_with_the_nearest_one():
+    with pytest.raises(ValueError, match="unknown model 'u-net'. Did you mean 'unet'"):
+        build_model("u-net")
+
+
+def test_an_unknown_variant_is_answered_with_the_nearest_one():
+    near = "unknown variant of unet 'bn_bilinear'. Did you mean 'unet_bn_bilinear'"
+    with pytest.raises(ValueError, match=near):
+        build_model("unet", variant="bn_bilinear")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_no_variant_is_the_first_one_listed(name):
+    default = shapes_only(name, MODELS[name].default)
+    assert str(shapes_only(name, None)) == str(default)
+
+
+@pytest.mark.parametrize("in_channels", [0, -1, 1.0, "3"])
+def test_channels_that_are_no_positive_integer_are_refused(in_channels):
+    with pytest.raises(ValueError, match="in_channels must be an integer >= 1"):
+        build_model("unet", in_channels=in_channels)
+
+
+# weights
+
+
+@pytest.mark.parametrize(("name", "variant"), PRETRAINED)
+def test_pretrained_without_a_network_is_one_line_with_the_weights_id(
+    name, variant, offline
+):
+    weights_id = MODELS[name].variants[variant].pretrained
+    with pytest.raises(RuntimeError, match="could not be downloaded") as told:
+        build_model(name, variant=variant, pretrained=True)
+    assert repr(weights_id) in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(("name", "variant"), SCRATCH)
+def test_pretrained_where_there_are_no_weights_is_refused(name, variant):
+    with pytest.raises(ValueError, match=f"no pretrained encoder weights for {name}"):
+        build_model(name, variant=variant, pretrained=True)
+
+
+def test_a_pretrained_fcn_has_the_backbone_weights_torchvision_publishes(monkeypatch):
+    asked = []
+
+    def get_state_dict(weights, *args, **kwargs):
+        asked.append(str(weights))
+        state = resnet50(weights=None).state_dict()
+        return {**state, "conv1.weight": torch.full_like(state["conv1.weight"], 0.5)}
+
+    monkeypatch.setattr(
+        "torchvision.models._api.WeightsEnum.get_state_dict", get_state_dict
+    )
+    model = build_model(
+        "fcn", variant="tv_fcn_resnet50", in_channels=1, pretrained=True
+    )
+    assert asked == ["ResNet50_Weights.IMAGENET1K_V1"]
+    assert (model.backbone.conv1.weight == 1.5).all()  # one channel: three summed
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+def test_a_local_weights_file_gives_back_the_model_it_came_from(tmp_path, suffix):
+    path = tmp_path / f"weights{suffix}"
+    saved = seeded("unetplusplus", None).state_dict()
+    (save_file if suffix == ".safetensors" else torch.save)(saved, path)
+    torch.manual_seed(1)
+    loaded = build_model("unetplusplus", pretrained=path).state_dict()
+    assert all(torch.equal(loaded[key], saved[key]) for key in saved)
+
+
+def test_a_weights_file_of_another_network_is_refused_with_the_first_names(tmp_path):
+    path = tmp_path / "other.safetensors"
+    save_file({"nodes.0_0.0.weight": torch.zeros(1), "other": torch.zeros(1)}, path)
+    with pytest.raises(ValueError, match="does not fit the model: .* missing") as told:
+        build_model("unetplusplus", pretrained=str(path))
+    assert "1 tensors unexpected, the first 'other'" in str(told.value)
+    assert "of another shape, the first 'nodes.0_0.0.weight'" in str(told.value)
+
+
+def test_a_checkpoint_that_holds_more_than_tensors_is_refused(tmp_path):
+    torch.save({"model": {}, "epoch": 3}, tmp_path / "checkpoint.pt")
+    with pytest.raises(ValueError, match="must hold a state dict"):
+        build_model("unetplusplus", pretrained=tmp_path / "checkpoint.pt")
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+@pytest.mark.parametrize("content", [b"", b"no tensors here"])
+def test_a_file_that_holds_no_weights_is_refused_by_name(tmp_path, suffix, content):
+    path = tmp_path / f"notes{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"notes{suffix} is no readable weights file"):
+        build_model("unetplusplus", pretrained=path)
+
+
+def test_a_weights_file_whose_reading_would_run_code_is_refused(tmp_path):
+    torch.save(nn.Linear(1, 1), tmp_path / "model.pt")
+    with pytest.raises(ValueError, match="no readable weights file"):
+        build_model("unetplusplus", pretrained=tmp_path / "model.pt")
+
+
+def test_a_weights_file_that_is_not_there_is_named():
+    with pytest.raises(FileNotFoundError, match="no weights file 'nowhere.pt'"):
+        build_model("unetplusplus", pretrained="nowhere.pt")
+
+
+# blocks and first weights
+
+
+def test_he_normal_weights_keep_the_spread_from_convolution_to_convolution():
+    torch.manual_seed(0)
+    block = DoubleConv(64, 64, norm=False, bias=True)
+    init_he_normal(block)
+    with torch.no_grad():
+        first = block[0](torch.randn(2, 64, 32, 32))
+        second = block[3](first.relu())
+    # 64 channels are few: the ratio itself has a spread of some per cent
+    assert second.var() / first.var() == pytest.approx(1, abs=0.15)
+
+
+def test_a_transposed_convolution_counts_the_inputs_of_one_output():
+    torch.manual_seed(0)
+    layer = nn.ConvTranspose2d(512, 256, 2, stride=2)
+    init_he_normal(layer)
+    assert layer.weight.std().item() == pytest.approx((2 / 512) ** 0.5, rel=0.01)
+
+
+def test_the_upsampling_of_fcn8s_starts_bilinear():
+    layer = nn.ConvTranspose2d(1, 1, 4, 2, bias=False)
+    _init_bilinear(layer)
+    expected = torch.tensor([0.25, 0.75, 0.75, 0.25])
+    assert torch.equal(layer.weight[0, 0], expected[:, None] * expected)
