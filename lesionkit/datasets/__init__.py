@@ -1,0 +1,1 @@
+"""Raw files to the prepared form: one adapter per source."""

@@ -1,0 +1,298 @@
+"""One picture file to an array, whole or not at all, and arrays to another size."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from lesionkit.lookup import find
+
+# ISIC 2017's largest picture has 30 million. Pillow itself refuses above 179 million.
+PIXEL_LIMIT = 150_000_000
+RESIZES = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "nearest": Image.Resampling.NEAREST,
+}
+
+_ORIENTATION = 274  # the tag's number, in EXIF and in TIFF
+_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_OWN_PHOTOMETRICS = (0, 1, 2, 3)  # white is 0, black is 0, RGB, palette; else Pillow
+
+_Planes = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]
+
+
+@dataclass(frozen=True)
+class _Raster:
+    """One decoded picture, not yet turned."""
+
+    colour: np.ndarray  # (H, W, C), C 1 or 3, uint8 or uint16
+    alpha: np.ndarray | None = None  # (H, W)
+    index: np.ndarray | None = None  # (H, W), of a palette picture
+    orientation: int = 1
+
+
+def read_image(path: Path) -> np.ndarray:
+    """The picture as its file stores it: grey with one channel, colour with three.
+
+    A palette is applied, CMYK becomes RGB, 1 bit becomes 0 and 255. Alpha is dropped:
+    the stored colours stay, nothing is blended. 16-bit grey and 16-bit TIFF stay
+    uint16. The orientation tag is applied, to masks as well. A file with several
+    pictures (a phone's JPEG) gives the first; a TIFF of several pages is refused.
+
+    Shape:
+        returns: (H, W, C) uint8 or uint16, C 1 or 3
+
+    Raises:
+        ValueError: the file is empty, cut off, no picture, larger than PIXEL_LIMIT
+            pixels, or of a mode that cannot be kept; one line with the file's name.
+    """
+    raster = _decode(path)
+    return _turned(raster.colour, raster.orientation)
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """The mask as 0 (background) and 1 (lesion).
+
+    The first rule that fits decides:
+
+    1. palette: by index, not by the colour it shows; 0 is background;
+    2. alpha that is not constant: alpha is the mask, cut at half of its range;
+    3. no value above 1: a 0/1 mask, anything but 0 is lesion;
+    4. otherwise the mean of the channels, lesion above half of the type's range
+       (127.5 or 32767.5). Channels further apart than that are a coloured mask,
+       refused: the file does not say which colour is the lesion.
+
+    Shape:
+        returns: (H, W) uint8 of 0 and 1
+
+    Raises:
+        ValueError: as `read_image`, or the mask is coloured.
+    """
+    raster = _decode(path)
+    if raster.index is not None:
+        lesion = raster.index != 0
+    elif raster.alpha is not None and raster.alpha.min() != raster.alpha.max():
+        lesion = _cut(raster.alpha[..., None])
+    elif _coloured(raster.colour):
+        raise ValueError(
+            f"{path}: a coloured mask; save it as grey, with 0 for background"
+        )
+    else:
+        lesion = _cut(raster.colour)
+    return _turned(lesion.astype(np.uint8), raster.orientation)
+
+
+def resize_image(array: np.ndarray, size: int, resize: str = "bilinear") -> np.ndarray:
+    """The image at size x size, its aspect not kept, in its own type.
+
+    "bilinear" averages over all pixels it leaves out (antialiased); "nearest" picks.
+    uint16 is resized as float32, which holds all of its values, and rounded.
+
+    Args:
+        resize: one of RESIZES.
+
+    Shape:
+        array: (H, W, C) uint8 or uint16
+        returns: (size, size, C) of the same type
+
+    Raises:
+        ValueError: another shape or type, a size below 1, an unknown `resize`.
+    """
+    rule = find("resize", resize, RESIZES)
+    if array.ndim != 3 or array.dtype not in (np.uint8, np.uint16):
+        got = f"{array.shape} {array.dtype}"
+        raise ValueError(f"array must be (H, W, C) uint8 or uint16, got {got}")
+    planes = [_resize_plane(plane, size, rule) for plane in np.moveaxis(array, 2, 0)]
+    return np.stack(planes, axis=2)
+
+
+def resize_mask(array: np.ndarray, size: int) -> np.ndarray:
+    """The mask at size x size, each pixel taken from the nearest one.
+
+    Shape:
+        array: (H, W) uint8 of 0 and 1
+        returns: (size, size) uint8 of 0 and 1
+
+    Raises:
+        ValueError: another shape or type, a size below 1.
+    """
+    if array.ndim != 2 or array.dtype != np.uint8:
+        raise ValueError(f"array must be (H, W) uint8, got {array.shape} {array.dtype}")
+    return _resize_plane(array, size, Image.Resampling.NEAREST)
+
+
+def _resize_plane(plane: np.ndarray, size: int, rule: Image.Resampling) -> np.ndarray:
+    """One channel at size x size."""
+    if size < 1:
+        raise ValueError(f"size must be 1 or more, got {size}")
+    dtype = np.uint8 if plane.dtype == np.uint8 else np.float32
+    stored = np.ascontiguousarray(plane, dtype)
+    resized = np.asarray(Image.fromarray(stored).resize((size, size), rule))
+    if plane.dtype == np.uint8:
+        return resized.copy()  # Pillow's own memory is read-only
+    return np.clip(np.rint(resized), 0, 65535).astype(np.uint16)
+
+
+def _decode(path: Path) -> _Raster:
+    """The whole picture, or a ValueError of one line that begins with its path."""
+    data = path.read_bytes()
+    if not data:
+        raise ValueError(f"{path}: the file is empty (0 bytes)")
+    decode = _decode_tiff if data[:4] in _TIFF_STARTS else _decode_pillow
+    try:
+        return decode(data)
+    except MemoryError:
+        raise
+    except Exception as error:  # decoders fail on broken files in many ways
+        known = isinstance(error, ValueError | OSError)
+        reason = str(error) if known else f"cannot be decoded, {error!r}"
+        raise ValueError(f"{path}: {' '.join(reason.split())}") from error
+
+
+def _check_pixels(width: int, height: int) -> None:
+    """Refuse from the header, before any memory is taken."""
+    if width * height > PIXEL_LIMIT:
+        raise ValueError(
+            f"{width} x {height} pixels are more than the limit of {PIXEL_LIMIT:,}"
+        )
+
+
+def _decode_pillow(data: bytes) -> _Raster:
+    """A picture Pillow knows, decoded to its last row."""
+    if ImageFile.LOAD_TRUNCATED_IMAGES:
+        raise ValueError(
+            "PIL.ImageFile.LOAD_TRUNCATED_IMAGES would fill with grey; set it to False"
+        )
+    image = _open(data)
+    _check_pixels(*image.size)
+    if image.format == "PNG" and data[24] == 16 and data[25] != 0:
+        raise ValueError(
+            "colour PNG of 16 bits a channel would lose 8; save it as 8-bit or as TIFF"
+        )
+    image.load()
+    colour, alpha, index = _planes(image)
+    return _Raster(colour, alpha, index, image.getexif().get(_ORIENTATION, 1))
+
+
+def _open(data: bytes) -> Image.Image:
+    """The header; our own pixel limit replaces Pillow's warning."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            return Image.open(BytesIO(data))
+    except Image.DecompressionBombError:
+        raise ValueError(f"more pixels than the limit of {PIXEL_LIMIT:,}") from None
+    except UnidentifiedImageError:
+        raise ValueError(
+            f"not a picture that can be read; it begins with {data[:16]!r}"
+        ) from None
+
+
+def _planes(image: Image.Image) -> _Planes:
+    """Colour (H, W, C), alpha and palette index of a loaded Pillow image."""
+    mode = image.mode
+    if mode == "P":
+        return np.asarray(image.convert("RGBA"))[..., :3], None, np.asarray(image)
+    if mode in ("1", "L"):
+        return np.asarray(image.convert("L"))[..., None], None, None
+    if mode in ("RGB", "CMYK", "YCbCr"):
+        return np.asarray(image.convert("RGB")), None, None
+    if mode in ("LA", "RGBA"):
+        values = np.asarray(image)
+        return values[..., :-1], values[..., -1], None
+    if mode == "I" or mode.startswith("I;16"):
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 65535:
+            raise ValueError("values outside 0 to 65535 are not supported")
+        return values.astype(np.uint16)[..., None], None, None
+    raise ValueError(
+        f"mode {mode!r} is not supported; save it as 8-bit or 16-bit grey or 8-bit RGB"
+    )
+
+
+def _decode_tiff(data: bytes) -> _Raster:
+    """A TIFF's one page, its channels counted, not guessed from the photometric tag."""
+    with tifffile.TiffFile(BytesIO(data)) as tiff:
+        page = tiff.pages[0]
+        _check_pixels(page.imagewidth, page.imagelength)
+        _check_page(page, len(data), sum(p.shape == page.shape for p in tiff.pages))
+        if page.photometric not in _OWN_PHOTOMETRICS:
+            return _decode_pillow(data)
+        orientation = page.tags.get(_ORIENTATION)
+        try:
+            values = page.asarray()
+        except ValueError as error:
+            # Pillow brings LZW and JPEG, but cuts 16-bit colour to 8 bits
+            narrow = page.samplesperpixel == 1 or page.dtype == np.uint8
+            if "imagecodecs" in str(error) and narrow:
+                return _decode_pillow(data)
+            raise
+        colour, alpha, index = _tiff_planes(page, values)
+    return _Raster(colour, alpha, index, int(orientation.value) if orientation else 1)
+
+
+def _check_page(page: tifffile.TiffPage, length: int, pages: int) -> None:
+    """Refuse what would be read in part: stacks, strips past the file's end."""
+    if pages > 1:
+        raise ValueError(f"the TIFF holds {pages} pages, one is expected")
+    if page.samplesperpixel > 4 or page.imagedepth > 1:
+        raise ValueError(f"TIFF of shape {page.shape} is not supported")
+    if page.dtype not in (bool, np.uint8, np.uint16):
+        raise ValueError(f"TIFF of type {page.dtype} is not supported")
+    strips = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    if not strips or any(not n or start + n > length for start, n in strips):
+        raise ValueError("TIFF file is truncated")
+
+
+def _tiff_planes(page: tifffile.TiffPage, values: np.ndarray) -> _Planes:
+    """Colour (H, W, C), alpha and palette index of a TIFF page."""
+    if values.dtype == bool:
+        values = values.astype(np.uint8) * 255
+    if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
+        if values.ndim != 2:
+            raise ValueError(f"palette TIFF of shape {page.shape} is not supported")
+        palette = (page.colormap >> 8).astype(np.uint8).T  # (256, 3)
+        return palette[values], None, values
+    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+        values = np.iinfo(values.dtype).max - values
+    if values.ndim == 2:
+        values = values[..., None]
+    elif page.axes == "SYX":
+        values = np.moveaxis(values, 0, 2)  # (H, W, samples)
+    if values.shape[2] in (2, 4):
+        return values[..., :-1], values[..., -1], None
+    return values, None, None
+
+
+def _coloured(colour: np.ndarray) -> bool:
+    """Whether the channels of any pixel differ by more than half of the range."""
+    first, *others = np.moveaxis(colour, 2, 0)
+    high = low = first
+    for plane in others:
+        high, low = np.maximum(high, plane), np.minimum(low, plane)
+    return bool((high - low).max() > np.iinfo(colour.dtype).max // 2)
+
+
+def _cut(values: np.ndarray) -> np.ndarray:
+    """(H, W, C) to (H, W): mean above half range; in a 0/1 mask, anything but 0."""
+    total = sum(plane.astype(np.uint32) for plane in np.moveaxis(values, 2, 0))
+    if values.max() <= 1:
+        return total > 0
+    return 2 * total > values.shape[2] * np.iinfo(values.dtype).max
+
+
+def _turned(array: np.ndarray, orientation: int) -> np.ndarray:
+    """The array as the orientation tag (1 to 8) says it is to be seen."""
+    if orientation in (5, 6, 7, 8):
+        array = np.swapaxes(array, 0, 1)
+    if orientation in (3, 4, 7, 8):
+        array = array[::-1]
+    if orientation in (2, 3, 6, 7):
+        array = array[:, ::-1]
+    return np.array(array)

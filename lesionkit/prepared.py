@@ -1,0 +1,169 @@
+"""The prepared form: one folder of arrays per data set and size.
+
+    prepared/<name>/<size>[-nearest]/
+        images.npy     (N, H, W, C) uint8 or uint16, C 1 or 3
+        masks.npy      (N, H, W) uint8, 0 background, 1 lesion
+        index.csv      file, content_hash, mask_hash, height, width, group, lesion_share
+        manifest.json  format, counts, settings, hashes of the files beside it
+
+Arrays are opened as memory maps: nothing is copied until it is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lesionkit.config import data_folder
+from lesionkit.files import sha256, whole_folder, write_json
+
+FORMAT = 1
+INDEX_COLUMNS = (
+    "file",  # path below the raw folder
+    "content_hash",  # SHA-256 of the image file
+    "mask_hash",  # SHA-256 of its mask files
+    "height",  # native, pixels
+    "width",
+    "group",  # patient or sequence; empty where unknown
+    "lesion_share",  # of the native mask, 0 to 1
+)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data set ready for training.
+
+    Attributes:
+        name: the data set's name.
+        images: (N, H, W, C) uint8 or uint16, C 1 or 3, a read-only memory map.
+        masks: (N, H, W) uint8, 0 background, 1 lesion, a read-only memory map.
+        index: a row an image, in the order of the arrays; see INDEX_COLUMNS.
+        manifest: what was prepared from what, with which settings.
+    """
+
+    name: str
+    folder: Path
+    images: np.ndarray
+    masks: np.ndarray
+    index: pd.DataFrame
+    manifest: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the raw content, the same at every size and in every folder."""
+        return self.manifest["fingerprint"]
+
+
+def prepared_folder(name: str, size: int, resize: str = "bilinear") -> Path:
+    """Where the prepared form of a data set is, whether there or not."""
+    suffix = "" if resize == "bilinear" else f"-{resize}"
+    return data_folder() / "prepared" / name / f"{size}{suffix}"
+
+
+def fingerprint(index: pd.DataFrame) -> str:
+    """Hash over all images and masks that does not depend on names or order."""
+    lines = sorted(index["content_hash"] + index["mask_hash"])
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def write(
+    folder: Path,
+    pairs: Iterable[tuple[np.ndarray, np.ndarray]],
+    rows: list[dict[str, Any]],
+    *,
+    shape: tuple[int, int, int],
+    dtype: str,
+    manifest: dict[str, Any],
+) -> None:
+    """Write a prepared form; it is there whole or not at all.
+
+    Args:
+        folder: where it will be.
+        pairs: image (H, W, C) and mask (H, W) for each row, in order; each pair may
+            complete its row (native size, lesion share) when it is drawn.
+        rows: index rows with the keys of INDEX_COLUMNS.
+        shape: (H, W, C) of every image.
+        dtype: "uint8" or "uint16".
+        manifest: settings to store beside the counts and hashes.
+
+    Raises:
+        ValueError: a pair is not of the stated shape, or a mask is not 0 and 1.
+    """
+    with whole_folder(folder) as part:
+        count = len(rows)
+        images = _new(part / "images.npy", (count, *shape), dtype)
+        masks = _new(part / "masks.npy", (count, *shape[:2]), "uint8")
+        for i, (image, mask) in enumerate(pairs):
+            if image.shape != shape or mask.shape != shape[:2] or mask.max() > 1:
+                raise ValueError(
+                    f"{rows[i]['file']}: prepared as image {image.shape} and mask "
+                    f"{mask.shape} up to {mask.max()}, expected {shape} and 0 or 1"
+                )
+            images[i], masks[i] = image, mask
+        images.flush()
+        masks.flush()
+        index = pd.DataFrame(rows, columns=list(INDEX_COLUMNS))
+        index.to_csv(part / "index.csv", index=False)
+        hashes = {p.name: sha256(p) for p in sorted(part.iterdir())}
+        counts = {"count": count, "shape": shape, "dtype": dtype}
+        facts = {"format": FORMAT, **counts, "fingerprint": fingerprint(index)}
+        write_json(part / "manifest.json", facts | manifest | {"sha256": hashes})
+
+
+def _new(path: Path, shape: tuple[int, ...], dtype: str) -> np.memmap:
+    """A new .npy file of this shape, mapped into memory."""
+    return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+
+
+def open_prepared(name: str, size: int = 224, *, resize: str = "bilinear") -> Prepared:
+    """A data set's prepared form, mapped and not copied.
+
+    Args:
+        name: one of lesionkit.DATASETS or the name a folder was prepared under.
+        size: side of the images, pixels.
+        resize: how images were resized, "bilinear" or "nearest".
+
+    Raises:
+        FileNotFoundError: it is not prepared; the text gives the command that does it.
+        ValueError: it was written by another format version.
+    """
+    folder = prepared_folder(name, size, resize)
+    if not (folder / "manifest.json").is_file():
+        option = "" if resize == "bilinear" else f" --resize {resize}"
+        raise FileNotFoundError(
+            f"data set {name!r} is not prepared at size {size}: no folder {folder}. "
+            f"Fill it with: lesionkit prepare {name} --raw DIR --size {size}{option}"
+        )
+    manifest = json.loads((folder / "manifest.json").read_text())
+    if manifest["format"] != FORMAT:
+        raise ValueError(
+            f"{folder}: prepared form of format {manifest['format']}, this version "
+            f"reads {FORMAT}. Prepare it again: lesionkit prepare {name} --force"
+        )
+    index = pd.read_csv(
+        folder / "index.csv", dtype={"file": str, "group": str}, keep_default_na=False
+    )
+    return Prepared(
+        name=name,
+        folder=folder,
+        images=np.load(folder / "images.npy", mmap_mode="r"),
+        masks=np.load(folder / "masks.npy", mmap_mode="r"),
+        index=index,
+        manifest=manifest,
+    )
+
+
+def verify(data: Prepared) -> list[str]:
+    """Files of a prepared form whose content is not what its manifest says."""
+    hashes = data.manifest["sha256"]
+    return [name for name in hashes if sha256(data.folder / name) != hashes[name]]
