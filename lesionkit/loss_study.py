@@ -1,0 +1,68 @@
+"""Losses looked at from outside: their value and gradient as curves and angles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import nn
+
+
+def pixel_curve(
+    loss: nn.Module, logits: np.ndarray, mask: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Value and slope of a loss on an image of one pixel, for each logit.
+
+    Args:
+        loss: logits and mask to a scalar.
+        logits: (K,) raw outputs.
+        mask: the pixel's ground truth, 0 or 1.
+
+    Returns:
+        Two (K,) arrays: the loss, and its derivative by the logit.
+    """
+    values, slopes = [], []
+    for logit in logits:
+        pixel = torch.full((1, 1, 1, 1), float(logit), dtype=torch.float64)
+        value = loss(pixel.requires_grad_(), torch.full_like(pixel, mask))
+        (slope,) = torch.autograd.grad(value, pixel)
+        values.append(value.item())
+        slopes.append(slope.item())
+    return np.array(values), np.array(slopes)
+
+
+def gradient(loss: nn.Module, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The gradient of a loss by the logits, in their shape."""
+    logits = logits.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(loss(logits, mask), logits)
+    return slope
+
+
+def gradient_cosines(
+    losses: Mapping[str, nn.Module], logits: torch.Tensor, mask: torch.Tensor
+) -> dict[str, dict[str, float]]:
+    """Cosine of the angle between the gradients of each two losses.
+
+    1 means that both push every logit in the same proportion: they differ only in the
+    length of the step.
+    """
+    unit = {}
+    for name, loss in losses.items():
+        slope = gradient(loss, logits, mask).flatten()
+        unit[name] = slope / slope.norm()
+    return {a: {b: float(unit[a] @ unit[b]) for b in unit} for a in unit}
+
+
+def example_logits(
+    mask: torch.Tensor, *, gap: float = 2.0, noise: float = 1.5, seed: int = 0
+) -> torch.Tensor:
+    """Logits as of a half-trained network: +-gap by class, plus normal noise.
+
+    Shape:
+        mask: (N, 1, H, W) of 0 and 1
+        returns: (N, 1, H, W) float64
+    """
+    random = torch.Generator().manual_seed(seed)
+    spread = torch.randn(mask.shape, generator=random, dtype=torch.float64)
+    return gap * (2 * mask.double() - 1) + noise * spread

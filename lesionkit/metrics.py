@@ -1,0 +1,249 @@
+"""Predicted masks to numbers: counts, Dice, IoU, precision, recall, PR curve and AP.
+
+The four counts of each image are the waist: every convention about empty images and
+averaging is applied to them afterwards, without the model.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from lesionkit.lookup import unknown
+
+METRICS = ("dice", "iou", "precision", "recall")
+AGGREGATIONS = ("image", "pooled")
+EMPTY = ("default", "one", "skip", "nan")
+
+
+def without_channel(values: ArrayLike | Tensor) -> Tensor:
+    """A tensor, (N, 1, H, W) turned into (N, H, W) so that both compare."""
+    if not isinstance(values, Tensor):  # read-only and reversed arrays are copied
+        values = torch.from_numpy(np.require(values, requirements=["C", "W"]))
+    return values.squeeze(1) if values.ndim == 4 else values
+
+
+def binary(name: str, values: Tensor) -> Tensor:
+    """`values` as bool, once they are known to be 0 and 1."""
+    if values.dtype == torch.bool:
+        return values
+    if ((values != 0) & (values != 1)).any():
+        low, high = values.min().item(), values.max().item()
+        raise ValueError(f"{name} values must be 0 or 1, got {low:g} to {high:g}")
+    return values.bool()
+
+
+def same_shape(name: str, values: Tensor, mask: Tensor) -> None:
+    """Refuse two shapes that differ: broadcasting would count pixels many times."""
+    if values.shape != mask.shape:
+        a, b = tuple(values.shape), tuple(mask.shape)
+        raise ValueError(f"{name} and mask must have one shape, got {a} and {b}")
+
+
+def counts(predicted: ArrayLike | Tensor, mask: ArrayLike | Tensor) -> Tensor:
+    """True positives, false positives, false negatives, true negatives of each image.
+
+    Shape:
+        predicted: (N, 1, H, W) or (N, H, W), 0 or 1 in any dtype
+        mask: the same, 0 background, 1 lesion
+        returns: (N, 4) int64: tp, fp, fn, tn
+
+    Raises:
+        ValueError: shapes differ or a value is not 0 or 1.
+
+    >>> counts(np.array([[[1, 1, 0, 0]]]), np.array([[[1, 0, 1, 0]]])).tolist()
+    [[1, 1, 1, 1]]
+    """
+    predicted, mask = without_channel(predicted), without_channel(mask)
+    same_shape("predicted", predicted, mask)
+    if predicted.ndim != 3:
+        shape = tuple(predicted.shape)
+        raise ValueError(f"predicted must be (N, 1, H, W) or (N, H, W), got {shape}")
+    predicted = binary("predicted", predicted).flatten(1)  # (N, H*W)
+    mask = binary("mask", mask).flatten(1)
+    tp = (predicted & mask).sum(1)
+    fp, fn = predicted.sum(1) - tp, mask.sum(1) - tp
+    return torch.stack((tp, fp, fn, mask.shape[1] - tp - fp - fn), 1)
+
+
+def as_table(counts: ArrayLike | Tensor) -> np.ndarray:
+    """Counts as an (N, 4) array on the CPU."""
+    counts = counts.cpu().numpy() if isinstance(counts, Tensor) else np.asarray(counts)
+    if counts.ndim != 2 or counts.shape[1] != 4:
+        raise ValueError(f"counts must be (N, 4): tp fp fn tn, got {counts.shape}")
+    if not (counts >= 0).all():
+        raise ValueError("counts must be 0 or more")
+    return counts
+
+
+def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """part / whole, NaN where the whole is 0."""
+    nothing = np.full(len(whole), np.nan)
+    return np.divide(part, whole, out=nothing, where=whole > 0)
+
+
+def per_image(
+    counts: ArrayLike | Tensor, empty: str = "default"
+) -> dict[str, np.ndarray]:
+    """Dice, IoU, precision and recall of each row of counts, NaN where undefined.
+
+        dice = 2 tp / (2 tp + fp + fn)      iou = tp / (tp + fp + fn)
+        precision = tp / (tp + fp)          recall = tp / (tp + fn)
+
+    Mask empty and prediction not: recall is undefined, the others are 0. Prediction
+    empty and mask not: precision is undefined, the others are 0.
+
+    Args:
+        counts: (N, 4) tp, fp, fn, tn.
+        empty: what an image is given whose mask and prediction are both empty:
+            "default" Dice and IoU 1, precision and recall NaN; "one" 1 for all four;
+            "skip" and "nan" NaN for all four.
+
+    Raises:
+        ValueError: counts are not (N, 4) or below 0, or empty is none of the names.
+
+    >>> values = per_image([[1, 1, 2, 0]])
+    >>> [round(float(value[0]), 4) for value in values.values()]
+    [0.4, 0.25, 0.5, 0.3333]
+    """
+    if empty not in EMPTY:
+        raise unknown("empty", empty, EMPTY)
+    tp, fp, fn, _ = as_table(counts).T
+    values = {
+        "dice": ratio(2 * tp, 2 * tp + fp + fn),
+        "iou": ratio(tp, tp + fp + fn),
+        "precision": ratio(tp, tp + fp),
+        "recall": ratio(tp, tp + fn),
+    }
+    ones = {"default": ("dice", "iou"), "one": METRICS}.get(empty, ())
+    for name in ones:
+        values[name][tp + fp + fn == 0] = 1.0
+    return values
+
+
+def scores(
+    counts: ArrayLike | Tensor, aggregation: str = "image", empty: str = "default"
+) -> dict:
+    """Dice, IoU, precision and recall of a set of images, with what was undefined.
+
+    Args:
+        counts: (N, 4) tp, fp, fn, tn.
+        aggregation: "image" is the metric of each image, then the mean; "pooled" sums
+            the counts over the set first.
+        empty: see per_image. An undefined value is left out of the mean and counted;
+            with "nan" it makes the mean NaN instead. A mean of nothing is NaN.
+
+    Returns:
+        dice, iou, precision, recall as floats; images and both_empty, how many there
+        are; undefined, for each metric how many rows (pooled: of one) had no value.
+
+    Raises:
+        ValueError: an unknown name, or counts that are not (N, 4) or are below 0.
+
+    Source: the metrics of both papers.
+    Chosen: mean over images; eight of nine rows of paper B's Table 1 cannot be pooled.
+
+    >>> three = [[90, 10, 10, 0], [1, 3, 5, 0], [50, 0, 50, 0]]
+    >>> round(scores(three)["dice"], 6), round(scores(three, "pooled")["dice"], 6)
+    (0.588889, 0.783333)
+    """
+    if aggregation not in AGGREGATIONS:
+        raise unknown("aggregation", aggregation, AGGREGATIONS)
+    table = as_table(counts)
+    pooled = aggregation == "pooled"
+    values = per_image(table.sum(0, keepdims=True) if pooled else table, empty)
+    result: dict = {name: mean(values[name], skip=empty != "nan") for name in METRICS}
+    result["images"] = len(table)
+    result["both_empty"] = int((table[:, :3].sum(1) == 0).sum())
+    result["undefined"] = {name: int(np.isnan(values[name]).sum()) for name in METRICS}
+    return result
+
+
+def mean(values: np.ndarray, *, skip: bool) -> float:
+    """The mean, without the NaN entries if `skip`; NaN if nothing is left."""
+    kept = values[~np.isnan(values)] if skip else values
+    return float(kept.mean()) if kept.size else float("nan")
+
+
+def lesion_and_background(
+    probability: ArrayLike | Tensor, mask: ArrayLike | Tensor
+) -> tuple[np.ndarray, np.ndarray]:
+    """The scores of all lesion and of all background pixels, each sorted upwards."""
+    probability, mask = without_channel(probability), without_channel(mask)
+    same_shape("probability", probability, mask)
+    if probability.dtype in (torch.float16, torch.bfloat16):
+        probability = probability.float()
+    if probability.isnan().any():
+        raise ValueError("probability holds NaN: its pixels have no order")
+    values = probability.detach().cpu().numpy().ravel()
+    lesion = binary("mask", mask).cpu().numpy().ravel()
+    # two plain sorts are several times faster than one that carries the mask along
+    return np.sort(values[lesion]), np.sort(values[~lesion])
+
+
+def at_least(ranked: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """How many entries of a sorted array reach each threshold."""
+    return len(ranked) - np.searchsorted(ranked, thresholds, side="left")
+
+
+def pr_curve(
+    probability: ArrayLike | Tensor, mask: ArrayLike | Tensor
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Precision and recall of all pixels pooled, at every distinct probability.
+
+    A pixel is marked when its probability is at least the threshold, so equal ones
+    enter together. The baseline to draw is mask.mean(), the positive rate.
+
+    Args:
+        probability: any shape; only the order counts, so logits do as well.
+        mask: the same shape, 0 background, 1 lesion.
+
+    Returns:
+        precision, recall, thresholds, all of one length, thresholds falling, without a
+        made-up end point. Recall is NaN throughout when the mask has no lesion.
+
+    Raises:
+        ValueError: shapes differ, a mask value is not 0 or 1, a probability is NaN.
+
+    >>> precision, recall, _ = pr_curve([[0.9, 0.8, 0.7]], [[1, 0, 1]])
+    >>> precision.round(4).tolist(), recall.tolist()
+    ([1.0, 0.5, 0.6667], [0.5, 0.5, 1.0])
+    """
+    lesion, background = lesion_and_background(probability, mask)
+    thresholds = np.unique(np.concatenate((lesion, background)))[::-1]
+    tp, fp = at_least(lesion, thresholds), at_least(background, thresholds)
+    return ratio(tp, tp + fp), ratio(tp, np.full(len(tp), len(lesion))), thresholds
+
+
+def average_precision(
+    probability: ArrayLike | Tensor, mask: ArrayLike | Tensor
+) -> float:
+    """AP: precision summed over the steps of recall, exact, without interpolation.
+
+        AP = sum over thresholds of (R_n - R_(n-1)) P_n
+
+    over the distinct probabilities of all pixels pooled. NaN when the mask has no
+    lesion: AP is undefined there, not 0.
+
+    Args:
+        probability: any shape; only the order counts, so logits do as well.
+        mask: the same shape, 0 background, 1 lesion.
+
+    Raises:
+        ValueError: shapes differ, a mask value is not 0 or 1, a probability is NaN.
+
+    Source: paper B, Table 1, column AP.
+    Chosen: this sum; the trapezoid and fixed thresholds give other numbers.
+
+    >>> round(average_precision([[0.9, 0.8, 0.7]], [[1, 0, 1]]), 4)  # 1/2 + 2/3 / 2
+    0.8333
+    """
+    lesion, background = lesion_and_background(probability, mask)
+    if not lesion.size:
+        return float("nan")
+    # recall moves only at the probabilities of lesion pixels
+    thresholds = np.unique(lesion)[::-1]
+    tp, fp = at_least(lesion, thresholds), at_least(background, thresholds)
+    return float((np.diff(tp, prepend=0) / len(lesion) * tp / (tp + fp)).sum())
