@@ -15,6 +15,7 @@ from lesionkit.config import data_folder
 from lesionkit.datasets.images import resize_image, resize_mask
 from lesionkit.datasets.samples import Sample
 from lesionkit.prepared import Prepared, open_prepared, prepared_folder, write
+from lesionkit.runs import RunRecord
 
 
 def prepare(
@@ -74,6 +75,24 @@ def open_data(name: str, size: int = 224, *, resize: str = "bilinear") -> Prepar
     if entry is not None and entry.generated:
         return prepare(name, size=size, resize=resize)
     return open_prepared(name, size, resize=resize)
+
+
+def data_of(record: RunRecord | None) -> Prepared | None:
+    """The prepared data set that a run was trained on; None for no run.
+
+    Raises:
+        FileNotFoundError: it is not prepared here any more.
+        ValueError: its content is not what the run saw.
+    """
+    if record is None:
+        return None
+    identity = record.config["identity"]
+    data = open_data(identity["dataset"], identity["size"], resize=identity["resize"])
+    if data.fingerprint != record.metrics["data"]["fingerprint"]:
+        raise ValueError(
+            f"{data.folder} has changed since {record.folder} was trained on it"
+        )
+    return data
 
 
 def find_samples(name: str, raw: Path | None = None) -> tuple[list[Sample], str]:

@@ -1,0 +1,144 @@
+"""Raw files to the prepared form, with the two-image folder of a user."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from shared_data import SHARED, needs_shared
+
+from lesionkit.datasets.preparing import data_of, open_data, prepare
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A user's folder: five images of two sizes with masks of 0 and 255."""
+    raw = tmp_path / "own"
+    (raw / "images").mkdir(parents=True)
+    (raw / "masks").mkdir()
+    for i in range(5):
+        height, width = (40, 60) if i % 2 else (50, 30)
+        image = np.full((height, width, 3), 40 * i, np.uint8)
+        mask = np.zeros((height, width), np.uint8)
+        mask[: height // 2] = 255
+        Image.fromarray(image).save(raw / "images" / f"case{i}.png")
+        Image.fromarray(mask).save(raw / "masks" / f"case{i}.png")
+    return raw
+
+
+def test_a_folder_of_ones_own_becomes_a_prepared_set(own: Path) -> None:
+    data = prepare("my_set", own, size=32)
+    assert data.images.shape == (5, 32, 32, 3)
+    assert data.images[3].max() == data.images[3].min() == 120
+    assert np.array_equal(data.masks[:, :16], np.ones((5, 16, 32)))
+    assert data.masks[:, 16:].max() == 0
+    assert data.index["lesion_share"].tolist() == [0.5] * 5
+    assert data.index["height"].tolist() == [50, 40, 50, 40, 50]
+    assert data.manifest["source"] == "my_set"
+
+
+def test_preparing_again_does_nothing(own: Path) -> None:
+    data = prepare("my_set", own, size=32)
+    before = (data.folder / "manifest.json").stat().st_ino
+    prepare("my_set", own, size=32)
+    assert (data.folder / "manifest.json").stat().st_ino == before
+    prepare("my_set", own, size=32, force=True)
+    assert (data.folder / "manifest.json").stat().st_ino != before
+
+
+def test_a_changed_mask_is_noticed_and_prepared_again(own: Path) -> None:
+    first = prepare("my_set", own, size=32).fingerprint
+    Image.fromarray(np.zeros((50, 30), np.uint8)).save(own / "masks" / "case0.png")
+    data = prepare("my_set", own, size=32)
+    assert data.masks[0].max() == 0
+    assert data.fingerprint != first
+
+
+def test_an_unreadable_file_is_named_and_nothing_is_left(own: Path, data_home) -> None:
+    (own / "images" / "case2.png").write_bytes(b"<html>not found</html>")
+    with pytest.raises(ValueError, match="case2.png"):
+        prepare("my_set", own, size=32)
+    assert list(data_home.rglob("images.npy")) == []
+
+
+def test_grey_images_stay_one_channel_and_16_bit_stay_16_bit(
+    own: Path, tmp_path: Path
+) -> None:
+    for i, path in enumerate(sorted((own / "images").iterdir())):
+        with Image.open(path) as image:
+            grey = np.full(image.size[::-1], 1000 * i + 7, np.uint16)
+        Image.fromarray(grey).save(path)
+    data = prepare("grey_set", own, size=32)
+    assert data.images.shape == (5, 32, 32, 1)
+    assert data.images.dtype == np.uint16
+    assert data.images[2].max() == 2007
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "says"),
+    [
+        ("kvasr", ValueError, "Did you mean 'kvasir'"),
+        ("kvasir", FileNotFoundError, "Kvasir-SEG/images"),
+    ],
+)
+def test_a_set_without_raw_files_is_refused(
+    name: str, error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error) as caught:
+        prepare(name)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["folder", "My Set", "../up", "a/b", ""])
+def test_a_name_that_cannot_be_a_folder_is_refused(name: str, own: Path) -> None:
+    with pytest.raises(ValueError, match="needs a name of its own"):
+        prepare(name, own)
+
+
+def test_an_unknown_filter_or_a_tiny_size_is_refused(own: Path) -> None:
+    with pytest.raises(ValueError, match="Did you mean 'bilinear'"):
+        prepare("my_set", own, resize="bilinar")
+    with pytest.raises(ValueError, match="8 pixels or more, got 4"):
+        prepare("my_set", own, size=4)
+
+
+def test_nearest_keeps_pixel_values_and_has_a_folder_of_its_own(own: Path) -> None:
+    path = own / "images" / "case0.png"
+    random = np.random.default_rng(0)
+    image = random.integers(0, 2, (50, 30, 3), np.uint8) * 255
+    Image.fromarray(image).save(path)
+    near = prepare("my_set", own, size=32, resize="nearest")
+    smooth = prepare("my_set", own, size=32)
+    assert set(np.unique(near.images[0])) == {0, 255}
+    assert len(np.unique(smooth.images[0])) > 50
+    assert near.folder != smooth.folder
+    assert near.fingerprint == smooth.fingerprint
+
+
+def test_no_record_has_no_data() -> None:
+    assert data_of(None) is None
+
+
+@needs_shared
+def test_the_prepared_form_of_busi_holds_the_native_lesion_shares() -> None:
+    data = prepare("busi_malignant", SHARED / "busi", size=64)
+    assert data.images.shape == (38, 64, 64, 3)
+    share = data.index["lesion_share"]
+    assert share.min() == pytest.approx(0.02799, abs=5e-6)
+    assert share.median() == pytest.approx(0.12612, abs=5e-6)
+    assert share.max() == pytest.approx(0.38375, abs=5e-6)
+    assert np.abs(data.masks.mean((1, 2)) - share).max() < 0.01
+
+
+@needs_shared
+def test_the_foot_ulcer_challenge_is_recorded_as_standing_in_for_wound() -> None:
+    data = prepare("wound", SHARED / "wound-fuseg", size=16)
+    assert (len(data), data.manifest["source"]) == (1010, "fuseg")
+    assert int((data.index["lesion_share"] == 0).sum()) == 24
+
+
+def test_open_data_refuses_what_is_not_prepared() -> None:
+    with pytest.raises(FileNotFoundError, match="lesionkit prepare clinicdb"):
+        open_data("clinicdb", 64)
