@@ -20,6 +20,7 @@ _PUBLIC = {
     "notebook_parameters": "lesionkit.parameters",
     "prepare": "lesionkit.datasets.preparing",
     "open_data": "lesionkit.datasets.preparing",
+    "data_of": "lesionkit.datasets.preparing",
     "open_prepared": "lesionkit.prepared",
     "split": "lesionkit.splits",
     "build_loss": "lesionkit.losses",

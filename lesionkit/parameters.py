@@ -12,13 +12,14 @@ from lesionkit import lookup
 
 def parameter(default: Any, kind: type, says: str, **rules: Any) -> Any:
     """A RunConfig field with its type, its manual line and its rules."""
-    return field(default=default, metadata={"kind": kind, "says": says, **rules})
+    rules |= {"kind": kind, "says": says, "may_be_none": default is None}
+    return field(default=default, metadata=rules)
 
 
 def checked(name: str, value: Any, rules: Mapping[str, Any]) -> Any:
     """The value in its type, or an error that says what is allowed and what came."""
     kind = rules["kind"]
-    if value is None:
+    if value is None and rules.get("may_be_none"):
         return None
     if kind is float and type(value) is int:
         value = float(value)
@@ -38,13 +39,20 @@ def checked(name: str, value: Any, rules: Mapping[str, Any]) -> Any:
 
 
 def parameter_names(namespace: Mapping[str, Any], known: list[str]) -> list[str]:
-    """Names assigned in the parameter cells, in the order of their first use."""
+    """Names assigned in the parameter cells, in the order of their first use.
+
+    A cell that was corrected and run again replaces what it was before, so that a
+    misspelt name in it does not stay.
+    """
     cells = namespace.get("In")
     if cells is None:  # a script: only annotated names can be told from others
         return [n for n in namespace.get("__annotations__", {}) if n in namespace]
+    groups = [group for cell in cells if (group := _names_of_cell(cell, known))]
     names: dict[str, None] = {}
-    for cell in cells:
-        names.update(dict.fromkeys(_names_of_cell(cell, known)))
+    for place, group in enumerate(groups, 1):
+        right = set(group) & set(known)
+        if not any(right <= set(later) for later in groups[place:]):
+            names.update(dict.fromkeys(group))
     return [name for name in names if name in namespace]
 
 
@@ -61,8 +69,11 @@ def _names_of_cell(cell: str, known: list[str]) -> list[str]:
 def _annotated(cell: str) -> list[ast.AnnAssign]:
     """The statements of a cell that is nothing but annotated names."""
     statements = _statements(cell)
-    fits = [isinstance(s, ast.AnnAssign) for s in statements]
-    return statements if all(fits) else []
+    fits = all(
+        isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)
+        for s in statements
+    )
+    return statements if fits else []
 
 
 def _statements(cell: str) -> list[ast.stmt]:
@@ -87,8 +98,9 @@ def notebook_parameters(namespace: Mapping[str, Any]) -> dict[str, Any]:
     """
     kinds: dict[str, str] = {}
     for cell in namespace.get("In", ()):
-        for statement in _annotated(cell):
-            kinds[statement.target.id] = ast.unparse(statement.annotation)
+        found = {s.target.id: ast.unparse(s.annotation) for s in _annotated(cell)}
+        if not kinds or set(kinds) & set(found):  # the cell itself, maybe run again
+            kinds |= found
     known = {"str": str, "int": int, "float": float, "bool": bool}
     values = {}
     for name in parameter_names(namespace, list(kinds)):

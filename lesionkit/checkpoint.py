@@ -1,0 +1,113 @@
+"""Everything an exact resume needs, as bytes that prove themselves whole."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import random
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+_MARK = b"lesionkit-state-1\n"
+_DIGEST = 64 + 1  # hex and a line end
+
+
+def pack(state: dict[str, Any]) -> bytes:
+    """The state as bytes: a mark, the SHA-256 of what follows, then torch's format."""
+    stream = io.BytesIO()
+    torch.save(state, stream)
+    payload = stream.getvalue()
+    digest = hashlib.sha256(payload).hexdigest().encode()
+    return _MARK + digest + b"\n" + payload
+
+
+def unpack(content: bytes) -> dict[str, Any]:
+    """The state that `pack` made, on the CPU.
+
+    Raises:
+        ValueError: a byte is missing or changed. (torch alone loads a tensor with a
+            flipped byte without a word.)
+    """
+    head, digest = content[: len(_MARK)], content[len(_MARK) : len(_MARK) + _DIGEST]
+    payload = content[len(_MARK) + _DIGEST :]
+    if head != _MARK or digest.strip().decode("ascii", "replace") != (
+        hashlib.sha256(payload).hexdigest()
+    ):
+        raise ValueError("the stored state is damaged: its hash does not match")
+    return torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+
+
+def random_states() -> dict[str, Any]:
+    """The states of all random generators, in types that the safe loader accepts."""
+    kind, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002
+    version, internal, next_gauss = random.getstate()
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "numpy": {
+            "kind": kind,
+            "keys": torch.from_numpy(keys.astype(np.int64)),
+            "position": position,
+            "has_gauss": has_gauss,
+            "gauss": gauss,
+        },
+        "python": {"version": version, "internal": list(internal), "gauss": next_gauss},
+    }
+
+
+def restore_random_states(states: dict[str, Any]) -> None:
+    """Set all random generators to where they were."""
+    torch.set_rng_state(states["torch"])
+    if states["cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(states["cuda"])
+    stored = states["numpy"]
+    np.random.set_state(  # noqa: NPY002
+        (
+            stored["kind"],
+            stored["keys"].numpy().astype(np.uint32),
+            stored["position"],
+            stored["has_gauss"],
+            stored["gauss"],
+        )
+    )
+    stored = states["python"]
+    random.setstate((stored["version"], tuple(stored["internal"]), stored["gauss"]))
+
+
+def seed_everything(seed: int) -> None:
+    """Start all random generators from one seed."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+    torch.manual_seed(seed)
+
+
+def capture(
+    model: nn.Module, optimizer: torch.optim.Optimizer, progress: dict[str, Any]
+) -> bytes:
+    """Model, optimiser, progress and random states as one packed state."""
+    return pack(
+        {
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "progress": progress,
+            "random": random_states(),
+        }
+    )
+
+
+def restore(
+    content: bytes, model: nn.Module, optimizer: torch.optim.Optimizer
+) -> dict[str, Any]:
+    """Set model, optimiser and random states as captured; the progress is returned.
+
+    Raises:
+        ValueError: the bytes are damaged.
+    """
+    state = unpack(content)
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    restore_random_states(state["random"])
+    return state["progress"]

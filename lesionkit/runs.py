@@ -1,0 +1,235 @@
+"""The run record on disk, as bytes and tables; free of torch.
+
+    <protocol>/<dataset>/<model>/<loss>/<definition>/repeat<k>[-<8 hex>]/
+        config.json       every parameter, resolved
+        environment.json  versions, device, threads, commit, times; one entry a session
+        split.csv         file, content_hash, group, part, seed
+        history.csv       a row an epoch
+        images.csv        per test image and threshold: counts and metrics
+        metrics.json      validation and test, image and pooled, AP, undefined; no times
+        curves.npz        per image: histograms of lesion and background logits
+        logits.npz        float16 logits of a stated sample of test images, for figures
+        best.safetensors  weights of the best epoch
+        DONE              written last: size and hash of every file above
+
+A record without DONE is unfinished. Until then state.pt holds what an exact resume
+needs, and state.previous.pt the one before.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lesionkit.config import RunConfig
+from lesionkit.files import sha256, write_bytes, write_json
+
+FORMAT = 1
+STATES = ("state.pt", "state.previous.pt")
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A finished run, read from its folder when asked.
+
+    Attributes:
+        folder: where the record is.
+    """
+
+    folder: Path
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """Every parameter of the run, resolved."""
+        return json.loads((self.folder / "config.json").read_text())
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """Validation and test scores, with None where a score is undefined."""
+        return json.loads((self.folder / "metrics.json").read_text())
+
+    @cached_property
+    def environment(self) -> dict[str, Any]:
+        """What executed the run: versions, device, threads, times."""
+        return json.loads((self.folder / "environment.json").read_text())
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """A row an epoch: epoch, train_loss, validation_dice, best_epoch."""
+        return pd.read_csv(self.folder / "history.csv")
+
+    @cached_property
+    def images(self) -> pd.DataFrame:
+        """A row per test image and threshold: counts and metrics."""
+        return pd.read_csv(self.folder / "images.csv")
+
+    @cached_property
+    def split(self) -> pd.DataFrame:
+        """A row an image: file, content_hash, group, part, seed."""
+        return pd.read_csv(self.folder / "split.csv", keep_default_na=False)
+
+    def arrays(self, name: str) -> dict[str, np.ndarray]:
+        """The arrays of "curves" or "logits"."""
+        with np.load(self.folder / f"{name}.npz") as stored:
+            return {key: stored[key] for key in stored.files}
+
+
+def start(config: RunConfig) -> Path:
+    """The folder of a run, with its config.json, made if it is not there.
+
+    Raises:
+        ValueError: the folder holds another run's config.
+    """
+    folder = config.folder
+    path = folder / "config.json"
+    if not path.is_file():
+        write_json(path, as_stored(config))
+        return folder
+    try:
+        stored = json.loads(path.read_text())["identity"]
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"{path} is not a run's config; move {folder} away") from None
+    mine = json.loads(json.dumps(config.identity()))
+    if stored != mine:
+        names = sorted(n for n in {*stored, *mine} if stored.get(n) != mine.get(n))
+        theirs = ", ".join(f"{n} {stored.get(n)!r}, not {mine.get(n)!r}" for n in names)
+        raise ValueError(
+            f"{folder} holds another run ({theirs}); move it away or change -p"
+        )
+    return folder
+
+
+def as_stored(config: RunConfig) -> dict[str, Any]:
+    """The content of config.json: the run's id, its identity, and how it was run."""
+    resolved = config.resolved()
+    return {
+        "format": FORMAT,
+        "run_id": config.run_id,
+        "identity": config.identity(),
+        "execution": {
+            "repeats": resolved.repeats,
+            "device": resolved.device,
+            "keep_weights": resolved.keep_weights,
+            "save_seconds": resolved.save_seconds,
+        },
+    }
+
+
+@contextmanager
+def claim(folder: Path) -> Iterator[None]:
+    """Hold a run for this process; the system lets go of it even after kill -9.
+
+    Raises:
+        BlockingIOError: another process on this machine holds it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # no file locks here (Windows)
+        yield
+        return
+    path = folder / ".claim"
+    with path.open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BlockingIOError(
+                f"{folder} is being trained by another process; wait for it to end"
+            ) from None
+        yield
+
+
+def save_state(folder: Path, state: bytes) -> None:
+    """Store what a resume needs, and keep the one before."""
+    newest, previous = (folder / name for name in STATES)
+    if newest.is_file():
+        newest.replace(previous)
+    write_bytes(newest, state)
+
+
+def load_states(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """The stored states, newest first, by name."""
+    for name in STATES:
+        if (folder / name).is_file():
+            yield name, (folder / name).read_bytes()
+
+
+def store_table(folder: Path, name: str, table: pd.DataFrame) -> None:
+    """A table as CSV, floats in the shortest form that reads back the same."""
+    write_bytes(folder / f"{name}.csv", table.to_csv(index=False).encode())
+
+
+def store_json(folder: Path, name: str, value: Mapping[str, Any]) -> None:
+    """A mapping as JSON."""
+    write_json(folder / f"{name}.json", value)
+
+
+def store_arrays(folder: Path, name: str, arrays: Mapping[str, np.ndarray]) -> None:
+    """Named arrays as a compressed .npz file."""
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)
+    write_bytes(folder / f"{name}.npz", stream.getvalue())
+
+
+def store_weights(folder: Path, content: bytes) -> None:
+    """The weights of the best epoch, as the bytes of a safetensors file."""
+    write_bytes(folder / "best.safetensors", content)
+
+
+def finish(folder: Path) -> None:
+    """Seal a record: drop the state and write DONE, the last file."""
+    for name in STATES:
+        (folder / name).unlink(missing_ok=True)
+    files = [p for p in sorted(folder.iterdir()) if p.name[0] != "." and p.is_file()]
+    seal = {
+        p.name: {"bytes": p.stat().st_size, "sha256": sha256(p)}
+        for p in files
+        if p.name != "DONE"
+    }
+    write_json(folder / "DONE", {"format": FORMAT, "files": seal})
+
+
+def state(folder: Path) -> str:
+    """done, unfinished (a record without a sound DONE) or missing."""
+    if is_done(folder):
+        return "done"
+    return "unfinished" if (folder / "config.json").is_file() else "missing"
+
+
+def is_done(folder: Path) -> bool:
+    """Whether a record is finished and its files have the sizes that DONE states."""
+    return (folder / "DONE").is_file() and not problems(folder, hashes=False)
+
+
+def problems(folder: Path, *, hashes: bool = True) -> list[str]:
+    """What is wrong with a sealed record, a line a file; empty when all is well."""
+    try:
+        seal = json.loads((folder / "DONE").read_text())["files"]
+    except (OSError, ValueError, KeyError):
+        return [f"{folder / 'DONE'} is missing or unreadable"]
+    found = []
+    for name, stated in seal.items():
+        path = folder / name
+        if not path.is_file():
+            found.append(f"{path} is missing")
+        elif path.stat().st_size != stated["bytes"]:
+            found.append(
+                f"{path} is {path.stat().st_size} bytes, not {stated['bytes']}"
+            )
+        elif hashes and sha256(path) != stated["sha256"]:
+            found.append(f"{path} was changed after the run ended")
+    return found
+
+
+def find_records(root: Path) -> list[RunRecord]:
+    """Every finished record at or below a folder, in the order of their paths."""
+    seals = sorted(Path(root).rglob("DONE"))
+    return [RunRecord(seal.parent) for seal in seals]

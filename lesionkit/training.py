@@ -1,0 +1,141 @@
+"""The training loop. It knows no data set and writes no file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from lesionkit.loading import Batches
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the loop obeys.
+
+    Attributes:
+        epochs: at most this many.
+        patience: epochs without a better one before it stops.
+        stop_rule: "at" stops when epoch - best >= patience, "after" when it is greater.
+        seed: of the shuffling.
+        dtype: "float32", or "bfloat16" for autocast.
+    """
+
+    epochs: int
+    patience: int
+    stop_rule: str
+    seed: int
+    dtype: str = "float32"
+
+
+@dataclass
+class Progress:
+    """Where a training stands after a whole epoch.
+
+    Attributes:
+        epoch: epochs trained so far.
+        best_epoch: the latest epoch with the best validation Dice, from 1.
+        best_dice: that Dice.
+        best_weights: the model's state at that epoch.
+        history: a row an epoch.
+    """
+
+    epoch: int = 0
+    best_epoch: int = 0
+    best_dice: float = -1.0
+    best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+def train(
+    model: nn.Module,
+    loss: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batches: Batches,
+    validate: Callable[[nn.Module], float],
+    *,
+    rules: Rules,
+    progress: Progress | None = None,
+    on_epoch: Callable[[Progress], None] = lambda progress: None,
+) -> Progress:
+    """Train until the rules say stop.
+
+    Args:
+        model: image (N, C, H, W) to logits (N, 1, H, W).
+        loss: logits and mask to a scalar.
+        optimizer: over the model's parameters.
+        batches: the training images.
+        validate: model to mean validation Dice.
+        rules: when to stop, how to shuffle.
+        progress: of an interrupted training, to go on from.
+        on_epoch: called after every epoch, with the progress so far.
+
+    Returns:
+        The progress at the end, with the weights of the best epoch.
+
+    Raises:
+        FloatingPointError: the loss of a batch is not finite.
+    """
+    progress = progress or Progress()
+    while not finished(progress, rules):
+        epoch = progress.epoch + 1
+        model.train()
+        total, count = 0.0, 0
+        for step, (image, mask, _) in enumerate(batches.shuffled(rules.seed, epoch), 1):
+            with autocast(image.device, rules.dtype):
+                logits = model(image)
+            value = loss(logits, mask)
+            if not torch.isfinite(value):
+                raise FloatingPointError(
+                    f"the loss is {value.item()} at epoch {epoch}, batch {step}: "
+                    "lower learning_rate, or take dtype float32"
+                )
+            optimizer.zero_grad(set_to_none=True)
+            value.backward()
+            optimizer.step()
+            total += value.item() * len(image)
+            count += len(image)
+        update(progress, model, total / count, validate(model))
+        on_epoch(progress)
+    return progress
+
+
+def update(
+    progress: Progress, model: nn.Module, train_loss: float, validation_dice: float
+) -> None:
+    """Count an epoch; the latest of equally good epochs is the best one."""
+    progress.epoch += 1
+    if validation_dice >= progress.best_dice:
+        progress.best_epoch = progress.epoch
+        progress.best_dice = validation_dice
+        state = model.state_dict()
+        progress.best_weights = {k: v.detach().clone() for k, v in state.items()}
+    progress.history.append(
+        {
+            "epoch": progress.epoch,
+            "train_loss": train_loss,
+            "validation_dice": validation_dice,
+            "best_epoch": progress.best_epoch,
+        }
+    )
+
+
+def finished(progress: Progress, rules: Rules) -> bool:
+    """Whether the rules say stop.
+
+    Source: paper A, II-4 (at most 200 epochs, patience 40).
+    """
+    waited = progress.epoch - progress.best_epoch
+    patience = rules.patience + (rules.stop_rule == "after")
+    return progress.epoch >= rules.epochs or waited >= patience
+
+
+def autocast(device: torch.device, dtype: str) -> Any:
+    """The context a forward pass runs in."""
+    if dtype == "float32":
+        return nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)

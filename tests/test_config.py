@@ -1,0 +1,207 @@
+"""A run's parameters: what is allowed, what is filled in, and where the record lies."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+from lesionkit import config as config_module
+from lesionkit.catalogue import DEFINITIONS, LOSSES, MODELS, PAPER_A_LOSSES
+from lesionkit.config import PROTOCOLS, RunConfig
+from lesionkit.runs import start
+
+
+def test_a_plain_run_lies_in_a_folder_of_its_names_alone() -> None:
+    run = RunConfig(loss="iou", dataset="kvasir", protocol="paper_a", repeat=3)
+    assert run.run_id == "paper_a/kvasir/unet/iou/A-printed/repeat3"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"size": 96},
+        {"split": "group"},
+        {"variant": "unet_bn_bilinear"},
+        {"alpha": 0.5},
+        {"gamma": 1.0},
+        {"epochs": 3},
+        {"pretrained": True},
+        {"resize": "nearest"},
+        {"split_seed": 1},
+        {"init_seed": 1},
+        {"learning_rate": 1e-2},
+        {"weight_decay": 0.1},
+        {"batch_size": 4},
+        {"patience": 3},
+        {"stop_rule": "after"},
+        {"scoring": "full_batches"},
+        {"dtype": "bfloat16"},
+        {"threads": 1},
+        {"deterministic": False},
+        {"sums": "image"},
+        {"smooth": 1.0},
+        {"focal_form": "meanfirst", "alpha_form": "constant"},
+    ],
+)
+def test_a_parameter_of_ones_own_gives_a_folder_of_its_own(other: dict) -> None:
+    plain, mine = RunConfig(), RunConfig(**other)
+    folder, _, digest = mine.run_id.rpartition("-")
+    assert folder == plain.run_id
+    assert len(digest) == 8
+
+
+def test_every_parameter_but_the_named_ones_is_part_of_the_identity() -> None:
+    names = {rule.name for rule in fields(RunConfig)}
+    apart = {"repeats", "device", "keep_weights", "save_seconds"}
+    assert set(RunConfig().identity()) == names - apart
+
+
+def test_the_protocols_own_value_given_by_hand_is_the_same_run() -> None:
+    by_hand = RunConfig(size=64, alpha=0.8, gamma=2, definition="A-gamma2")
+    assert by_hand.run_id == RunConfig().run_id
+
+
+def test_two_different_values_give_two_folders() -> None:
+    ids = {RunConfig(gamma=g, size=s).run_id for g in (0.5, 1, 3) for s in (32, 96)}
+    assert len(ids) == 6
+
+
+def test_the_seeds_are_42_plus_the_repeat() -> None:
+    run = RunConfig(repeat=3).resolved()
+    assert (run.split_seed, run.init_seed) == (45, 45)
+
+
+def test_a_loss_without_a_focal_term_has_no_focal_numbers() -> None:
+    run = RunConfig(loss="ioudice").resolved()
+    assert (run.alpha, run.gamma, run.focal_form) == (None, None, None)
+
+
+def test_the_printed_definition_has_gamma_one_fifth() -> None:
+    run = RunConfig(loss="ioufocal", dataset="kvasir", protocol="paper_a").resolved()
+    assert (run.definition, run.alpha, run.gamma) == ("A-printed", 0.8, 0.2)
+
+
+def test_paper_a_has_the_printed_settings() -> None:
+    run = RunConfig(dataset="kvasir", protocol="paper_a").resolved()
+    assert (run.size, run.batch_size, run.epochs, run.patience) == (224, 8, 200, 40)
+    assert (run.learning_rate, run.weight_decay, run.stop_rule) == (1e-3, 0.0, "at")
+    assert (run.resize, run.scoring, run.split) == ("bilinear", "every_image", "image")
+    assert (run.repeats, run.pretrained, run.dtype) == (5, False, "float32")
+    assert (run.sums, run.smooth) == ("batch", 1e-6)
+
+
+def test_paper_a_public_differs_from_paper_a_where_the_re_run_does() -> None:
+    one, other = PROTOCOLS["paper_a"].settings, PROTOCOLS["paper_a_public"].settings
+    assert {name: other[name] for name in one if one[name] != other[name]} == {
+        "definition": "A-meanfirst",
+        "resize": "nearest",
+        "learning_rate": 1e-4,
+        "weight_decay": 1e-8,
+        "stop_rule": "after",
+        "scoring": "full_batches",
+    }
+
+
+def test_the_public_re_run_names_its_variants() -> None:
+    assert PROTOCOLS["paper_a_public"].variants == {
+        "esfpnet": "esfpnet_t",
+        "ducknet": "ducknet_34",
+    }
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("model", MODELS)
+def test_every_protocol_resolves_every_model_to_a_known_variant(
+    protocol: str, model: str
+) -> None:
+    run = RunConfig(protocol=protocol, model=model).resolved()
+    assert run.variant in MODELS[model].variants
+    open_ones = {"alpha", "gamma", "beta", "focal_form", "alpha_form"}
+    given = {rule.name: getattr(run, rule.name) for rule in fields(run)}
+    assert {n for n, v in given.items() if v is None} <= open_ones
+
+
+def test_every_definition_names_losses_there_are() -> None:
+    named = {name for facts in DEFINITIONS.values() for name in facts["losses"]}
+    assert named == set(LOSSES)
+    assert len(PAPER_A_LOSSES) == 10
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "says"),
+    [
+        ({"loss": "iuofocal"}, ValueError, "Did you mean 'ioufocal'?"),
+        ({"model": "unett"}, ValueError, "Did you mean 'unet'?"),
+        ({"variant": "unet_bn"}, ValueError, "unknown variant of unet 'unet_bn'"),
+        ({"dataset": "kvasr"}, ValueError, "Did you mean 'kvasir'?"),
+        ({"dataset": "folder"}, ValueError, "unknown dataset 'folder'"),
+        ({"protocol": "paperA"}, ValueError, "Did you mean 'paper_a'?"),
+        ({"definition": "A-print"}, ValueError, "Did you mean 'A-printed'?"),
+        ({"split": "groups"}, ValueError, "Did you mean 'group'?"),
+        ({"repeat": 7}, ValueError, "0 to 4, got 7. For more repetitions: -p repeats"),
+        ({"repeat": -1}, ValueError, "must be 0 or more, got -1"),
+        ({"alpha": 1.5}, ValueError, "must be 0 to 1, got 1.5"),
+        ({"learning_rate": float("nan")}, ValueError, "0 or more, got nan"),
+        ({"gamma": float("inf")}, ValueError, "0 or more, got inf"),
+        ({"pretrained": "false"}, TypeError, "True or False, got 'false' of type str"),
+        ({"epochs": True}, TypeError, "of type int, got True of type bool"),
+        ({"epochs": 2.5}, TypeError, "of type int, got 2.5 of type float"),
+        ({"learning_rate": "1e-3"}, TypeError, "of type float, got '1e-3'"),
+        ({"epochs": 0}, ValueError, "1 or more, got 0"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_in_one_line(
+    wrong: dict, error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=".*") as caught:
+        RunConfig(**wrong)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_misspelt_parameter_gets_the_nearest_name() -> None:
+    with pytest.raises(
+        ValueError, match="unknown parameter 'los'. Did you mean 'loss'"
+    ):
+        RunConfig.from_mapping({"los": "iou"})
+
+
+def test_more_repeats_allow_a_later_repeat_and_are_the_same_run() -> None:
+    many = RunConfig(repeat=7, repeats=12)
+    assert many.run_id == "demo/toy/unet/ioufocal/A-gamma2/repeat7"
+
+
+def test_a_prepared_set_of_ones_own_is_a_data_set(tiny: str) -> None:
+    assert RunConfig(dataset=tiny).run_id.startswith("demo/tiny/")
+
+
+def test_a_folder_with_another_config_is_refused() -> None:
+    run = RunConfig(epochs=3)
+    folder = start(run)
+    text = (folder / "config.json").read_text().replace('"epochs": 3', '"epochs": 4')
+    (folder / "config.json").write_text(text)
+    with pytest.raises(ValueError, match="holds another run .epochs 4, not 3"):
+        start(run)
+
+
+def test_data_lies_where_the_environment_says(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("LESIONKIT_DATA", str(tmp_path / "elsewhere"))
+    assert config_module.data_folder() == tmp_path / "elsewhere"
+
+
+def test_data_of_a_checkout_lies_in_it_wherever_one_stands(
+    monkeypatch, tmp_path
+) -> None:
+    monkeypatch.delenv("LESIONKIT_DATA")
+    monkeypatch.chdir(tmp_path)
+    assert config_module.data_folder() == config_module.CHECKOUT / "data"
+
+
+def test_data_of_an_installed_kit_lies_below_the_working_directory(
+    monkeypatch, tmp_path
+) -> None:
+    monkeypatch.delenv("LESIONKIT_DATA")
+    monkeypatch.setattr(config_module, "in_checkout", lambda: False)
+    monkeypatch.chdir(tmp_path)
+    assert config_module.data_folder() == tmp_path / "data"

@@ -1,0 +1,100 @@
+"""The run record: sealed last, claimed by one, and every change is noticed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from lesionkit import runs
+from lesionkit.config import RunConfig
+
+
+@pytest.fixture
+def folder(data_home):
+    """A started record with one table."""
+    started = runs.start(RunConfig())
+    (started / "metrics.json").write_text("{}")
+    return started
+
+
+def test_config_json_holds_every_parameter_resolved(folder) -> None:
+    stored = json.loads((folder / "config.json").read_text())
+    assert stored["identity"] == RunConfig().identity()
+    assert stored["run_id"] == RunConfig().run_id
+    assert stored["execution"]["keep_weights"] == "best"
+
+
+def test_a_record_is_done_only_when_it_is_sealed(folder) -> None:
+    assert runs.state(folder) == "unfinished"
+    runs.finish(folder)
+    assert runs.state(folder) == "done"
+    assert runs.state(folder.parent / "repeat1") == "missing"
+
+
+def test_the_seal_drops_the_states_and_holds_sizes_and_hashes(folder) -> None:
+    runs.save_state(folder, b"one")
+    runs.save_state(folder, b"two")
+    runs.finish(folder)
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "DONE",
+        "config.json",
+        "metrics.json",
+    ]
+    seal = json.loads((folder / "DONE").read_text())["files"]
+    assert seal["metrics.json"]["bytes"] == 2
+
+
+def test_a_record_edited_to_another_size_is_not_done(folder) -> None:
+    runs.finish(folder)
+    (folder / "metrics.json").write_text('{"a": 1}')
+    assert not runs.is_done(folder)
+    assert "metrics.json is 8 bytes, not 2" in runs.problems(folder)[0]
+
+
+def test_a_record_edited_at_the_same_size_is_found_by_its_hash(folder) -> None:
+    runs.finish(folder)
+    (folder / "metrics.json").write_text("[]")
+    assert "was changed after the run ended" in runs.problems(folder)[0]
+
+
+def test_a_record_that_lost_a_file_is_not_done(folder) -> None:
+    runs.finish(folder)
+    (folder / "metrics.json").unlink()
+    assert "metrics.json is missing" in runs.problems(folder)[0]
+
+
+def test_the_newest_state_comes_first_and_the_one_before_second(folder) -> None:
+    for state in (b"one", b"two", b"three"):
+        runs.save_state(folder, state)
+    assert [content for _, content in runs.load_states(folder)] == [b"three", b"two"]
+
+
+def test_a_config_that_is_not_json_is_refused(folder) -> None:
+    (folder / "config.json").write_text("{")
+    with pytest.raises(ValueError, match="is not a run's config; move"):
+        runs.start(RunConfig())
+
+
+def test_a_claimed_run_is_refused_to_another_process(folder) -> None:
+    code = (
+        "import sys; from pathlib import Path; from lesionkit import runs\n"
+        "with runs.claim(Path(sys.argv[1])): pass"
+    )
+    command = [sys.executable, "-c", code, str(folder)]
+    with runs.claim(folder):
+        refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    free = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "is being trained by another process" in refused.stderr
+    assert (refused.returncode, free.returncode) == (1, 0)
+
+
+def test_arrays_come_back_as_stored(folder) -> None:
+    logits = np.arange(6, dtype=np.float16).reshape(1, 2, 3)
+    runs.store_arrays(folder, "logits", {"logits": logits})
+    back = runs.RunRecord(folder).arrays("logits")["logits"]
+    assert back.dtype == np.float16
+    assert np.array_equal(back, logits)
