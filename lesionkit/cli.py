@@ -1,0 +1,299 @@
+"""The commands: exit status 0 if it worked, 2 for wrong arguments, 1 for the rest."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lesionkit import catalogue, lookup
+from lesionkit.console import arguments, fail, not_yet, pair, show, typed
+
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="For a program to read.")
+NOT_YET = {
+    "fetch": "download a data set from its publisher",
+    "inspect": "the data report: defects, duplicates, leakage",
+    "claims": "each claim of the papers with its verdict",
+    "audit": "the printed tables checked against themselves",
+    "report": "one self-contained page",
+    "plan": "how many runs are needed",
+    "advise": "which loss to take",
+    "thresholds": "the threshold page",
+    "doctor": "what is wrong here",
+    "notebooks": "copy the notebooks",
+}
+
+
+class Commands(click.Group):
+    """Commands in the order of the walk; an unknown one gets the nearest name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands as they were added."""
+        return list(self.commands)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """The command, or one line with the nearest name."""
+        if args[0] not in self.commands and not args[0].startswith("-"):
+            raise lookup.unknown("command", args[0], self.commands)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="lesionkit")
+def cli() -> None:
+    """Which loss should I train with, and is the difference real?"""
+
+
+@cli.command()
+@AS_JSON
+def datasets(as_json: bool) -> None:
+    """The data sets, and at which sizes they are prepared here."""
+    from lesionkit.config import data_folder
+
+    rows = []
+    for name, entry in catalogue.DATASETS.items():
+        made = sorted((data_folder() / "prepared" / name).glob("*/manifest.json"))
+        rows.append(
+            {
+                "name": name,
+                "title": entry.title,
+                "modality": entry.modality,
+                "published": entry.published_count,
+                "prepared": " ".join(path.parent.name for path in made),
+                "licence": entry.licence,
+                "source": entry.source,
+            }
+        )
+    show(rows, as_json)
+
+
+@cli.command()
+@AS_JSON
+def models(as_json: bool) -> None:
+    """The networks with their variants; the first variant is the default."""
+    rows = [
+        {
+            "name": name,
+            "variant": variant,
+            "year": entry.year,
+            "parameters": facts.parameters,
+            "gmacs_224": facts.gmacs,
+            "heads": facts.heads,
+            "sides": f"multiple of {facts.multiple_of}",
+            "encoder": facts.encoder,
+            "licence": entry.licence,
+            "source": entry.source,
+        }
+        for name, entry in catalogue.MODELS.items()
+        for variant, facts in entry.variants.items()
+    ]
+    show(rows, as_json)
+
+
+@cli.command()
+@AS_JSON
+def losses(as_json: bool) -> None:
+    """The losses, what they are made of, and the definitions they have."""
+    rows = [
+        {
+            "name": name,
+            "group": entry.group,
+            "parts": " + ".join(entry.parts) or name,
+            "definitions": " ".join(
+                d
+                for d, facts in catalogue.DEFINITIONS.items()
+                if name in facts["losses"]
+            ),
+            "source": entry.source,
+        }
+        for name, entry in catalogue.LOSSES.items()
+    ]
+    show(rows, as_json)
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--raw", type=Path, help="Folder of raw files [default: raw/NAME].")
+@click.option("--size", default=224, show_default=True, help="Side in pixels.")
+@click.option("--resize", default="bilinear", show_default=True, help="Or nearest.")
+@click.option("--force", is_flag=True, help="Again, even if nothing changed.")
+@AS_JSON
+def prepare(
+    name: str, raw: Path | None, size: int, resize: str, force: bool, as_json: bool
+) -> None:
+    """Raw files to the prepared form: arrays that every model reads."""
+    from tqdm import tqdm
+
+    from lesionkit.datasets.preparing import prepare as make
+
+    data = make(
+        name,
+        raw,
+        size=size,
+        resize=resize,
+        force=force,
+        progress=lambda samples: tqdm(samples, desc=f"prepare {name}", unit="image"),
+    )
+    share = data.index["lesion_share"]
+    facts = {
+        "name": name,
+        "source": data.manifest["source"],
+        "images": len(data),
+        "shape": "x".join(str(side) for side in data.images.shape[1:]),
+        "lesion_share_min": float(share.min()),
+        "lesion_share_median": float(share.median()),
+        "lesion_share_max": float(share.max()),
+        "empty_masks": int((share == 0).sum()),
+        "folder": str(data.folder),
+    }
+    show([facts], as_json, upright=True)
+
+
+@cli.command()
+@click.option(
+    "-p", "pairs", nargs=2, multiple=True, metavar="KEY VALUE", help="Repeat."
+)
+@AS_JSON
+def train(pairs: tuple[tuple[str, str], ...], as_json: bool) -> None:
+    """One run: same parameters and same record as notebooks/03_train.ipynb."""
+    from lesionkit.config import RunConfig
+
+    with arguments():
+        config = RunConfig.from_mapping({key: typed(value) for key, value in pairs})
+    from lesionkit.experiment import run
+
+    record = run(config)
+    test = record.metrics["test"]["probability"]["image"]
+    facts = {name: test[name] for name in ("dice", "iou", "precision", "recall")}
+    facts["best_epoch"] = record.metrics["best_epoch"]
+    facts["record"] = str(record.folder)
+    show([facts], as_json, upright=True)
+
+
+@cli.command()
+@click.argument("file", type=Path)
+@click.option(
+    "--engine", default="local", show_default=True, help="Where runs execute."
+)
+@click.option("--dry-run", is_flag=True, help="Say what it would cost, and stop.")
+def sweep(file: Path, engine: str, dry_run: bool) -> None:
+    """All missing runs of a grid, each through papermill, one after the other."""
+    from tqdm import tqdm
+
+    from lesionkit.sweep import price, read_sweep, run_sweep
+
+    lookup.find("engine", engine, {"local": None})
+    with arguments():
+        grid = read_sweep(file)
+    missing = grid.missing()
+    click.echo(f"{grid.name}: {len(grid.configs)} runs, {len(missing)} missing")
+    if dry_run:
+        click.echo(price(grid))
+        return
+    from lesionkit.engines.local import execute
+
+    failures = run_sweep(
+        grid,
+        execute,
+        progress=lambda configs: tqdm(configs, desc=grid.name, unit="run"),
+        report=lambda line: tqdm.write(line, file=sys.stderr),
+    )
+    if failures:
+        raise RuntimeError(
+            f"{len(failures)} of {len(missing)} runs failed; "
+            f"go on with: lesionkit sweep {file}"
+        )
+
+
+@cli.command()
+@click.argument("file", type=Path, required=False)
+@AS_JSON
+def status(file: Path | None, as_json: bool) -> None:
+    """The grid of a sweep file, or all records here: done, unfinished or missing."""
+    import pandas as pd
+
+    from lesionkit import runs
+    from lesionkit.config import data_folder
+    from lesionkit.sweep import read_sweep
+
+    if file is None:
+        root = data_folder() / "runs"
+        folders = [path.parent for path in sorted(root.rglob("config.json"))]
+        rows = [(runs.state(f), f.relative_to(root).as_posix()) for f in folders]
+        table = pd.DataFrame(rows, columns=["state", "run_id"])
+    else:
+        table = read_sweep(file).states()
+    show(table.to_dict("records"), as_json)
+    if not as_json:
+        counts = table["state"].value_counts()
+        click.echo(
+            ", ".join(f"{n} {state}" for state, n in counts.items()) or "no runs"
+        )
+
+
+@cli.command()
+@click.argument("source", type=Path)
+@click.option("--metric", default="dice", show_default=True)
+@click.option("--map", "columns", multiple=True, metavar="COL=NAME", help="For a CSV.")
+@click.option("--only", multiple=True, metavar="NAME=VALUE", help="Keep these rows.")
+@click.option("--mix", is_flag=True, help="Rank runs of different settings together.")
+@AS_JSON
+def rank(
+    source: Path,
+    metric: str,
+    columns: tuple[str, ...],
+    only: tuple[str, ...],
+    mix: bool,
+    as_json: bool,
+) -> None:
+    """Mean scores, mean ranks and podium points of a CSV or a folder of records."""
+    from lesionkit import ranking
+    from lesionkit.tables import load_table, select
+
+    table = load_table(source, columns=dict(pair(text) for text in columns))
+    with arguments():
+        table = select(table, " ".join(only))
+    if not mix:
+        ranking.check_comparable(table)
+    ranks = ranking.mean_ranks(table, metric)
+    points = ranking.podium(table, "dataset", metric)
+    mean = ranking.means(table, "dataset", metric).mean()
+    rows = [
+        {
+            "loss": loss,
+            f"mean_{metric}": round(float(mean[loss]), 4),
+            "mean_rank": round(float(ranks.get(loss, float("nan"))), 2),
+            "points": float(points.loc["points", loss]),
+        }
+        for loss in points.columns
+    ]
+    if not as_json:
+        click.echo(ranking.podium_sentence(points))
+    show(rows, as_json)
+
+
+for _name, _says in NOT_YET.items():
+    cli.add_command(not_yet(_name, _says))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command; every failure is one line on stderr and an exit status."""
+    try:
+        cli.main(arguments, prog_name="lesionkit", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        raise SystemExit(2) from None
+    except (click.UsageError, ValueError, TypeError) as error:
+        fail(
+            error.format_message() if isinstance(error, click.UsageError) else error, 2
+        )
+    except (KeyboardInterrupt, click.Abort):
+        fail("stopped; the same command goes on from here", 130)
+    except Exception as error:  # noqa: BLE001 - users get one line, not a traceback
+        fail(error or type(error).__name__, 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""What the commands share: values from text, tables to text, failures to one line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+
+@contextmanager
+def arguments() -> Iterator[None]:
+    """Turn a refusal inside the block into a wrong argument, exit status 2."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise click.UsageError(str(error)) from None
+
+
+def typed(value: str) -> bool | int | float | str | None:
+    """A value of the command line in the type papermill would give it."""
+    if value in ("True", "False", "None"):
+        return {"True": True, "False": False, "None": None}[value]
+    for kind in (int, float):
+        try:
+            return kind(value)
+        except ValueError:
+            continue
+    return value
+
+
+def show(rows: list[dict], as_json: bool, *, upright: bool = False) -> None:
+    """Rows as an aligned table, one row as name: value lines, or JSON."""
+    if as_json:
+        shown = json.dumps(rows[0] if upright else rows)
+        plain = json.loads(shown, parse_constant=lambda _: None)  # JSON has no NaN
+        click.echo(json.dumps(plain, indent=2))
+        return
+    if upright:
+        for name, value in rows[0].items():
+            number = f"{value:.4f}" if isinstance(value, float) else value
+            click.echo(f"{name:18} {number}")
+        return
+    if not rows:
+        return
+    text = [[_cell(value) for value in row.values()] for row in rows]
+    names = list(rows[0])
+    widths = [max(len(row[i]) for row in [names, *text]) for i in range(len(names))]
+    for row in [names, *text]:
+        line = "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True))
+        click.echo(line.rstrip())
+
+
+def _cell(value: Any) -> str:
+    """A value as it stands in a table."""
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) and value > 9999 else str(value)
+
+
+def pair(text: str) -> tuple[str, str]:
+    """NAME=VALUE as a pair."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"expected NAME=VALUE, got {text!r}")
+    return name, value
+
+
+def not_yet(name: str, says: str) -> click.Command:
+    """A promised command that is not there yet: one line, exit status 2."""
+
+    def refuse(arguments: tuple[str, ...]) -> None:
+        raise click.UsageError(f"lesionkit {name} ({says}) is not there yet")
+
+    argument = click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)
+    return click.Command(
+        name,
+        params=[argument],
+        callback=refuse,
+        help=f"Not there yet: {says}.",
+        context_settings={"ignore_unknown_options": True},
+    )
+
+
+def fail(error: object, code: int) -> None:
+    """One line on stderr, and the end."""
+    text = " ".join(str(error).split())
+    click.echo(f"lesionkit: {text}", err=True)
+    raise SystemExit(code)

@@ -1,0 +1,298 @@
+"""Tables and arrays to matplotlib figures; colours that all eyes can tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from lesionkit.catalogue import LOSSES
+from lesionkit.prepared import Prepared
+from lesionkit.runs import RunRecord
+
+# Okabe and Ito's palette (2008), safe for colour-blind readers.
+GREEN, ORANGE, SKY = "#009E73", "#D55E00", "#56B4E9"
+GROUP_COLOURS = {"region": "#0072B2", "distribution": "#E69F00", "compound": "#CC79A7"}
+OVERLAY = {"found (TP)": GREEN, "too much (FP)": ORANGE, "missed (FN)": SKY}
+TRUTH = "#F0E442"
+
+
+def examples(data: Prepared, positions: Sequence[int], titles: Sequence[str]) -> Figure:
+    """Images of a data set with the outline of their ground truth.
+
+    Args:
+        data: an opened data set.
+        positions: which images, by their position in the arrays.
+        titles: a line above each image.
+    """
+    count = len(positions)
+    columns = min(count, 6)
+    rows = -(-count // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(2.1 * columns, 2.35 * rows), squeeze=False
+    )
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, position, title in zip(axes.flat, positions, titles, strict=False):
+        _image(axis, data.images[position])
+        _outline(axis, data.masks[position])
+        axis.set_title(title, fontsize=8)
+    return _tight(figure)
+
+
+def lesion_shares(shares: Mapping[str, pd.Series]) -> Figure:
+    """How large the lesions of each data set are, as cumulative curves.
+
+    Args:
+        shares: data set name to the lesion share of each image, 0 to 1.
+    """
+    figure, axis = plt.subplots(figsize=(6.4, 3.4))
+    for name, values in shares.items():
+        ordered = np.sort(values.to_numpy())
+        level = np.arange(1, len(ordered) + 1) / len(ordered)
+        axis.step(100 * ordered, 100 * level, where="post", label=name)
+    axis.axvline(5, color="grey", lw=0.8, ls=":")
+    axis.set(xscale="symlog", xlabel="lesion share of the image, %", ylim=(0, 100))
+    axis.set_xticks([0, 1, 2, 5, 10, 20, 50, 100], [0, 1, 2, 5, 10, 20, 50, 100])
+    axis.set_xlim(0, 100)
+    axis.set_ylabel("images with at most this, %")
+    axis.legend(frameon=False, fontsize=8)
+    return _tight(figure)
+
+
+def curves(
+    x: np.ndarray,
+    values: Mapping[str, np.ndarray],
+    *,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+) -> Figure:
+    """Several named curves over one axis, told apart by line style as well."""
+    figure, axis = plt.subplots(figsize=(6.4, 3.6))
+    styles = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
+    for i, (name, y) in enumerate(values.items()):
+        axis.plot(x, y, ls=styles[i % len(styles)], label=name)
+    axis.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    axis.axhline(0, color="grey", lw=0.6)
+    axis.legend(frameon=False, fontsize=8)
+    return _tight(figure)
+
+
+def history(record: RunRecord) -> Figure:
+    """Training loss and validation Dice over the epochs of a run."""
+    table = record.history
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3))
+    left.plot(table["epoch"], table["train_loss"], color="black")
+    left.set(xlabel="epoch", ylabel="training loss")
+    right.plot(table["epoch"], table["validation_dice"], color="black")
+    best = record.metrics["best_epoch"]
+    right.axvline(best, color=ORANGE, lw=1, label=f"best epoch, {best}")
+    right.set(xlabel="epoch", ylabel="validation Dice", ylim=(0, 1))
+    right.legend(frameon=False, loc="lower right")
+    return _tight(figure)
+
+
+def predictions(records: Mapping[str, RunRecord], data: Prepared | None) -> Figure:
+    """The same test images under several runs, with what each found and missed.
+
+    The images are those whose logits the records keep: evenly spaced by lesion size,
+    smallest first. Under each panel stands the Dice of the stored counts.
+
+    Args:
+        records: column title to run; all of one data set and one split.
+        data: the prepared data set of these runs.
+
+    Raises:
+        ValueError: the runs keep different images.
+    """
+    if not records or data is None:
+        return _note("no run records stand behind this table: no images to show")
+    kept = {title: record.arrays("logits") for title, record in records.items()}
+    positions = next(iter(kept.values()))["positions"]
+    if any(not np.array_equal(k["positions"], positions) for k in kept.values()):
+        raise ValueError("the runs keep different test images: take one split")
+    figure, axes = plt.subplots(
+        len(positions),
+        len(records) + 1,
+        figsize=(1.5 * (len(records) + 1), 1.62 * len(positions) + 0.5),
+        squeeze=False,
+    )
+    for row, position in enumerate(positions):
+        _image(axes[row, 0], data.images[position])
+        _outline(axes[row, 0], data.masks[position])
+        file = data.index["file"][position]
+        for column, (title, record) in enumerate(records.items(), 1):
+            predicted = kept[title]["logits"][row] >= 0
+            panel = axes[row, column]
+            _errors(panel, data.images[position], data.masks[position], predicted)
+            dice = stored_dice(record, file, "probability")
+            panel.set_xlabel(f"Dice {dice:.2f}", fontsize=7, labelpad=1)
+    for column, title in enumerate(["ground truth", *records]):
+        axes[0, column].set_title(title, fontsize=8)
+    return _with_legend(figure)
+
+
+def thresholds(
+    record: RunRecord | None, data: Prepared | None, count: int = 4
+) -> Figure:
+    """Masks by probability 0.5 beside masks by the mean of the raw output.
+
+    Source: paper A, Fig. 3 (its images are chosen cases; these are by lesion size).
+    """
+    if record is None or data is None:
+        return _note("no run record stands behind this table: no images to show")
+    kept = record.arrays("logits")
+    rows = np.linspace(0, len(kept["positions"]) - 1, count).round().astype(int)
+    figure, axes = plt.subplots(3, count, figsize=(1.9 * count, 6.3), squeeze=False)
+    for column, row in enumerate(rows):
+        position, logits = kept["positions"][row], kept["logits"][row].astype(float)
+        file = data.index["file"][position]
+        _image(axes[0, column], data.images[position])
+        _outline(axes[0, column], data.masks[position])
+        cuts = {"probability": logits >= 0, "raw_mean": logits > logits.mean()}
+        for line, (name, predicted) in enumerate(cuts.items(), 1):
+            panel = axes[line, column]
+            _errors(panel, data.images[position], data.masks[position], predicted)
+            dice = stored_dice(record, file, name)
+            label = f"marks {predicted.mean():.0%}, Dice {dice:.2f}"
+            panel.set_xlabel(label, fontsize=7, labelpad=1)
+    names = ("ground truth", "probability 0.5", "raw mean")
+    for axis, name in zip(axes[:, 0], names, strict=True):
+        axis.set_ylabel(name, fontsize=8)
+    return _with_legend(figure)
+
+
+def stored_dice(record: RunRecord, file: str, threshold: str) -> float:
+    """Dice of one test image as the record has it; NaN if it was not scored."""
+    table = record.images
+    row = table[(table["file"] == file) & (table["threshold"] == threshold)]
+    return float(row["dice"].iloc[0]) if len(row) else float("nan")
+
+
+def podium(points: pd.DataFrame, means: pd.DataFrame) -> Figure:
+    """Mean scores as a heat table, the first three of each row with their points.
+
+    Args:
+        points: of ranking.podium, its last row the sums.
+        means: of ranking.means, the same rows and losses.
+    """
+    means = means[points.columns]
+    best = means.max(axis=1).to_numpy()[:, None]
+    figure, axis = plt.subplots(
+        figsize=(0.95 * len(points.columns) + 1.4, 0.55 * len(points) + 1.1)
+    )
+    gaps = np.vstack([means.to_numpy() - best, np.full(len(points.columns), np.nan)])
+    axis.imshow(gaps, cmap="cividis", aspect="auto", vmin=np.nanmin(gaps), vmax=0)
+    dark = np.nanmin(gaps) / 2
+    for row, name in enumerate(points.index):
+        for column, loss in enumerate(points.columns):
+            value = points.loc[name, loss]
+            if name == "points":
+                text, colour = f"{value:g}", "black"
+            else:
+                medal = f"\n({value:g})" if value else ""
+                text = f"{means.loc[name, loss]:.3f}{medal}"
+                colour = "black" if gaps[row, column] > dark else "white"
+            axis.text(
+                column, row, text, ha="center", va="center", color=colour, fontsize=8
+            )
+    axis.set_xticks(range(len(points.columns)), points.columns, rotation=30, ha="right")
+    axis.set_yticks(range(len(points)), points.index)
+    axis.set_title("mean score and (podium points)", fontsize=9)
+    axis.spines[:].set_visible(False)
+    axis.tick_params(length=0)
+    return _tight(figure)
+
+
+def spread(table: pd.DataFrame, metric: str = "dice") -> Figure:
+    """Every run as a dot, the mean of each loss as a bar, a panel for each data set."""
+    names = list(dict.fromkeys(table["dataset"]))
+    order = table.groupby("loss")[metric].mean().sort_values(ascending=False).index
+    figure, axes = plt.subplots(
+        1,
+        len(names),
+        figsize=(1.2 + 3.1 * len(names), 3.4),
+        squeeze=False,
+        sharey=True,
+    )
+    for axis, name in zip(axes[0], names, strict=True):
+        of_set = table[table["dataset"] == name]
+        for place, loss in enumerate(order):
+            values = of_set.loc[of_set["loss"] == loss, metric]
+            group = LOSSES[loss].group if loss in LOSSES else "not ours"
+            axis.plot(values, [place] * len(values), "o", ms=4, color="0.35", alpha=0.7)
+            colour = GROUP_COLOURS.get(group, "black")
+            axis.plot(values.mean(), place, "|", ms=16, mew=3, c=colour)
+        axis.set_title(name, fontsize=9)
+        axis.set_xlabel(metric)
+        axis.grid(axis="x", lw=0.4)
+    axes[0, 0].set_yticks(range(len(order)), order)
+    axes[0, 0].invert_yaxis()
+    patches = [Patch(color=c, label=group) for group, c in GROUP_COLOURS.items()]
+    figure.legend(
+        handles=patches, loc="lower center", ncols=3, frameon=False, fontsize=8
+    )
+    figure.tight_layout(rect=(0, 0.07, 1, 1))
+    plt.close(figure)
+    return figure
+
+
+def _note(text: str) -> Figure:
+    """A line of text where there is nothing to draw."""
+    figure, axis = plt.subplots(figsize=(6.4, 0.8))
+    axis.text(0.5, 0.5, text, ha="center", va="center")
+    axis.axis("off")
+    return _tight(figure)
+
+
+def _image(axis: Axes, image: np.ndarray) -> None:
+    """An image (H, W, C) of 8 or 16 bits, without ticks."""
+    shown = image / np.iinfo(image.dtype).max
+    axis.imshow(shown.squeeze(), cmap="gray", vmin=0, vmax=1)
+    axis.set_xticks([])
+    axis.set_yticks([])
+    axis.spines[:].set_visible(False)
+
+
+def _outline(axis: Axes, mask: np.ndarray) -> None:
+    """The outline of a mask (H, W), where it has one."""
+    if 0 < mask.mean() < 1:
+        axis.contour(mask, levels=[0.5], colors=[TRUTH], linewidths=1.2)
+
+
+def _errors(
+    axis: Axes, image: np.ndarray, mask: np.ndarray, predicted: np.ndarray
+) -> None:
+    """An image under the colours of what was found, too much, and missed."""
+    _image(axis, image)
+    truth = mask.astype(bool)
+    kinds = (predicted & truth, predicted & ~truth, ~predicted & truth)
+    layer = np.zeros((*mask.shape, 4))
+    for kind, colour in zip(kinds, OVERLAY.values(), strict=True):
+        layer[kind] = (*(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)), 0.6)
+    axis.imshow(layer)
+
+
+def _with_legend(figure: Figure) -> Figure:
+    """The colours of the overlay below a grid of panels."""
+    patches = [Patch(color=colour, label=name) for name, colour in OVERLAY.items()]
+    height = figure.get_size_inches()[1]
+    figure.tight_layout(rect=(0, 0.35 / height, 1, 1), h_pad=0.3, w_pad=0.3)
+    figure.legend(
+        handles=patches, loc="lower center", ncols=3, frameon=False, fontsize=8
+    )
+    plt.close(figure)
+    return figure
+
+
+def _tight(figure: Figure) -> Figure:
+    """The figure with its parts in place; closed, so that it is not shown twice."""
+    figure.tight_layout()
+    plt.close(figure)
+    return figure

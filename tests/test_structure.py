@@ -1,0 +1,137 @@
+"""The one-way walk, held by reading imports; nothing is run."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "lesionkit"
+
+# A module imports only modules that stand before it.
+WALK = """
+lookup catalogue parameters config files runs prepared
+datasets.images datasets.samples datasets.pairs
+datasets.kvasir datasets.clinicdb datasets.isic2017 datasets.wound datasets.busi
+datasets.toy datasets.folder datasets.preparing
+splits loading
+models.blocks models.fcn models.deeplabv3plus models.unet models.unetplusplus models
+losses loss_study masks metrics
+checkpoint training evaluation environment experiment
+engines.local engines sweep
+tables ranking figures
+console
+""".split()
+FREE = {"__init__", "cli"}  # they import inside functions
+
+# Who alone may import a library.
+SOLE = {
+    "matplotlib": {"figures", "widgets"},
+    "ipywidgets": {"widgets"},
+    "papermill": {"engines.local"},
+    "pydicom": {"datasets.dicom"},
+    "tifffile": {"datasets.images"},
+    "PIL": {"datasets.images", "datasets.toy"},
+    "timm": {"models.*"},
+    "segmentation_models_pytorch": {"models.*"},
+    "torchvision": {"models.*"},
+    "sklearn": set(),
+}
+TORCH_FREE = """
+lookup catalogue parameters config files runs prepared splits datasets.preparing
+tables ranking figures sweep engines.local console
+""".split()
+TENSORS_ONLY = {"losses", "masks", "metrics"}
+
+
+def module_name(path: Path) -> str:
+    """The dotted name below lesionkit; a package by its own name."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(p): p for p in sorted(PACKAGE.rglob("*.py"))}
+WALKED = [name for name in MODULES if name not in FREE and name != "datasets"]
+
+
+def imported(name: str) -> set[str]:
+    """Full dotted names that a module imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(MODULES[name].read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+            found.add(node.module)
+    return found
+
+
+def ours(name: str) -> set[str]:
+    """Modules of lesionkit that a module imports."""
+    dotted = {full.removeprefix("lesionkit.") for full in imported(name)}
+    return {other for other in dotted if other in MODULES and other != "datasets"}
+
+
+def reached(name: str, seen: frozenset[str] = frozenset()) -> set[str]:
+    """Modules of lesionkit that an import of this one brings in."""
+    found = {name}
+    for other in ours(name) - seen:
+        found |= reached(other, seen | found)
+    return found
+
+
+def test_every_module_has_its_place_in_the_walk() -> None:
+    assert set(WALKED) == set(WALK)
+
+
+@pytest.mark.parametrize("name", WALKED)
+def test_a_module_imports_only_what_stands_before_it(name: str) -> None:
+    later = WALK[WALK.index(name) :]
+    assert ours(name) & set(later) - {name} == set()
+
+
+@pytest.mark.parametrize("library", SOLE)
+def test_a_library_has_its_sole_importer(library: str) -> None:
+    users = {n for n in MODULES if any(f.split(".")[0] == library for f in imported(n))}
+    allowed = {n for n in MODULES if f"{n.split('.')[0]}.*" in SOLE[library]}
+    assert users <= allowed | SOLE[library]
+
+
+@pytest.mark.parametrize("name", TORCH_FREE)
+def test_what_stands_right_of_the_record_reaches_no_torch(name: str) -> None:
+    libraries = {full.split(".")[0] for m in reached(name) for full in imported(m)}
+    assert libraries & {"torch", "torchvision", "timm"} == set()
+
+
+@pytest.mark.parametrize("name", sorted(TENSORS_ONLY) + ["models"])
+def test_what_takes_tensors_knows_no_config_and_no_neighbour(name: str) -> None:
+    others = {"config", "runs", "prepared", "models", *TENSORS_ONLY} - {name}
+    assert reached(name) & others == set()
+
+
+def test_training_writes_no_file_and_knows_no_data_set_name() -> None:
+    assert reached("training") & {"runs", "experiment", "datasets.preparing"} == set()
+    assert "open(" not in MODULES["training"].read_text()
+
+
+def test_only_datasets_know_the_raw_folder() -> None:
+    users = {n for n, p in MODULES.items() if '"raw"' in p.read_text()}
+    assert users <= {"datasets.preparing", "cli"}
+
+
+def test_only_these_write_below_data() -> None:
+    writers = {n for n in MODULES if "files" in ours(n)}
+    assert writers == {"prepared", "splits", "runs"}
+
+
+@pytest.mark.parametrize("name", list(MODULES))
+def test_a_file_stays_under_its_length(name: str) -> None:
+    limit = 400 if name.startswith("models") else 300
+    assert len(MODULES[name].read_text().splitlines()) <= limit
+
+
+@pytest.mark.parametrize("name", list(MODULES))
+def test_no_module_checks_with_assert(name: str) -> None:
+    nodes = ast.walk(ast.parse(MODULES[name].read_text()))
+    assert [node.lineno for node in nodes if isinstance(node, ast.Assert)] == []
