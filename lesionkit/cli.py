@@ -252,11 +252,11 @@ def rank(
     from lesionkit import ranking
     from lesionkit.tables import load_table, select
 
-    table = load_table(source, columns=dict(pair(text) for text in columns))
     with arguments():
+        table = load_table(source, columns=dict(pair(text) for text in columns))
         table = select(table, " ".join(only))
-    if not mix:
-        ranking.check_comparable(table)
+        if not mix:
+            ranking.check_comparable(table)
     ranks = ranking.mean_ranks(table, metric)
     points = ranking.podium(table, "dataset", metric)
     mean = ranking.means(table, "dataset", metric).mean()
@@ -285,12 +285,12 @@ def main(arguments: list[str] | None = None) -> None:
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         raise SystemExit(2) from None
-    except (click.UsageError, ValueError, TypeError) as error:
-        fail(
-            error.format_message() if isinstance(error, click.UsageError) else error, 2
-        )
+    except click.UsageError as error:
+        fail(error.format_message(), 2)
+    except lookup.UnknownName as error:
+        fail(error, 2)
     except (KeyboardInterrupt, click.Abort):
-        fail("stopped; the same command goes on from here", 130)
+        fail("stopped; the same command goes on from here", 1)
     except Exception as error:  # noqa: BLE001 - users get one line, not a traceback
         fail(error or type(error).__name__, 1)
 

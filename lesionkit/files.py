@@ -6,11 +6,14 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+DAY_SECONDS = 24 * 3600
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -60,24 +63,48 @@ def sync_folder(folder: Path) -> None:
 def whole_folder(folder: Path) -> Iterator[Path]:
     """A temporary folder that becomes `folder` when the block ends without error.
 
-    What was at `folder` before stays until then, and stays when the block fails.
+    What was at `folder` before stays until then, and stays when the block fails. Two
+    processes may do this at once: the later one wins, whole.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    for left in folder.parent.glob(f".{folder.name}.*.part"):
-        shutil.rmtree(left, ignore_errors=True)  # of a process that was killed
-    temporary = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.part")
+    _remove_left_behind(folder)
+    temporary, old = _beside(folder), _beside(folder)
     temporary.mkdir()
     try:
         yield temporary
         sync_folder(temporary)
-        old = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.part")
-        if folder.exists():
-            folder.rename(old)
-        temporary.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
+        _put_in_place(temporary, folder, old)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
     sync_folder(folder.parent)
+
+
+def _beside(folder: Path) -> Path:
+    """A name beside the folder that nobody else has."""
+    return folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.part")
+
+
+def _put_in_place(temporary: Path, folder: Path, old: Path) -> None:
+    """Rename, moving away what is there; another process may put its own between."""
+    for _ in range(10):
+        try:
+            temporary.rename(folder)
+            return
+        except OSError:
+            if not folder.exists():
+                raise
+            shutil.rmtree(old, ignore_errors=True)
+            folder.rename(old)
+    raise OSError(f"{folder} is being written by another process again and again")
+
+
+def _remove_left_behind(folder: Path) -> None:
+    """Remove what processes that were killed left beside the folder, a day ago."""
+    for left in folder.parent.glob(f".{folder.name}.*.part"):
+        touched = [path.stat().st_mtime for path in (left, *left.rglob("*"))]
+        if time.time() - max(touched) > DAY_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def sha256(path: Path) -> str:

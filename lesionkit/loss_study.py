@@ -66,3 +66,24 @@ def example_logits(
     random = torch.Generator().manual_seed(seed)
     spread = torch.randn(mask.shape, generator=random, dtype=torch.float64)
     return gap * (2 * mask.double() - 1) + noise * spread
+
+
+def extreme_gradients(
+    losses: Mapping[str, nn.Module], size: float = 1e4
+) -> dict[str, dict[str, torch.Tensor]]:
+    """Gradients where the logits are +-size, right and wrong, by case and loss.
+
+    Returns:
+        "empty", "full" and "mixed" (the mask) to loss name to a (1, 1, 8, 8) gradient.
+    """
+    logits = torch.full((1, 1, 8, 8), size)
+    logits[..., ::2] *= -1
+    masks = {
+        "empty": torch.zeros(1, 1, 8, 8),
+        "full": torch.ones(1, 1, 8, 8),
+        "mixed": (torch.arange(64) % 3 == 0).float().reshape(1, 1, 8, 8),
+    }
+    return {
+        case: {name: gradient(loss, logits, mask) for name, loss in losses.items()}
+        for case, mask in masks.items()
+    }

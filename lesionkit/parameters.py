@@ -96,8 +96,10 @@ def notebook_parameters(namespace: Mapping[str, Any]) -> dict[str, Any]:
         ValueError: papermill passed a name that the parameters cell does not have.
         TypeError: a value of the wrong type.
     """
+    if "In" not in namespace:  # a script: what it assigns cannot be misspelt
+        return {name: namespace[name] for name in parameter_names(namespace, [])}
     kinds: dict[str, str] = {}
-    for cell in namespace.get("In", ()):
+    for cell in namespace["In"]:
         found = {s.target.id: ast.unparse(s.annotation) for s in _annotated(cell)}
         if not kinds or set(kinds) & set(found):  # the cell itself, maybe run again
             kinds |= found

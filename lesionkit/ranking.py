@@ -28,7 +28,8 @@ def check_comparable(table: pd.DataFrame) -> None:
 
     Raises:
         ValueError: two protocols, sizes, numbers of epochs (and so on: tables.SETTING)
-            or two variants of one model; the text names the column and its values.
+            or two variants of one model or sources of one data set; the text names
+            the column and its values.
     """
     for name in SETTING:
         values = table[name].dropna().unique() if name in table else []
@@ -38,14 +39,20 @@ def check_comparable(table: pd.DataFrame) -> None:
                 f"the runs differ in {name} ({named}) and are not comparable; "
                 f"choose with --only {name}={values[0]}, or pass --mix to rank them all"
             )
-    if "variant" in table:
-        for model, variants in table.groupby("model")["variant"].unique().items():
-            if len(variants) > 1:
-                named = ", ".join(str(variant) for variant in variants)
-                raise ValueError(
-                    f"the runs of {model} are of variants {named}; "
-                    f"choose with --only variant={variants[0]}, or pass --mix"
-                )
+    for axis, facts in (("model", "variant"), ("dataset", "source")):
+        if facts in table:
+            _check_one(table, axis, facts)
+
+
+def _check_one(table: pd.DataFrame, axis: str, facts: str) -> None:
+    """Refuse two variants of one model, or two sources of one data set."""
+    for name, values in table.groupby(axis)[facts].unique().items():
+        if len(values) > 1:
+            named = ", ".join(str(value) for value in values)
+            raise ValueError(
+                f"the runs of {name} are of {facts}s {named}; "
+                f"choose with --only {facts}={values[0]}, or pass --mix"
+            )
 
 
 def means(table: pd.DataFrame, rows: str, metric: str = "dice") -> pd.DataFrame:

@@ -57,12 +57,10 @@ def read_sweep(path: str | Path) -> Sweep:
           repeat: 0-4        # or a list
 
     Raises:
-        FileNotFoundError: no such file.
+        FileNotFoundError: no such file, here or among those that come with the kit.
         ValueError, TypeError: not of this form, or a run that RunConfig refuses.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no sweep file at {path.absolute()}")
+    path = _sweep_file(Path(path))
     try:
         content = yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:
@@ -86,7 +84,26 @@ def read_sweep(path: str | Path) -> Sweep:
         RunConfig.from_mapping({**fixed, **dict(zip(axes, point, strict=True))})
         for point in grid
     ]
-    return Sweep(content.get("name") or path.stem, tuple(dict.fromkeys(configs)))
+    return Sweep(
+        content.get("name") or path.stem,
+        tuple({config.run_id: config for config in configs}.values()),
+    )
+
+
+def _sweep_file(path: Path) -> Path:
+    """The file itself, or the one of that name that comes with the kit."""
+    shipped = Path(__file__).parent / "sweeps"
+    if path.is_file():
+        return path
+    if (shipped / path.name).is_file() and path.parent == Path("."):
+        return shipped / path.name
+    names = sorted(file.name for file in shipped.glob("*.yaml"))
+    near = lookup.nearest(path.name, names)
+    hint = f" Did you mean {near}?" if near else ""
+    raise FileNotFoundError(
+        f"no sweep file at {path.absolute()}.{hint} "
+        f"With the kit come: {', '.join(names)}"
+    )
 
 
 def _values(name: str, value: Any) -> list[Any]:

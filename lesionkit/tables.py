@@ -100,7 +100,7 @@ def _row(record: RunRecord) -> dict:
     row["wall_seconds"] = sum(
         session.get("wall_seconds", 0.0) for session in record.environment["sessions"]
     )
-    row["source"] = record.metrics["data"]["source"]
+    row |= {name: record.metrics["data"][name] for name in ("source", "fingerprint")}
     row["run_id"] = record.config["run_id"]
     row["folder"] = str(record.folder)
     return row

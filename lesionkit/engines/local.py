@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -19,6 +20,9 @@ def execute(config: RunConfig) -> None:
     os.environ["LESIONKIT_DATA"] = str(data_folder())  # the kernel starts elsewhere
     import papermill
 
+    # It warns of every parameter that the notebook's cell does not list; the notebook
+    # itself knows them all and refuses what is misspelt.
+    logging.getLogger("papermill").setLevel(logging.ERROR)
     output = executed_notebook(config)
     output.parent.mkdir(parents=True, exist_ok=True)
     papermill.execute_notebook(

@@ -1,0 +1,345 @@
+"""The commands: what they print, what they refuse, and their exit status."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from made_records import TWO_BY_THREE, made_grid, made_record
+
+from lesionkit import catalogue, experiment
+from lesionkit.cli import NOT_YET, main
+from lesionkit.config import RunConfig
+from lesionkit.runs import RunRecord
+
+RANKED = """\
+dataset,model,loss,repeat,dice
+busi,unet,bce,0,0.7
+busi,unet,iou,0,0.8
+busi,unet,dice,0,0.9
+"""
+GRID = "name: pair\naxes:\n  loss: [dice, iou]\n"
+
+
+@pytest.fixture
+def command(capsys):
+    """Runs a command here: its exit status, stdout, stderr."""
+
+    def call(*arguments):
+        code = 0
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            code = end.code
+        out, err = capsys.readouterr()
+        return SimpleNamespace(code=code, out=out, err=err)
+
+    return call
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Writes a file of this name and text and gives its path."""
+
+    def write(name, text):
+        (tmp_path / name).write_text(text)
+        return tmp_path / name
+
+    return write
+
+
+def test_help_lists_every_command_that_is_promised(command):
+    result = command("--help")
+    assert result.code == 0
+    names = [
+        line.split()[0] for line in result.out.split("Commands:\n")[1].splitlines()
+    ]
+    working = "datasets models losses prepare train sweep status rank".split()
+    assert set(names) >= {*working, *NOT_YET}
+
+
+def test_no_command_at_all_is_a_wrong_argument_and_shows_the_help(command):
+    result = command()
+    assert (result.code, result.out) == (2, "")
+    assert "\nCommands:\n" in result.err
+
+
+@pytest.mark.parametrize(
+    ("name", "entries"),
+    [
+        ("losses", catalogue.LOSSES),
+        ("models", catalogue.MODELS),
+        ("datasets", catalogue.DATASETS),
+    ],
+)
+def test_what_there_is_has_a_line_for_each_name(command, name, entries):
+    result = command(name)
+    assert result.code == 0
+    shown = [line.split()[0] for line in result.out.splitlines()[1:]]
+    assert set(shown) == set(entries)
+
+
+@pytest.mark.parametrize("name", ["losses", "models", "datasets"])
+def test_what_there_is_can_be_read_by_a_program(command, name):
+    rows = json.loads(command(name, "--json").out)
+    assert {"name", "source"} <= set(rows[0])
+
+
+def test_models_have_a_line_for_each_variant_with_its_parameters(command):
+    rows = json.loads(command("models", "--json").out)
+    found = {row["variant"]: row["parameters"] for row in rows}
+    assert found["unet_bn_transposed"] == 31_037_633
+    assert len(rows) == sum(len(entry.variants) for entry in catalogue.MODELS.values())
+
+
+def test_losses_tell_which_definitions_have_them(command):
+    rows = {row["name"]: row for row in json.loads(command("losses", "--json").out)}
+    assert rows["ioufocal"]["definitions"] == "A-printed A-gamma2 A-meanfirst"
+    assert rows["focal"]["definitions"].endswith(" B")
+    assert rows["ioufocal"]["parts"] == "iou + focal"
+
+
+def test_datasets_tell_which_sizes_are_prepared(command, data_home):
+    for size in ("64", "224-nearest"):
+        folder = data_home / "prepared" / "kvasir" / size
+        folder.mkdir(parents=True)
+        (folder / "manifest.json").write_text("{}")
+    rows = {row["name"]: row for row in json.loads(command("datasets", "--json").out)}
+    assert rows["kvasir"]["prepared"] == "224-nearest 64"
+    assert rows["toy"]["prepared"] == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["tran"], "unknown command 'tran'. Did you mean 'train'?"),
+        (["losses", "--jsn"], "No such option '--jsn'"),
+        (["train", "-p", "loss"], "Option '-p' requires 2 arguments."),
+        (["train", "-p", "los", "ioufocal"], "'los'. Did you mean 'loss'?"),
+        (["train", "-p", "loss", "iuofocal"], "'iuofocal'. Did you mean 'ioufocal'?"),
+        (["train", "-p", "model", "unett"], "'unett'. Did you mean 'unet'?"),
+        (["train", "-p", "dataset", "kvazir"], "'kvazir'. Did you mean 'kvasir'?"),
+        (["train", "-p", "repeat", "7"], "repeat must be 0 to 4, got 7."),
+        (["train", "-p", "repeat", "7"], "-p repeats 12"),
+        (["train", "-p", "epochs", "2.5"], "of type int, got 2.5 of type float"),
+        (["train", "-p", "pretrained", "yes"], "True or False, got 'yes'"),
+        (["prepare"], "Missing argument 'NAME'"),
+        (["prepare", "kvazir"], "'kvazir'. Did you mean 'kvasir'?"),
+        (["prepare", "toy", "--size", "big"], "'big' is not a valid integer"),
+        (["prepare", "toy", "--resize", "bilinaer"], "Did you mean 'bilinear'?"),
+        (["sweep", "a.yaml", "--engine", "locl"], "Did you mean 'local'?"),
+        (["rank", "a.csv", "--map", "dice"], "expected NAME=VALUE, got 'dice'"),
+    ],
+)
+def test_a_wrong_argument_is_one_line_and_status_2(command, arguments, said):
+    result = command(*arguments)
+    assert (result.code, result.out) == (2, "")
+    assert said in result.err
+    assert result.err.startswith("lesionkit: ")
+    assert len(result.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", NOT_YET)
+def test_a_command_that_is_not_there_yet_says_so(command, name):
+    result = command(name, "anything", "--at-all")
+    assert result.code == 2
+    assert result.err.startswith(f"lesionkit: lesionkit {name} (")
+    assert result.err.endswith(") is not there yet\n")
+
+
+def test_training_on_data_that_is_not_there_names_folder_and_command(
+    command, data_home
+):
+    result = command("train", "-p", "dataset", "kvasir")
+    assert (result.code, result.out) == (1, "")
+    assert str(data_home / "prepared" / "kvasir" / "64") in result.err
+    assert "lesionkit prepare kvasir --raw DIR --size 64" in result.err
+    assert len(result.err.splitlines()) == 1
+    assert not (data_home / "runs").exists()
+
+
+def test_preparing_without_raw_files_names_the_folder(command, data_home):
+    result = command("prepare", "kvasir")
+    assert result.code == 1
+    assert str(data_home / "raw" / "kvasir") in result.err
+    assert len(result.err.splitlines()) == 1
+
+
+def test_train_runs_the_config_of_its_pairs(command, monkeypatch):
+    def made(config):
+        return RunRecord(made_record(config, 0.75))
+
+    monkeypatch.setattr(experiment, "run", made)
+    pairs = ["-p", "loss", "dice", "-p", "epochs", 2, "-p", "alpha", "None"]
+    facts = json.loads(command("train", *pairs, "--json").out)
+    assert facts["dice"] == 0.75
+    assert facts["best_epoch"] == 2
+    assert facts["record"] == str(RunConfig(loss="dice", epochs=2).folder)
+
+
+def test_a_value_given_twice_is_the_last_one(command, monkeypatch):
+    monkeypatch.setattr(experiment, "run", lambda c: RunRecord(made_record(c)))
+    result = command("train", "-p", "loss", "dice", "-p", "loss", "iou")
+    assert "/iou/" in result.out
+
+
+def test_a_finished_run_is_found_and_not_trained_again(command):
+    folder = made_record(RunConfig(loss="dice"), 0.75)
+    result = command("train", "-p", "loss", "dice")
+    assert result.code == 0
+    assert result.out.splitlines()[0].split() == ["dice", "0.7500"]
+    assert result.out.splitlines()[-1].split() == ["record", str(folder)]
+
+
+def test_status_without_any_run_says_so(command):
+    assert command("status").out == "no runs\n"
+    assert json.loads(command("status", "--json").out) == []
+
+
+def test_status_tells_what_is_done_and_what_is_not(command):
+    made_record(RunConfig(loss="dice"))
+    made_record(RunConfig(loss="iou"), sealed=False)
+    assert json.loads(command("status", "--json").out) == [
+        {"state": "done", "run_id": RunConfig(loss="dice").run_id},
+        {"state": "unfinished", "run_id": RunConfig(loss="iou").run_id},
+    ]
+
+
+def test_status_of_a_sweep_counts_its_states(command, file):
+    made_record(RunConfig(loss="dice"))
+    result = command("status", file("grid.yaml", GRID))
+    assert result.code == 0
+    assert result.out.splitlines()[-1] == "1 done, 1 missing"
+
+
+def test_a_dry_run_prices_a_sweep_and_starts_nothing(command, file, data_home):
+    result = command("sweep", file("grid.yaml", GRID), "--dry-run")
+    assert result.code == 0
+    assert result.out.splitlines()[0] == "pair: 2 runs, 2 missing"
+    assert not (data_home / "runs").exists()
+
+
+def test_a_finished_sweep_runs_nothing_and_works(command, file):
+    made_record(RunConfig(loss="dice"))
+    made_record(RunConfig(loss="iou"))
+    result = command("sweep", file("grid.yaml", GRID))
+    assert (result.code, result.out) == (0, "pair: 2 runs, 0 missing\n")
+
+
+def test_a_sweep_with_a_failed_run_ends_with_status_1(command, file, monkeypatch):
+    from lesionkit.engines import local
+
+    monkeypatch.setattr(local, "execute", lambda config: made_record(config, sealed=0))
+    path = file("grid.yaml", GRID)
+    result = command("sweep", path)
+    assert result.code == 1
+    last = result.err.splitlines()[-1]
+    assert last.startswith("lesionkit: 2 of 2 runs failed;")
+    assert last.endswith(f"lesionkit sweep {path}")
+
+
+def test_a_sweep_file_that_is_not_there_is_status_1(command):
+    result = command("sweep", "none.yaml")
+    assert result.code == 1
+    assert "/none.yaml" in result.err
+
+
+def test_a_sweep_with_an_unknown_loss_is_status_2(command, file):
+    result = command("sweep", file("grid.yaml", "axes: {loss: [dise]}"))
+    assert result.code == 2
+    assert "Did you mean 'dice'" in result.err
+
+
+def test_rank_reads_a_table_and_prints_its_chance_level(command, file):
+    result = command("rank", file("a.csv", RANKED))
+    assert result.code == 0
+    sentence, head, first, *_ = result.out.splitlines()
+    assert sentence.startswith("dice leads with 3 of 6 points over 1 dataset. If all 3")
+    assert head.split() == ["loss", "mean_dice", "mean_rank", "points"]
+    assert first.split() == ["dice", "0.9", "1.0", "3.0"]
+
+
+def test_rank_as_json_is_a_list_of_losses_with_the_first_on_top(command, file):
+    rows = json.loads(command("rank", file("a.csv", RANKED), "--json").out)
+    assert rows == [
+        {"loss": "dice", "mean_dice": 0.9, "mean_rank": 1.0, "points": 3.0},
+        {"loss": "iou", "mean_dice": 0.8, "mean_rank": 2.0, "points": 2.0},
+        {"loss": "bce", "mean_dice": 0.7, "mean_rank": 3.0, "points": 1.0},
+    ]
+
+
+def test_rank_has_null_where_no_cell_has_every_loss(command, file):
+    text = RANKED.replace("busi,unet,dice", "kvasir,unet,dice")
+    rows = json.loads(command("rank", file("a.csv", text), "--json").out)
+    assert [row["mean_rank"] for row in rows] == [None, None, None]
+
+
+def test_rank_reads_a_folder_of_records(command, data_home):
+    made_grid(TWO_BY_THREE)
+    rows = json.loads(command("rank", data_home / "runs", "--json").out)
+    assert [(row["loss"], row["points"]) for row in rows] == [
+        ("dice", 5.0),
+        ("bce", 4.0),
+        ("iou", 3.0),
+    ]
+    assert rows[0]["mean_dice"] == 0.76  # of .9 and .6, each with a second repeat
+
+
+def test_rank_maps_the_columns_of_a_table(command, file):
+    path = file("a.csv", RANKED.replace("dice\n", "overlap\n", 1))
+    assert command("rank", path).code == 2
+    assert command("rank", path, "--map", "overlap=dice").code == 0
+
+
+def test_rank_refuses_two_sizes_until_told_which_or_to_mix(command, data_home):
+    made_record(RunConfig(loss="dice"))
+    made_record(RunConfig(loss="iou", size=96))
+    runs = data_home / "runs"
+    refused = command("rank", runs)
+    assert refused.code == 2
+    assert "differ in size (64, 96)" in refused.err
+    assert command("rank", runs, "--only", "size=96").out.startswith("iou is the only")
+    assert command("rank", runs, "--mix").code == 0
+
+
+def test_rank_of_a_place_with_nothing_is_status_1(command, tmp_path):
+    result = command("rank", tmp_path / "none")
+    assert result.code == 1
+    assert str(tmp_path / "none") in result.err
+
+
+def test_rank_of_an_unknown_metric_gives_the_nearest(command, file):
+    result = command("rank", file("a.csv", RANKED), "--metric", "dicee")
+    assert result.code == 2
+    assert "Did you mean 'dice'" in result.err
+
+
+def test_being_stopped_is_one_line(command, monkeypatch):
+    def stopped(config):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(experiment, "run", stopped)
+    result = command("train", "-p", "loss", "dice")
+    assert result.code not in (0, None)
+    # click ends the line of the ^C first
+    assert result.err == "\nlesionkit: stopped; the same command goes on from here\n"
+
+
+@pytest.mark.parametrize("arguments", ["['--help']", "['losses']", "['models']"])
+def test_looking_around_imports_no_torch(arguments):
+    code = (
+        "import sys; from lesionkit.cli import main; "
+        f"main({arguments}); print('torch' in sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr == "False\n"
+    assert done.stdout
+
+
+def test_the_installed_command_gives_its_status_to_the_shell(tmp_path):
+    script = Path(sys.executable).with_name("lesionkit")
+    done = subprocess.run([script, "los"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("lesionkit: unknown command 'los'")

@@ -1,0 +1,89 @@
+"""Values from text, tables to text, failures to one line."""
+
+import json
+
+import click
+import pytest
+
+from lesionkit import console
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("True", True),
+        ("False", False),
+        ("None", None),
+        ("7", 7),
+        ("-7", -7),
+        ("0.5", 0.5),
+        ("1e-4", 1e-4),
+        ("true", "true"),
+        ("dice", "dice"),
+        ("", ""),
+    ],
+)
+def test_a_value_of_the_command_line_gets_the_type_papermill_gives_it(text, value):
+    assert console.typed(text) == value
+    assert type(console.typed(text)) is type(value)
+
+
+def test_a_pair_is_cut_at_its_first_equals_sign():
+    assert console.pair("a=b=c") == ("a", "b=c")
+
+
+def test_a_pair_without_an_equals_sign_is_refused():
+    with pytest.raises(ValueError, match="expected NAME=VALUE, got 'dice'"):
+        console.pair("dice")
+
+
+def test_rows_are_shown_below_their_names_and_aligned(capsys):
+    rows = [{"name": "iou", "count": 12345, "note": None}]
+    console.show(rows + [{"name": "dicebce", "count": 7, "note": "x"}], False)
+    assert capsys.readouterr().out.splitlines() == [
+        "name     count   note",
+        "iou      12,345  -",
+        "dicebce  7       x",
+    ]
+
+
+def test_one_row_upright_is_a_line_for_each_value(capsys):
+    console.show([{"dice": 0.75, "best_epoch": 3}], False, upright=True)
+    assert capsys.readouterr().out.splitlines() == [
+        "dice               0.7500",
+        "best_epoch         3",
+    ]
+
+
+def test_no_rows_show_nothing(capsys):
+    console.show([], False)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("upright", "expected"),
+    [(False, [{"a": 1, "b": None}]), (True, {"a": 1, "b": None})],
+)
+def test_json_has_null_where_a_number_is_nan(capsys, upright, expected):
+    console.show([{"a": 1, "b": float("nan")}], True, upright=upright)
+    text = capsys.readouterr().out
+    assert "NaN" not in text
+    assert json.loads(text) == expected
+
+
+@pytest.mark.parametrize("kind", [ValueError, TypeError])
+def test_a_refusal_of_an_argument_is_a_wrong_argument(kind):
+    with pytest.raises(click.UsageError, match="why"), console.arguments():
+        raise kind("why")
+
+
+def test_any_other_error_passes_through():
+    with pytest.raises(OSError, match="why"), console.arguments():
+        raise OSError("why")
+
+
+def test_a_failure_is_one_line_on_stderr_and_its_status(capsys):
+    with pytest.raises(SystemExit) as end:
+        console.fail("first\n   second", 1)
+    assert end.value.code == 1
+    assert capsys.readouterr() == ("", "lesionkit: first second\n")

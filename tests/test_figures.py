@@ -1,0 +1,237 @@
+"""Figures hold the numbers and colours they are said to hold."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_records import made_record
+from matplotlib import pyplot as plt
+from matplotlib.colors import to_rgba
+
+from lesionkit import figures, prepared
+from lesionkit.config import RunConfig
+from lesionkit.runs import RunRecord
+
+FOUND, TOO_MUCH, MISSED = (
+    to_rgba(colour, 0.6) for colour in (figures.GREEN, figures.ORANGE, figures.SKY)
+)
+
+
+@pytest.fixture
+def data(tiny):
+    """Twenty images of discs, 32 x 32; the first has none."""
+    return prepared.open_prepared(tiny, 32)
+
+
+@pytest.fixture
+def record_of(tiny):
+    """Makes the record of a run on these discs."""
+
+    def make(loss="dice", **facts):
+        config = RunConfig(loss=loss, dataset=tiny, size=32)
+        return RunRecord(made_record(config, **facts))
+
+    return make
+
+
+@pytest.fixture
+def axis():
+    """An empty panel."""
+    figure, axis = plt.subplots()
+    yield axis
+    plt.close(figure)
+
+
+def texts(axis):
+    """What is written in a panel."""
+    return [text.get_text() for text in axis.texts]
+
+
+def test_found_too_much_and_missed_have_their_own_colours(axis):
+    image = np.zeros((2, 2, 3), np.uint8)
+    mask = np.array([[1, 0], [1, 0]], np.uint8)
+    predicted = np.array([[1, 1], [0, 0]], bool)
+    figures._errors(axis, image, mask, predicted)
+    layer = axis.images[1].get_array().data
+    assert layer[0, 0] == pytest.approx(FOUND)
+    assert layer[0, 1] == pytest.approx(TOO_MUCH)
+    assert layer[1, 0] == pytest.approx(MISSED)
+    assert layer[1, 1] == pytest.approx((0, 0, 0, 0))
+
+
+@pytest.mark.parametrize(("dtype", "top"), [(np.uint8, 255), (np.uint16, 65535)])
+def test_an_image_is_shown_from_0_to_the_top_of_its_type(axis, dtype, top):
+    figures._image(axis, np.array([[[0], [top]], [[0], [top]]], dtype))
+    assert axis.images[0].get_array().ravel().tolist() == [0, 1, 0, 1]
+    assert axis.images[0].get_clim() == (0, 1)
+
+
+@pytest.mark.parametrize("value", [0, 1])
+def test_a_mask_without_an_edge_has_no_outline(axis, value):
+    figures._outline(axis, np.full((4, 4), value))
+    assert len(axis.collections) == 0
+
+
+def test_a_mask_with_an_edge_has_one_outline(axis):
+    figures._outline(axis, np.eye(4))
+    assert len(axis.collections) == 1
+
+
+def test_examples_have_a_panel_and_a_title_for_each_image(data):
+    figure = figures.examples(data, [0, 9, 19], ["none", "some", "much"])
+    assert [axis.get_title() for axis in figure.axes] == ["none", "some", "much"]
+    assert [len(axis.collections) for axis in figure.axes] == [0, 1, 1]
+    shown = figure.axes[1].images[0].get_array()
+    assert np.array_equal(shown, data.images[9] / 255)
+
+
+def test_examples_beyond_six_go_to_a_second_row(data):
+    figure = figures.examples(data, range(8), [f"{i}" for i in range(8)])
+    assert len(figure.axes) == 12
+    assert [len(axis.images) for axis in figure.axes] == [1] * 8 + [0] * 4
+
+
+def test_lesion_shares_rise_to_100_percent():
+    figure = figures.lesion_shares({"made": pd.Series([0.2, 0.1, 0.0, 0.4])})
+    line = figure.axes[0].lines[0]
+    assert line.get_xdata() == pytest.approx([0, 10, 20, 40])
+    assert line.get_ydata() == pytest.approx([25, 50, 75, 100])
+    assert line.get_label() == "made"
+
+
+def test_curves_have_a_line_each_told_apart_by_style():
+    x = np.array([0.0, 1.0])
+    figure = figures.curves(x, {"a": x, "b": 2 * x}, xlabel="logit", ylabel="loss")
+    a, b, _zero = figure.axes[0].lines
+    assert b.get_ydata().tolist() == [0, 2]
+    assert a.get_linestyle() != b.get_linestyle()
+    assert figure.axes[0].get_xlabel() == "logit"
+
+
+def test_history_shows_both_curves_and_the_best_epoch(record_of):
+    left, right = figures.history(record_of(dice=0.75)).axes
+    assert left.lines[0].get_ydata().tolist() == [0.9, 0.6, 0.5]
+    assert right.lines[0].get_ydata().tolist() == [0.3, 0.75, 0.65]
+    assert list(right.lines[1].get_xdata()) == [2, 2]
+    assert right.get_legend().get_texts()[0].get_text() == "best epoch, 2"
+
+
+def test_predictions_have_a_row_for_each_image_and_a_column_for_each_run(
+    record_of, data
+):
+    records = {"dice": record_of("dice", dice=0.75), "iou": record_of("iou", dice=0.5)}
+    axes = figures.predictions(records, data).axes
+    assert len(axes) == 4 * 3
+    assert [axis.get_title() for axis in axes[:3]] == ["ground truth", "dice", "iou"]
+    labels = [axis.get_xlabel() for axis in axes[3:6]]
+    assert labels == ["", "Dice 0.75", "Dice 0.50"]
+    image = axes[3].images[0].get_array()
+    assert np.array_equal(image, data.images[7] / 255)
+
+
+def test_predictions_colour_what_the_logits_say(record_of, data):
+    logits = np.where(data.masks[[1, 19]] == 1, 2.0, -2.0)
+    logits[:, 0, 0] = 0.0  # probability 0.5 is marked
+    record = record_of(positions=(1, 19), logits=logits)
+    panel = figures.predictions({"dice": record}, data).axes[3]
+    layer = panel.images[1].get_array().data
+    assert layer[0, 0] == pytest.approx(TOO_MUCH)
+    assert np.allclose(layer[data.masks[19] == 1], FOUND)
+    assert not layer[0, 1:].any()
+
+
+def test_runs_that_keep_different_images_are_not_set_side_by_side(record_of, data):
+    records = {
+        "dice": record_of("dice"),
+        "iou": record_of("iou", positions=(0, 1, 2, 3)),
+    }
+    with pytest.raises(ValueError, match="keep different test images"):
+        figures.predictions(records, data)
+
+
+def test_without_records_there_is_a_note_instead_of_images(data):
+    figure = figures.predictions({}, data)
+    assert texts(figure.axes[0]) == [
+        "no run records stand behind this table: no images to show"
+    ]
+
+
+def test_without_a_record_there_is_a_note_instead_of_thresholds(data):
+    figure = figures.thresholds(None, data)
+    assert texts(figure.axes[0]) == [
+        "no run record stands behind this table: no images to show"
+    ]
+
+
+def test_thresholds_show_what_each_rule_marks(record_of, data):
+    # a ramp from -3 to 5: 3/8 of it lies below 0, half of it below its mean of 1
+    axes = np.reshape(figures.thresholds(record_of(dice=0.75), data).axes, (3, 4))
+    assert axes[1, 0].get_xlabel() == "marks 62%, Dice 0.75"
+    assert axes[2, 0].get_xlabel() == "marks 50%, Dice 0.50"
+    names = [axis.get_ylabel() for axis in axes[:, 0]]
+    assert names == ["ground truth", "probability 0.5", "raw mean"]
+
+
+def test_the_dice_below_a_panel_is_the_stored_one(record_of):
+    record = record_of(dice=0.75)
+    assert figures.stored_dice(record, "disc_07.png", "probability") == 0.75
+    assert figures.stored_dice(record, "disc_07.png", "raw_mean") == 0.5
+    assert np.isnan(figures.stored_dice(record, "not_scored.png", "raw_mean"))
+
+
+@pytest.fixture
+def podium():
+    """Points and means of two losses on one data set."""
+    points = pd.DataFrame({"dice": [3.0, 3.0], "iou": [0.0, 0.0]}, ["toy", "points"])
+    means = pd.DataFrame({"iou": [0.7], "dice": [0.9]}, ["toy"])
+    return figures.podium(points, means)
+
+
+def test_a_podium_writes_means_medals_and_sums(podium):
+    assert texts(podium.axes[0]) == ["0.900\n(3)", "0.700", "3", "0"]
+
+
+def test_a_podium_is_shaded_by_the_distance_to_the_best_of_the_row(podium):
+    shades = podium.axes[0].images[0].get_array()
+    assert shades[0].tolist() == pytest.approx([0, -0.2])
+    assert np.ma.getmaskarray(shades)[1].all()
+
+
+def test_a_podium_names_its_losses_and_rows(podium):
+    axis = podium.axes[0]
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["dice", "iou"]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["toy", "points"]
+
+
+@pytest.fixture
+def spread():
+    """Two repeats of two losses, one of them of somebody else, on two data sets."""
+    rows = [
+        ("toy", "dice", 0.8),
+        ("toy", "dice", 0.9),
+        ("toy", "theirs", 0.6),
+        ("kvasir", "dice", 0.7),
+    ]
+    return figures.spread(pd.DataFrame(rows, columns=["dataset", "loss", "dice"]))
+
+
+def test_a_spread_has_a_panel_for_each_data_set_and_a_dot_for_each_run(spread):
+    toy, kvasir = spread.axes
+    assert [toy.get_title(), kvasir.get_title()] == ["toy", "kvasir"]
+    dots, bar = toy.lines[:2]
+    assert list(dots.get_xdata()) == [0.8, 0.9]
+    assert list(bar.get_xdata()) == pytest.approx([0.85])
+
+
+def test_a_spread_puts_the_best_loss_on_top(spread):
+    labels = [label.get_text() for label in spread.axes[0].get_yticklabels()]
+    assert labels == ["dice", "theirs"]
+    assert spread.axes[0].yaxis_inverted()
+
+
+def test_a_spread_gives_a_loss_of_somebody_else_no_group_colour(spread):
+    colours = [line.get_color() for line in spread.axes[0].lines[1::2]]
+    assert colours == [figures.GROUP_COLOURS["region"], "black"]
+
+
+def test_figures_are_closed_so_that_a_notebook_shows_them_once(podium, spread):
+    assert plt.get_fignums() == []

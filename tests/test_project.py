@@ -1,0 +1,103 @@
+"""The project's own files agree with each other."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[1]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
+CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())
+DIRECT = [Requirement(line) for line in PROJECT["dependencies"]]
+PINS = [
+    Requirement(line) for line in PYPROJECT["tool"]["uv"]["constraint-dependencies"]
+]
+
+
+def constraints() -> dict[str, str]:
+    """Package to exact version, as constraints.txt has them."""
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = [line.split(";")[0].strip().split("==") for line in lines if "==" in line]
+    return {name.strip(): version.strip() for name, version in pins}
+
+
+@pytest.mark.parametrize("requirement", DIRECT, ids=lambda r: r.name)
+def test_constraints_pin_every_dependency_within_its_limits(
+    requirement: Requirement,
+) -> None:
+    assert requirement.specifier.contains(constraints()[requirement.name])
+
+
+@pytest.mark.parametrize("pin", PINS, ids=lambda r: r.name)
+def test_constraints_have_the_versions_that_uv_obeys(pin: Requirement) -> None:
+    (exact,) = pin.specifier
+    assert exact.operator == "=="
+    assert constraints()[pin.name] == exact.version
+
+
+def test_every_dependency_is_pinned_for_uv() -> None:
+    assert {r.name for r in DIRECT} <= {pin.name for pin in PINS}
+
+
+def test_every_dependency_has_its_reason() -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    block = text.split("dependencies = [")[1].split("\n]")[0].strip().splitlines()
+    assert [line for line in block if not re.search(r"# \w+", line)] == []
+
+
+def test_torch_and_torchvision_are_pinned_as_a_pair_that_fits() -> None:
+    from importlib.metadata import requires, version
+
+    (line,) = (r for r in requires("torchvision") if r.startswith("torch"))
+    wanted = Requirement(line).specifier
+    assert wanted.contains(Version(constraints()["torch"]).base_version)
+    assert Version(version("torchvision")) == Version(constraints()["torchvision"])
+
+
+def test_conda_takes_a_python_that_the_project_allows() -> None:
+    (python,) = (
+        line for line in CONDA["dependencies"] if str(line).startswith("python")
+    )
+    newest = python.split("=")[1] + ".99"
+    assert SpecifierSet(PROJECT["requires-python"]).contains(newest)
+
+
+def test_conda_installs_the_project_itself_under_the_constraints() -> None:
+    (pip,) = (line["pip"] for line in CONDA["dependencies"] if isinstance(line, dict))
+    assert pip == ["--constraint constraints.txt", "--editable ."]
+    assert "pip" in CONDA["dependencies"]
+
+
+def test_the_version_stands_in_one_form_everywhere() -> None:
+    import lesionkit
+
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    assert lesionkit.__version__ == PROJECT["version"]
+    assert f"## [{PROJECT['version']}]" in changelog or "## [Unreleased]" in changelog
+
+
+def test_constraints_name_no_host_and_no_folder() -> None:
+    text = (ROOT / "constraints.txt").read_text()
+    assert re.findall(r"https?:|file:|@ |--index|--find", text) == []
+
+
+def test_the_readme_has_the_two_commands() -> None:
+    text = (ROOT / "README.md").read_text()
+    train = "uv run papermill notebooks/03_train.ipynb out.ipynb -p loss ioufocal"
+    assert f"pip install uv && {train}" in text
+    assert "pip install uv && uv run pytest" in text
+
+
+@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "data/README.md"])
+def test_every_local_link_of_a_page_leads_somewhere(name: str) -> None:
+    page = ROOT / name
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []

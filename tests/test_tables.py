@@ -1,0 +1,233 @@
+"""Run records, or anybody's CSV, to one row a run."""
+
+import pandas as pd
+import pytest
+from made_records import TWO_BY_THREE, made_grid, made_record
+
+from lesionkit.config import RunConfig
+from lesionkit.tables import comparable_records, load_table, select
+
+HEAD = "dataset,model,loss,repeat,dice,iou\n"
+ROW = "busi,unet,bce,0,0.8,0.7\n"
+
+
+@pytest.fixture
+def csv(tmp_path):
+    """Writes a CSV of this text and gives its path."""
+
+    def write(text):
+        (tmp_path / "table.csv").write_text(text)
+        return tmp_path / "table.csv"
+
+    return write
+
+
+def test_a_record_is_a_row_with_its_scores(data_home):
+    made_record(RunConfig(loss="dice", repeat=2), 0.75)
+    row = load_table(data_home / "runs").iloc[0]
+    keys = ["dataset", "model", "loss", "repeat", "dice", "iou", "precision", "recall"]
+    assert list(row[keys]) == ["toy", "unet", "dice", 2, 0.75, 0.65, 0.73, 0.76]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("pooled_dice", 0.74),
+        ("raw_mean_dice", 0.73),
+        ("raw_mean_recall", 0.74),
+        ("average_precision", 0.80),
+        ("best_epoch", 2),
+        ("epochs_trained", 3),
+        ("wall_seconds", 36.0),  # of two sessions, 24 and 12
+        ("source", "made by hand"),
+        ("protocol", "demo"),
+        ("definition", "A-gamma2"),
+        ("size", 64),
+        ("variant", "smp_unet_resnet34"),
+        ("run_id", "demo/toy/unet/dice/A-gamma2/repeat0"),
+    ],
+)
+def test_a_row_tells_more_of_its_run(data_home, column, value):
+    made_record(RunConfig(loss="dice"), 0.75)
+    assert load_table(data_home / "runs")[column][0] == pytest.approx(value)
+
+
+def test_rows_stand_in_the_order_of_data_set_model_loss_and_repeat(data_home):
+    made_grid(TWO_BY_THREE)
+    table = load_table(data_home / "runs")
+    keys = list(
+        table[["dataset", "model", "loss", "repeat"]].itertuples(index=False, name=None)
+    )
+    assert len(keys) == 12
+    assert keys == sorted(keys)
+
+
+def test_a_record_that_is_not_sealed_is_no_row(data_home):
+    made_record(RunConfig(loss="dice"))
+    made_record(RunConfig(loss="iou"), sealed=False)
+    assert list(load_table(data_home / "runs")["loss"]) == ["dice"]
+
+
+def test_a_score_that_is_undefined_is_nan(data_home):
+    made_record(RunConfig(loss="dice"), float("nan"))
+    assert load_table(data_home / "runs")["dice"].isna().all()
+
+
+def test_a_folder_without_records_is_told_with_the_command_that_makes_one(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught:
+        load_table(tmp_path)
+    assert str(tmp_path) in str(caught.value)
+    assert "lesionkit train -p loss ioufocal" in str(caught.value)
+
+
+def test_a_place_with_nothing_is_told_as_a_full_path():
+    with pytest.raises(FileNotFoundError, match=r"no table at /.*/nowhere\.csv"):
+        load_table("nowhere.csv")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "dataset,model,loss,repeat,dice,iou",
+        "data_name,model_name,loss_name,iter,test_dice,test_iou",
+        "Data,Architecture,Criterion,Fold,F1,Jaccard",
+        "data_set,network,loss_function,seed,DSC,mIoU",
+    ],
+)
+def test_common_spellings_of_columns_are_recognised(csv, head):
+    table = load_table(csv(f"{head}\n{ROW}"))
+    assert list(table.columns) == ["dataset", "model", "loss", "repeat", "dice", "iou"]
+    assert list(table.iloc[0]) == ["busi", "unet", "bce", 0, 0.8, 0.7]
+
+
+def test_a_column_of_our_own_name_wins_over_another_spelling(csv):
+    table = load_table(csv("dataset,model,loss,dice,dsc\nbusi,unet,bce,0.8,0.1\n"))
+    assert (table["dice"][0], table["dsc"][0]) == (0.8, 0.1)
+
+
+def test_columns_that_are_not_recognised_can_be_mapped(csv):
+    path = csv("set,model,loss,overlap\nbusi,unet,bce,0.8\n")
+    table = load_table(path, columns={"set": "dataset", "overlap": "dice"})
+    assert (table["dataset"][0], table["dice"][0]) == ("busi", 0.8)
+
+
+def test_a_map_wins_over_a_spelling(csv):
+    path = csv("dataset,model,loss,dsc,mine\nbusi,unet,bce,0.8,0.3\n")
+    assert load_table(path, columns={"mine": "dice"})["dice"][0] == 0.3
+
+
+def test_a_map_to_a_column_that_is_there_is_refused(csv):
+    path = csv("dataset,model,loss,dice,mine\nbusi,unet,bce,0.8,0.3\n")
+    with pytest.raises(ValueError, match="two columns are 'dice'"):
+        load_table(path, columns={"mine": "dice"})
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"dicee": "dice"}, "unknown column of the file 'dicee'.*mean 'dice'"),
+        ({"dice": "dize"}, "unknown column 'dize'.*mean 'dice'"),
+    ],
+)
+def test_a_map_of_a_misspelt_name_is_refused_with_the_nearest(csv, columns, message):
+    with pytest.raises(ValueError, match=message):
+        load_table(csv(HEAD + ROW), columns=columns)
+
+
+@pytest.mark.parametrize(
+    ("rows", "where"),
+    [
+        (ROW + "busi,unet,dice,0,80.5,0.7\n", r"dice .* 1 rows, .* line 3 \(80.5\)"),
+        (ROW + ROW + "busi,unet,dice,0,0.8,-1\n", r"iou .* 1 rows, .* line 4 \(-1.0\)"),
+        ("busi,unet,bce,0,2,0\n" * 3, r"dice .* 3 rows, first in line 2 \(2\)"),
+        (ROW + "\n" + "busi,unet,dice,0,2,0\n", r"dice .* first in line 4 \(2.0\)"),
+        (ROW + ",,,,,\n" + "busi,unet,dice,0,2,0\n", r"dice .* first in line 4"),
+        (ROW + "busi,unet,dice,0,high,0.7\n", r"dice .* line 3 \(high\)"),
+    ],
+    ids=["percent", "negative", "several", "empty line", "blank row", "text"],
+)
+def test_a_value_outside_0_and_1_is_told_with_its_line(csv, rows, where):
+    with pytest.raises(ValueError, match=f"outside \\[0, 1\\].*{where}|{where}"):
+        load_table(csv(HEAD + rows))
+
+
+def test_both_ends_of_the_range_are_allowed(csv):
+    rows = "busi,unet,bce,0,0,1\nbusi,unet,bce,1,1,0\n"
+    assert list(load_table(csv(HEAD + rows))["dice"]) == [0, 1]
+
+
+def test_blank_rows_are_left_out(csv):
+    table = load_table(csv(HEAD + ROW + "\n,,,,,\n" + ROW.replace("bce", "iou")))
+    assert list(table["loss"]) == ["bce", "iou"]
+
+
+def test_a_missing_score_stays_missing(csv):
+    table = load_table(csv(HEAD + ROW + "busi,unet,dice,0,,0.7\n"))
+    assert list(table["dice"].isna()) == [False, True]
+
+
+@pytest.mark.parametrize("name", ["dataset", "model", "loss"])
+def test_a_missing_column_is_named_with_its_spellings(csv, name):
+    path = csv(HEAD.replace(name, "other") + ROW)
+    with pytest.raises(ValueError, match=f"no column for '{name}'.*known spellings"):
+        load_table(path)
+
+
+def test_a_table_without_any_score_is_refused(csv):
+    with pytest.raises(ValueError, match="none of the columns dice, iou, precision"):
+        load_table(csv("dataset,model,loss,speed\nbusi,unet,bce,3\n"))
+
+
+def test_rows_of_one_cell_are_numbered_where_no_repeat_is_given(csv):
+    rows = "a,unet,bce,0.8\na,unet,bce,0.7\na,unet,iou,0.6\n"
+    table = load_table(csv("dataset,model,loss,dice\n" + rows))
+    assert list(table["repeat"]) == [0, 1, 0]
+
+
+@pytest.fixture
+def sizes():
+    """Four rows of two sizes."""
+    return pd.DataFrame(
+        {"size": [64, 64, 96, 96], "loss": ["iou", "bce", "iou", "dice"]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("conditions", "kept"),
+    [
+        ("", [0, 1, 2, 3]),
+        ("size=96", [2, 3]),
+        ("loss=iou,bce", [0, 1, 2]),
+        ("size=96 loss=iou,bce", [2]),
+    ],
+)
+def test_select_keeps_the_rows_that_meet_all_conditions(sizes, conditions, kept):
+    assert list(select(sizes, conditions).index) == kept
+
+
+@pytest.mark.parametrize(
+    ("conditions", "message"),
+    [
+        ("size", "expected NAME=VALUE, got 'size'"),
+        ("sice=96", "unknown column 'sice'. Did you mean 'size'"),
+        ("size=128", "no run has size=128; size is one of: 64, 96"),
+        ("loss=dice size=64", "no run has size=64; size is one of: 96"),
+    ],
+)
+def test_select_refuses_what_leaves_nothing(sizes, conditions, message):
+    with pytest.raises(ValueError, match=message):
+        select(sizes, conditions)
+
+
+def test_the_records_to_compare_are_of_the_cell_with_most_losses(data_home):
+    cells = {k: v for k, v in TWO_BY_THREE.items() if k != ("kvasir", "unet", "bce")}
+    made_grid(cells)
+    records = comparable_records(load_table(data_home / "runs"))
+    assert set(records) == {"dice", "iou", "bce"}
+    ids = {record.config["run_id"] for record in records.values()}
+    assert {run_id.split("/")[1] for run_id in ids} == {"toy"}
+    assert {run_id.split("/")[-1] for run_id in ids} == {"repeat0"}
+
+
+def test_a_csv_has_no_records_to_compare(csv):
+    assert comparable_records(load_table(csv(HEAD + ROW))) == {}
