@@ -26,6 +26,14 @@ class RedChannel(nn.Module):
         return 8 * image[:, :1] - 3
 
 
+class AllChannels(nn.Module):
+    """Logits so close to each other that half precision would tie them."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        weights = torch.tensor([0.61, 0.31, 0.17]).view(1, 3, 1, 1)
+        return 50 + (image * weights).sum(1, keepdim=True) / 10
+
+
 @pytest.fixture
 def batches(tiny: str) -> Batches:
     """Ten images of the tiny set."""
@@ -56,10 +64,12 @@ def test_counts_of_both_thresholds_are_those_of_their_rules(
 def test_average_precision_is_scikit_learns_over_pooled_pixels(
     batches: Batches, tiny: str
 ) -> None:
-    found = evaluate(RedChannel(), batches, scoring="every_image")
+    found = evaluate(AllChannels(), batches, scoring="every_image")
     truth = open_prepared(tiny, 32).masks[:10].ravel()
     expected = average_precision_score(truth, found.logits.ravel())
+    rounded = average_precision_score(truth, found.logits.astype(np.float16).ravel())
     assert found.average_precision == pytest.approx(expected, abs=1e-6)
+    assert rounded != pytest.approx(expected, abs=1e-3)
 
 
 def test_full_batches_score_fewer_images(batches: Batches) -> None:

@@ -17,7 +17,7 @@ import torch
 from made_models import PARAMETERS, list_small_model
 from safetensors.torch import load_file
 
-from lesionkit import experiment, runs
+from lesionkit import evaluation, experiment, runs
 from lesionkit.config import RunConfig
 from lesionkit.metrics import scores
 
@@ -80,6 +80,34 @@ def test_the_tested_images_are_the_test_part_and_no_other(tiny: str) -> None:
         "validation": 4,
         "test": 4,
     }
+
+
+def test_each_part_of_the_split_is_batched_as_itself(tiny: str) -> None:
+    setting = experiment.build(RunConfig(**SMALL))
+    for name in ("train", "validation", "test"):
+        given = setting.batches[name].positions.tolist()
+        assert given == setting.parts.part(name).tolist()
+
+
+def test_the_optimizer_has_the_learning_rate_and_weight_decay_of_the_run(
+    tiny: str,
+) -> None:
+    own = SMALL | {"learning_rate": 0.02, "weight_decay": 0.03}
+    (group,) = experiment.build(RunConfig(**own)).optimizer.param_groups
+    assert (group["lr"], group["weight_decay"]) == (0.02, 0.03)
+
+
+def test_what_is_scored_and_kept_is_the_best_epoch_and_not_the_last(
+    tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dice = iter([0.3, 0.9, 0.2, 0.1, 0.3, 0.9])
+    monkeypatch.setattr(evaluation, "validation_dice", lambda *a, **k: next(dice))
+    longer, shorter = train(epochs=4), train(epochs=2)
+    assert longer.metrics["best_epoch"] == 2
+    for name in ("images.csv", "curves.npz", "best.safetensors"):
+        assert (longer.folder / name).read_bytes() == (
+            shorter.folder / name
+        ).read_bytes()
 
 
 def test_the_best_epoch_is_the_one_with_the_best_validation_dice(tiny: str) -> None:

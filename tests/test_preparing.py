@@ -39,6 +39,14 @@ def test_a_folder_of_ones_own_becomes_a_prepared_set(own: Path) -> None:
     assert data.manifest["source"] == "my_set"
 
 
+def test_the_lesion_share_is_that_of_the_native_mask(own: Path) -> None:
+    mask = np.zeros((50, 30), np.uint8)
+    mask[7, 11] = 255  # one pixel of 1,500: lost at 8 x 8
+    Image.fromarray(mask).save(own / "masks" / "case0.png")
+    data = prepare("my_set", own, size=8)
+    assert data.index["lesion_share"][0] == pytest.approx(1 / 1500, abs=1e-6)
+
+
 def test_preparing_again_does_nothing(own: Path) -> None:
     data = prepare("my_set", own, size=32)
     before = (data.folder / "manifest.json").stat().st_ino

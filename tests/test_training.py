@@ -82,6 +82,22 @@ def test_the_loss_falls_on_images_that_can_be_learnt(tiny: str) -> None:
     assert losses[-1] < 0.75 * losses[0]
 
 
+def test_every_epoch_is_shuffled_by_its_own_number(
+    tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    plain = Batches.shuffled
+
+    def shuffled(self, seed: int, epoch: int):
+        asked.append((seed, epoch))
+        return plain(self, seed, epoch)
+
+    monkeypatch.setattr(Batches, "shuffled", shuffled)
+    _, _, states = trained(tiny, 2)
+    trained(tiny, 4, state=states[-1])
+    assert asked == [(3, 1), (3, 2), (3, 3), (3, 4)]
+
+
 def test_history_counts_epochs_from_one(tiny: str) -> None:
     _, progress, _ = trained(tiny, 3)
     assert [row["epoch"] for row in progress.history] == [1, 2, 3]
