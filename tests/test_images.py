@@ -294,3 +294,9 @@ def test_resized_mask_is_0_and_1():
 def test_unknown_resize_is_named_with_the_nearest():
     with pytest.raises(ValueError, match="Did you mean 'nearest'"):
         resize_image(RGB, 4, "nearst")
+
+
+def test_a_mask_is_resized_by_the_nearest_pixel_and_not_by_an_average():
+    mask = np.zeros((9, 9), np.uint8)
+    mask[4, 4] = 1  # the middle of nine blocks: an average would lose it
+    assert resize_mask(mask, 3).tolist() == [[0, 0, 0], [0, 1, 0], [0, 0, 0]]
