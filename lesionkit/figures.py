@@ -102,7 +102,8 @@ def predictions(records: Mapping[str, RunRecord], data: Prepared | None) -> Figu
     """The same test images under several runs, with what each found and missed.
 
     The images are those whose logits the records keep: evenly spaced by lesion size,
-    smallest first. Under each panel stands the Dice of the stored counts.
+    smallest first. Under each panel stands the Dice of the stored counts. A row an
+    image, a column a run; the other way round for one run or two.
 
     Args:
         records: column title to run; all of one data set and one split.
@@ -117,12 +118,12 @@ def predictions(records: Mapping[str, RunRecord], data: Prepared | None) -> Figu
     positions = next(iter(kept.values()))["positions"]
     if any(not np.array_equal(k["positions"], positions) for k in kept.values()):
         raise ValueError("the runs keep different test images: take one split")
-    figure, axes = plt.subplots(
-        len(positions),
-        len(records) + 1,
-        figsize=(1.5 * (len(records) + 1), 1.62 * len(positions) + 0.5),
-        squeeze=False,
-    )
+    across = len(records) < 3  # few runs: the images stand side by side
+    shape = (len(positions), len(records) + 1)
+    rows, columns = shape[::-1] if across else shape
+    size = (1.5 * columns, 1.62 * rows + 0.5)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
+    axes = axes.T if across else axes
     for row, position in enumerate(positions):
         _image(axes[row, 0], data.images[position])
         _outline(axes[row, 0], data.masks[position])
@@ -133,8 +134,8 @@ def predictions(records: Mapping[str, RunRecord], data: Prepared | None) -> Figu
             _errors(panel, data.images[position], data.masks[position], predicted)
             dice = stored_dice(record, file, "probability")
             panel.set_xlabel(f"Dice {dice:.2f}", fontsize=7, labelpad=1)
-    for column, title in enumerate(["ground truth", *records]):
-        axes[0, column].set_title(title, fontsize=8)
+    for axis, title in zip(axes[0], ["ground truth", *records], strict=True):
+        (axis.set_ylabel if across else axis.set_title)(title, fontsize=8)
     return _with_legend(figure)
 
 

@@ -118,14 +118,22 @@ def test_history_shows_both_curves_and_the_best_epoch(record_of):
 def test_predictions_have_a_row_for_each_image_and_a_column_for_each_run(
     record_of, data
 ):
-    records = {"dice": record_of("dice", dice=0.75), "iou": record_of("iou", dice=0.5)}
+    dice = {"dice": 0.75, "iou": 0.5, "bce": 0.25}
+    records = {loss: record_of(loss, dice=value) for loss, value in dice.items()}
     axes = figures.predictions(records, data).axes
-    assert len(axes) == 4 * 3
-    assert [axis.get_title() for axis in axes[:3]] == ["ground truth", "dice", "iou"]
-    labels = [axis.get_xlabel() for axis in axes[3:6]]
-    assert labels == ["", "Dice 0.75", "Dice 0.50"]
-    image = axes[3].images[0].get_array()
+    assert len(axes) == 4 * 4
+    assert [axis.get_title() for axis in axes[:4]] == ["ground truth", *dice]
+    labels = [axis.get_xlabel() for axis in axes[4:8]]
+    assert labels == ["", "Dice 0.75", "Dice 0.50", "Dice 0.25"]
+    image = axes[4].images[0].get_array()
     assert np.array_equal(image, data.images[7] / 255)
+
+
+def test_the_images_of_a_single_run_stand_side_by_side(record_of, data):
+    axes = figures.predictions({"dice": record_of("dice", dice=0.75)}, data).axes
+    assert len(axes) == 2 * 4
+    assert [axes[0].get_ylabel(), axes[4].get_ylabel()] == ["ground truth", "dice"]
+    assert [axis.get_xlabel() for axis in axes[4:]] == ["Dice 0.75"] * 4
 
 
 def test_predictions_colour_what_the_logits_say(record_of, data):
