@@ -69,7 +69,7 @@ PROTOCOLS = {
             "definition": "A-gamma2",
             "size": 64,
             "resize": "bilinear",
-            "epochs": 16,
+            "epochs": 12,
             "learning_rate": 1e-3,
             "weight_decay": 0.0,
             "stop_rule": "at",

@@ -37,7 +37,8 @@ def check_comparable(table: pd.DataFrame) -> None:
             named = ", ".join(str(value) for value in values)
             raise ValueError(
                 f"the runs differ in {name} ({named}) and are not comparable; "
-                f"choose with --only {name}={values[0]}, or pass --mix to rank them all"
+                f"choose with --only {name}={values[0]} (the notebook: parameter "
+                "only), or pass --mix to rank them all"
             )
     for axis, facts in (("model", "variant"), ("dataset", "source")):
         if facts in table:

@@ -37,7 +37,7 @@ def test_a_plain_run_lies_in_a_folder_of_its_names_alone() -> None:
         {"stop_rule": "after"},
         {"scoring": "full_batches"},
         {"dtype": "bfloat16"},
-        {"threads": 1},
+        {"threads": 3},
         {"deterministic": False},
         {"sums": "image"},
         {"smooth": 1.0},

@@ -11,6 +11,7 @@ from statistics import median
 
 import nbformat
 import pytest
+from papermill import inspect_notebook
 
 from lesionkit.config import RunConfig, notebook_folder
 
@@ -88,6 +89,15 @@ def test_the_first_code_cell_is_all_imports(page):
     assert kinds <= {ast.Import, ast.ImportFrom}
     later = [node for source in others for node in ast.walk(ast.parse(source))]
     assert not any(isinstance(n, ast.Import | ast.ImportFrom) for n in later)
+
+
+@every_page
+def test_papermill_lists_every_parameter_of_a_page_with_its_comment(page):
+    found = inspect_notebook(PAGES[page])
+    (cell,) = parameter_cells(page)
+    names = [line.split(":")[0] for line in cell.source.splitlines()]
+    assert list(found) == names
+    assert all(facts["help"] for facts in found.values())
 
 
 @every_page

@@ -160,7 +160,7 @@ def _pairs(
     for sample, row in zip(samples, rows, strict=True):
         image, mask = sample.read()
         row["height"], row["width"] = mask.shape
-        row["lesion_share"] = round(float(mask.mean()), 6)
+        row["lesion_share"] = float(mask.mean())
         image = _with_dtype(resize_image(image, size, resize=resize), dtype)
         if image.shape[2] < channels:
             image = np.repeat(image, channels, axis=2)
