@@ -185,16 +185,20 @@ def store_weights(folder: Path, content: bytes) -> None:
 
 
 def finish(folder: Path) -> None:
-    """Seal a record: drop the state and write DONE, the last file."""
-    for name in STATES:
-        (folder / name).unlink(missing_ok=True)
+    """Seal a record: write DONE, the last file, and only then drop the states.
+
+    A process that is killed in between loses nothing but the space of the states.
+    """
+    left_out = ("DONE", *STATES)
     files = [p for p in sorted(folder.iterdir()) if p.name[0] != "." and p.is_file()]
     seal = {
         p.name: {"bytes": p.stat().st_size, "sha256": sha256(p)}
         for p in files
-        if p.name != "DONE"
+        if p.name not in left_out
     }
     write_json(folder / "DONE", {"format": FORMAT, "files": seal})
+    for name in STATES:
+        (folder / name).unlink(missing_ok=True)
 
 
 def state(folder: Path) -> str:
@@ -230,6 +234,13 @@ def problems(folder: Path, *, hashes: bool = True) -> list[str]:
 
 
 def find_records(root: Path) -> list[RunRecord]:
-    """Every finished record at or below a folder, in the order of their paths."""
-    seals = sorted(Path(root).rglob("DONE"))
-    return [RunRecord(seal.parent) for seal in seals]
+    """Every finished record at or below a folder, in the order of their paths.
+
+    Raises:
+        ValueError: a record lost a file, or one has another size than was sealed.
+    """
+    folders = [seal.parent for seal in sorted(Path(root).rglob("DONE"))]
+    for folder in folders:
+        if wrong := problems(folder, hashes=False):
+            raise ValueError(f"{wrong[0]}; move {folder} away to leave it out")
+    return [RunRecord(folder) for folder in folders]

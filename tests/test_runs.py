@@ -48,6 +48,27 @@ def test_the_seal_drops_the_states_and_holds_sizes_and_hashes(folder) -> None:
     assert seal["metrics.json"]["bytes"] == 2
 
 
+def test_a_kill_while_the_seal_is_written_keeps_the_state(
+    folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_) -> None:
+        raise KeyboardInterrupt
+
+    runs.save_state(folder, b"one")
+    monkeypatch.setattr(runs, "write_json", killed)
+    with pytest.raises(KeyboardInterrupt):
+        runs.finish(folder)
+    assert [content for _, content in runs.load_states(folder)] == [b"one"]
+
+
+def test_a_record_that_was_edited_is_not_put_into_a_table(folder) -> None:
+    runs.finish(folder)
+    assert [record.folder for record in runs.find_records(folder.parent)] == [folder]
+    (folder / "metrics.json").write_text('{"a": 1}')
+    with pytest.raises(ValueError, match="metrics.json is 8 bytes, not 2; move"):
+        runs.find_records(folder.parent)
+
+
 def test_a_record_edited_to_another_size_is_not_done(folder) -> None:
     runs.finish(folder)
     (folder / "metrics.json").write_text('{"a": 1}')
