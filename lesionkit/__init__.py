@@ -14,7 +14,7 @@ _PUBLIC = {
     "MODELS": "lesionkit.catalogue",
     "DATASETS": "lesionkit.catalogue",
     "DEFINITIONS": "lesionkit.catalogue",
-    "PROTOCOLS": "lesionkit.config",
+    "PROTOCOLS": "lesionkit.protocols",
     "RunConfig": "lesionkit.config",
     "data_folder": "lesionkit.config",
     "notebook_parameters": "lesionkit.parameters",

@@ -1,4 +1,4 @@
-"""The parameters of one run, both papers' protocols, and where data/ is."""
+"""The parameters of one run, and where data/ is."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from lesionkit import lookup
-from lesionkit.catalogue import DATASETS, DEFINITIONS, LOSSES, MODELS
+from lesionkit.catalogue import DATASETS, DEFINITIONS, LOSSES, MODELS, several_heads
 from lesionkit.parameters import checked, parameter, parameter_names
+from lesionkit.protocols import PROTOCOLS
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -33,86 +34,6 @@ def data_folder() -> Path:
 def notebook_folder() -> Path:
     """Where the numbered notebooks are: the checkout's, or the installed copy."""
     return (CHECKOUT if in_checkout() else Path(__file__).parent) / "notebooks"
-
-
-@dataclass(frozen=True)
-class ProtocolEntry:
-    """The fixed settings of a paper; every RunConfig parameter left open gets these."""
-
-    title: str
-    source: str
-    cost: str
-    settings: dict[str, Any]
-    variants: dict[str, str] = field(default_factory=dict)
-
-
-_SHARED = {
-    "split": "image",
-    "repeats": 5,
-    "sums": "batch",
-    "smooth": 1e-6,
-    "batch_size": 8,
-    "patience": 40,
-    "pretrained": False,
-    "dtype": "float32",
-    "deterministic": True,
-    "threads": 0,
-}
-
-PROTOCOLS = {
-    "demo": ProtocolEntry(
-        "A first look on the toy set",
-        "the kit's own",
-        "under two minutes on one CPU core",
-        _SHARED
-        | {
-            "definition": "A-gamma2",
-            "size": 64,
-            "resize": "bilinear",
-            "epochs": 12,
-            "learning_rate": 1e-3,
-            "weight_decay": 0.0,
-            "stop_rule": "at",
-            "scoring": "every_image",
-            "threads": 1,  # two threads that share a busy core wait most of the time
-        },
-        {"unet": "smp_unet_resnet34", "deeplabv3plus": "smp_resnet50_rates_6_12_18"},
-    ),
-    # Paper A, II-4. Chosen where it is silent: see docs/protocols.md.
-    "paper_a": ProtocolEntry(
-        "Paper A as printed",
-        "paper A, II-4",
-        "3,600 trainings for the whole table",
-        _SHARED
-        | {
-            "definition": "A-printed",
-            "size": 224,
-            "resize": "bilinear",
-            "epochs": 200,
-            "learning_rate": 1e-3,
-            "weight_decay": 0.0,
-            "stop_rule": "at",
-            "scoring": "every_image",
-        },
-    ),
-    "paper_a_public": ProtocolEntry(
-        "Paper A as the public re-run has it",
-        "read in the re-run's code; weights not pretrained is a stated deviation",
-        "3,600 trainings for the whole table",
-        _SHARED
-        | {
-            "definition": "A-meanfirst",
-            "size": 224,
-            "resize": "nearest",
-            "epochs": 200,
-            "learning_rate": 1e-4,
-            "weight_decay": 1e-8,
-            "stop_rule": "after",
-            "scoring": "full_batches",
-        },
-        {"esfpnet": "esfpnet_t", "ducknet": "ducknet_34"},
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -145,6 +66,7 @@ class RunConfig:
         None, str, "what alpha multiplies", one_of=("alpha_t", "constant")
     )
     pretrained: bool | None = parameter(None, bool, "start from library weights")
+    deep_supervision: bool | None = parameter(None, bool, "train on every head")
     size: int | None = parameter(None, int, "side of the prepared images", low=8)
     resize: str | None = parameter(
         None, str, "how images are resized", one_of=("bilinear", "nearest")
@@ -167,6 +89,7 @@ class RunConfig:
     dtype: str | None = parameter(
         None, str, "arithmetic of the network", one_of=("float32", "bfloat16")
     )
+    compile: bool | None = parameter(None, bool, "torch.compile of the training step")
     deterministic: bool | None = parameter(None, bool, "repeatable kernels only")
     threads: int | None = parameter(None, int, "CPU threads, 0: all cores", low=0)
     device: str = parameter("auto", str, "device", one_of=("auto", "cpu", "cuda"))
@@ -180,6 +103,7 @@ class RunConfig:
             value = checked(rule.name, getattr(self, rule.name), rule.metadata)
             object.__setattr__(self, rule.name, value)
         _check_names(self)
+        _check_network(self)
         repeats = self.repeats or PROTOCOLS[self.protocol].settings["repeats"]
         if self.repeat >= repeats:
             raise ValueError(
@@ -192,11 +116,8 @@ class RunConfig:
 
         What a loss has no use for (the alpha of IoU, say) stays None.
         """
-        protocol = PROTOCOLS[self.protocol]
-        entry = MODELS[self.model]
         loss = LOSSES[self.loss]
-        open_values = dict(protocol.settings)
-        open_values["variant"] = protocol.variants.get(self.model, entry.default)
+        open_values = _open_values(self)
         open_values["split_seed"] = open_values["init_seed"] = 42 + self.repeat
         if "focal" in (self.loss, *loss.parts):
             definition = DEFINITIONS[self.definition or open_values["definition"]]
@@ -272,6 +193,8 @@ class RunConfig:
         return cls.from_mapping({name: namespace[name] for name in names})
 
 
+# Parameters that came later, with what every record made before them had.
+ADDED = {"deep_supervision": False, "compile": False}
 # Where and how a run is executed or stored; these do not change what is computed.
 _NO_RESULT = ("repeats", "device", "keep_weights", "save_seconds")
 
@@ -288,6 +211,32 @@ def _check_names(config: RunConfig) -> None:
     known = [name for name in DATASETS if name != "folder"] + prepared_names()
     if config.dataset not in known:
         raise lookup.unknown("dataset", config.dataset, dict.fromkeys(known))
+
+
+def _open_values(config: RunConfig) -> dict[str, Any]:
+    """What the protocol sets, with the variant and the side that the network takes."""
+    protocol = PROTOCOLS[config.protocol]
+    entry = MODELS[config.model]
+    variant = config.variant or protocol.variants.get(config.model, entry.default)
+    size = entry.variants[variant].nearest(protocol.settings["size"])
+    return {**protocol.settings, "variant": variant, "size": size}
+
+
+def _check_network(config: RunConfig) -> None:
+    """Refuse what the network cannot do: a side, or heads it has not."""
+    values = _open_values(config)
+    network = MODELS[config.model].variants[values["variant"]]
+    name = f"{config.model} ({values['variant']})"
+    if config.size is not None and not network.takes(config.size):
+        raise ValueError(
+            f"{name} takes images with sides {network.sides}, and size is"
+            f" {config.size}. Try -p size {network.nearest(config.size)}"
+        )
+    if config.deep_supervision and network.heads == 1:
+        raise ValueError(
+            f"deep_supervision needs several heads, and {name} has one."
+            f" With several: {', '.join(several_heads())}"
+        )
 
 
 def prepared_names() -> list[str]:

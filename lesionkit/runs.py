@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lesionkit.config import RunConfig
+from lesionkit.config import ADDED, RunConfig
 from lesionkit.files import sha256, write_bytes, write_json
 
 FORMAT = 1
@@ -51,6 +51,11 @@ class RunRecord:
     def config(self) -> dict[str, Any]:
         """Every parameter of the run, resolved."""
         return json.loads((self.folder / "config.json").read_text())
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Every parameter that can change the result; what came later, as it was."""
+        return {**ADDED, **self.config["identity"]}
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
@@ -95,7 +100,7 @@ def start(config: RunConfig) -> Path:
         write_json(path, as_stored(config))
         return folder
     try:
-        stored = json.loads(path.read_text())["identity"]
+        stored = RunRecord(folder).identity
     except (ValueError, KeyError, TypeError):
         raise ValueError(f"{path} is not a run's config; move {folder} away") from None
     mine = json.loads(json.dumps(config.identity()))

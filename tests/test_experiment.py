@@ -245,7 +245,7 @@ def test_a_damaged_state_is_left_for_the_one_before(
         ({"loss": "iou", "gamma": 2.0}, ValueError, "gamma"),
         ({"dataset": "kvasir"}, FileNotFoundError, "lesionkit prepare kvasir"),
         ({"device": "cuda"}, ValueError, "no CUDA device is here"),
-        ({"model": "unetplusplus", "size": 24}, FileNotFoundError, "size 24"),
+        ({"model": "unetplusplus", "size": 48}, FileNotFoundError, "size 48"),
     ],
 )
 def test_a_run_that_cannot_be_leaves_no_folder(

@@ -11,12 +11,17 @@ PACKAGE = Path(__file__).parents[1] / "lesionkit"
 
 # A module imports only modules that stand before it.
 WALK = """
-lookup catalogue parameters config files runs prepared
+lookup
+catalogue.losses catalogue.networks catalogue.datasets catalogue
+parameters protocols config files runs prepared
 datasets.images datasets.samples datasets.pairs
 datasets.kvasir datasets.clinicdb datasets.isic2017 datasets.wound datasets.busi
 datasets.toy datasets.folder datasets.preparing
 splits loading
-models.blocks models.fcn models.deeplabv3plus models.unet models.unetplusplus models
+models.blocks models.encoders models.reverse_attention
+models.fcn models.deeplabv3plus models.unet models.unetplusplus
+models.colonsegnet models.fatnet models.fcbformer models.colonformer models.caranet
+models.esfpnet models.ducknet models.emcadnet models.segnet models.enet models
 losses loss_study masks metrics
 checkpoint training evaluation environment experiment
 engines.local engines sweep
@@ -39,7 +44,8 @@ SOLE = {
     "sklearn": set(),
 }
 TORCH_FREE = """
-lookup catalogue parameters config files runs prepared splits datasets.preparing
+lookup catalogue parameters protocols config files runs prepared splits
+datasets.preparing
 tables ranking figures sweep engines.local console
 """.split()
 TENSORS_ONLY = {"losses", "masks", "metrics"}

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class DoubleConv(nn.Sequential):
@@ -44,39 +43,81 @@ class DoubleConv(nn.Sequential):
         super().__init__(*layers)
 
 
-def check_sides(image: Tensor, *, multiple_of: int = 1, at_least: int = 1) -> None:
+class SqueezeExcite(nn.Module):
+    """Each channel times a weight in (0, 1) that is computed from all channels' means.
+
+    Args:
+        channels: channels in and out.
+        reduction: the inner layer has channels // reduction units.
+
+    Shape:
+        features: (N, channels, H, W)
+        returns: the same
+
+    Source: Hu et al. 2018, (2) to (4).
+    """
+
+    def __init__(self, channels: int, reduction: int = 16):
+        super().__init__()
+        self.excite = nn.Sequential(
+            nn.Linear(channels, channels // reduction, bias=False),
+            nn.ReLU(inplace=True),
+            nn.Linear(channels // reduction, channels, bias=False),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        weight = self.excite(features.mean((2, 3)))  # (N, C)
+        return features * weight[:, :, None, None]
+
+
+def conv_bn_relu(
+    in_channels: int, out_channels: int, kernel: int, *, bias: bool = False
+) -> nn.Sequential:
+    """Convolution of the same size, batch normalisation, ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=bias),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    )
+
+
+def resize(features: Tensor, *, scale: float) -> Tensor:
+    """Bilinear, pixel centres kept apart from the corners (align_corners False)."""
+    return F.interpolate(
+        features, scale_factor=scale, mode="bilinear", align_corners=False
+    )
+
+
+def check_sides(
+    image: Tensor, *, multiple_of: int = 1, at_least: int = 1, only: int | None = None
+) -> None:
     """Nothing when the network takes an image of that height and width.
 
     Raises:
-        ValueError: a side is too short or not a multiple; the text says what may be.
+        ValueError: a side that the network does not take; the text says what may be.
     """
     height, width = image.shape[-2:]
     came = f"got {height} x {width}"
+    if only and (height, width) != (only, only):
+        raise ValueError(f"both sides must be {only}, {came}")
     if height % multiple_of or width % multiple_of:
         raise ValueError(f"both sides must be a multiple of {multiple_of}, {came}")
     if min(height, width) < at_least:
         raise ValueError(f"both sides must be at least {at_least}, {came}")
 
 
-@contextmanager
-def downloading(weights_id: str) -> Iterator[None]:
-    """Any failure inside is told as one line that names the weights.
-
-    Put nothing but the library's own call inside: what fails there is the network,
-    the cache or the file that came, whatever class of error the library raises.
+def check_batch(image: Tensor, *, training: bool) -> None:
+    """Nothing when a network that normalises 1 x 1 maps can train on the batch.
 
     Raises:
-        RuntimeError: the weights could not be downloaded.
+        ValueError: a batch of one image in training.
     """
-    try:
-        yield
-    except Exception as error:
-        reason = (str(error).splitlines() or [""])[0]
-        raise RuntimeError(
-            f"the encoder weights {weights_id!r} could not be downloaded"
-            f" ({type(error).__name__}: {reason})."
-            " pretrained may also be False or the path of a weights file."
-        ) from error
+    if training and len(image) < 2:
+        raise ValueError(
+            "a training batch must have at least two images, got one: the pooled map"
+            " has one value a channel, and batch normalisation cannot train on that"
+        )
 
 
 def init_he_normal(module: nn.Module) -> None:

@@ -37,7 +37,8 @@ import segmentation_models_pytorch as smp
 from torch import Tensor, nn
 
 from lesionkit import lookup
-from lesionkit.models.blocks import check_sides, downloading
+from lesionkit.models.blocks import check_batch, check_sides
+from lesionkit.models.encoders import downloading
 
 ENCODERS = {
     "smp_resnet101_rates_6_12_18": "resnet101",
@@ -70,7 +71,8 @@ class DeepLabV3Plus(nn.Module):
         returns: (N, 1, H, W) float, logits
 
     Raises:
-        ValueError: a side of the image is not a multiple of 16.
+        ValueError: a side of the image is not a multiple of 16; a training batch of
+            one image.
 
     Source: Chen et al. 2018, Fig. 2; segmentation-models-pytorch's DeepLabV3Plus.
     """
@@ -84,6 +86,7 @@ class DeepLabV3Plus(nn.Module):
     def heads(self, image: Tensor) -> list[Tensor]:
         """The one head's logits, at the image's size."""
         check_sides(image, multiple_of=16)
+        check_batch(image, training=self.training)  # the pyramid pools to 1 x 1
         return [self.segmentation_head(self.decoder(self.encoder(image)))]
 
     def forward(self, image: Tensor) -> Tensor:

@@ -39,7 +39,8 @@ from torchvision.models import ResNet50_Weights, ResNet101_Weights
 from torchvision.models.segmentation import fcn_resnet50, fcn_resnet101
 
 from lesionkit import lookup
-from lesionkit.models.blocks import downloading, init_he_normal
+from lesionkit.models.blocks import init_he_normal
+from lesionkit.models.encoders import downloading, first_conv
 
 # variant -> torchvision's function, its encoder weights, their id
 TORCHVISION = {
@@ -70,7 +71,7 @@ def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
         network = function(weights_backbone=None, **options)
     model = FCNResNet(network.backbone, network.classifier)
     if in_channels != 3:
-        model.backbone.conv1 = _first_conv(
+        model.backbone.conv1 = first_conv(
             model.backbone.conv1, in_channels, keep=pretrained
         )
     return model
@@ -182,21 +183,3 @@ def _init_bilinear(layer: nn.ConvTranspose2d) -> None:
     distance = (torch.arange(size, dtype=layer.weight.dtype) - (size - 1) / 2).abs()
     line = 1 - distance / factor
     layer.weight.copy_(line[:, None] * line[None, :])
-
-
-@torch.no_grad()
-def _first_conv(conv: nn.Conv2d, in_channels: int, *, keep: bool) -> nn.Conv2d:
-    """`conv` for other channels; weights that are kept answer a grey image alike."""
-    new = nn.Conv2d(
-        in_channels,
-        conv.out_channels,
-        conv.kernel_size,
-        stride=conv.stride,
-        padding=conv.padding,
-        bias=False,
-    )
-    if keep:
-        new.weight.copy_(conv.weight.sum(1, keepdim=True) / in_channels)
-    else:  # as torchvision starts a ResNet
-        nn.init.kaiming_normal_(new.weight, mode="fan_out", nonlinearity="relu")
-    return new

@@ -40,12 +40,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lesionkit import lookup
-from lesionkit.models.blocks import (
-    DoubleConv,
-    check_sides,
-    downloading,
-    init_he_normal,
-)
+from lesionkit.models.blocks import DoubleConv, check_sides, init_he_normal
+from lesionkit.models.encoders import downloading
 
 # variant -> what UNet is given
 OPTIONS = {

@@ -1,0 +1,101 @@
+"""The data sets, as a plain dict literal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class DatasetEntry:
+    """One data set: its adapter, what its publisher says of it, how it must lie."""
+
+    target: str
+    title: str
+    modality: str
+    published_count: int | None
+    licence: str
+    source: str
+    layout: str  # what the raw folder must hold
+    generated: bool = False  # made by the kit: needs no raw folder
+    which: str = ""  # target that tells which of several sources a raw folder is
+
+
+DATASETS = {
+    "toy": DatasetEntry(
+        "lesionkit.datasets.toy:samples",
+        "Toy lesions (skin, endoscopy and ultrasound looks)",
+        "procedural",
+        None,
+        "MIT, made by the kit",
+        "lesionkit",
+        "nothing: the kit draws it",
+        generated=True,
+    ),
+    "kvasir": DatasetEntry(
+        "lesionkit.datasets.kvasir:samples",
+        "Kvasir-SEG",
+        "colonoscopy",
+        1000,
+        "research and education only; commercial use needs permission",
+        "Jha et al., MMM 2020",
+        "Kvasir-SEG/images/*.jpg and Kvasir-SEG/masks/*.jpg with the same names",
+    ),
+    "clinicdb": DatasetEntry(
+        "lesionkit.datasets.clinicdb:samples",
+        "CVC-ClinicDB",
+        "colonoscopy",
+        612,
+        "research and education only; commercial use forbidden",
+        "Bernal et al., Comput. Med. Imaging Graph. 43 (2015)",
+        "CVC-ClinicDB/Original/N.tif and CVC-ClinicDB/Ground Truth/N.tif, N = 1 to 612",
+    ),
+    "isic2017": DatasetEntry(
+        "lesionkit.datasets.isic2017:samples",
+        "ISIC 2017, lesion boundaries",
+        "dermoscopy",
+        2750,
+        "CC0 by recollection; check the publisher's page",
+        "Codella et al., arXiv:1710.05006",
+        "ISIC-2017_Training_Data/ISIC_*.jpg with"
+        " ISIC-2017_Training_Part1_GroundTruth/ISIC_*_segmentation.png,"
+        " and the same for Validation and Test_v2 where present",
+    ),
+    "wound": DatasetEntry(
+        "lesionkit.datasets.wound:samples",
+        "Wounds (the study's set; the foot-ulcer challenge stands in)",
+        "photograph",
+        1109,
+        "no licence file; shared publicly with the clinic's permission",
+        "Wang et al., Sci. Rep. 10 (2020) 21897",
+        "train, validation or test/images/*.png with labels/*.png of the same names",
+        which="lesionkit.datasets.wound:source",
+    ),
+    "busi_benign": DatasetEntry(
+        "lesionkit.datasets.busi:benign_samples",
+        "BUSI, benign",
+        "breast ultrasound",
+        437,
+        "unclear: treat as research use",
+        "Al-Dhabyani et al., Data in Brief 28 (2020) 104863",
+        "Dataset_BUSI_with_GT/benign/benign (N).png with benign (N)_mask.png"
+        " and, for more lesions, _mask_1.png, _mask_2.png",
+    ),
+    "busi_malignant": DatasetEntry(
+        "lesionkit.datasets.busi:malignant_samples",
+        "BUSI, malignant",
+        "breast ultrasound",
+        210,
+        "unclear: treat as research use",
+        "Al-Dhabyani et al., Data in Brief 28 (2020) 104863",
+        "Dataset_BUSI_with_GT/malignant/malignant (N).png with malignant (N)_mask.png",
+    ),
+    "folder": DatasetEntry(
+        "lesionkit.datasets.folder:samples",
+        "Your own images",
+        "any",
+        None,
+        "yours",
+        "you",
+        "images/ and masks/ with the same file stems",
+    ),
+}

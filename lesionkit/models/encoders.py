@@ -1,0 +1,126 @@
+"""Encoders and their published weights, from timm and segmentation-models-pytorch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+import segmentation_models_pytorch as smp
+import timm
+import torch
+from torch import Tensor, nn
+
+
+class MixTransformer(nn.Module):
+    """SegFormer's encoder, MiT: four maps at strides 4, 8, 16 and 32.
+
+    Drop path rises linearly from 0 to 0.1 over the blocks, as its authors train it.
+
+    Args:
+        name: `mit_b0` to `mit_b5`.
+        in_channels: channels of the image.
+        pretrained: start from the ImageNet weights.
+
+    Shape:
+        image: (N, in_channels, H, W) float, H and W multiples of 32
+        returns: four maps with `channels` channels, at strides 4, 8, 16, 32
+
+    Raises:
+        RuntimeError: the weights could not be downloaded.
+
+    Source: Xie et al. 2021 (SegFormer); segmentation-models-pytorch's graph.
+    """
+
+    def __init__(self, name: str, in_channels: int = 3, *, pretrained: bool = False):
+        super().__init__()
+        with downloading(f"smp-hub/{name}.imagenet") if pretrained else nullcontext():
+            self.network = smp.encoders.get_encoder(
+                name,
+                in_channels=in_channels,
+                weights="imagenet" if pretrained else None,
+            )
+        self.channels = self.network.out_channels[2:]
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """The maps of the four stages; the library's list begins with two others."""
+        return self.network(image)[2:]
+
+
+def timm_stages(
+    weights_id: str,
+    *,
+    in_channels: int,
+    pretrained: bool,
+    stages: tuple[int, ...] = (0, 1, 2, 3),
+) -> nn.Module:
+    """A timm network that gives the maps of the named stages, finest first.
+
+    Args:
+        weights_id: timm's name with its tag, `pvt_v2_b2.in1k` for instance.
+        in_channels: channels of the image.
+        pretrained: start from those weights.
+        stages: which of the network's feature maps, counted from 0.
+
+    Raises:
+        RuntimeError: the weights could not be downloaded.
+    """
+    with downloading(weights_id) if pretrained else nullcontext():
+        return timm.create_model(
+            weights_id,
+            pretrained=pretrained,
+            features_only=True,
+            out_indices=stages,
+            in_chans=in_channels,
+        )
+
+
+def first_weight(weight: Tensor, in_channels: int) -> Tensor:
+    """A first convolution's weight for other channels; a grey image is answered alike.
+
+    Shape:
+        weight: (out, 3, k, k)
+        returns: (out, in_channels, k, k)
+    """
+    if in_channels == weight.shape[1]:
+        return weight
+    grey = weight.sum(1, keepdim=True) / in_channels
+    return grey.repeat(1, in_channels, 1, 1)
+
+
+def first_conv(conv: nn.Conv2d, in_channels: int, *, keep: bool) -> nn.Conv2d:
+    """`conv` for other channels: with its weights adapted, or started anew."""
+    new = nn.Conv2d(
+        in_channels,
+        conv.out_channels,
+        conv.kernel_size,
+        stride=conv.stride,
+        padding=conv.padding,
+        bias=conv.bias is not None,
+    )
+    with torch.no_grad():
+        if keep:
+            new.weight.copy_(first_weight(conv.weight, in_channels))
+        else:  # as torchvision starts a ResNet
+            nn.init.kaiming_normal_(new.weight, mode="fan_out", nonlinearity="relu")
+    return new
+
+
+@contextmanager
+def downloading(weights_id: str) -> Iterator[None]:
+    """Any failure inside is told as one line that names the weights.
+
+    Put nothing but the library's own call inside: what fails there is the network,
+    the cache or the file that came, whatever class of error the library raises.
+
+    Raises:
+        RuntimeError: the weights could not be downloaded.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = (str(error).splitlines() or [""])[0]
+        raise RuntimeError(
+            f"the encoder weights {weights_id!r} could not be downloaded"
+            f" ({type(error).__name__}: {reason})."
+            " pretrained may also be False or the path of a weights file."
+        ) from error
