@@ -44,7 +44,9 @@ def describe(device: torch.device) -> dict[str, Any]:
     }
 
 
-def begin_session(folder: Path, device: torch.device, epoch: int) -> float:
+def begin_session(
+    folder: Path, device: torch.device, epoch: int, *, compiled: bool = False
+) -> float:
     """Note in environment.json what goes on with the run after this epoch.
 
     Says in one line on stderr when an interrupted run goes on under something else
@@ -55,7 +57,7 @@ def begin_session(folder: Path, device: torch.device, epoch: int) -> float:
     """
     known = (folder / "environment.json").is_file()
     earlier = RunRecord(folder).environment["sessions"] if known else []
-    session = describe(device)
+    session = describe(device) | {"compiled": compiled}
     differs = [k for k in session if earlier and earlier[-1].get(k) != session[k]]
     if epoch and differs:
         print(

@@ -27,7 +27,7 @@ from lesionkit.models import build_model
 from lesionkit.prepared import Prepared
 from lesionkit.runs import RunRecord
 from lesionkit.splits import PARTS, Split, manifest, split
-from lesionkit.training import Progress, Rules, train
+from lesionkit.training import Progress, Rules, can_compile, train
 
 LOSS_OPTIONS = ("alpha", "gamma", "beta", "sums", "smooth", "focal_form", "alpha_form")
 
@@ -145,17 +145,19 @@ def execution(config: RunConfig) -> Iterator[None]:
 def _train_and_store(setting: Setting, folder: Path, show: bool) -> None:
     """Train from where the run stands and write its record."""
     config, validation = setting.config, setting.batches["validation"]
+    device = next(setting.model.parameters()).device
     rules = Rules(
         epochs=config.epochs,
         patience=config.patience,
         stop_rule=config.stop_rule,
         seed=config.init_seed,
         dtype=config.dtype,
+        deep_supervision=config.deep_supervision,
+        compile=config.compile and can_compile(device),
     )
     how = {"scoring": config.scoring, "dtype": config.dtype}
     start = _resume(setting, folder)
-    device = next(setting.model.parameters()).device
-    began = begin_session(folder, device, start.epoch)
+    began = begin_session(folder, device, start.epoch, compiled=rules.compile)
     bar = _bar(config, start) if show else None
     trained = train(
         setting.model,

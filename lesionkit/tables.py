@@ -28,6 +28,7 @@ SETTING = (
     "scoring",
     "dtype",
     "pretrained",
+    "deep_supervision",
     "sums",
     "smooth",
     "alpha",
@@ -87,7 +88,7 @@ def _from_records(folder: Path) -> pd.DataFrame:
 
 def _row(record: RunRecord) -> dict:
     """One finished run as a row."""
-    identity, test = record.config["identity"], record.metrics["test"]
+    identity, test = record.identity, record.metrics["test"]
     row = {name: identity[name] for name in (*KEYS, *_others(identity))}
     row |= {name: test["probability"]["image"][name] for name in METRICS}
     row["average_precision"] = test["average_precision"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ class Rules:
         stop_rule: "at" stops when epoch - best >= patience, "after" when it is greater.
         seed: of the shuffling.
         dtype: "float32", or "bfloat16" for autocast.
+        deep_supervision: train on all that `model.supervised` gives.
+        compile: let torch.compile make the forward pass of training.
     """
 
     epochs: int
@@ -30,6 +33,8 @@ class Rules:
     stop_rule: str
     seed: int
     dtype: str = "float32"
+    deep_supervision: bool = False
+    compile: bool = False
 
 
 @dataclass
@@ -66,7 +71,8 @@ def train(
 
     Args:
         model: image (N, C, H, W) to logits (N, 1, H, W).
-        loss: logits and mask to a scalar.
+        loss: logits and mask to a scalar. With deep supervision the loss of a batch is
+            the weighted sum over what `model.supervised(image)` gives.
         optimizer: over the model's parameters.
         batches: the training images.
         validate: model to mean validation Dice.
@@ -81,14 +87,18 @@ def train(
         FloatingPointError: the loss of a batch is not finite.
     """
     progress = progress or Progress()
+    forward = model.supervised if rules.deep_supervision else model
+    if rules.compile:
+        forward = torch.compile(forward)
     while not finished(progress, rules):
         epoch = progress.epoch + 1
         model.train()
         total, count = 0.0, 0
         for step, (image, mask, _) in enumerate(batches.shuffled(rules.seed, epoch), 1):
             with autocast(image.device, rules.dtype):
-                logits = model(image)
-            value = loss(logits, mask)
+                output = forward(image)
+            weighted = output if rules.deep_supervision else [(1.0, output)]
+            value = sum(weight * loss(logits, mask) for weight, logits in weighted)
             if not torch.isfinite(value):
                 raise FloatingPointError(
                     f"the loss is {value.item()} at epoch {epoch}, batch {step}: "
@@ -132,6 +142,21 @@ def finished(progress: Progress, rules: Rules) -> bool:
     waited = progress.epoch - progress.best_epoch
     patience = rules.patience + (rules.stop_rule == "after")
     return progress.epoch >= rules.epochs or waited >= patience
+
+
+def can_compile(device: torch.device) -> bool:
+    """Whether torch.compile works here; if not, one warning says why."""
+    try:
+        torch.compile(torch.sin, fullgraph=True)(torch.ones(2, device=device))
+    except Exception as error:  # noqa: BLE001 - no compiler, no headers, no Triton
+        reason = (str(error).strip().splitlines() or [""])[0]
+        warnings.warn(
+            "training runs without torch.compile, which does not work here"
+            f" ({type(error).__name__}: {reason})",
+            stacklevel=2,
+        )
+        return False
+    return True
 
 
 def autocast(device: torch.device, dtype: str) -> Any:

@@ -86,7 +86,7 @@ def data_of(record: RunRecord | None) -> Prepared | None:
     """
     if record is None:
         return None
-    identity = record.config["identity"]
+    identity = record.identity
     data = open_data(identity["dataset"], identity["size"], resize=identity["resize"])
     if data.fingerprint != record.metrics["data"]["fingerprint"]:
         raise ValueError(
