@@ -81,7 +81,7 @@ def models(as_json: bool) -> None:
             "parameters": facts.parameters,
             "gmacs_224": facts.gmacs,
             "heads": facts.heads,
-            "sides": f"multiple of {facts.multiple_of}",
+            "sides": facts.sides,
             "encoder": facts.encoder,
             "licence": entry.licence,
             "source": entry.source,

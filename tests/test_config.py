@@ -110,6 +110,41 @@ def test_the_public_re_run_names_its_variants() -> None:
     }
 
 
+def test_an_open_size_is_the_protocols_or_the_nearest_the_network_takes() -> None:
+    assert RunConfig(model="ducknet").resolved().size == 64
+    assert RunConfig(model="fatnet").resolved().size == 224
+
+
+@pytest.mark.parametrize(
+    ("model", "size", "says"),
+    [
+        ("fatnet", 64, "sides 224 only, and size is 64. Try -p size 224"),
+        ("ducknet", 100, "sides multiples of 32, and size is 100. Try -p size 96"),
+        ("colonsegnet", 9, "sides multiples of 8, and size is 9. Try -p size 8"),
+    ],
+)
+def test_a_size_the_network_does_not_take_is_refused_with_the_nearest_it_does(
+    model: str, size: int, says: str
+) -> None:
+    with pytest.raises(ValueError, match=says):
+        RunConfig(model=model, size=size)
+
+
+def test_deep_supervision_of_one_head_is_refused_with_those_that_have_more() -> None:
+    with pytest.raises(ValueError, match="and enet \\(enet_port\\) has one") as told:
+        RunConfig(model="enet", deep_supervision=True)
+    assert "unetplusplus (unetpp_bn_bilinear_4heads)" in str(told.value)
+    with pytest.raises(ValueError, match="deep_supervision needs several heads"):
+        RunConfig(model="unetplusplus", deep_supervision=True)
+    RunConfig(model="caranet", deep_supervision=True)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_no_protocol_trains_on_every_head_or_compiles(protocol: str) -> None:
+    run = RunConfig(protocol=protocol).resolved()
+    assert (run.deep_supervision, run.compile) == (False, False)
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("model", MODELS)
 def test_every_protocol_resolves_every_model_to_a_known_variant(

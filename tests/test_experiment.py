@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -270,6 +271,41 @@ def test_an_own_folder_with_few_images_trains_with_full_batches(tiny: str) -> No
     record = train(scoring="full_batches", batch_size=3)
     assert record.metrics["test"]["images"] == 3
     assert len(record.images) == 2 * 3
+
+
+def test_a_run_on_every_head_differs_from_one_on_the_main_head(tiny: str) -> None:
+    heads = {"model": "emcadnet", "variant": "emcadnet_b0", "epochs": 1}
+    plain, deep = train(**heads), train(**heads, deep_supervision=True)
+    one, other = (record.history["train_loss"][0] for record in (plain, deep))
+    assert other > 3 * one  # five losses of nearly the same size in place of one
+    assert deep.identity["deep_supervision"]
+
+
+def test_a_run_that_cannot_compile_is_trained_plainly_and_says_so(
+    tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args, **kwargs):
+        raise RuntimeError("no compiler")
+
+    plain = train()
+    monkeypatch.setattr(torch, "compile", refuse)
+    with pytest.warns(UserWarning, match="training runs without torch.compile"):
+        record = train(compile=True)
+    assert record.folder != plain.folder
+    assert record.environment["sessions"][0]["compiled"] is False
+    assert record.history.equals(plain.history)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not shutil.which("g++"), reason="torch.compile needs a C++ compiler"
+)
+def test_a_compiled_run_learns_what_a_plain_one_learns(tiny: str) -> None:
+    plain, compiled = train(dtype="float32"), train(compile=True)
+    assert compiled.environment["sessions"][0]["compiled"] is True
+    one, other = plain.history["train_loss"], compiled.history["train_loss"]
+    # dropout draws other maps in compiled code: the losses agree, not the bits
+    assert np.allclose(one, other, rtol=0.2)
 
 
 @pytest.mark.slow

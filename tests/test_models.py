@@ -25,7 +25,6 @@ from torch import nn
 from torchvision.models import resnet50
 
 from lesionkit.models import build_model
-from lesionkit.models.blocks import check_sides
 
 PRETRAINED = [pair for pair in VARIANTS if facts(*pair).pretrained]
 SCRATCH = [pair for pair in VARIANTS if pair not in PRETRAINED]
@@ -264,11 +263,6 @@ def test_the_side_that_is_proposed_is_one_that_the_network_takes(name, variant, 
 def test_a_padding_unet_refuses_an_image_that_its_bottom_cannot_see():
     with pytest.raises(ValueError, match="at least 16, got 8 x 40"):
         build_model("unet")(torch.zeros(1, 3, 8, 40))
-
-
-def test_the_text_on_sides_gives_height_then_width():
-    with pytest.raises(ValueError, match="a multiple of 16, got 70 x 80"):
-        check_sides(torch.zeros(1, 3, 70, 80), multiple_of=16)
 
 
 # names

@@ -28,6 +28,15 @@ def test_config_json_holds_every_parameter_resolved(folder) -> None:
     assert stored["execution"]["keep_weights"] == "best"
 
 
+def test_a_record_older_than_a_parameter_had_it_off(folder) -> None:
+    path = folder / "config.json"
+    stored = json.loads(path.read_text())
+    del stored["identity"]["deep_supervision"], stored["identity"]["compile"]
+    path.write_text(json.dumps(stored))
+    assert runs.RunRecord(folder).identity == RunConfig().identity()
+    assert runs.start(RunConfig()) == folder
+
+
 def test_a_record_is_done_only_when_it_is_sealed(folder) -> None:
     assert runs.state(folder) == "unfinished"
     runs.finish(folder)

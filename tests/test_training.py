@@ -15,7 +15,7 @@ from lesionkit.evaluation import validation_dice
 from lesionkit.loading import Batches
 from lesionkit.losses import build_loss
 from lesionkit.prepared import open_prepared
-from lesionkit.training import Progress, Rules, finished, train, update
+from lesionkit.training import Progress, Rules, can_compile, finished, train, update
 
 
 def parts_of(name: str) -> tuple[Batches, Batches]:
@@ -151,6 +151,71 @@ def test_a_loss_that_is_not_finite_stops_with_epoch_and_batch(tiny: str) -> None
             lambda m: 0.0,
             rules=Rules(epochs=1, patience=1, stop_rule="at", seed=0),
         )
+
+
+class TwoHeads(SmallNet):
+    """The small network, trained on its logits and on their double."""
+
+    def supervised(self, image: torch.Tensor) -> list[tuple[float, torch.Tensor]]:
+        logits = self(image)
+        return [(0.25, logits), (2.0, 2 * logits)]
+
+
+def one_step(loss: nn.Module, batches: Batches, **rules) -> tuple[nn.Module, float]:
+    """An epoch with plain gradient steps from seed 0, and its training loss."""
+    checkpoint.seed_everything(0)
+    model = TwoHeads()
+    progress = train(
+        model,
+        loss,
+        torch.optim.SGD(model.parameters(), lr=0.1),
+        batches,
+        lambda m: 0.0,
+        rules=Rules(epochs=1, patience=1, stop_rule="at", seed=0, **rules),
+    )
+    return model, progress.history[0]["train_loss"]
+
+
+def test_deep_supervision_trains_the_weighted_sum_over_all_maps(tiny: str) -> None:
+    bce, (batches, _) = build_loss("bce"), parts_of(tiny)
+
+    def by_hand(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return 0.25 * bce(logits, mask) + 2.0 * bce(2 * logits, mask)
+
+    deep, deep_loss = one_step(bce, batches, deep_supervision=True)
+    hand, hand_loss = one_step(by_hand, batches)
+    plain, _ = one_step(bce, batches)
+    assert deep_loss == hand_loss
+    assert same(deep.state_dict(), hand.state_dict())
+    assert not same(deep.state_dict(), plain.state_dict())
+
+
+def test_a_compiled_training_runs_the_compiled_network_and_scores_the_plain_one(
+    tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compiled(forward):
+        calls.append(forward)
+        return lambda image: calls.append("step") or forward(image)
+
+    calls = []
+    monkeypatch.setattr(torch, "compile", compiled)
+    model, _, _ = trained(tiny, 1, compile=True)
+    assert calls == [model, "step", "step", "step"]
+    plain, _, _ = trained(tiny, 1)
+    assert same(model.state_dict(), plain.state_dict())
+
+
+def test_where_nothing_compiles_one_warning_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*args, **kwargs):
+        raise RuntimeError("No working C++ compiler found\nand more")
+
+    monkeypatch.setattr(torch, "compile", refuse)
+    with pytest.warns(UserWarning, match="without torch.compile") as told:
+        assert not can_compile(torch.device("cpu"))
+    assert len(told) == 1
+    assert "(RuntimeError: No working C++ compiler found)" in str(told[0].message)
 
 
 def test_bfloat16_autocast_trains_and_differs_from_float32(tiny: str) -> None:

@@ -164,7 +164,7 @@ MODELS = {
         2022,
         "Duc et al., IEEE Access 10 (2022)",
         "own implementation, MIT (the authors' code is non-commercial: not used);"
-        " MiT graph and weights: NVIDIA, non-commercial",
+        " MiT in smp and its weights: NVIDIA, non-commercial",
         {
             "colonformer": Variant(
                 52_944_528, 9.50, 4, "MiT-B3", "smp-hub/mit_b3.imagenet", 32
@@ -194,7 +194,7 @@ MODELS = {
         2023,
         "Chang et al., SPIE Medical Imaging (2023)",
         "own implementation, MIT (the authors' code states no licence: not used);"
-        " MiT graph and weights: NVIDIA, non-commercial",
+        " MiT in smp and its weights: NVIDIA, non-commercial",
         {
             "esfpnet": Variant(
                 25_043_649, 3.51, 1, "MiT-B2", "smp-hub/mit_b2.imagenet", 32

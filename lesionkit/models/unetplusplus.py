@@ -25,7 +25,8 @@ The authors' code is non-commercial and was not used. This is the graph of a pub
 port, which differs from the authors': batch normalisation after each convolution, no
 dropout, bilinear upsampling in place of transposed convolutions, the row's nodes before
 what comes up, logits without a final sigmoid. The paper averages the four heads or
-prunes to one; here, as in the port, X(0,4) is the one used for inference.
+prunes to one; here, as in the port, X(0,4) is the one used for inference. Trained with
+deep supervision, the loss is the mean of the loss of the four heads, as in the port.
 """
 
 from __future__ import annotations
@@ -90,6 +91,11 @@ class UNetPlusPlus(nn.Module):
                 features = self.pool(x[i - 1, 0]) if i else image
             x[i, j] = self.nodes[f"{i}_{j}"](features)
         return [self.outputs[key](x[0, int(key[2:])]) for key in self.outputs]
+
+    def supervised(self, image: Tensor) -> list[tuple[float, Tensor]]:
+        """Each head with its weight in the training loss: one over their number."""
+        heads = self.heads(image)
+        return [(1 / len(heads), head) for head in heads]
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits of the head on X(0,4), at the image's size."""
