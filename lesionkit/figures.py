@@ -39,8 +39,8 @@ def examples(data: Prepared, positions: Sequence[int], titles: Sequence[str]) ->
     for axis in axes.flat:
         axis.axis("off")
     for axis, position, title in zip(axes.flat, positions, titles, strict=False):
-        _image(axis, data.images[position])
-        _outline(axis, data.masks[position])
+        draw_image(axis, data.images[position])
+        draw_outline(axis, data.masks[position])
         axis.set_title(title, fontsize=8)
     return _tight(figure)
 
@@ -125,18 +125,18 @@ def predictions(records: Mapping[str, RunRecord], data: Prepared | None) -> Figu
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
     axes = axes.T if across else axes
     for row, position in enumerate(positions):
-        _image(axes[row, 0], data.images[position])
-        _outline(axes[row, 0], data.masks[position])
+        draw_image(axes[row, 0], data.images[position])
+        draw_outline(axes[row, 0], data.masks[position])
         file = data.index["file"][position]
         for column, (title, record) in enumerate(records.items(), 1):
             predicted = kept[title]["logits"][row] >= 0
             panel = axes[row, column]
-            _errors(panel, data.images[position], data.masks[position], predicted)
+            draw_errors(panel, data.images[position], data.masks[position], predicted)
             dice = stored_dice(record, file, "probability")
             panel.set_xlabel(f"Dice {dice:.2f}", fontsize=7, labelpad=1)
     for axis, title in zip(axes[0], ["ground truth", *records], strict=True):
         (axis.set_ylabel if across else axis.set_title)(title, fontsize=8)
-    return _with_legend(figure)
+    return with_legend(figure)
 
 
 def thresholds(
@@ -154,19 +154,19 @@ def thresholds(
     for column, row in enumerate(rows):
         position, logits = kept["positions"][row], kept["logits"][row].astype(float)
         file = data.index["file"][position]
-        _image(axes[0, column], data.images[position])
-        _outline(axes[0, column], data.masks[position])
+        draw_image(axes[0, column], data.images[position])
+        draw_outline(axes[0, column], data.masks[position])
         cuts = {"probability": logits >= 0, "raw_mean": logits > logits.mean()}
         for line, (name, predicted) in enumerate(cuts.items(), 1):
             panel = axes[line, column]
-            _errors(panel, data.images[position], data.masks[position], predicted)
+            draw_errors(panel, data.images[position], data.masks[position], predicted)
             dice = stored_dice(record, file, name)
             label = f"marks {predicted.mean():.0%}, Dice {dice:.2f}"
             panel.set_xlabel(label, fontsize=7, labelpad=1)
     names = ("ground truth", "probability 0.5", "raw mean")
     for axis, name in zip(axes[:, 0], names, strict=True):
         axis.set_ylabel(name, fontsize=8)
-    return _with_legend(figure)
+    return with_legend(figure)
 
 
 def stored_dice(record: RunRecord, file: str, threshold: str) -> float:
@@ -252,7 +252,7 @@ def _note(text: str) -> Figure:
     return _tight(figure)
 
 
-def _image(axis: Axes, image: np.ndarray) -> None:
+def draw_image(axis: Axes, image: np.ndarray) -> None:
     """An image (H, W, C) of 8 or 16 bits, without ticks."""
     shown = image / np.iinfo(image.dtype).max
     axis.imshow(shown.squeeze(), cmap="gray", vmin=0, vmax=1)
@@ -261,17 +261,17 @@ def _image(axis: Axes, image: np.ndarray) -> None:
     axis.spines[:].set_visible(False)
 
 
-def _outline(axis: Axes, mask: np.ndarray) -> None:
+def draw_outline(axis: Axes, mask: np.ndarray) -> None:
     """The outline of a mask (H, W), where it has one."""
     if 0 < mask.mean() < 1:
         axis.contour(mask, levels=[0.5], colors=[TRUTH], linewidths=1.2)
 
 
-def _errors(
+def draw_errors(
     axis: Axes, image: np.ndarray, mask: np.ndarray, predicted: np.ndarray
 ) -> None:
     """An image under the colours of what was found, too much, and missed."""
-    _image(axis, image)
+    draw_image(axis, image)
     truth = mask.astype(bool)
     kinds = (predicted & truth, predicted & ~truth, ~predicted & truth)
     layer = np.zeros((*mask.shape, 4))
@@ -280,7 +280,7 @@ def _errors(
     axis.imshow(layer)
 
 
-def _with_legend(figure: Figure) -> Figure:
+def with_legend(figure: Figure) -> Figure:
     """The colours of the overlay below a grid of panels."""
     patches = [Patch(color=colour, label=name) for name, colour in OVERLAY.items()]
     height = figure.get_size_inches()[1]

@@ -50,7 +50,7 @@ def test_found_too_much_and_missed_have_their_own_colours(axis):
     image = np.zeros((2, 2, 3), np.uint8)
     mask = np.array([[1, 0], [1, 0]], np.uint8)
     predicted = np.array([[1, 1], [0, 0]], bool)
-    figures._errors(axis, image, mask, predicted)
+    figures.draw_errors(axis, image, mask, predicted)
     layer = axis.images[1].get_array().data
     assert layer[0, 0] == pytest.approx(FOUND)
     assert layer[0, 1] == pytest.approx(TOO_MUCH)
@@ -60,19 +60,19 @@ def test_found_too_much_and_missed_have_their_own_colours(axis):
 
 @pytest.mark.parametrize(("dtype", "top"), [(np.uint8, 255), (np.uint16, 65535)])
 def test_an_image_is_shown_from_0_to_the_top_of_its_type(axis, dtype, top):
-    figures._image(axis, np.array([[[0], [top]], [[0], [top]]], dtype))
+    figures.draw_image(axis, np.array([[[0], [top]], [[0], [top]]], dtype))
     assert axis.images[0].get_array().ravel().tolist() == [0, 1, 0, 1]
     assert axis.images[0].get_clim() == (0, 1)
 
 
 @pytest.mark.parametrize("value", [0, 1])
 def test_a_mask_without_an_edge_has_no_outline(axis, value):
-    figures._outline(axis, np.full((4, 4), value))
+    figures.draw_outline(axis, np.full((4, 4), value))
     assert len(axis.collections) == 0
 
 
 def test_a_mask_with_an_edge_has_one_outline(axis):
-    figures._outline(axis, np.eye(4))
+    figures.draw_outline(axis, np.eye(4))
     assert len(axis.collections) == 1
 
 

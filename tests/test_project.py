@@ -12,6 +12,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from lesionkit.catalogue import MODELS
+
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
@@ -101,3 +103,10 @@ def test_every_local_link_of_a_page_leads_somewhere(name: str) -> None:
     page = ROOT / name
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_page_of_networks_has_every_one(name: str) -> None:
+    page = (ROOT / "docs/models.md").read_text()
+    assert page.count(f"`{name}`") >= 2
+    assert f"| {MODELS[name].title} |" in page
