@@ -48,19 +48,17 @@ def main() -> None:
 def table(configs: list[RunConfig], records: dict[str, RunRecord]) -> list[str]:
     """A line a network: what was trained and how it scored."""
     names = ["network", "variant", "parameters", "GMACs", "side", "Dice", "IoU", "AP"]
-    names += ["best epoch", "s an epoch"]
+    names += ["best epoch"]
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
     for config in configs:
         facts = MODELS[config.model].variants[config.variant]
-        record = records[config.model]
-        metrics = record.metrics
+        metrics = records[config.model].metrics
         scores = metrics["test"]["probability"]["image"]
-        wall = sum(s["wall_seconds"] for s in record.environment["sessions"])
         cells = [MODELS[config.model].title, f"`{config.variant}`"]
         cells += [f"{facts.parameters:,}", f"{facts.gmacs:.2f}", str(config.size)]
         cells += [f"{scores['dice']:.3f}", f"{scores['iou']:.3f}"]
         cells += [f"{metrics['test']['average_precision']:.3f}"]
-        cells += [str(metrics["best_epoch"]), f"{wall / metrics['epochs']:.1f}"]
+        cells += [f"{metrics['best_epoch']} of {metrics['epochs']}"]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 
