@@ -23,6 +23,7 @@ from golden_rule import distance, fill_, make_input, multiset, summarise
 from safetensors.torch import save_file
 from torch import nn
 from torchvision.models import resnet50
+from torchvision.models.vgg import cfgs, make_layers
 
 from lesionkit.models import build_model
 
@@ -327,6 +328,26 @@ def test_a_pretrained_fcn_has_the_backbone_weights_torchvision_publishes(monkeyp
     )
     assert asked == ["ResNet50_Weights.IMAGENET1K_V1"]
     assert (model.backbone.conv1.weight == 1.5).all()  # one channel: three summed
+
+
+@pytest.mark.parametrize("in_channels", [1, 3])
+def test_a_pretrained_segnet_has_the_encoder_weights_torchvision_publishes(
+    monkeypatch, in_channels
+):
+    torch.manual_seed(0)
+    layers = make_layers(cfgs["D"], batch_norm=True)
+    published = {f"features.{key}": value for key, value in layers.state_dict().items()}
+    published["classifier.0.weight"] = torch.zeros(1)
+    monkeypatch.setattr(
+        "torchvision.models._api.WeightsEnum.get_state_dict", lambda *_, **__: published
+    )
+    model = build_model("segnet", in_channels=in_channels, pretrained=True)
+    got = model.encoder.state_dict()
+    first = published["features.0.weight"]
+    grey = first.sum(1, keepdim=True)
+    assert torch.equal(got["0.weight"], first if in_channels == 3 else grey)
+    others = [key for key in layers.state_dict() if key != "0.weight"]
+    assert all(torch.equal(got[key], published[f"features.{key}"]) for key in others)
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
