@@ -29,7 +29,7 @@ def lines_of(log: str) -> list[str]:
     outcomes = dict(
         re.findall(r"^(tests/\S+::\S+).*?(PASSED|FAILED|SKIPPED)", log, re.M)
     )
-    outcomes |= {test: "FAILED" for test in re.findall(r"^FAILED (\S+)", log, re.M)}
+    outcomes |= dict.fromkeys(re.findall(r"^FAILED (\S+)", log, re.M), "FAILED")
     took = {test: s for s, test in re.findall(r"^([\d.]+)s call +(\S+)", log, re.M)}
     return [
         f"| {test.split('::')[-1]} | {outcome.lower()} | {took.get(test, '')} |"

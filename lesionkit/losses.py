@@ -1,49 +1,26 @@
 """The losses of both papers: logits and ground truth in, one number to minimise out.
 
 Each class is one printed formula; p is sigmoid(logits), y the mask, p_t the probability
-given to the true class. Logarithms are logsigmoid(logits): log(p) is lost once p is 0.
+given to the true class. What several losses are made of is in `pixels`.
 """
 
 from __future__ import annotations
 
 from inspect import signature
+from itertools import count
 from math import inf
 from numbers import Real
+from types import FunctionType, MethodType
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import logsigmoid
 
 from lesionkit.catalogue import DEFINITIONS, LOSSES
 from lesionkit.lookup import find, resolve, unknown
+from lesionkit.pixels import SUMS, Pixels
 
-SUMS = {"batch": (0, 1, 2, 3), "image": (1, 2, 3)}  # the axes a region sum runs over
 FOCAL_FORMS = {"pixel": ("alpha_t", "constant"), "meanfirst": ("constant",)}
-
-
-def check(logits: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits and mask as (N, 1, H, W) in one dtype, float32 or float64.
-
-    Half precision becomes float32 before any sum, under autocast too: a float16 sum
-    overflows at 65,504. The look at the mask values makes a GPU finish the mask first.
-
-    Raises:
-        TypeError: the logits are not floating point.
-        ValueError: shapes differ, or the mask holds another value than 0 and 1.
-    """
-    if not logits.is_floating_point():
-        raise TypeError(f"logits must be floating point, got {logits.dtype}")
-    a, b = tuple(logits.shape), tuple(mask.shape)
-    logits, mask = (v.unsqueeze(1) if v.ndim == 3 else v for v in (logits, mask))
-    one_map = logits.ndim == 4 and logits.shape[1] == 1 and logits.numel()
-    if logits.shape != mask.shape or not one_map:
-        shape = "one shape, (N, 1, H, W) or (N, H, W)"
-        raise ValueError(f"logits and mask must have {shape}, got {a} and {b}")
-    if mask.dtype != torch.bool and ((mask != 0) & (mask != 1)).any():
-        low, high = mask.min().item(), mask.max().item()
-        raise ValueError(f"mask values must be 0 or 1, got {low:g} to {high:g}")
-    logits = logits if logits.dtype == torch.float64 else logits.float()
-    return logits, mask.to(logits.dtype)
+NUMBERS = count()  # one for each copied code
 
 
 def within(name: str, value: float, high: float) -> float:
@@ -53,25 +30,45 @@ def within(name: str, value: float, high: float) -> float:
     raise ValueError(f"{name} must be a number from 0 to {high:g}, got {value!r}")
 
 
-def overlap(logits: Tensor, mask: Tensor, sums: str) -> tuple[Tensor, Tensor]:
-    """sum(p y) and sum(p) + sum(y), each () or with sums="image" (N,)."""
-    logits, mask = check(logits, mask)
-    p = logits.sigmoid()
-    return (p * mask).sum(SUMS[sums]), p.sum(SUMS[sums]) + mask.sum(SUMS[sums])
-
-
-def checked_margin(logits: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """(2y - 1) logits, whose sigmoid is p_t, and the mask, both checked."""
-    logits, mask = check(logits, mask)
-    return (2 * mask - 1) * logits, mask
-
-
 def class_weight(mask: Tensor, alpha: float) -> Tensor:
     """alpha_t: alpha on lesion, 1 - alpha on background, in the dtype of the mask."""
-    return mask * alpha + (1 - mask) * (1 - alpha)
+    return mask.mul(2 * alpha - 1).add_(1 - alpha)
 
 
-class IoULoss(nn.Module):
+class PixelLoss(nn.Module):
+    """A loss of logits and mask that is computed `of` their shared Pixels.
+
+    torch.compile keeps at most eight compiled forms of one code object and then quietly
+    runs what it was given. So each loss has a `forward` with a code of its own, or the
+    ninth loss that is compiled would run eager.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.forward = own_code(self.forward)
+
+    def __getstate__(self) -> dict:
+        return {key: v for key, v in self.__dict__.items() if key != "forward"}
+
+    def __setstate__(self, state: dict) -> None:
+        super().__setstate__(state)
+        self.forward = own_code(self.forward)
+
+    def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
+        return self.of(Pixels(logits, mask))
+
+    def of(self, pixels: Pixels) -> Tensor:
+        raise NotImplementedError
+
+
+def own_code(method: MethodType) -> MethodType:
+    """The same method on a copy of its code."""
+    function, number = method.__func__, next(NUMBERS)
+    code = function.__code__.replace(co_name=f"{function.__name__}_{number}")
+    return MethodType(FunctionType(code, function.__globals__), method.__self__)
+
+
+class IoULoss(PixelLoss):
     """One minus the soft IoU of the prediction and the ground truth.
 
         loss = 1 - (sum(p y) + smooth) / (sum(p) + sum(y) - sum(p y) + smooth)
@@ -83,7 +80,7 @@ class IoULoss(nn.Module):
     Shape:
         logits: (N, 1, H, W) or (N, H, W) float, before the sigmoid
         mask: the same, 0 background, 1 lesion, in any dtype
-        returns: () float; these lines hold for every loss, and check says what raises
+        returns: () float; these lines hold for all losses; pixels.check raises
 
     Source: paper A, II-3 (1).
     Chosen: batch sums and smooth 1e-6, the usual ones; the papers are silent on both.
@@ -98,12 +95,13 @@ class IoULoss(nn.Module):
         find("sums", sums, SUMS)
         self.sums, self.smooth = sums, within("smooth", smooth, inf)
 
-    def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
-        both, areas = overlap(logits, mask, self.sums)
-        return (1 - (both + self.smooth) / (areas - both + self.smooth)).mean()
+    def of(self, pixels: Pixels) -> Tensor:
+        both, marked, lesion = pixels.areas[self.sums]
+        whole = marked + lesion - both
+        return (1 - (both + self.smooth) / (whole + self.smooth)).mean()
 
 
-class DiceLoss(nn.Module):
+class DiceLoss(PixelLoss):
     """One minus the soft Dice overlap of the prediction and the ground truth.
 
         loss = 1 - (2 sum(p y) + smooth) / (sum(p) + sum(y) + smooth)
@@ -120,12 +118,12 @@ class DiceLoss(nn.Module):
         find("sums", sums, SUMS)
         self.sums, self.smooth = sums, within("smooth", smooth, inf)
 
-    def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
-        both, areas = overlap(logits, mask, self.sums)
-        return (1 - (2 * both + self.smooth) / (areas + self.smooth)).mean()
+    def of(self, pixels: Pixels) -> Tensor:
+        both, marked, lesion = pixels.areas[self.sums]
+        return (1 - (2 * both + self.smooth) / (marked + lesion + self.smooth)).mean()
 
 
-class BCELoss(nn.Module):
+class BCELoss(PixelLoss):
     """The binary cross entropy: the mean of -log(p_t). Source: paper A, II-3 (3).
 
     >>> undecided, mask = torch.zeros(1, 1, 2), torch.ones(1, 1, 2)
@@ -133,12 +131,11 @@ class BCELoss(nn.Module):
     0.6931
     """
 
-    def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
-        right, _ = checked_margin(logits, mask)
-        return -logsigmoid(right).mean()
+    def of(self, pixels: Pixels) -> Tensor:
+        return pixels.bce
 
 
-class BalancedBCELoss(nn.Module):
+class BalancedBCELoss(PixelLoss):
     """The cross entropy with class weights: the mean of -alpha_t log(p_t).
 
     Lesion weighs alpha, from 0 to 1, background 1 - alpha. It is a mean over pixels,
@@ -155,12 +152,11 @@ class BalancedBCELoss(nn.Module):
         super().__init__()
         self.alpha = within("alpha", alpha, 1)
 
-    def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
-        right, mask = checked_margin(logits, mask)
-        return -(class_weight(mask, self.alpha) * logsigmoid(right)).mean()
+    def of(self, pixels: Pixels) -> Tensor:
+        return -(class_weight(pixels.mask, self.alpha) * pixels.log_right).mean()
 
 
-class FocalLoss(nn.Module):
+class FocalLoss(PixelLoss):
     """The cross entropy with less weight where the prediction is already right.
 
         pixel:      loss = mean(-alpha_t (1 - p_t)^gamma log(p_t))
@@ -197,15 +193,15 @@ class FocalLoss(nn.Module):
         self.alpha, self.gamma = within("alpha", alpha, 1), within("gamma", gamma, inf)
         self.focal_form, self.alpha_form = focal_form, alpha_form or allowed[0]
 
-    def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
-        right, mask = checked_margin(logits, mask)
+    def of(self, pixels: Pixels) -> Tensor:
         if self.focal_form == "meanfirst":
-            return self.alpha * mean_first(-logsigmoid(right).mean(), self.gamma)
+            return self.alpha * mean_first(pixels.bce, self.gamma)
         # (1 - p_t) ** gamma has an infinite slope at p_t = 1 for gamma below 1
-        focus = torch.exp(self.gamma * logsigmoid(-right))
-        constant = self.alpha_form == "constant"
-        weight = self.alpha if constant else class_weight(mask, self.alpha)
-        return -(weight * focus * logsigmoid(right)).mean()
+        focus = torch.exp(self.gamma * pixels.log_wrong)
+        each = focus * pixels.log_right
+        if self.alpha_form == "constant":
+            return -self.alpha * each.mean()
+        return -(class_weight(pixels.mask, self.alpha) * each).mean()
 
 
 def mean_first(bce: Tensor, gamma: float) -> Tensor:
@@ -215,27 +211,29 @@ def mean_first(bce: Tensor, gamma: float) -> Tensor:
     return torch.where(bce > 0, focus * safe, 0 * bce)
 
 
-class SumLoss(nn.Module):
+class SumLoss(PixelLoss):
     """The plain sum of its parts, each with weight 1. Source: paper A, II-3."""
 
-    def __init__(self, *parts: nn.Module):
+    def __init__(self, *parts: PixelLoss):
         super().__init__()
         self.parts = nn.ModuleList(parts)
 
-    def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
-        return torch.stack([part(logits, mask) for part in self.parts]).sum()
+    def of(self, pixels: Pixels) -> Tensor:
+        # the last first: a focal part leaves its logarithms for the BCE before it
+        return sum(part.of(pixels) for part in reversed(self.parts))
 
 
-class WeightedSumLoss(nn.Module):
+class WeightedSumLoss(PixelLoss):
     """The custom loss, (1 - beta) focal + beta dice. Source: paper B, (5)."""
 
-    def __init__(self, focal: nn.Module, dice: nn.Module, *, beta: float):
+    def __init__(self, focal: PixelLoss, dice: PixelLoss, *, beta: float):
         super().__init__()
         self.focal, self.dice, self.beta = focal, dice, within("beta", beta, 1)
 
-    def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
-        focal, dice = self.focal(logits, mask), self.dice(logits, mask)
-        return (1 - self.beta) * focal + self.beta * dice
+    def of(self, pixels: Pixels) -> Tensor:
+        return (1 - self.beta) * self.focal.of(pixels) + self.beta * self.dice.of(
+            pixels
+        )
 
 
 def defined_as(name: str, definition: str) -> dict:
@@ -250,7 +248,7 @@ def defined_as(name: str, definition: str) -> dict:
     raise ValueError(f"{wrong}. It is in {', '.join(homes)}; {here}.")
 
 
-def assemble(name: str, arguments: dict) -> nn.Module:
+def assemble(name: str, arguments: dict) -> PixelLoss:
     """The loss `name` from its parts, each with those arguments that it has."""
     cls = resolve(LOSSES[name].target)
     own = {key: arguments[key] for key in signature(cls).parameters if key in arguments}
@@ -268,7 +266,7 @@ def build_loss(
     smooth: float = 1e-6,
     focal_form: str | None = None,
     alpha_form: str | None = None,
-) -> nn.Module:
+) -> PixelLoss:
     """The loss `name` in one definition: loss(logits, mask) -> ().
 
     Args:
