@@ -26,12 +26,16 @@ _PUBLIC = {
     "build_loss": "lesionkit.losses",
     "build_model": "lesionkit.models",
     "run": "lesionkit.experiment",
+    "replay": "lesionkit.predictions",
     "RunRecord": "lesionkit.runs",
     "find_records": "lesionkit.runs",
     "load_table": "lesionkit.tables",
     "read_sweep": "lesionkit.sweep",
 }
 _MODULES = (
+    "boundary",
+    "calibration",
+    "conventions",
     "figures",
     "loading",
     "loss_study",
@@ -40,6 +44,7 @@ _MODULES = (
     "metrics",
     "ranking",
     "splits",
+    "streaming",
     "tables",
 )
 

@@ -27,12 +27,22 @@ def without_channel(values: ArrayLike | Tensor) -> Tensor:
 
 def binary(name: str, values: Tensor) -> Tensor:
     """`values` as bool, once they are known to be 0 and 1."""
-    if values.dtype == torch.bool:
-        return values
-    if ((values != 0) & (values != 1)).any():
-        low, high = values.min().item(), values.max().item()
-        raise ValueError(f"{name} values must be 0 or 1, got {low:g} to {high:g}")
-    return values.bool()
+    if values.dtype == torch.bool or not values.numel():
+        return values.bool()
+    low, high = values.aminmax()
+    between = values.is_floating_point() and ((values != 0) & (values != 1)).any()
+    if between or low < 0 or high > 1:
+        raise ValueError(
+            f"{name} values must be 0 or 1, got {low.item():g} to {high.item():g}"
+        )
+    return values.view(torch.bool) if values.dtype == torch.uint8 else values.bool()
+
+
+def row_sums(marked: Tensor) -> Tensor:
+    """How many are True in each row, (N,) int64; numpy counts bytes 10 times faster."""
+    if marked.device.type == "cpu":
+        return torch.from_numpy(np.count_nonzero(marked.numpy(), axis=1))
+    return marked.sum(1)
 
 
 def same_shape(name: str, values: Tensor, mask: Tensor) -> None:
@@ -63,8 +73,8 @@ def counts(predicted: ArrayLike | Tensor, mask: ArrayLike | Tensor) -> Tensor:
         raise ValueError(f"predicted must be (N, 1, H, W) or (N, H, W), got {shape}")
     predicted = binary("predicted", predicted).flatten(1)  # (N, H*W)
     mask = binary("mask", mask).flatten(1)
-    tp = (predicted & mask).sum(1)
-    fp, fn = predicted.sum(1) - tp, mask.sum(1) - tp
+    tp = row_sums(predicted & mask)
+    fp, fn = row_sums(predicted) - tp, row_sums(mask) - tp
     return torch.stack((tp, fp, fn, mask.shape[1] - tp - fp - fn), 1)
 
 

@@ -17,6 +17,14 @@ from sklearn.metrics import (
     recall_score,
 )
 
+from torchmetrics.functional.classification import (
+    binary_average_precision,
+    binary_f1_score,
+    binary_jaccard_index,
+    binary_precision,
+    binary_recall,
+)
+
 from lesionkit.metrics import (
     METRICS,
     average_precision,
@@ -110,6 +118,34 @@ def test_defined_values_equal_those_of_scikit_learn(predicted, mask):
     ]
     defined = ~np.isnan(found)
     assert found[defined] == pytest.approx(np.array(theirs)[defined], rel=1e-12)
+
+
+@given(predicted=bits, mask=bits)
+@LAWS
+def test_defined_values_equal_those_of_torchmetrics(predicted, mask):
+    peers = (
+        binary_f1_score,
+        binary_jaccard_index,
+        binary_precision,
+        binary_recall,
+    )
+    values = per_image(counts(predicted, mask), empty="nan")
+    pairs = [
+        (torch.from_numpy(p), torch.from_numpy(m))
+        for p, m in zip(predicted, mask, strict=True)
+    ]
+    for name, peer in zip(METRICS, peers, strict=True):
+        theirs = np.array([peer(*pair).item() for pair in pairs])
+        defined = ~np.isnan(values[name])
+        assert values[name][defined] == pytest.approx(theirs[defined], rel=1e-6)
+
+
+def test_average_precision_equals_that_of_torchmetrics():
+    score, mask = scores_and_masks(20_000, 4)
+    theirs = binary_average_precision(
+        torch.from_numpy(score).sigmoid(), torch.from_numpy(mask).int()
+    )
+    assert average_precision(score, mask) == pytest.approx(theirs.item(), rel=1e-5)
 
 
 def test_three_images_give_the_worked_example():

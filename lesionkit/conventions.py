@@ -1,0 +1,180 @@
+"""The same predictions scored under every known convention.
+
+Two papers can differ by their protocol alone. `table` takes the logits of one network
+on one set of images and says what each convention makes of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from lesionkit import masks, metrics
+
+THRESHOLDS = np.arange(256) / 255  # of the saliency protocols
+HEADLINE = "mean over images"
+
+
+def table(
+    logits: ArrayLike | Tensor, mask: ArrayLike | Tensor, *, batch_size: int = 8
+) -> pd.DataFrame:
+    """One line a convention: what it reports for these predictions.
+
+    Args:
+        logits: (N, 1, H, W) or (N, H, W) float, before the sigmoid.
+        mask: the same, 0 background, 1 lesion.
+        batch_size: of the conventions that score batches.
+
+    Returns:
+        Columns dice, iou, precision, recall and dice_gap, the Dice minus that of the
+        headline (probability 0.5, mean over images, both empty 1); the index says the
+        convention. NaN where a convention has no such value.
+
+    Raises:
+        ValueError: shapes differ, a mask value is not 0 or 1, batch_size below 1.
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be 1 or more, got {batch_size!r}")
+    logits, mask = metrics.without_channel(logits), metrics.without_channel(mask)
+    counts = metrics.counts(masks.probability_mask(logits), mask).cpu().numpy()
+    rows = of_counts(counts, batch_size)
+    raw_mean = metrics.counts(masks.raw_mean_mask(logits), mask)
+    rows["cut at the raw mean of each image"] = over_images(raw_mean.cpu().numpy())
+    rows |= of_probabilities(logits.float().sigmoid(), mask)
+    found = pd.DataFrame(rows, index=list(metrics.METRICS)).T
+    found["dice_gap"] = found["dice"] - found.loc[HEADLINE, "dice"]
+    return found
+
+
+def of_counts(counts: np.ndarray, batch_size: int) -> dict[str, dict[str, float]]:
+    """The conventions that need no more than (N, 4) counts at one cut."""
+    whole = counts[: len(counts) // batch_size * batch_size]
+    swapped = counts[:, [3, 2, 1, 0]]  # the background as the class
+    means = over_images(counts)
+    halves = [over_images(counts), over_images(swapped)]
+    pooled = [over_set(counts), over_set(swapped)]
+    return {
+        HEADLINE: means,
+        "pooled over the set": over_set(counts),
+        "pooled by batch, mean of batches": over_images(by_batch(counts, batch_size)),
+        "pooled by batch, incomplete batch dropped": over_images(
+            by_batch(whole, batch_size)
+        ),
+        "mean over images, incomplete batch dropped": over_images(whole),
+        "mean with background, over images": both_classes(*halves),
+        "mean with background, pooled": both_classes(*pooled),
+        "F1 of mean precision and mean recall": harmonic(means),
+        "both empty: left out": over_images(counts, empty="skip"),
+        "both empty: 1 for all four": over_images(counts, empty="one"),
+        "undefined: 0": over_images(counts, empty="nan", undefined=0.0),
+        "smoothing 1 on both sides": smoothed(counts),
+    }
+
+
+def over_images(
+    counts: np.ndarray, empty: str = "default", undefined: float | None = None
+) -> dict[str, float]:
+    """The metric of each row, then the mean of those that have one."""
+    values = metrics.per_image(counts, empty)
+    if undefined is not None:
+        values = {key: np.nan_to_num(v, nan=undefined) for key, v in values.items()}
+    return {key: metrics.mean(v, skip=True) for key, v in values.items()}
+
+
+def over_set(counts: np.ndarray) -> dict[str, float]:
+    """The metrics of the summed counts."""
+    return over_images(counts.sum(0, keepdims=True))
+
+
+def by_batch(counts: np.ndarray, batch_size: int) -> np.ndarray:
+    """Counts summed over each batch, (batches, 4); the last may be smaller."""
+    starts = range(0, len(counts), batch_size)
+    batches = [counts[start : start + batch_size].sum(0) for start in starts]
+    return np.array(batches, dtype=np.int64).reshape(-1, 4)
+
+
+def both_classes(lesion: dict, background: dict) -> dict[str, float]:
+    """The mean of the lesion's and the background's metrics."""
+    return {key: (lesion[key] + background[key]) / 2 for key in lesion}
+
+
+def harmonic(means: dict[str, float]) -> dict[str, float]:
+    """Dice as the F1 of the mean precision and the mean recall; IoU from that Dice."""
+    p, r = means["precision"], means["recall"]
+    dice = 2 * p * r / (p + r) if p + r else float("nan")
+    return {"dice": dice, "iou": dice / (2 - dice), "precision": p, "recall": r}
+
+
+def smoothed(counts: np.ndarray) -> dict[str, float]:
+    """Every fraction with 1 added above and below, as many notebooks have it."""
+    tp, fp, fn, _ = counts.T
+    fractions = {
+        "dice": (2 * tp + 1) / (2 * tp + fp + fn + 1),
+        "iou": (tp + 1) / (tp + fp + fn + 1),
+        "precision": (tp + 1) / (tp + fp + 1),
+        "recall": (tp + 1) / (tp + fn + 1),
+    }
+    return {key: metrics.mean(v, skip=True) for key, v in fractions.items()}
+
+
+def of_probabilities(p: Tensor, mask: Tensor) -> dict[str, dict[str, float]]:
+    """The conventions that look at the probabilities (N, H, W) themselves."""
+    stretched = stretch(p)
+    at_half = metrics.counts(stretched >= 0.5, mask).cpu().numpy()
+    swept, plain = (counts_by_threshold(each, mask) for each in (stretched, p))
+    return {
+        "min-max stretched, cut 0.5": over_images(at_half),
+        "min-max stretched, mean over 256 thresholds": over_thresholds(swept, np.mean),
+        "min-max stretched, best of 256 thresholds": over_thresholds(swept, np.max),
+        "mean over 256 thresholds": over_thresholds(plain, np.mean),
+        "best of 256 thresholds": over_thresholds(plain, np.max),
+        "soft, without a cut": soft(p, mask),
+    }
+
+
+def stretch(p: Tensor) -> Tensor:
+    """Each image's values from 0 to 1; a constant map becomes 0."""
+    low, high = (each.view(-1, 1, 1) for each in (p.amin((1, 2)), p.amax((1, 2))))
+    return (p - low) / (high - low).clamp(min=1e-8)
+
+
+def counts_by_threshold(p: Tensor, mask: Tensor) -> np.ndarray:
+    """Counts (256, N, 4) of p >= k / 255; at k = 0 all is marked."""
+    tables = []
+    for values, truth in zip(p, mask, strict=True):
+        bins = np.searchsorted(THRESHOLDS, values.double().cpu().numpy(), "right") - 1
+        lesion = metrics.binary("mask", truth).cpu().numpy()
+        tp, fp = (
+            np.bincount(bins[chosen], minlength=256)[::-1].cumsum()[::-1]
+            for chosen in (lesion, ~lesion)
+        )
+        tables.append(np.stack([tp, fp, tp[0] - tp, fp[0] - fp], 1))
+    return np.stack(tables, 1)
+
+
+def over_thresholds(counts: np.ndarray, pick: Callable) -> dict[str, float]:
+    """The mean over images at each threshold, then `pick` over the thresholds.
+
+    The best precision and the best recall say nothing: some threshold always has 1.
+    """
+    each = pd.DataFrame([over_images(at_one) for at_one in counts])
+    names = metrics.METRICS if pick is np.mean else ("dice", "iou")
+    return {name: float(pick(each[name].dropna())) for name in names}
+
+
+def soft(p: Tensor, mask: Tensor) -> dict[str, float]:
+    """Sums of probabilities in place of counts, then the mean over images."""
+    p, y = p.double().flatten(1), mask.double().flatten(1)
+    both, marked, lesion = (p * y).sum(1), p.sum(1), y.sum(1)
+    fractions = {
+        "dice": 2 * both / (marked + lesion),
+        "iou": both / (marked + lesion - both),
+        "precision": both / marked,
+        "recall": both / lesion,
+    }
+    arrays = {key: value.cpu().numpy() for key, value in fractions.items()}
+    return {key: metrics.mean(v, skip=True) for key, v in arrays.items()}

@@ -1,0 +1,75 @@
+"""A finished record to its predictions again: for scores that the record has not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from safetensors.torch import load_file
+
+from lesionkit.config import RunConfig
+from lesionkit.evaluation import evaluate
+from lesionkit.experiment import build, execution
+from lesionkit.lookup import find
+from lesionkit.runs import RunRecord
+
+REPLAYED = {"validation": None, "test": None}
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What the best weights of a run say of one part of its split.
+
+    Attributes:
+        files: (N,) names.
+        logits: (N, H, W) float32.
+        masks: (N, H, W) uint8, the ground truth.
+    """
+
+    files: np.ndarray
+    logits: np.ndarray
+    masks: np.ndarray
+
+
+def replay(record: RunRecord, part: str = "test") -> Predictions:
+    """Logits and masks of every image of a part, from the stored weights.
+
+    On the test part the counts are compared with those of the record: predictions that
+    are not the record's own are refused (another data set by the same name, weights
+    stored by half on another device).
+
+    Raises:
+        FileNotFoundError: the run kept no weights, or the data set is not prepared.
+        ValueError: no such part, or the predictions are not those of the record.
+    """
+    find("part", part, REPLAYED)
+    weights = record.folder / "best.safetensors"
+    if not weights.is_file():
+        raise FileNotFoundError(
+            f"{weights} is missing: train with -p keep_weights best"
+        )
+    # the stored weights replace whatever a pretrained encoder would download
+    config = RunConfig(**record.identity | {"pretrained": False})
+    with execution(config):
+        setting = build(config)
+        setting.model.load_state_dict(load_file(weights))
+        how = {"scoring": setting.config.scoring, "dtype": setting.config.dtype}
+        found = evaluate(setting.model, setting.batches[part], **how)
+    if part == "test":
+        same_counts(record, found.counts["probability"])
+    index = setting.data.index["file"].to_numpy()
+    return Predictions(
+        index[found.positions], found.logits, setting.data.masks[found.positions]
+    )
+
+
+def same_counts(record: RunRecord, counts: np.ndarray) -> None:
+    """Refuse counts at probability 0.5 that are not those of the record."""
+    table = record.images[record.images["threshold"] == "probability"]
+    stored = table[["tp", "fp", "fn", "tn"]].to_numpy()
+    differ = len(stored) if stored.shape != counts.shape else (stored != counts).any(1)
+    if np.sum(differ):
+        raise ValueError(
+            f"{record.folder}: {np.sum(differ)} of {len(stored)} test images are not"
+            " predicted as the record says; is the data set the same?"
+        )
