@@ -16,7 +16,6 @@ from sklearn.metrics import (
     precision_score,
     recall_score,
 )
-
 from torchmetrics.functional.classification import (
     binary_average_precision,
     binary_f1_score,

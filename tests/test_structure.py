@@ -22,8 +22,9 @@ models.blocks models.encoders models.reverse_attention
 models.fcn models.deeplabv3plus models.unet models.unetplusplus
 models.colonsegnet models.fatnet models.fcbformer models.colonformer models.caranet
 models.esfpnet models.ducknet models.emcadnet models.segnet models.enet models
-losses loss_study masks metrics
-checkpoint training evaluation environment experiment
+pixels losses loss_study masks metrics
+streaming calibration boundary conventions
+checkpoint training evaluation environment experiment predictions
 engines.local engines sweep
 tables ranking figures
 console
@@ -42,6 +43,7 @@ SOLE = {
     "segmentation_models_pytorch": {"models.*"},
     "torchvision": {"models.*"},
     "sklearn": set(),
+    "monai": {"boundary", "loss_study"},
 }
 TORCH_FREE = """
 lookup catalogue parameters protocols config files runs prepared splits
