@@ -65,7 +65,7 @@ def test_the_conventions_start_from_the_score_of_the_record(tiny: str) -> None:
 def test_predictions_that_are_not_the_records_are_refused(tiny: str) -> None:
     record = train()
     table = pd.read_csv(record.folder / "images.csv")
-    table.loc[0, "tp"] += 1
+    table.loc[0, "tp"] += 2  # of 1,024 pixels
     table.to_csv(record.folder / "images.csv", index=False)
     with pytest.raises(ValueError, match=r"1 of \d+ test images are not predicted"):
         lk.replay(runs.RunRecord(record.folder))
