@@ -87,3 +87,37 @@ def extreme_gradients(
         case: {name: gradient(loss, logits, mask) for name, loss in losses.items()}
         for case, mask in masks.items()
     }
+
+
+def error_surface(
+    loss: nn.Module, *, lesion_share: float = 0.05, confidence: float = 4.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """The loss of a confident prediction that misses and adds lesion pixels.
+
+    Logits are +-confidence on one image of 40 x 40.
+
+    Args:
+        lesion_share: of the image, above 0 and below a half.
+        confidence: the size of every logit.
+
+    Returns:
+        errors: (21,) from 0 to 1, in units of the lesion's pixels.
+        values: (21, 21), the loss with errors[i] missed and errors[j] too much.
+
+    Raises:
+        ValueError: a lesion share outside its range.
+    """
+    if not 0 < lesion_share < 0.5:
+        raise ValueError(
+            f"lesion_share must be above 0 and below 0.5, got {lesion_share!r}"
+        )
+    pixels, lesion = 1600, max(1, round(1600 * lesion_share))
+    mask = (torch.arange(pixels) < lesion).double().view(1, 1, 40, 40)
+    errors = np.linspace(0, 1, 21)
+    values = np.empty((21, 21))
+    for i, missed in enumerate((errors * lesion).round().astype(int)):
+        for j, added in enumerate((errors * lesion).round().astype(int)):
+            logits = torch.full((pixels,), -confidence, dtype=torch.float64)
+            logits[missed : lesion + added] = confidence
+            values[i, j] = loss(logits.view(1, 1, 40, 40), mask).item()
+    return errors, values

@@ -106,3 +106,29 @@ def test_a_region_loss_is_flat_where_bce_still_pulls(extreme):
     assert extreme["mixed"]["iou"].abs().max() == 0
     # every wrong pixel pulls with 1 / number of pixels
     assert extreme["mixed"]["bce"].abs().max() == pytest.approx(1 / 64)
+
+
+def test_a_prediction_without_errors_has_the_least_loss():
+    errors, values = loss_study.error_surface(build_loss("iou"), confidence=50)
+    assert values[0, 0] == pytest.approx(0, abs=1e-6)
+    # all 80 missed and none added: nothing in common
+    assert values[-1, 0] == pytest.approx(1)
+    # 80 found, 80 too much
+    assert values[0, -1] == pytest.approx(1 - 80 / 160, abs=1e-6)
+    # 40 missed and 20 too much: 40 of 100 in common
+    assert (errors[10], errors[5]) == (0.5, 0.25)
+    assert values[10, 5] == pytest.approx(1 - 40 / 100, abs=1e-6)
+
+
+def test_bce_charges_both_errors_alike_and_focal_the_missed_ones_more():
+    _, bce = loss_study.error_surface(build_loss("bce"))
+    assert bce[6, 0] == pytest.approx(bce[0, 6])
+    _, focal = loss_study.error_surface(build_loss("focal", alpha=0.8, gamma=0))
+    missed, added = focal[6, 0] - focal[0, 0], focal[0, 6] - focal[0, 0]
+    assert missed / added == pytest.approx(4)
+
+
+@pytest.mark.parametrize("share", [0, 0.5, -1])
+def test_a_lesion_share_outside_its_range_is_refused(share):
+    with pytest.raises(ValueError, match="lesion_share must be above 0 and below 0.5"):
+        loss_study.error_surface(build_loss("iou"), lesion_share=share)

@@ -22,28 +22,28 @@ models.blocks models.encoders models.reverse_attention
 models.fcn models.deeplabv3plus models.unet models.unetplusplus
 models.colonsegnet models.fatnet models.fcbformer models.colonformer models.caranet
 models.esfpnet models.ducknet models.emcadnet models.segnet models.enet models
-pixels losses loss_study masks metrics
+pixels losses loss_study loss_libraries masks metrics
 streaming calibration boundary conventions
 checkpoint training evaluation environment experiment predictions
 engines.local engines sweep
-tables ranking figures
+tables ranking figures loss_figures widgets
 console
 """.split()
 FREE = {"__init__", "cli"}  # they import inside functions
 
 # Who alone may import a library.
 SOLE = {
-    "matplotlib": {"figures", "widgets"},
+    "matplotlib": {"figures", "loss_figures", "widgets"},
     "ipywidgets": {"widgets"},
     "papermill": {"engines.local"},
     "pydicom": {"datasets.dicom"},
     "tifffile": {"datasets.images"},
     "PIL": {"datasets.images", "datasets.toy"},
     "timm": {"models.*"},
-    "segmentation_models_pytorch": {"models.*"},
+    "segmentation_models_pytorch": {"models.*", "loss_libraries"},
     "torchvision": {"models.*"},
     "sklearn": set(),
-    "monai": {"boundary", "loss_study"},
+    "monai": {"boundary", "loss_libraries"},
 }
 TORCH_FREE = """
 lookup catalogue parameters protocols config files runs prepared splits

@@ -1,0 +1,82 @@
+"""Sliders: one picture, replaced in place, with a static twin."""
+
+import base64
+
+import numpy as np
+import pytest
+from ipywidgets import FloatSlider, Image
+from matplotlib.figure import Figure
+
+from lesionkit import loss_figures, widgets
+from lesionkit.loss_study import pixel_curve
+from lesionkit.losses import FocalLoss
+
+PNG = b"\x89PNG"
+
+
+def test_moving_a_slider_replaces_the_picture_in_the_same_widget():
+    made = widgets.focal_sliders()
+    before, image = bytes(made.image.value), made.image
+    assert before.startswith(PNG)
+    made.sliders["gamma"].value = 0.0
+    assert made.image is image
+    assert made.image.value != before
+    made.sliders["gamma"].value = 2.0
+    assert made.image.value == before
+    kinds = [type(child) for child in made.box.children]
+    assert kinds == [FloatSlider, FloatSlider, Image]
+
+
+def test_the_sliders_draw_what_they_say():
+    seen = []
+
+    def draw(alpha, gamma):
+        seen.append((alpha, gamma))
+        return Figure()
+
+    made = widgets.focal_sliders(0.25, 4)
+    made.draw = draw
+    made.sliders["alpha"].value = 0.5
+    assert seen == [(0.5, 4)]
+    assert [s.description for s in made.sliders.values()] == ["alpha", "gamma"]
+
+
+def test_a_page_without_a_kernel_has_the_picture(monkeypatch):
+    shown = []
+    monkeypatch.setattr(widgets, "display", lambda *a, **k: shown.append((a, k)))
+    made = widgets.focal_sliders()
+    made.show()
+    ((bundle,), options) = shown[0]
+    assert options == {"raw": True}
+    assert base64.b64decode(bundle["image/png"]) == made.image.value
+    assert bundle[widgets.WIDGET]["model_id"] == made.box.model_id
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        ({"alpha": 1.5}, "alpha must be a number from 0 to 1, got 1.5"),
+        ({"gamma": 9}, "gamma must be a number from 0 to 5, got 9"),
+    ],
+)
+def test_a_start_outside_the_slider_is_refused(start, message):
+    with pytest.raises(ValueError, match=message):
+        widgets.focal_sliders(**start)
+
+
+def test_the_curves_are_those_of_the_loss():
+    figure = loss_figures.focal_curves(0.8, 2)
+    line = figure.axes[0].lines[0]
+    expected = pixel_curve(FocalLoss(0.8, 2), np.asarray(line.get_xdata()), 1)[0]
+    assert np.asarray(line.get_ydata()) == pytest.approx(expected)
+    assert line.get_label() == "lesion"
+
+
+def test_the_surfaces_have_a_panel_each():
+    errors = np.linspace(0, 1, 21)
+    values = errors[:, None] + 0 * errors
+    figure = loss_figures.surfaces({"one": (errors, values), "two": (errors, values)})
+    titles = [axis.get_title() for axis in figure.axes if axis.get_title()]
+    assert titles == ["one", "two"]
+    assert figure.axes[0].get_ylabel().startswith("missed (FN)")
+    assert figure.axes[0].get_xlabel().startswith("too much (FP)")
