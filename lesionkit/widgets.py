@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Callable
 
 import ipywidgets
-from IPython.display import display
+from IPython.display import Image, display
 from matplotlib.figure import Figure
 
 from lesionkit.loss_figures import focal_curves
 from lesionkit.losses import within
-
-WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def png(figure: Figure, dpi: int = 100) -> bytes:
@@ -24,20 +21,22 @@ def png(figure: Figure, dpi: int = 100) -> bytes:
 
 
 class Sliders:
-    """One picture that follows its sliders; the picture is replaced, never added.
+    """One picture that follows its sliders; it is replaced in place, never added.
+
+    The picture is an output of the cell like any figure, so a notebook that is read
+    without a kernel shows where the sliders started.
 
     Attributes:
         sliders: parameter name to slider; they move with the arrow keys.
-        image: what is shown.
-        box: both, to display.
+        box: the sliders, to display.
+        picture: what is shown, the bytes of a PNG file.
     """
 
     def __init__(
         self, draw: Callable[..., Figure], sliders: dict[str, ipywidgets.FloatSlider]
     ):
-        self.draw, self.sliders = draw, sliders
-        self.image = ipywidgets.Image(format="png")
-        self.box = ipywidgets.VBox([*sliders.values(), self.image])
+        self.draw, self.sliders, self.handle = draw, sliders, None
+        self.box = ipywidgets.VBox(list(sliders.values()))
         for slider in sliders.values():
             slider.observe(self.redraw, names="value")
         self.redraw()
@@ -45,17 +44,14 @@ class Sliders:
     def redraw(self, change: dict | None = None) -> None:
         """Draw the picture for where the sliders stand."""
         values = {name: slider.value for name, slider in self.sliders.items()}
-        self.image.value = png(self.draw(**values))
-
-    def bundle(self) -> dict:
-        """The widget for a live page and its picture for any other."""
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
-        picture = base64.b64encode(self.image.value).decode()
-        return {WIDGET: view, "image/png": picture, "text/plain": "sliders"}
+        self.picture = png(self.draw(**values))
+        if self.handle is not None:
+            self.handle.update(Image(self.picture))
 
     def show(self) -> None:
-        """Display the sliders; a page without a kernel shows the picture."""
-        display(self.bundle(), raw=True)
+        """Display the sliders and below them the picture."""
+        display(self.box)
+        self.handle = display(Image(self.picture), display_id=True)
 
 
 def focal_sliders(alpha: float = 0.8, gamma: float = 2.0) -> Sliders:
