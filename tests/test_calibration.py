@@ -21,6 +21,11 @@ def test_four_pixels_by_hand():
     assert expected_calibration_error(p, mask) == pytest.approx(0.25)
 
 
+def test_too_little_and_too_much_do_not_cancel():
+    p, mask = [0.1, 0.1, 0.9, 0.9], [1, 0, 1, 0]
+    assert expected_calibration_error(p, mask) == pytest.approx(0.4)
+
+
 @pytest.mark.parametrize("bins", [5, 15, 40])
 def test_it_is_that_of_torchmetrics(bins):
     p, mask = pixels()

@@ -59,6 +59,14 @@ def test_the_soft_score_uses_the_probabilities():
     assert dice("soft, without a cut") == pytest.approx((first + second + 0) / 3)
 
 
+def test_the_background_has_the_lesions_errors_the_other_way_round():
+    # one pixel missed of two, none too much: tp fp fn tn of 1 0 1 2
+    made = conventions.table(torch.tensor([[[4.0, -4], [-4, -4]]]), TRUTH[:1])
+    line = made.loc["mean with background, over images"]
+    assert line["precision"] == pytest.approx((1 + 2 / 3) / 2)
+    assert line["recall"] == pytest.approx((1 / 2 + 1) / 2)
+
+
 def test_an_undefined_precision_counts_as_0_where_a_code_has_it_so():
     assert MADE.loc["undefined: 0", "precision"] == pytest.approx((1 + 0.5 + 0) / 3)
     assert MADE.loc["both empty: 1 for all four", "recall"] == pytest.approx(2.5 / 3)
