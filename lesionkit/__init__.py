@@ -38,6 +38,8 @@ _MODULES = (
     "conventions",
     "figures",
     "loading",
+    "loss_figures",
+    "loss_libraries",
     "loss_study",
     "losses",
     "masks",
@@ -46,6 +48,7 @@ _MODULES = (
     "splits",
     "streaming",
     "tables",
+    "widgets",
 )
 
 __all__ = [*_PUBLIC]
