@@ -110,3 +110,15 @@ def test_the_page_of_networks_has_every_one(name: str) -> None:
     page = (ROOT / "docs/models.md").read_text()
     assert page.count(f"`{name}`") >= 2
     assert f"| {MODELS[name].title} |" in page
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["README.md", "docs/focal.md"])
+def test_the_python_of_a_page_runs(page: str) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.S)
+    from lesionkit.losses import build_loss
+
+    names = {"my_loss": build_loss("focal")}  # the reader's own
+    for block in blocks:
+        exec(block, names)
+    assert names["loss"](names["logits"], names["mask"]).isfinite()
