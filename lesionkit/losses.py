@@ -36,7 +36,9 @@ def class_weight(mask: Tensor, alpha: float) -> Tensor:
 
 
 class PixelLoss(nn.Module):
-    """A loss of logits and mask that is computed `of` their shared Pixels.
+    """A loss of logits and mask; a subclass says by `of(pixels)` what it makes of them.
+
+    A compound loss gives the same Pixels to all of its parts.
 
     torch.compile keeps at most eight compiled forms of one code object and then quietly
     runs what it was given. So each loss has a `forward` with a code of its own, or the
@@ -56,9 +58,6 @@ class PixelLoss(nn.Module):
 
     def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
         return self.of(Pixels(logits, mask))
-
-    def of(self, pixels: Pixels) -> Tensor:
-        raise NotImplementedError
 
 
 def own_code(method: MethodType) -> MethodType:
