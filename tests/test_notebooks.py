@@ -254,9 +254,25 @@ def test_the_analysis_page_reads_the_record_of_the_training_page(executed):
 @pytest.mark.slow
 def test_the_mean_first_focal_loss_pulls_where_bce_pulls_on_the_page(executed):
     _, done = executed
-    table = done["02_losses"].cells[-5].outputs[-1].data["text/plain"]
+    (cell,) = (c for c in done["02_losses"].cells if c.source.startswith("forms ="))
+    table = cell.outputs[-1].data["text/plain"]
     rows = {line.split()[0]: line.split()[-1] for line in table.splitlines()}
     assert rows["bce"] == "1.000000"
+
+
+@pytest.mark.slow
+def test_the_sliders_leave_a_plain_picture_on_the_page(executed):
+    _, done = executed
+    (cell,) = (c for c in done["02_losses"].cells if "focal_sliders(" in c.source)
+    kinds = [set(output.data) for output in cell.outputs]
+    assert any("image/png" in kind for kind in kinds[1:])
+
+
+@pytest.mark.slow
+def test_the_page_of_analysis_scores_under_every_convention(executed):
+    _, done = executed
+    table = done["04_analysis"].cells[-1].outputs[-1].data["text/plain"]
+    assert "mean with background, pooled" in table
 
 
 @pytest.mark.slow
