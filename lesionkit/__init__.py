@@ -35,6 +35,7 @@ _PUBLIC = {
 _MODULES = (
     "boundary",
     "calibration",
+    "comparison",
     "conventions",
     "figures",
     "loading",
@@ -44,10 +45,14 @@ _MODULES = (
     "losses",
     "masks",
     "metrics",
+    "panels",
     "ranking",
     "splits",
     "streaming",
     "tables",
+    "threshold_figures",
+    "threshold_page",
+    "threshold_study",
     "widgets",
 )
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from lesionkit import catalogue, lookup
+from lesionkit.cli_pages import thresholds
 from lesionkit.console import arguments, fail, not_yet, pair, show, typed
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="For a program to read.")
@@ -20,7 +21,6 @@ NOT_YET = {
     "report": "one self-contained page",
     "plan": "how many runs are needed",
     "advise": "which loss to take",
-    "thresholds": "the threshold page",
     "doctor": "what is wrong here",
     "notebooks": "copy the notebooks",
 }
@@ -274,6 +274,7 @@ def rank(
     show(rows, as_json)
 
 
+cli.add_command(thresholds)
 for _name, _says in NOT_YET.items():
     cli.add_command(not_yet(_name, _says))
 

@@ -1,0 +1,77 @@
+"""The commands that make or serve pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lesionkit.console import arguments
+
+
+@click.command()
+@click.argument("source", type=Path, required=False)
+@click.option("--only", multiple=True, metavar="NAME=VALUE", help="Keep these runs.")
+@click.option("--image", help="Where to start: a file, or smallest, median, ... .")
+@click.option("--html", type=Path, help="Write a page that needs no kernel, and stop.")
+@click.option("--bundle", type=Path, help="Write what the page needs, and stop.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="To serve at [default: a free one].",
+)
+@click.option("--no-browser", is_flag=True, help="Only print the address.")
+def thresholds(
+    source: Path | None,
+    only: tuple[str, ...],
+    image: str | None,
+    html: Path | None,
+    bundle: Path | None,
+    port: int,
+    no_browser: bool,
+) -> None:
+    """Masks under a threshold to drag: a page on this machine, or one HTML file.
+
+    SOURCE is a folder of run records or a bundle; without it, the bundle of toy runs
+    that comes with the kit.
+    """
+    from lesionkit import comparison
+
+    with arguments():
+        shelf = comparison.shelf(source or "", " ".join(only))
+        shelf.open().position(image or "smallest")
+    if html or bundle:
+        _write(shelf, image, html, bundle)
+        return
+    from lesionkit.serving import serve
+
+    values = {
+        "source": str(source.absolute()) if source else "",
+        "only": " ".join(only),
+        "image": image or "smallest",
+    }
+    serve(
+        "05_thresholds",
+        values,
+        port=port,
+        browser=not no_browser,
+        report=click.echo,
+    )
+
+
+def _write(shelf, image: str | None, html: Path | None, bundle: Path | None) -> None:
+    """The first comparison as a page, as a bundle, or both."""
+    from lesionkit.threshold_page import write_page
+
+    if len(shelf.titles) > 1:
+        titles = "; ".join(shelf.titles)
+        raise click.UsageError(
+            f"{len(shelf.titles)} comparisons ({titles}): choose one with --only, "
+            "for instance --only dataset=kvasir --only repeat=0"
+        )
+    found = shelf.open()
+    if html:
+        click.echo(write_page(found, html, [image] if image else None).absolute())
+    if bundle:
+        click.echo(found.save(bundle).absolute())
