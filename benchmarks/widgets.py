@@ -89,8 +89,8 @@ def main() -> None:
     met = "met" if high < PROMISE else "NOT met"
     lines = [
         f"{len(moves)} moves at 224 x 224 with ten losses, one thread: from slider"
-        f" event to picture bytes sent p5 {low:.0f}, median {middle:.0f}, p95 {high:.0f} ms;"
-        f" promised p95 below {PROMISE:.0f} ms: {met}. A picture has"
+        f" event to picture bytes sent p5 {low:.0f}, median {middle:.0f},"
+        f" p95 {high:.0f} ms; promised p95 below {PROMISE:.0f} ms: {met}. A picture has"
         f" {len(explorer.picture) / 1000:.0f} kB.",
         f"matplotlib redraws the same panels in a median of {np.median(slow):.0f} ms:"
         f" {np.median(slow) / middle:.1f} times as long.",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from lesionkit import masks, metrics, tables, threshold_study
+from lesionkit.catalogue import LOSSES
 from lesionkit.datasets.preparing import data_of
 from lesionkit.files import write_bytes
 from lesionkit.lookup import find, unknown
@@ -101,6 +102,21 @@ class Comparison:
             ]
         )
 
+    def take(self, files: Sequence[str]) -> Comparison:
+        """The same comparison with these images alone; whole sets stay whole.
+
+        Raises:
+            ValueError: no such image.
+        """
+        kept = [self.position(file) for file in files]
+        return replace(
+            self,
+            files=tuple(self.files[i] for i in kept),
+            images=self.images[kept],
+            masks=self.masks[kept],
+            logits=self.logits[:, kept],
+        )
+
     def save(self, path: str | Path) -> Path:
         """Write a bundle: one .npz file that opens without records and data set."""
         path = Path(path)
@@ -160,8 +176,8 @@ def compare(records: Mapping[str, RunRecord], title: str = "") -> Comparison:
 
     Raises:
         FileNotFoundError: the data set is not prepared here any more.
-        ValueError: no records; or the runs keep different images; or the data set has
-            changed.
+        ValueError: no records; or the runs keep different images or saw different
+            data; or the data set has changed.
     """
     if not records:
         raise ValueError("no run records to compare")
@@ -170,7 +186,10 @@ def compare(records: Mapping[str, RunRecord], title: str = "") -> Comparison:
     for loss, arrays in kept.items():
         if not np.array_equal(arrays["positions"], positions):
             raise ValueError(f"{title}: {loss} keeps other test images: take one split")
-    data = [data_of(record) for record in records.values()][0]
+    prints = {r.metrics["data"]["fingerprint"] for r in records.values()}
+    if len(prints) > 1:
+        raise ValueError(f"{title}: the runs were trained on different data")
+    data = data_of(next(iter(records.values())))
     return Comparison(
         title=title,
         losses=tuple(records),
@@ -247,12 +266,18 @@ def _cells(table: pd.DataFrame) -> dict[str, Callable[[], Comparison]]:
         title = "{}, {}, repeat {}".format(*values[:3])
         same = [name for name in makers if name.split(" (")[0] == title]
         title += f" ({len(same) + 1})" if same else ""
+        rows = rows.sort_values("loss", key=_in_the_order_of_the_paper, kind="stable")
         names = _names(rows)
         records = {
             n: RunRecord(Path(f)) for n, f in zip(names, rows["folder"], strict=True)
         }
         makers[title] = lambda records=records, title=title: compare(records, title)
     return makers
+
+
+def _in_the_order_of_the_paper(losses: pd.Series) -> pd.Series:
+    """A number for each loss: its place in the catalogue."""
+    return losses.map({name: place for place, name in enumerate(LOSSES)})
 
 
 def _names(rows: pd.DataFrame) -> list[str]:

@@ -27,7 +27,7 @@ RULES = {
 }
 VIEWS = {"errors": "errors", "mask": "mask", "image": "image"}
 SIDE = 224  # of a tile's image, about: small images are enlarged by a whole number
-COLUMNS, GAP, TITLE, HISTOGRAM = 6, 8, 36, 56  # tiles; pixels
+COLUMNS, GAP, TITLE, HISTOGRAM = 6, 8, 44, 56  # tiles; pixels
 INK, PAPER, PALE, GREY = "#1E1E1E", "#FFFFFF", "#F0F0F0", "#9A9A9A"
 HALF, OWN = "#0072B2", "#CC79A7"
 LEGEND = (
@@ -43,7 +43,7 @@ LEGEND = (
 KINDS = np.array([3, 2, 1, 0], dtype=np.intp)
 
 
-FONT, BOLD = ImageFont.load_default(12), ImageFont.load_default(14)
+FONT, BOLD = ImageFont.load_default(15), ImageFont.load_default(17)
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Panels:
         if setting.rule == "probability":
             cut = masks.probability_cut(setting.probability)
             return np.full(len(self.logits), cut)
-        return setting.way * self.own[setting.rule]
+        return setting.way * self.own[setting.rule] + 0.0  # no cut reads -0.00
 
     def predicted(self, setting: Setting) -> torch.Tensor:
         """The mask of each loss, (L, H, W) uint8.
@@ -159,7 +159,7 @@ class Panels:
             self.places[1:], numbers.itertuples(), strict=False
         ):
             text = f"Dice {row.dice:.3f}   marks {row.marked:.1%}"
-            pen.text((left, top + 18), text, fill=INK, font=FONT)
+            pen.text((left, top + 22), text, fill=INK, font=FONT)
         return np.asarray(picture)
 
     def _lines(
@@ -212,7 +212,7 @@ class Panels:
         self.canvas[top + TITLE :, left:][:height, :width] = plain
         share = f"lesion {self.mask.mean():.1%} of the image"
         pen = ImageDraw.Draw(picture := Image.fromarray(self.canvas))
-        pen.text((left, top + 18), share, fill=INK, font=FONT)
+        pen.text((left, top + 22), share, fill=INK, font=FONT)
         self.canvas = np.array(picture)
         self.ranges = [self._histogram(i) for i in range(len(self.logits))]
 

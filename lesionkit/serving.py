@@ -18,6 +18,7 @@ from lesionkit.config import data_folder, notebook_folder
 from lesionkit.lookup import find
 
 LOOPBACK = "127.0.0.1"
+TEMPLATES = Path(__file__).parent / "pages"  # Voila's page, without the network
 
 
 def with_parameters(name: str, values: Mapping[str, str]) -> nbformat.NotebookNode:
@@ -85,8 +86,10 @@ def serve(
         path = Path(folder) / f"{name}.ipynb"
         nbformat.write(notebook, path)
         options = [f"--Voila.ip={LOOPBACK}", f"--port={port}", f"--token={token}"]
-        options += [] if browser else ["--no-browser"]
+        options += ["--template=lesionkit", *([] if browser else ["--no-browser"])]
+        paths = [str(TEMPLATES), os.environ.get("JUPYTER_PATH", "")]
         environment = os.environ | {
+            "JUPYTER_PATH": os.pathsep.join(filter(None, paths)),
             "JUPYTER_PREFER_ENV_PATH": "1",  # this interpreter's kernel, no other
             "LESIONKIT_DATA": str(data_folder()),  # the kernel starts elsewhere
         }

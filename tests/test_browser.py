@@ -120,6 +120,12 @@ def run_to_the_end(page, command: str) -> None:
     page.wait_for_function(DONE, timeout=100_000)
 
 
+def told(message) -> str:
+    """An error of the console, with the address that it is about."""
+    address = message.location["url"].partition("?")[0]
+    return f"{message.text} {address}"
+
+
 @contextmanager
 def blank(height: int, *, offline: bool = False) -> Iterator:
     """An empty page; page.said collects the errors of its console and scripts."""
@@ -136,7 +142,7 @@ def blank(height: int, *, offline: bool = False) -> Iterator:
         page = context.new_page()
         page.said = []
         page.on("pageerror", lambda error: page.said.append(str(error)))
-        page.on("console", lambda m: m.type == "error" and page.said.append(m.text))
+        page.on("console", lambda m: m.type == "error" and page.said.append(told(m)))
         yield page
         if shot := os.environ.get("LESIONKIT_SCREENSHOT"):
             name = os.environ["PYTEST_CURRENT_TEST"].split("::")[1].split(" ")[0]
@@ -265,7 +271,8 @@ def test_the_threshold_notebook_follows_its_sliders_in_jupyterlab(
         sliders_do_what_the_library_says(page)
         errors = page.locator('[data-mime-type="application/vnd.jupyter.error"]')
         assert errors.count() == 0
-        assert page.said == []
+        # JupyterLab itself asks its server for files that may not be there
+        assert [line for line in page.said if "404 (Not Found)" not in line] == []
 
 
 def test_the_threshold_page_follows_its_sliders_and_refuses_strangers() -> None:
@@ -281,10 +288,11 @@ def test_the_threshold_page_follows_its_sliders_and_refuses_strangers() -> None:
             page.goto(address, timeout=120_000)
             sliders_do_what_the_library_says(page)
             assert page.locator(".jp-RenderedText[data-mime-type*=error]").count() == 0
-            assert page.locator(".jp-InputArea").count() == 0
+            assert "ThresholdExplorer" not in page.locator("body").inner_text()
             assert page.said == []
-        with pytest.raises(OSError, match="403"):
-            urllib.request.urlopen(address.partition("?")[0], timeout=10)
+        with urllib.request.urlopen(address.partition("?")[0], timeout=60) as answer:
+            assert "/login" in answer.url
+            assert b"threshold" not in answer.read().lower()
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(timeout=30)

@@ -111,6 +111,28 @@ def test_runs_that_keep_other_images_are_not_compared(tiny):
         compare(records, "tiny")
 
 
+def test_runs_that_saw_other_data_are_not_compared(tiny):
+    records = records_of(["dice"])
+    other = RunConfig(loss="bce", **SMALL)
+    records["bce"] = RunRecord(made_record(other, fingerprint="another"))
+    with pytest.raises(ValueError, match="trained on different data"):
+        compare(records, "tiny")
+
+
+def test_losses_stand_in_the_order_of_the_paper(tiny, data_home):
+    records_of(["bcefocal", "bce", "iou"])
+    assert shelf(data_home / "runs").open().losses == ("iou", "bce", "bcefocal")
+
+
+def test_some_images_can_be_taken():
+    made = made_comparison()
+    found = made.take(["empty.png", "small.png"])
+    assert found.files == ("empty.png", "small.png")
+    assert np.array_equal(found.logits, made.logits[:, [2, 0]])
+    assert np.array_equal(found.masks, made.masks[[2, 0]])
+    assert np.array_equal(found.images, made.images[[2, 0]])
+
+
 def test_no_records_are_refused():
     with pytest.raises(ValueError, match="no run records"):
         compare({})

@@ -1,0 +1,40 @@
+"""The bundle that comes with the kit, and its figure, from the ten toy runs.
+
+uv run lesionkit sweep toy_ten.yaml && uv run python benchmarks/bundle.py
+
+Five of the eight images are kept, so that the file stays small: those that a rule finds,
+and as many of the others as fit without changing what the rules find.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import measurements
+
+from lesionkit import comparison, panels, threshold_figures
+from lesionkit.config import data_folder
+
+FIVE = (0, 1, 4, 5, 7)  # by growing lesion
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=Path, default=data_folder() / "runs")
+    options = parser.parse_args()
+    whole = comparison.shelf(options.runs, "dataset=toy protocol=demo").open()
+    made = whole.take([whole.files[i] for i in FIVE])
+    if made.choices() != whole.choices():
+        raise SystemExit("five images change what the rules find; choose others")
+    made.save(comparison.BUNDLE)
+    position = made.position("empty")
+    both = panels.both_rules(made, position)
+    figure = threshold_figures.two_rules(made, position, both)
+    figure.savefig(
+        measurements.ROOT / "docs" / "figures" / "toy_ten_thresholds.png", dpi=100
+    )
+
+
+if __name__ == "__main__":
+    main()
