@@ -2,8 +2,8 @@
 
 uv run lesionkit sweep toy_ten.yaml && uv run python benchmarks/bundle.py
 
-Five of the eight images are kept, so that the file stays small: those that a rule finds,
-and as many of the others as fit without changing what the rules find.
+Five of the eight images are kept, so that the file stays small: those that a rule
+finds, and as many of the others as fit without changing what the rules find.
 """
 
 from __future__ import annotations
