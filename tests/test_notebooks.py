@@ -193,7 +193,7 @@ def test_the_parameters_of_the_training_page_have_the_defaults_of_a_run():
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
-    """The four pages, executed one after the other on one data folder."""
+    """All pages, executed one after the other on one data folder."""
     import papermill
 
     folder = tmp_path_factory.mktemp("pages")
@@ -202,7 +202,7 @@ def executed(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LESIONKIT_DATA", str(folder / "data"))
         patch.setenv("JUPYTER_PREFER_ENV_PATH", "1")  # this interpreter's kernel
-        for name in ("01_data", "02_losses", "03_train", "04_analysis"):
+        for name in PAGES:
             done[name] = papermill.execute_notebook(
                 PAGES[name],
                 folder / f"{name}.ipynb",

@@ -59,6 +59,7 @@ def test_a_tie_is_as_in_masks_at_both_ends(shown):
     constant = Panels(flat, 0)
     assert constant.predicted(Setting("raw_mean")).sum() == 0
     assert constant.predicted(Setting("raw_mean", way=0.0)).all()
+    assert constant.predicted(Setting("probability")).all()
 
 
 def test_numbers_are_dice_and_share_of_the_mask(shown):

@@ -137,3 +137,8 @@ def test_a_large_lesion_leaves_less_background_above_the_mean(record):
     assert table["lesion_share"].is_monotonic_increasing
     assert table["predicted"].iloc[0] == pytest.approx(0.5, abs=0.02)
     assert table["measured"].iloc[-1] < table["measured"].iloc[0] - 0.1
+
+
+def test_an_outer_bin_reaches_to_the_extremes_of_the_image():
+    edges, low, high = np.array([-4.0, 0.0, 4.0]), np.array([-9.0]), np.array([6.0])
+    assert threshold_study._middles(edges, low, high).tolist() == [[-4.5, 3.0]]
