@@ -79,7 +79,13 @@ class RunConfig:
     epochs: int | None = parameter(None, int, "at most this many", low=1)
     patience: int | None = parameter(None, int, "epochs without a better one", low=1)
     stop_rule: str | None = parameter(
-        None, str, "stop at or after patience", one_of=("at", "after")
+        None, str, "stop at or after patience", one_of=("at", "after", "never")
+    )
+    scored_epoch: str | None = parameter(
+        None, str, "whose weights are scored", one_of=("best", "last")
+    )
+    without_lesion: str | None = parameter(
+        None, str, "images without lesion", one_of=("kept", "apart")
     )
     learning_rate: float | None = parameter(None, float, "Adam's step", low=0)
     weight_decay: float | None = parameter(None, float, "Adam's L2 term", low=0)
@@ -123,6 +129,10 @@ class RunConfig:
             definition = DEFINITIONS[self.definition or open_values["definition"]]
             for name in ("alpha", "gamma", "focal_form", "alpha_form"):
                 open_values[name] = definition[name]
+        own = PROTOCOLS[self.protocol].losses.get(self.model, {})
+        for name in LOSS_NUMBERS.get(self.loss, ()):
+            if open_values.get(name) is None and name in own:
+                open_values[name] = own[name]
         filled = {
             rule.name: open_values.get(rule.name)
             for rule in fields(self)
@@ -194,7 +204,18 @@ class RunConfig:
 
 
 # Parameters that came later, with what every record made before them had.
-ADDED = {"deep_supervision": False, "compile": False}
+ADDED = {
+    "deep_supervision": False,
+    "compile": False,
+    "scored_epoch": "best",
+    "without_lesion": "kept",
+}
+# The numbers of paper B's losses, which its protocol has for each network.
+LOSS_NUMBERS = {
+    "balanced_bce": ("alpha",),
+    "focal": ("alpha", "gamma"),
+    "custom": ("alpha", "gamma", "beta"),
+}
 # Where and how a run is executed or stored; these do not change what is computed.
 _NO_RESULT = ("repeats", "device", "keep_weights", "save_seconds")
 

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from lesionkit import masks, metrics
+from lesionkit.lesions import detections
 from lesionkit.loading import Batches
 from lesionkit.training import autocast
 
@@ -35,6 +36,8 @@ class Evaluation:
         lesion, background: (N, 256) pixels of each class by logit bin.
         extent: (N, 3) min, max and mean of the raw logits of each image.
         logits: (N, H, W) float32.
+        truth: (N, H, W) bool, the masks.
+        lesions: threshold name to columns (N,) lesions, lesions_found, false_lesions.
         average_precision: over the pooled pixels; NaN without a lesion pixel.
     """
 
@@ -44,6 +47,8 @@ class Evaluation:
     background: np.ndarray
     extent: np.ndarray
     logits: np.ndarray
+    truth: np.ndarray
+    lesions: dict[str, dict[str, np.ndarray]]
     average_precision: float
 
     def summary(self) -> dict[str, Any]:
@@ -55,6 +60,36 @@ class Evaluation:
                 for aggregation in ("image", "pooled")
             }
         report["average_precision"] = self.average_precision
+        return report
+
+    def take(self, chosen: np.ndarray) -> Evaluation:
+        """The same of some of the images, by a (N,) bool array."""
+        logits, truth = self.logits[chosen], self.truth[chosen]
+        return Evaluation(
+            positions=self.positions[chosen],
+            counts={name: counts[chosen] for name, counts in self.counts.items()},
+            lesion=self.lesion[chosen],
+            background=self.background[chosen],
+            extent=self.extent[chosen],
+            logits=logits,
+            truth=truth,
+            lesions={
+                threshold: {name: values[chosen] for name, values in columns.items()}
+                for threshold, columns in self.lesions.items()
+            },
+            average_precision=_average_precision(logits, truth),
+        )
+
+    def marked(self) -> dict[str, Any]:
+        """What is marked on images that have no lesion, per threshold."""
+        report: dict[str, Any] = {"images": len(self.positions)}
+        for threshold, counts in self.counts.items():
+            false = counts[:, 1]
+            report[threshold] = {
+                "images_marked": int((false > 0).sum()),
+                "pixels_marked": int(false.sum()),
+                "share_marked": float(false.sum() / counts.sum()),
+            }
         return report
 
 
@@ -85,14 +120,17 @@ def evaluate(
     """
     model.eval()
     counts: dict[str, list[np.ndarray]] = {name: [] for name in THRESHOLDS}
+    lesions: dict[str, list[dict]] = {name: [] for name in THRESHOLDS}
     positions, all_logits, all_masks = [], [], []
     for image, mask, where in batches.in_order(scoring):
         logits = _logits(model, image, dtype)
         for name, rule in THRESHOLDS.items():
-            counts[name].append(metrics.counts(rule(logits), mask).cpu().numpy())
+            marked = rule(logits)
+            counts[name].append(metrics.counts(marked, mask).cpu().numpy())
+            lesions[name].append(detections(_flat(marked), _flat(mask)))
         positions.append(where.numpy())
         all_logits.append(logits[:, 0].cpu().numpy())
-        all_masks.append(mask[:, 0].bool().cpu().numpy())
+        all_masks.append(_flat(mask))
     logits, truth = np.concatenate(all_logits), np.concatenate(all_masks)
     lesion, background = histograms(logits, truth)
     return Evaluation(
@@ -102,10 +140,25 @@ def evaluate(
         background=background,
         extent=_extent(logits),
         logits=logits,
-        average_precision=metrics.average_precision(
-            torch.from_numpy(logits), torch.from_numpy(truth)
-        ),
+        truth=truth,
+        lesions={name: _stacked(parts) for name, parts in lesions.items()},
+        average_precision=_average_precision(logits, truth),
     )
+
+
+def _flat(mask: torch.Tensor) -> np.ndarray:
+    """A batch of masks (N, 1, H, W) as (N, H, W) bool."""
+    return mask[:, 0].bool().cpu().numpy()
+
+
+def _stacked(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The columns of all batches, one after the other."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _average_precision(logits: np.ndarray, truth: np.ndarray) -> float:
+    """Over the pooled pixels; NaN without a lesion pixel."""
+    return metrics.average_precision(torch.from_numpy(logits), torch.from_numpy(truth))
 
 
 def histograms(logits: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
-from safetensors.torch import save as safetensors_bytes
 from torch import nn
 from tqdm import tqdm
 
-from lesionkit import checkpoint, evaluation, metrics, runs
+from lesionkit import checkpoint, evaluation, runs
 from lesionkit.config import RunConfig
 from lesionkit.datasets.preparing import open_data
 from lesionkit.environment import begin_session, end_session
@@ -26,7 +24,8 @@ from lesionkit.losses import build_loss
 from lesionkit.models import build_model
 from lesionkit.prepared import Prepared
 from lesionkit.runs import RunRecord
-from lesionkit.splits import PARTS, Split, manifest, split
+from lesionkit.splits import PARTS, Split, split
+from lesionkit.storing import WITHOUT_LESION, Content, store
 from lesionkit.training import Progress, Rules, can_compile, train
 
 LOSS_OPTIONS = ("alpha", "gamma", "beta", "sums", "smooth", "focal_form", "alpha_form")
@@ -104,12 +103,34 @@ def build(config: RunConfig) -> Setting:
         fused=True,  # one pass over the weights; at small sizes half of a CPU step
     )
     batches = {
-        name: Batches(
-            data, parts.part(name), batch_size=config.batch_size, device=device
-        )
-        for name in PARTS
+        name: Batches(data, where, batch_size=config.batch_size, device=device)
+        for name, where in scored_positions(config, data, parts).items()
     }
     return Setting(config, data, parts, batches, model, loss.to(device), optimizer)
+
+
+def scored_positions(
+    config: RunConfig, data: Prepared, parts: Split
+) -> dict[str, np.ndarray]:
+    """The images of train, validation and test, and of the tests without lesion.
+
+    With `without_lesion` "apart" an image whose mask is empty at this size is in none
+    of the three; those of the test part are scored apart.
+
+    Raises:
+        ValueError: a part is left without an image.
+    """
+    found = {name: parts.part(name) for name in PARTS}
+    if config.without_lesion == "apart":
+        lesion = {n: data.masks[where].any((1, 2)) for n, where in found.items()}
+        apart = found["test"][~lesion["test"]]
+        found = {name: where[lesion[name]] for name, where in found.items()}
+        if len(apart):
+            found[WITHOUT_LESION] = apart
+    for name, where in found.items():
+        if not len(where):
+            raise ValueError(f"{data.name}: no image with a lesion in the {name} part")
+    return found
 
 
 def _device(config: RunConfig) -> str:
@@ -154,6 +175,7 @@ def _train_and_store(setting: Setting, folder: Path, show: bool) -> None:
         dtype=config.dtype,
         deep_supervision=config.deep_supervision,
         compile=config.compile and can_compile(device),
+        scored_epoch=config.scored_epoch,
     )
     how = {"scoring": config.scoring, "dtype": config.dtype}
     start = _resume(setting, folder)
@@ -174,9 +196,11 @@ def _train_and_store(setting: Setting, folder: Path, show: bool) -> None:
     setting.model.load_state_dict(trained.best_weights)
     found = {
         name: evaluation.evaluate(setting.model, setting.batches[name], **how)
-        for name in ("validation", "test")
+        for name in setting.batches
+        if name != "train"
     }
-    _store(setting, folder, trained, found)
+    content = Content(config, setting.data, setting.parts, setting.batches)
+    store(folder, content, trained, found)
     end_session(folder, began, trained.epoch)
     runs.finish(folder)
 
@@ -226,70 +250,3 @@ def _bar(config: RunConfig, start: Progress) -> tqdm:
         mininterval=2.0,
         file=sys.stdout if in_notebook else sys.stderr,
     )
-
-
-def _store(
-    setting: Setting,
-    folder: Path,
-    trained: Progress,
-    found: dict[str, evaluation.Evaluation],
-) -> None:
-    """Every file of the record but environment.json and DONE."""
-    data, test = setting.data, found["test"]
-    runs.store_table(folder, "split", manifest(data, setting.parts))
-    runs.store_table(folder, "history", pd.DataFrame(trained.history))
-    runs.store_table(folder, "images", _image_table(data, test))
-    report = {
-        "data": {
-            "fingerprint": data.fingerprint,
-            "source": data.manifest["source"],
-            "images": {name: len(setting.parts.part(name)) for name in PARTS},
-        },
-        "best_epoch": trained.best_epoch,
-        "epochs": trained.epoch,
-        **{name: part.summary() for name, part in found.items()},
-    }
-    runs.store_json(folder, "metrics", report)
-    runs.store_arrays(folder, "curves", _curves(found))
-    sample = evaluation.figure_sample(data.masks[test.positions])
-    kept = test.logits[sample].astype(np.float16)
-    positions = test.positions[sample]
-    runs.store_arrays(folder, "logits", {"positions": positions, "logits": kept})
-    weights = _kept_weights(trained.best_weights, setting.config.keep_weights)
-    if weights:
-        runs.store_weights(folder, safetensors_bytes(weights))
-
-
-def _image_table(data: Prepared, test: evaluation.Evaluation) -> pd.DataFrame:
-    """A row per test image and threshold: counts and metrics."""
-    tables = []
-    for threshold, counts in test.counts.items():
-        table = pd.DataFrame(counts, columns=["tp", "fp", "fn", "tn"])
-        table.insert(0, "file", data.index["file"].to_numpy()[test.positions])
-        table.insert(1, "threshold", threshold)
-        for name, values in metrics.per_image(counts).items():
-            table[name] = values
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
-
-
-def _curves(found: dict[str, evaluation.Evaluation]) -> dict[str, np.ndarray]:
-    """The arrays of curves.npz; the bins are stated in it."""
-    arrays = {"bin_edges": evaluation.BIN_EDGES}
-    for name, part in found.items():
-        arrays[f"{name}_positions"] = part.positions
-        arrays[f"{name}_lesion"] = part.lesion
-        arrays[f"{name}_background"] = part.background
-        arrays[f"{name}_extent"] = part.extent
-    return arrays
-
-
-def _kept_weights(
-    weights: dict[str, torch.Tensor], keep: str
-) -> dict[str, torch.Tensor]:
-    """The weights to store: all of them, floats in half the size, or none."""
-    if keep == "none":
-        return {}
-    half = {k: v.half() if v.is_floating_point() else v for k, v in weights.items()}
-    chosen = half if keep == "half" else weights
-    return {name: value.contiguous().cpu() for name, value in chosen.items()}

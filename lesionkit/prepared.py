@@ -33,7 +33,7 @@ INDEX_COLUMNS = (
     "width",
     "group",  # patient or sequence; empty where unknown
     "lesion_share",  # of the native mask, 0 to 1
-)
+)  # CT has more: stratum, row_mm, column_mm, slice_mm, height_mm
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,8 @@ def write(
             images[i], masks[i] = image, mask
         images.flush()
         masks.flush()
-        index = pd.DataFrame(rows, columns=list(INDEX_COLUMNS))
+        index = pd.DataFrame(rows)
+        index = index[[*INDEX_COLUMNS, *index.columns.difference(INDEX_COLUMNS)]]
         index.to_csv(part / "index.csv", index=False)
         hashes = {p.name: sha256(p) for p in sorted(part.iterdir())}
         counts = {"count": count, "shape": shape, "dtype": dtype}
@@ -151,7 +152,9 @@ def open_prepared(name: str, size: int = 224, *, resize: str = "bilinear") -> Pr
             f"reads {FORMAT}. Prepare it again: lesionkit prepare {name} --force"
         )
     index = pd.read_csv(
-        folder / "index.csv", dtype={"file": str, "group": str}, keep_default_na=False
+        folder / "index.csv",
+        dtype={"file": str, "group": str, "stratum": str},
+        keep_default_na=False,
     )
     return Prepared(
         name=name,

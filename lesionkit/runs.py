@@ -32,6 +32,7 @@ import pandas as pd
 
 from lesionkit.config import ADDED, RunConfig
 from lesionkit.files import sha256, write_bytes, write_json
+from lesionkit.protocols import PROTOCOLS
 
 FORMAT = 1
 STATES = ("state.pt", "state.previous.pt")
@@ -120,6 +121,7 @@ def as_stored(config: RunConfig) -> dict[str, Any]:
         "format": FORMAT,
         "run_id": config.run_id,
         "identity": config.identity(),
+        "deviations": list(PROTOCOLS[config.protocol].deviations),
         "execution": {
             "repeats": resolved.repeats,
             "device": resolved.device,

@@ -21,7 +21,9 @@ class Rules:
     Attributes:
         epochs: at most this many.
         patience: epochs without a better one before it stops.
-        stop_rule: "at" stops when epoch - best >= patience, "after" when it is greater.
+        stop_rule: "at" stops when epoch - best >= patience, "after" when it is greater,
+            "never" trains every epoch.
+        scored_epoch: "best" keeps the weights of the best epoch, "last" of the last.
         seed: of the shuffling.
         dtype: "float32", or "bfloat16" for autocast.
         deep_supervision: train on all that `model.supervised` gives.
@@ -35,6 +37,7 @@ class Rules:
     dtype: str = "float32"
     deep_supervision: bool = False
     compile: bool = False
+    scored_epoch: str = "best"
 
 
 @dataclass
@@ -43,7 +46,8 @@ class Progress:
 
     Attributes:
         epoch: epochs trained so far.
-        best_epoch: the latest epoch with the best validation Dice, from 1.
+        best_epoch: the latest epoch with the best validation Dice, from 1; the last
+            one where the rules say that the last epoch is scored.
         best_dice: that Dice.
         best_weights: the model's state at that epoch.
         history: a row an epoch.
@@ -109,17 +113,21 @@ def train(
             optimizer.step()
             total += value.item() * len(image)
             count += len(image)
-        update(progress, model, total / count, validate(model))
+        update(progress, model, total / count, validate(model), rules.scored_epoch)
         on_epoch(progress)
     return progress
 
 
 def update(
-    progress: Progress, model: nn.Module, train_loss: float, validation_dice: float
+    progress: Progress,
+    model: nn.Module,
+    train_loss: float,
+    validation_dice: float,
+    scored_epoch: str = "best",
 ) -> None:
     """Count an epoch; the latest of equally good epochs is the best one."""
     progress.epoch += 1
-    if validation_dice >= progress.best_dice:
+    if scored_epoch == "last" or validation_dice >= progress.best_dice:
         progress.best_epoch = progress.epoch
         progress.best_dice = validation_dice
         state = model.state_dict()
@@ -139,6 +147,8 @@ def finished(progress: Progress, rules: Rules) -> bool:
 
     Source: paper A, II-4 (at most 200 epochs, patience 40).
     """
+    if rules.stop_rule == "never":
+        return progress.epoch >= rules.epochs
     waited = progress.epoch - progress.best_epoch
     patience = rules.patience + (rules.stop_rule == "after")
     return progress.epoch >= rules.epochs or waited >= patience

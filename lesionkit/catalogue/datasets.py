@@ -18,6 +18,7 @@ class DatasetEntry:
     layout: str  # what the raw folder must hold
     generated: bool = False  # made by the kit: needs no raw folder
     which: str = ""  # target that tells which of several sources a raw folder is
+    channels: int = 3  # of the prepared images
 
 
 DATASETS = {
@@ -88,6 +89,68 @@ DATASETS = {
         "unclear: treat as research use",
         "Al-Dhabyani et al., Data in Brief 28 (2020) 104863",
         "Dataset_BUSI_with_GT/malignant/malignant (N).png with malignant (N)_mask.png",
+    ),
+    "ct_phantom": DatasetEntry(
+        "lesionkit.datasets.ct_phantom:samples",
+        "Chest phantom with nodules inside and at the wall, as DICOM files",
+        "chest CT, procedural",
+        None,
+        "MIT, made by the kit",
+        "lesionkit",
+        "nothing: the kit writes it",
+        generated=True,
+        channels=1,
+    ),
+    "lungct": DatasetEntry(
+        "lesionkit.datasets.lungct:samples",
+        "Your chest CT: DICOM with masks, a folder for each patient",
+        "chest CT",
+        None,
+        "yours",
+        "you; paper B had 80 patients of a hospital, not published",
+        "a folder for each patient with its DICOM slices and a mask: DICOM SEG,"
+        " RTSTRUCT, .nii.gz, or masks/<name of the slice's file>.png or .npy",
+        channels=1,
+    ),
+    "lidc_slices_any": DatasetEntry(
+        "lesionkit.datasets.lidc:any_samples",
+        "LIDC-IDRI nodule crops, marked by any reader",
+        "chest CT, 8 bits",
+        15548,
+        "CC BY 3.0 (as recorded by a data-set library); cite it",
+        "Armato et al., Med. Phys. 38 (2011) 915-931",
+        "LIDC-IDRI-*/nodule-*/images/*.png with mask-0/ to mask-3/ of the same names",
+        channels=1,
+    ),
+    "lidc_slices_majority": DatasetEntry(
+        "lesionkit.datasets.lidc:majority_samples",
+        "LIDC-IDRI nodule crops, marked by half of the readers or more",
+        "chest CT, 8 bits",
+        15548,
+        "CC BY 3.0 (as recorded by a data-set library); cite it",
+        "Armato et al., Med. Phys. 38 (2011) 915-931",
+        "LIDC-IDRI-*/nodule-*/images/*.png with mask-0/ to mask-3/ of the same names",
+        channels=1,
+    ),
+    "lidc_slices_all": DatasetEntry(
+        "lesionkit.datasets.lidc:all_samples",
+        "LIDC-IDRI nodule crops, marked by all readers",
+        "chest CT, 8 bits",
+        15548,
+        "CC BY 3.0 (as recorded by a data-set library); cite it",
+        "Armato et al., Med. Phys. 38 (2011) 915-931",
+        "LIDC-IDRI-*/nodule-*/images/*.png with mask-0/ to mask-3/ of the same names",
+        channels=1,
+    ),
+    "lidc_npz": DatasetEntry(
+        "lesionkit.datasets.lidc:array_samples",
+        "LIDC-IDRI whole slices, lungs isolated and standardised",
+        "chest CT, not in HU",
+        None,
+        "CC BY 3.0 (as recorded by a data-set library); cite it",
+        "Armato et al., Med. Phys. 38 (2011) 915-931",
+        "LIDC-IDRI-*/*.npz with image and mask, or Image/ and Mask/ with .npy files",
+        channels=1,
     ),
     "folder": DatasetEntry(
         "lesionkit.datasets.folder:samples",

@@ -53,7 +53,8 @@ def prepare(
     rows = [_row(sample) for sample in samples]
     if not force and _is_prepared(name, size, resize, rows):
         return open_prepared(name, size, resize=resize)
-    channels, dtype = (3, "uint8") if name in DATASETS else _kind(samples)
+    known = DATASETS.get(name)
+    channels, dtype = (known.channels, "uint8") if known else _kind(samples)
     write(
         prepared_folder(name, size, resize),
         _pairs(progress(samples), rows, (size, resize, channels, dtype)),
@@ -129,6 +130,7 @@ def _row(sample: Sample) -> dict[str, Any]:
         "content_hash": content_hash,
         "mask_hash": mask_hash,
         "group": sample.group,
+        **getattr(sample, "details", {}),
     }
 
 
@@ -139,7 +141,9 @@ def _is_prepared(name: str, size: int, resize: str, rows: list[dict]) -> bool:
     except (OSError, ValueError, KeyError):
         return False
     columns = ["file", "content_hash", "mask_hash", "group"]
-    return index[columns].to_dict("records") == rows
+    columns += [name for name in rows[0] if name == "stratum"]
+    found = index.reindex(columns=columns).to_dict("records")
+    return found == [{name: row[name] for name in columns} for row in rows]
 
 
 def _kind(samples: list[Sample]) -> tuple[int, str]:

@@ -1,0 +1,198 @@
+"""One DICOM file: opened, its pixels decoded to Hounsfield units, or written."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import (
+    CTImageStorage,
+    ExplicitVRLittleEndian,
+    JPEG2000TransferSyntaxes,
+    JPEGLSTransferSyntaxes,
+    JPEGTransferSyntaxes,
+    generate_uid,
+)
+
+PADDING_HU = -1024.0  # outside of the scanned circle: taken for air
+
+# Which package decodes what; the last one is GPL, so no extra of ours brings it.
+_DECODERS = (
+    (JPEG2000TransferSyntaxes, "pylibjpeg-openjpeg"),
+    (JPEGLSTransferSyntaxes, "pyjpegls"),
+    (JPEGTransferSyntaxes, "pylibjpeg-libjpeg (GPL-3.0)"),
+)
+
+
+def open_dicom(path: Path, *, pixels: bool = True) -> pydicom.Dataset:
+    """A DICOM file; one without the preamble is read too.
+
+    Raises:
+        ValueError: no DICOM file; one line with its name.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                return pydicom.dcmread(path, stop_before_pixels=not pixels)
+            except InvalidDicomError:
+                dataset = pydicom.dcmread(
+                    path, stop_before_pixels=not pixels, force=True
+                )
+                if "SOPClassUID" in dataset or "Rows" in dataset:
+                    return dataset
+                raise
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror or error}") from error
+    except Exception as error:  # noqa: BLE001 - broken files fail in many ways
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{path}: not a DICOM file: {reason[:120]}") from error
+
+
+def dicom_files(folder: Path) -> list[Path]:
+    """Files in or below a folder that end in .dcm or begin like DICOM, by name."""
+    found = [
+        path
+        for path in sorted(Path(folder).rglob("*"))
+        if path.is_file() and not path.name.startswith(".") and _looks_dicom(path)
+    ]
+    return [path for path in found if path.name != "DICOMDIR"]
+
+
+def _looks_dicom(path: Path) -> bool:
+    """By the ending, or by the four letters behind the preamble."""
+    if path.suffix.lower() in (".dcm", ".dicom", ".ima"):
+        return True
+    with path.open("rb") as stream:
+        return stream.read(132)[128:] == b"DICM"
+
+
+def frame_hu(path: Path, frame: int = 0) -> np.ndarray:
+    """A frame in Hounsfield units, (H, W) float32; padding becomes PADDING_HU.
+
+    Stored values are cut to BitsStored with their sign, then times slope plus
+    intercept; without a rescale they are taken as they are. MONOCHROME1 inverts a
+    display, not the values.
+
+    Raises:
+        ValueError: no decoder for the file (the text names the package), its pixels
+            are cut off, or a slope that is 0 or no number; one line with its name.
+    """
+    dataset = open_dicom(path)
+    stored = _decoded(dataset, path, frame)
+    slope, intercept = _rescale(dataset, path, frame)
+    values = stored.astype(np.float64) * slope + intercept
+    values[_is_padding(dataset, stored)] = PADDING_HU
+    return values.astype(np.float32)
+
+
+def of_frame(dataset: pydicom.Dataset, frame: int, group: str, name: str):
+    """A value of one frame: its own group's, the shared group's, or the file's."""
+    per_frame = dataset.get("PerFrameFunctionalGroupsSequence") or []
+    own = [per_frame[frame]] if frame < len(per_frame) else []
+    for item in own + list(dataset.get("SharedFunctionalGroupsSequence") or []):
+        if item.get(group) and name in item[group][0]:
+            return item[group][0].get(name)
+    return dataset.get(name)
+
+
+def numbers_of_frame(
+    dataset: pydicom.Dataset, frame: int, group: str, name: str, count: int
+) -> tuple[float, ...] | None:
+    """The numbers of a tag, None where it is not there, empty or not finite."""
+    values = of_frame(dataset, frame, group, name)
+    if values is None or isinstance(values, str | float) or len(values) != count:
+        return None
+    numbers = tuple(float(value) for value in values)
+    return numbers if np.isfinite(numbers).all() else None
+
+
+def _decoded(dataset: pydicom.Dataset, path: Path, frame: int) -> np.ndarray:
+    """The stored values of a frame, unused high bits dropped, the sign kept."""
+    syntax = getattr(dataset.file_meta, "TransferSyntaxUID", None)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if syntax is None:  # a file without its meta group
+                dataset.file_meta.TransferSyntaxUID = dataset.original_encoding_uid
+            values = dataset.pixel_array
+    except Exception as error:  # noqa: BLE001 - decoders fail in many ways
+        for syntaxes, package in _DECODERS:
+            if syntax in syntaxes and "missing dependencies" in str(error):
+                raise ValueError(
+                    f"{path}: compressed as {syntax.name}; install {package}"
+                ) from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{path}: pixels cannot be read: {reason[:160]}") from error
+    if int(dataset.get("NumberOfFrames") or 1) > 1:
+        values = values[frame]
+    unused = int(dataset.get("BitsAllocated", 16)) - int(dataset.get("BitsStored", 16))
+    if unused > 0 and values.dtype.kind in "iu":
+        values = (values << unused) >> unused  # arithmetic: a sign is carried down
+    return values
+
+
+def _rescale(dataset: pydicom.Dataset, path: Path, frame: int) -> tuple[float, float]:
+    """Slope and intercept of a frame; 1 and 0 where there are none."""
+    group = "PixelValueTransformationSequence"
+    found = [
+        of_frame(dataset, frame, group, name)
+        for name in ("RescaleSlope", "RescaleIntercept")
+    ]
+    slope, intercept = (
+        default if value in (None, "") else float(value)
+        for value, default in zip(found, (1.0, 0.0), strict=True)
+    )
+    if slope == 0 or not np.isfinite([slope, intercept]).all():
+        raise ValueError(
+            f"{path}: rescale with slope {slope} and intercept {intercept}"
+        )
+    return slope, intercept
+
+
+def _is_padding(dataset: pydicom.Dataset, stored: np.ndarray) -> np.ndarray:
+    """Where the stored value is PixelPaddingValue, or in the range it opens.
+
+    Some writers give a signed value as unsigned: 63536 for -2000.
+    """
+    first = dataset.get("PixelPaddingValue")
+    if first in (None, "") or stored.dtype.kind not in "iu":
+        return np.zeros(stored.shape, bool)
+    last = dataset.get("PixelPaddingRangeLimit")
+    ends = [int(first), int(first if last in (None, "") else last)]
+    if stored.dtype.kind == "i":
+        half = 1 << (int(dataset.get("BitsAllocated", 16)) - 1)
+        ends = [end - 2 * half if end >= half else end for end in ends]
+    return (stored >= min(ends)) & (stored <= max(ends))
+
+
+def write_slice(path: Path, stored: np.ndarray, tags: dict[str, Any]) -> None:
+    """Write one CT slice as a DICOM file, explicit little endian.
+
+    Args:
+        stored: (H, W) int16 or uint16, as the file is to hold it.
+        tags: by keyword: PatientID, SeriesInstanceUID, RescaleSlope and so on.
+    """
+    dataset = pydicom.Dataset()
+    dataset.SOPClassUID, dataset.Modality = CTImageStorage, "CT"
+    dataset.SOPInstanceUID = tags.get("SOPInstanceUID") or generate_uid()
+    dataset.Rows, dataset.Columns = stored.shape
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 16, 15
+    dataset.PixelRepresentation = int(stored.dtype == np.int16)
+    for name, value in tags.items():
+        setattr(dataset, name, value)
+    dataset.PixelData = stored.astype(stored.dtype.newbyteorder("<")).tobytes()
+    dataset["PixelData"].VR = "OW"
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.save_as(path, enforce_file_format=True)
+
+
+def made_uid(*names: object) -> str:
+    """A UID that depends on these names alone."""
+    return generate_uid(entropy_srcs=["lesionkit", *map(str, names)])

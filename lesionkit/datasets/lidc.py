@@ -1,0 +1,184 @@
+"""LIDC-IDRI as slices: crops with four readers, and whole isolated lungs.
+
+Neither is in Hounsfield units any more: both went through somebody's window or
+standardisation before they were published.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from lesionkit.datasets.images import read_image, read_mask
+from lesionkit.datasets.pairs import existing_folder, natural_key, refuse
+
+# How many of the readers must have marked a pixel. LIDC's own users call half of them
+# a consensus (level 0.5 in the common reader of the XML files): two of four.
+CONSENSUS = {"any": 0.0, "majority": 0.5, "all": 1.0}
+
+
+@dataclass(frozen=True)
+class ReadersSample:
+    """A crop and the masks of its readers, united by a rule of CONSENSUS."""
+
+    name: str
+    group: str
+    image: Path
+    masks: tuple[Path, ...]
+    consensus: str
+
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        """Image (H, W, 1) uint8 and mask (H, W) uint8 of 0 and 1.
+
+        Raises:
+            ValueError: a file cannot be decoded, or sizes differ.
+        """
+        image = read_image(self.image)[..., :1]
+        readers = [read_mask(path) for path in self.masks]
+        for path, mask in zip(self.masks, readers, strict=True):
+            if mask.shape != image.shape[:2]:
+                raise ValueError(
+                    f"{path}: a mask of {mask.shape} for {image.shape[:2]}"
+                )
+        return image, agreed(np.stack(readers), self.consensus)
+
+    def hashes(self) -> tuple[str, str]:
+        """SHA-256 of the image file, and of the consensus with the masks' files."""
+        masks = sha256(self.consensus.encode())
+        for path in self.masks:
+            masks.update(path.read_bytes())
+        return sha256(self.image.read_bytes()).hexdigest(), masks.hexdigest()
+
+
+def agreed(readers: np.ndarray, consensus: str) -> np.ndarray:
+    """Where enough readers marked: any of them, at least half, or all.
+
+    Shape:
+        readers: (R, H, W) of 0 and 1
+        returns: (H, W) uint8 of 0 and 1
+    """
+    share = readers.mean(axis=0)
+    needed = max(CONSENSUS[consensus], 0.5 / len(readers))
+    return (share >= needed).astype(np.uint8)
+
+
+def _crops(consensus: str, raw: Path) -> list[ReadersSample]:
+    """Every crop LIDC-IDRI-*/nodule-*/images/*.png with its mask-0, mask-1, ...
+
+    Raises:
+        FileNotFoundError: `raw` holds no such crop.
+        ValueError: a crop without a mask of every reader of its nodule.
+    """
+    root = existing_folder(f"lidc_slices_{consensus}", raw)
+    images = sorted(root.rglob("nodule-*/images/*.png"), key=_by_path)
+    if not images:
+        raise FileNotFoundError(
+            f"lidc_slices_{consensus}: no LIDC-IDRI-*/nodule-*/images/*.png in {raw}"
+        )
+    samples, lacking = [], []
+    for image in images:
+        nodule = image.parents[1]
+        masks = tuple(folder / image.name for folder in sorted(nodule.glob("mask-*")))
+        lacking += [path for path in masks if not path.is_file()]
+        if not masks:
+            lacking.append(image)
+        name = image.relative_to(raw).as_posix()
+        samples.append(ReadersSample(name, nodule.parent.name, image, masks, consensus))
+    refuse(f"lidc_slices_{consensus}", "are missing or have no reader", lacking)
+    return samples
+
+
+any_samples = partial(_crops, "any")
+majority_samples = partial(_crops, "majority")
+all_samples = partial(_crops, "all")
+
+
+@dataclass(frozen=True)
+class ArraySample:
+    """A slice of isolated lungs with the masks of all nodules on it."""
+
+    name: str
+    group: str
+    image: Path
+    masks: tuple[Path, ...]
+
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        """Image (H, W, 1) uint8 and mask (H, W) uint8 of 0 and 1.
+
+        The values were standardised per slice by the publisher: each slice is
+        stretched from its own least to its own largest value.
+
+        Raises:
+            ValueError: a file that cannot be read, or values that are not finite.
+        """
+        values = _load(self.image, "image").astype(np.float64)
+        low, high = values.min(), values.max()
+        if not np.isfinite([low, high]).all():
+            raise ValueError(f"{self.image}: values that are not finite")
+        grey = np.rint((values - low) * 255 / max(high - low, 1e-12))
+        mask = np.any([_load(path, "mask") > 0 for path in self.masks], axis=0)
+        return grey.astype(np.uint8)[..., None], mask.astype(np.uint8)
+
+    def hashes(self) -> tuple[str, str]:
+        """SHA-256 of the image's values and of the masks'."""
+        masks = sha256(b"".join(_load(p, "mask").tobytes() for p in self.masks))
+        return sha256(
+            _load(self.image, "image").tobytes()
+        ).hexdigest(), masks.hexdigest()
+
+
+def array_samples(raw: Path) -> list[ArraySample]:
+    """Every slice of LIDC-IDRI-*/*.npz, or of Image/ and Mask/ with .npy files.
+
+    A slice with several nodules lies there once for each of them, pixel for pixel the
+    same: it becomes one sample with the masks of all.
+
+    Raises:
+        FileNotFoundError: `raw` holds no such slice.
+        ValueError: a file that cannot be read; an image without its mask.
+    """
+    root = existing_folder("lidc_npz", raw)
+    pairs = [(path, path) for path in root.rglob("LIDC-IDRI-*/*.npz")]
+    for image in root.glob("Image/LIDC-IDRI-*/*.npy"):
+        name = image.name.replace("_NI", "_MA")
+        pairs.append((image, root / "Mask" / image.parent.name / name))
+    if not pairs:
+        raise FileNotFoundError(
+            f"lidc_npz: no LIDC-IDRI-*/*.npz and no Image/LIDC-IDRI-*/*.npy in {raw}"
+        )
+    refuse("lidc_npz", "are missing", [m for _, m in pairs if not m.is_file()])
+    same: dict[tuple[str, str], list[tuple[Path, Path]]] = {}
+    for image, mask in sorted(pairs, key=lambda pair: _by_path(pair[0])):
+        content = sha256(_load(image, "image").tobytes()).hexdigest()
+        same.setdefault((image.parent.name, content), []).append((image, mask))
+    return [
+        ArraySample(
+            name=found[0][0].relative_to(raw).as_posix(),
+            group=patient,
+            image=found[0][0],
+            masks=tuple(mask for _, mask in found),
+        )
+        for (patient, _), found in same.items()
+    ]
+
+
+def _by_path(path: Path) -> tuple[list[str | int], str]:
+    """slice-2 before slice-10."""
+    return natural_key(path.as_posix())
+
+
+def _load(path: Path, key: str) -> np.ndarray:
+    """An array of a .npz file by its key, or a .npy file; 2D."""
+    try:
+        with path.open("rb") as stream:
+            loaded = np.load(stream, allow_pickle=False)
+            values = loaded[key] if path.suffix == ".npz" else loaded
+    except Exception as error:  # noqa: BLE001 - truncated, pickled, another key
+        raise ValueError(f"{path}: not an array that can be read: {error}") from error
+    if values.ndim != 2:
+        raise ValueError(f"{path}: of shape {values.shape}, a slice has two axes")
+    return values

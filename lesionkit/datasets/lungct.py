@@ -1,0 +1,150 @@
+"""Chest CT, a folder for each patient: DICOM slices with masks of any kind."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from lesionkit.datasets.ct_masks import read_masks
+from lesionkit.datasets.dicom import MEDIASTINAL, Series, read_series, window
+from lesionkit.datasets.pairs import existing_folder, natural_key
+
+
+@dataclass(frozen=True)
+class SliceSample:
+    """One labelled slice, through the mediastinal window to 8 bits."""
+
+    name: str
+    group: str  # the patient's folder
+    series: Series = field(repr=False)
+    number: int  # in the series
+    mask: np.ndarray = field(repr=False)
+    stratum: str = ""  # "attached" or "inside"; "" where nobody said
+
+    @property
+    def details(self) -> dict[str, object]:
+        """What the index states beside the name: stratum, size of a pixel, place."""
+        rows, columns = self.series.spacing
+        return {
+            "stratum": self.stratum,
+            "row_mm": rows,
+            "column_mm": columns,
+            "slice_mm": self.series.between,
+            "height_mm": float(self.series.heights[self.number]),
+        }
+
+    def hu(self) -> np.ndarray:
+        """The slice in Hounsfield units, (H, W) float32."""
+        return self.series.slice_hu(self.number)
+
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        """Image (H, W, 1) uint8 and mask (H, W) uint8 of 0 and 1."""
+        return window(self.hu(), **MEDIASTINAL)[..., None], self.mask
+
+    def hashes(self) -> tuple[str, str]:
+        """SHA-256 of the Hounsfield units and of the mask.
+
+        Not of the file: the same slice, compressed or with another header, is the same.
+        """
+        hu = sha256(self.hu().tobytes()).hexdigest()
+        return hu, sha256(np.ascontiguousarray(self.mask).tobytes()).hexdigest()
+
+
+def samples(raw: Path) -> list[SliceSample]:
+    """Every labelled slice of every patient; the patient is the group.
+
+    A patient's folder has one CT series with its masks; of several series the longest
+    is taken, and what is unusual is said on the standard error. structures.txt in the
+    raw folder chooses among the structures of a mask file; strata.csv in a patient's
+    folder (columns file, stratum) says which slices are of which kind.
+
+    Raises:
+        FileNotFoundError: no folder, no patient in it, or a patient without a mask.
+        ImportError: a mask needs a package of the extra `ct`.
+        ValueError: a file that cannot be read or does not fit; the same series in two
+            folders.
+    """
+    folders = [
+        path
+        for path in sorted(existing_folder("lungct", raw).iterdir(), key=_by_name)
+        if path.is_dir() and not path.name.startswith(".")
+    ]
+    if not folders:
+        raise FileNotFoundError(f"lungct: no folder of a patient in {raw}")
+    structures = _lines(raw / "structures.txt")
+    found: list[SliceSample] = []
+    owners: dict[str, str] = {}
+    for folder in folders:
+        series = _longest(read_series(folder), folder)
+        owner = owners.setdefault(series.uid or folder.name, folder.name)
+        if owner != folder.name:
+            raise ValueError(
+                f"{folder}: the same series as in {owner}: one patient as two would "
+                "lie in two parts of a split"
+            )
+        found += _of_patient(raw, folder, series, structures)
+    return found
+
+
+def _by_name(path: Path) -> tuple[list[str | int], str]:
+    """Patient 2 before patient 10."""
+    return natural_key(path.name)
+
+
+def _longest(all_series: list[Series], folder: Path) -> Series:
+    """The series with the most slices; the others and the remarks are said."""
+    series = all_series[0]
+    remarks = list(series.remarks)
+    if len(all_series) > 1:
+        remarks.append(f"{len(all_series) - 1} shorter series left out")
+    for remark in remarks:
+        print(f"{folder}: {remark}", file=sys.stderr)
+    return series
+
+
+def _of_patient(
+    raw: Path, folder: Path, series: Series, structures: Sequence[str]
+) -> list[SliceSample]:
+    """The labelled slices of one patient, from the lowest place to the highest."""
+    strata = _strata(folder / "strata.csv")
+    masks = read_masks(folder, series, structures)
+    several = len(set(series.paths)) < len(series)
+    samples = []
+    for i, mask in masks.items():
+        path = series.paths[i]
+        name = path.relative_to(raw).as_posix()
+        samples.append(
+            SliceSample(
+                name=f"{name}#{series.frames[i]}" if several else name,
+                group=folder.name,
+                series=series,
+                number=i,
+                mask=mask,
+                stratum=strata.get(path.name, "") if mask.any() else "",
+            )
+        )
+    return samples
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a file that may not be there."""
+    if not path.is_file():
+        return []
+    return [line.strip() for line in path.read_text().splitlines() if line.strip()]
+
+
+def _strata(path: Path) -> dict[str, str]:
+    """File name to stratum, from a file that may not be there."""
+    if not path.is_file():
+        return {}
+    with path.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    if rows and not {"file", "stratum"} <= set(rows[0]):
+        raise ValueError(f"{path}: needs the columns file and stratum")
+    return {row["file"]: row["stratum"] for row in rows}

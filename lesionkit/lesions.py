@@ -1,0 +1,129 @@
+"""Single lesions in a mask: which were found, how large they are in mm.
+
+A lesion is a set of marked pixels that touch, corners included (8 neighbours on an
+image, 26 in a volume).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.ndimage import find_objects, generate_binary_structure, label
+from scipy.spatial import ConvexHull
+from scipy.spatial.distance import pdist, squareform
+
+
+def components(mask: np.ndarray) -> tuple[np.ndarray, int]:
+    """Each pixel's lesion, from 1; 0 is background. And how many there are."""
+    marked = np.asarray(mask) > 0
+    return label(marked, generate_binary_structure(marked.ndim, marked.ndim))
+
+
+def detections(predicted: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]:
+    """How many lesions there are, how many were found, how many are false, per image.
+
+    A lesion is found if a predicted pixel lies on it; a predicted lesion is false if
+    none of its pixels lies on a true one.
+
+    Shape:
+        predicted, mask: (N, H, W) or (N, D, H, W) of 0 and 1
+        returns: lesions, lesions_found, false_lesions, each (N,) int64
+
+    Raises:
+        ValueError: the two differ in shape.
+    """
+    predicted, mask = np.asarray(predicted) > 0, np.asarray(mask) > 0
+    if predicted.shape != mask.shape:
+        raise ValueError(f"predicted is {predicted.shape}, mask is {mask.shape}")
+    found = np.zeros((len(mask), 3), np.int64)
+    for i, (guess, truth) in enumerate(zip(predicted, mask, strict=True)):
+        true_labels, lesions = components(truth)
+        guessed_labels, guesses = components(guess)
+        hit = guess & truth
+        met = len(np.unique(guessed_labels[hit]))
+        found[i] = lesions, len(np.unique(true_labels[hit])), guesses - met
+    names = ("lesions", "lesions_found", "false_lesions")
+    return {name: found[:, k] for k, name in enumerate(names)}
+
+
+def measure(mask: np.ndarray, spacing: tuple[float, float, float]) -> pd.DataFrame:
+    """Size of every lesion of a volume.
+
+    volume_mm3 counts voxels. longest_mm is the longest diameter on one slice and
+    across_mm the width perpendicular to it there, as RECIST
+    1.1 and WHO measure them; a pixel counts with half its width on both sides.
+
+    Args:
+        spacing: mm between slices, rows and columns.
+
+    Shape:
+        mask: (D, H, W) of 0 and 1
+
+    Returns:
+        A row a lesion, largest first: volume_mm3, voxels, slices, longest_mm,
+        across_mm, slice (of the longest diameter), at_edge (touches the first or the
+        last slice, so that it may go on).
+
+    Raises:
+        ValueError: not a volume, or a spacing that is not above 0.
+
+    Source: Eisenhauer et al., Eur. J. Cancer 45 (2009) 228-247 (RECIST 1.1).
+    """
+    mask = np.asarray(mask)
+    if mask.ndim != 3:
+        raise ValueError(f"mask must be (D, H, W), got {mask.shape}")
+    if len(spacing) != 3 or not all(np.isfinite(s) and s > 0 for s in spacing):
+        raise ValueError(f"spacing must be three numbers above 0 mm, got {spacing}")
+    labels, count = components(mask)
+    rows = []
+    for number, box in enumerate(find_objects(labels, count), 1):
+        one = labels[box] == number
+        lengths = [diameters(plane, spacing[1:]) for plane in one]
+        longest = int(np.argmax([length for length, _ in lengths]))
+        voxels = int(one.sum())
+        rows.append(
+            {
+                "volume_mm3": voxels * float(np.prod(spacing)),
+                "voxels": voxels,
+                "slices": len(one),
+                "longest_mm": lengths[longest][0],
+                "across_mm": lengths[longest][1],
+                "slice": box[0].start + longest,
+                "at_edge": box[0].start == 0 or box[0].stop == len(mask),
+            }
+        )
+    columns = "volume_mm3 voxels slices longest_mm across_mm slice at_edge".split()
+    table = pd.DataFrame(rows, columns=columns)
+    return table.sort_values("volume_mm3", ascending=False, ignore_index=True)
+
+
+def diameters(plane: np.ndarray, spacing: tuple[float, float]) -> tuple[float, float]:
+    """Longest diameter of what is marked on one slice, and across it, in mm.
+
+    Shape:
+        plane: (H, W) of 0 and 1
+    """
+    points = np.argwhere(plane) * spacing
+    if not len(points):
+        return 0.0, 0.0
+    hull = _outline(points)
+    i, j = np.unravel_index(np.argmax(squareform(pdist(hull))), (len(hull),) * 2)
+    along = hull[j] - hull[i] if i != j else np.array((0.0, 1.0))
+    along = along / np.linalg.norm(along)
+    across = np.array((-along[1], along[0]))
+    return _extent(hull, along, spacing), _extent(hull, across, spacing)
+
+
+def _outline(points: np.ndarray) -> np.ndarray:
+    """The corners of the convex hull; all points where they lie on a line."""
+    if len(points) < 4 or np.linalg.matrix_rank(points - points[0], tol=1e-6) < 2:
+        return points
+    return points[ConvexHull(points).vertices]
+
+
+def _extent(
+    points: np.ndarray, direction: np.ndarray, spacing: tuple[float, float]
+) -> float:
+    """Width in a direction: between the outermost centres, and half a pixel each."""
+    along = points @ direction
+    return float(np.ptp(along) + np.abs(direction) @ spacing)
