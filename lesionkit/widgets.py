@@ -8,12 +8,14 @@ import io
 from collections.abc import Callable
 
 import ipywidgets
+import numpy as np
 import pandas as pd
 from IPython.display import Image, display
 from matplotlib.figure import Figure
 
 from lesionkit import panels
 from lesionkit.comparison import CHOICES, Shelf
+from lesionkit.ct_figures import windowed
 from lesionkit.loss_figures import focal_curves
 from lesionkit.losses import within
 from lesionkit.panels import Panels, Setting
@@ -81,6 +83,22 @@ def focal_sliders(alpha: float = 0.8, gamma: float = 2.0) -> Sliders:
 TWIN = "lesionkit-static-twin"
 WIDE = ipywidgets.Layout(width="100%", max_width="1400px")
 LONG = {"description_width": "150px"}
+
+
+def window_sliders(hu: np.ndarray, center: float = 50, width: float = 350) -> Sliders:
+    """Sliders over the centre and the width of a CT window, in HU.
+
+    Shape:
+        hu: (H, W) Hounsfield units
+    """
+    limits = {"center": (center, -1000, 1000), "width": (width, 2, 3000)}
+    sliders = {
+        name: ipywidgets.FloatSlider(
+            value=start, min=low, max=high, step=1, description=name
+        )
+        for name, (start, low, high) in limits.items()
+    }
+    return Sliders(lambda center, width: windowed(hu, center, width), sliders)
 
 
 class ThresholdExplorer:

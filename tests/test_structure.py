@@ -29,15 +29,21 @@ pixels losses loss_study loss_libraries masks metrics lesions
 streaming calibration boundary conventions
 checkpoint training evaluation environment storing experiment predictions
 engines.local engines sweep
-tables ranking threshold_study comparison
-figures loss_figures threshold_figures panels widgets threshold_page serving
+tables ranking threshold_study comparison paper_b
+figures loss_figures threshold_figures ct_figures panels widgets threshold_page serving
 console
 """.split()
 FREE = {"__init__", "cli", "cli_pages"}  # they import inside functions
 
 # Who alone may import a library.
 SOLE = {
-    "matplotlib": {"figures", "loss_figures", "threshold_figures", "widgets"},
+    "matplotlib": {
+        "figures",
+        "loss_figures",
+        "threshold_figures",
+        "ct_figures",
+        "widgets",
+    },
     "ipywidgets": {"widgets"},
     "papermill": {"engines.local"},
     "pydicom": {"datasets.dicom_files", "datasets.dicom_headers"},
@@ -52,7 +58,7 @@ SOLE = {
 TORCH_FREE = """
 lookup catalogue parameters protocols config files runs prepared splits
 datasets.preparing
-tables ranking threshold_study figures sweep engines.local serving console
+tables ranking threshold_study paper_b figures sweep engines.local serving console
 """.split()
 TENSORS_ONLY = {"losses", "masks", "metrics"}
 
