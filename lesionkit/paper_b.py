@@ -1,4 +1,4 @@
-"""Paper B from run records: its Table 1 beside ours, its curves, its parameter search."""
+"""Paper B from run records: Table 1 beside ours, the curves, the parameter search."""
 
 from __future__ import annotations
 
@@ -81,7 +81,8 @@ def rates(record: RunRecord, part: str = "test") -> pd.DataFrame:
     """
     arrays = record.arrays("curves")
     pooled = [
-        arrays[f"{part}_{kind}"].sum(0)[None] for kind in ("lesion", "background")
+        arrays[f"{part}_{kind}"].sum(0, dtype=np.int64)[None]
+        for kind in ("lesion", "background")
     ]
     tp, fp, fn, tn = counts_at_edges(*pooled)[0].T.astype(float)
     with np.errstate(invalid="ignore"):
