@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -26,8 +27,8 @@ def cases(data: Prepared, count: int = 4) -> Figure:
     Source: paper B, Fig. 1.
     """
     strata = [name for name in sorted(set(data.index["stratum"])) if name]
-    figure = Figure(figsize=(2.4 * count, 2.8 * len(strata)), layout="constrained")
-    axes = figure.subplots(len(strata), count, squeeze=False)
+    size = (2.4 * count, 2.8 * len(strata))
+    figure, axes = _panels(len(strata), count, size, squeeze=False)
     for row, stratum in zip(axes, strata, strict=True):
         shown = data.index[data.index["stratum"] == stratum].sort_values("lesion_share")
         places = np.linspace(0, len(shown) - 1, count).round().astype(int)
@@ -41,8 +42,7 @@ def cases(data: Prepared, count: int = 4) -> Figure:
 
 def windowed(hu: np.ndarray, center: float = 50.0, width: float = 350.0) -> Figure:
     """A slice through one window, and where the window lies among its values."""
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=(2, 1))
+    figure, (left, right) = _panels(1, 2, (9, 3.6), width_ratios=(2, 1))
     _histogram(left, hu)
     low, high = center - width / 2, center + width / 2
     left.axvspan(low, high, alpha=0.25, color="C1", label="window")
@@ -54,8 +54,9 @@ def windowed(hu: np.ndarray, center: float = 50.0, width: float = 350.0) -> Figu
 
 def windows(hu: np.ndarray) -> Figure:
     """A slice through the windows that readers use, and the histogram of its values."""
-    figure = Figure(figsize=(12, 3.2), layout="constrained")
-    first, *others = figure.subplots(1, 1 + len(WINDOWS), width_ratios=(1.4, 1, 1, 1))
+    count = 1 + len(WINDOWS)
+    figure, axes = _panels(1, count, (12, 3.2), width_ratios=(1.4, 1, 1, 1))
+    first, *others = axes
     _histogram(first, hu)
     for k, (axis, (name, (center, width))) in enumerate(
         zip(others, WINDOWS.items(), strict=True), 1
@@ -66,6 +67,15 @@ def windows(hu: np.ndarray) -> Figure:
         axis.set_title(f"{name}: W{width:g} L{center:g}", fontsize=9)
     first.legend(fontsize=7)
     return figure
+
+
+def _panels(rows: int, columns: int, size: tuple[float, float], **options):
+    """A figure with its axes, not kept open by pyplot."""
+    figure, axes = plt.subplots(
+        rows, columns, figsize=size, layout="constrained", **options
+    )
+    plt.close(figure)
+    return figure, axes
 
 
 def _histogram(axis, hu: np.ndarray) -> None:
@@ -82,8 +92,7 @@ def precision_and_roc(records: Mapping[str, RunRecord]) -> Figure:
 
     Source: paper B, Fig. 4 (precision and recall).
     """
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = _panels(1, 2, (11, 4.2))
     for name, record in records.items():
         table = rates(record)
         precision = record.metrics["test"]["average_precision"]

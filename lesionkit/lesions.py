@@ -51,7 +51,7 @@ def measure(mask: np.ndarray, spacing: tuple[float, float, float]) -> pd.DataFra
 
     volume_mm3 counts voxels. longest_mm is the longest diameter on one slice and
     across_mm the width perpendicular to it there, as RECIST
-    1.1 and WHO measure them; a pixel counts with half its width on both sides.
+    1.1 and WHO measure them; both from pixel centre to pixel centre plus half a pixel.
 
     Args:
         spacing: mm between slices, rows and columns.
@@ -124,6 +124,9 @@ def _outline(points: np.ndarray) -> np.ndarray:
 def _extent(
     points: np.ndarray, direction: np.ndarray, spacing: tuple[float, float]
 ) -> float:
-    """Width in a direction: between the outermost centres, and half a pixel each."""
+    """Width in a direction: between the outermost centres, and half a pixel more.
+
+    The border lies up to one pixel outside of the outermost centres, half on average.
+    """
     along = points @ direction
-    return float(np.ptp(along) + np.abs(direction) @ spacing)
+    return float(np.ptp(along) + 0.5 * np.abs(direction) @ spacing)

@@ -31,6 +31,7 @@ def execute(config: RunConfig) -> None:
         parameters=given(config),
         kernel_name="python3",
         progress_bar=False,
+        extra_arguments=["--IPKernelApp.log_level=40"],  # it warns of loopback TCP
         cwd=None,
     )
 

@@ -1,0 +1,358 @@
+"""DICOM slices become Hounsfield units and 8 bits, or are refused by name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pydicom
+import pytest
+from made_ct import SIDE, change, stored, write, write_series
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
+from shared_data import SHARED, needs_shared
+
+from lesionkit.datasets.dicom import read_series, window
+from lesionkit.datasets.dicom_files import PADDING_HU, frame_hu
+
+TABLE = {  # HU to LINEAR and LINEAR_EXACT; width 350, centre 50
+    -125: (0, 0),
+    -124: (1, 1),
+    0: (91, 91),
+    49.5: (128, 127),
+    50: (128, 128),
+    223: (254, 254),
+    224: (255, 254),
+    225: (255, 255),
+}
+
+
+@pytest.mark.parametrize("hu", TABLE)
+def test_the_mediastinal_window_has_the_grey_levels_of_the_table(hu):
+    shades = [
+        int(window(np.array(hu), center=50, width=350, function=name))
+        for name in ("LINEAR", "LINEAR_EXACT")
+    ]
+    assert tuple(shades) == TABLE[hu]
+
+
+def test_the_two_functions_differ_by_one_level_at_127_integers():
+    hu = np.arange(-1024, 3072)
+    linear, exact = (
+        window(hu, center=50, width=350, function=name).astype(int)
+        for name in ("LINEAR", "LINEAR_EXACT")
+    )
+    assert np.abs(linear - exact).max() == 1
+    assert (linear != exact).sum() == 127
+
+
+def test_a_linear_window_of_width_one_is_a_step():
+    hu = np.array([49.4, 49.5, 49.6])
+    assert window(hu, center=50, width=1).tolist() == [0, 0, 255]
+
+
+@pytest.mark.parametrize(
+    ("function", "width", "says"),
+    [
+        ("LINAER", 350, "Did you mean 'LINEAR'"),
+        ("LINEAR", 0.5, "width of 1 or more, got center 50 and width 0.5"),
+        ("LINEAR_EXACT", 0, "more than 0"),
+        ("LINEAR", np.nan, "finite"),
+        ("SIGMOID", 350, "One of: LINEAR, LINEAR_EXACT"),
+    ],
+)
+def test_a_window_that_is_none_is_refused(function, width, says):
+    with pytest.raises(ValueError, match=says):
+        window(np.zeros(1), center=50, width=width, function=function)
+
+
+def test_slices_are_ordered_by_position_and_not_by_file_name(tmp_path):
+    series = read_series(write_series(tmp_path))[0]
+    assert [path.name for path in series.paths] == ["4.dcm", "3.dcm", "2.dcm", "1.dcm"]
+    assert series.heights.tolist() == [0, 2, 4, 6]
+    assert series.hu()[:, 0, 0].tolist() == [-1024, -924, -824, -724]
+    assert (series.between, series.spacing, series.remarks) == (2.0, (0.5, 0.25), ())
+
+
+def test_a_tilted_series_is_ordered_along_its_normal(tmp_path):
+    sagittal = [0, 1, 0, 0, 0, -1]
+    for k in range(3):
+        position = [-3.0 * k, 7.0, 9.0]
+        write(
+            tmp_path,
+            f"{k}.dcm",
+            k,
+            ImagePositionPatient=position,
+            ImageOrientationPatient=sagittal,
+        )
+    series = read_series(tmp_path)[0]
+    assert series.normal.tolist() == [-1, 0, 0]
+    assert [path.name for path in series.paths] == ["0.dcm", "1.dcm", "2.dcm"]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "slope", "intercept", "hu"),
+    [
+        ("int16", -1000, 1, 0, -1000),
+        ("uint16", 24, 1, -1024, -1000),
+        ("int16", -512, 2, -100, -1124),
+        ("uint16", 65000, 0.5, -1024, 31476),
+        ("int16", 100, 1.5, -0.5, 149.5),
+    ],
+)
+def test_rescale_keeps_the_sign_of_the_stored_value(
+    tmp_path, dtype, value, slope, intercept, hu
+):
+    path = write(
+        tmp_path,
+        "a.dcm",
+        0,
+        stored(value, dtype),
+        RescaleSlope=slope,
+        RescaleIntercept=intercept,
+    )
+    assert frame_hu(path)[0, 0] == hu
+
+
+def test_bits_that_are_not_stored_are_dropped_and_the_sign_is_carried(tmp_path):
+    pixels = np.full((SIDE, SIDE), 0x0FFF, np.int16)  # -1 in 12 bits
+    pixels[0, 0] = 0x5005  # 5, and something of another's in the high bits
+    path = write(tmp_path, "a.dcm", 0, pixels, BitsStored=12, HighBit=11)
+    hu = frame_hu(path)
+    assert (hu[0, 0], hu[1, 1]) == (5 - 1024, -1 - 1024)
+
+
+@pytest.mark.parametrize("padding", [-2000, 63536])
+def test_padding_becomes_air_however_its_sign_is_written(tmp_path, padding):
+    pixels = stored(0)
+    pixels[0, :2] = -2000
+    path = write(tmp_path, "a.dcm", 0, pixels)
+    dataset = pydicom.dcmread(path)
+    dataset.add_new(0x00280120, "US" if padding > 0 else "SS", padding)
+    dataset.save_as(path)
+    hu = frame_hu(path)
+    assert hu[0, :3].tolist() == [PADDING_HU, PADDING_HU, 2 - 1024]
+
+
+def test_a_range_of_padding_becomes_air(tmp_path):
+    path = write(tmp_path, "a.dcm", 0, PixelPaddingValue=3, PixelPaddingRangeLimit=1)
+    assert frame_hu(path)[0, :5].tolist() == [-1024, -1024, -1024, -1024, -1020]
+
+
+def test_monochrome1_keeps_its_values_and_is_said(tmp_path):
+    write(tmp_path, "a.dcm", 0, PhotometricInterpretation="MONOCHROME1")
+    series = read_series(tmp_path)[0]
+    assert series.hu()[0, 0, :2].tolist() == [-1024, -1023]
+    assert "MONOCHROME1" in series.remarks[0]
+
+
+def test_a_missing_rescale_is_identity_and_is_said(tmp_path):
+    write(tmp_path, "a.dcm", 0, stored(7), RescaleSlope=None, RescaleIntercept=None)
+    series = read_series(tmp_path)[0]
+    assert series.hu()[0, 0, 0] == 7
+    assert "no rescale" in series.remarks[0]
+
+
+def test_several_windows_of_one_tag_are_offered(tmp_path):
+    write(tmp_path, "a.dcm", 0, WindowCenter=[50, -600], WindowWidth=[350, 1500])
+    assert read_series(tmp_path)[0].windows == ((50, 350), (-600, 1500))
+
+
+def enhanced(path, positions, intercepts):
+    """One multi-frame file with a position and a rescale of its own for each frame."""
+    frames = np.stack([stored(10 * k) for k in range(len(positions))])
+    other = {"ImagePositionPatient": None, "RescaleSlope": None}
+    write(path.parent, path.name, 0, frames[0], RescaleIntercept=None, **other)
+    dataset = pydicom.dcmread(path)
+    groups = []
+    for height, intercept in zip(positions, intercepts, strict=True):
+        group, plane, values = Dataset(), Dataset(), Dataset()
+        plane.ImagePositionPatient = [0, 0, height]
+        values.RescaleSlope, values.RescaleIntercept = 1, intercept
+        group.PlanePositionSequence = Sequence([plane])
+        group.PixelValueTransformationSequence = Sequence([values])
+        groups.append(group)
+    dataset.PerFrameFunctionalGroupsSequence = Sequence(groups)
+    dataset.SharedFunctionalGroupsSequence = Sequence([Dataset()])
+    dataset.NumberOfFrames = len(positions)
+    dataset.PixelData = frames.tobytes()
+    dataset.save_as(path)
+
+
+def test_frames_of_one_file_have_their_own_position_and_rescale(tmp_path):
+    enhanced(tmp_path / "a.dcm", [4, 0, 2], [-1000, -2000, -3000])
+    series = read_series(tmp_path)[0]
+    assert series.frames == (1, 2, 0)
+    assert series.hu()[:, 0, 0].tolist() == [10 - 2000, 20 - 3000, -1000]
+
+
+def test_two_series_of_one_folder_stay_apart_longest_first(tmp_path):
+    write_series(tmp_path, 2)
+    for k in range(3):
+        write(tmp_path, f"other{k}.dcm", k, SeriesInstanceUID="1.2.3")
+    assert [len(series) for series in read_series(tmp_path)] == [3, 2]
+
+
+def test_a_scout_image_is_left_out_and_said(tmp_path):
+    write_series(tmp_path, 3)
+    write(tmp_path, "scout.dcm", 9, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    series = read_series(tmp_path)[0]
+    assert len(series) == 3
+    assert series.remarks == ("1 scout image(s) left out",)
+
+
+def test_a_missing_slice_is_said_with_its_place(tmp_path):
+    for k in (0, 1, 2, 4, 5):
+        write(tmp_path, f"{k}.dcm", k)
+    remarks = read_series(tmp_path)[0].remarks
+    assert remarks == ("about 1 slice(s) missing between 4 and 8 mm",)
+
+
+def test_the_same_slice_twice_counts_once(tmp_path):
+    write_series(tmp_path, 3)
+    write(tmp_path, "again.dcm", 1)
+    series = read_series(tmp_path)[0]
+    assert len(series) == 3
+    assert series.remarks == ("1 repeated slice(s) left out",)
+
+
+def test_a_file_that_is_no_image_is_passed_over(tmp_path):
+    write_series(tmp_path, 3)
+    path = write(tmp_path, "report.dcm", 9)
+    change(path, Modality="SR", Rows=None)
+    (tmp_path / "notes.txt").write_text("not DICOM")
+    assert len(read_series(tmp_path)[0]) == 3
+
+
+def test_stripped_headers_are_read_and_what_is_missing_is_said(tmp_path):
+    for k in range(3):
+        path = write(
+            tmp_path,
+            f"{k}.dcm",
+            k,
+            PatientID=None,
+            SeriesInstanceUID=None,
+            PixelSpacing=None,
+            ImagePositionPatient=None,
+            InstanceNumber=3 - k,
+        )
+        change(path, Modality=None)
+    series = read_series(tmp_path)[0]
+    assert [path.name for path in series.paths] == ["2.dcm", "1.dcm", "0.dcm"]
+    assert np.isnan(series.heights).all()
+    assert np.isnan(series.spacing).all()
+    said = " ".join(series.remarks)
+    for part in ("InstanceNumber", "no Modality", "no PatientID", "no PixelSpacing"):
+        assert part in said
+    assert "no SeriesInstanceUID" in said
+
+
+def test_a_file_without_preamble_is_read(tmp_path):
+    path = write(tmp_path, "a.dcm", 0)
+    path.write_bytes(path.read_bytes()[132:])
+    assert read_series(tmp_path)[0].hu()[0, 0, 0] == -1024
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless, JPEGLSLossless])
+def test_compressed_slices_have_the_same_values(tmp_path, syntax):
+    pixels = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
+    path = write(tmp_path, "a.dcm", 0, pixels)
+    plain = frame_hu(path)
+    dataset = pydicom.dcmread(path)
+    try:
+        dataset.compress(syntax)
+    except (RuntimeError, NotImplementedError) as error:
+        pytest.skip(f"no encoder here: {error}")
+    dataset.save_as(path)
+    assert np.array_equal(frame_hu(path), plain)
+
+
+def test_a_missing_decoder_is_named_with_its_package(tmp_path):
+    path = write(tmp_path, "a.dcm", 0)
+    dataset = pydicom.dcmread(path)
+    dataset.file_meta.TransferSyntaxUID = JPEGLosslessSV1
+    dataset.PixelData = pydicom.encaps.encapsulate([b"\xff\xd8\xff\xd9"])
+    dataset["PixelData"].is_undefined_length = True
+    dataset.save_as(path)
+    with pytest.raises(ValueError, match=r"a\.dcm.*install pylibjpeg-libjpeg \(GPL"):
+        frame_hu(path)
+
+
+WRONG = {
+    "another size": (
+        lambda f: write(f, "b.dcm", 1, np.zeros((4, 8), np.int16)),
+        "slices of 4 x 8 and 8 x 8 pixels",
+    ),
+    "another orientation": (
+        lambda f: write(f, "b.dcm", 1, ImageOrientationPatient=[0, 1, 0, 0, 0, -1]),
+        "several orientations, a.dcm and b.dcm",
+    ),
+    "another picture at the same place": (
+        lambda f: write(f, "b.dcm", 0, stored(5)),
+        "two different slices at 0 mm: a.dcm and b.dcm",
+    ),
+    "one slice without position": (
+        lambda f: write(f, "b.dcm", 1, ImagePositionPatient=None),
+        "1 of 2 slices have no ImagePositionPatient, b.dcm",
+    ),
+    "not DICOM": (
+        lambda f: (f / "b.dcm").write_bytes(b"hello" * 40),
+        "b.dcm: not a DICOM file",
+    ),
+    "colour": (
+        lambda f: change(write(f, "b.dcm", 1), SamplesPerPixel=3),
+        "b.dcm: a colour picture",
+    ),
+    "palette": (
+        lambda f: change(
+            write(f, "b.dcm", 1), PhotometricInterpretation="PALETTE COLOR"
+        ),
+        "photometric PALETTE COLOR",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_series_that_is_none_is_refused_by_name(tmp_path, what):
+    make, says = WRONG[what]
+    write(tmp_path, "a.dcm", 0)
+    make(tmp_path)
+    with pytest.raises(ValueError, match=says) as caught:
+        read_series(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_slices_without_any_order_are_refused(tmp_path):
+    for k in range(2):
+        write(tmp_path, f"{k}.dcm", k, ImagePositionPatient=None, InstanceNumber=None)
+    with pytest.raises(ValueError, match="have no order"):
+        read_series(tmp_path)
+
+
+def test_a_slope_of_zero_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"a\.dcm: rescale with slope 0"):
+        frame_hu(write(tmp_path, "a.dcm", 0, RescaleSlope=0))
+
+
+def test_pixels_that_are_cut_off_are_refused(tmp_path):
+    path = write(tmp_path, "a.dcm", 0)
+    change(path, PixelData=b"\0" * 20)
+    with pytest.raises(ValueError, match=r"a\.dcm: pixels cannot be read"):
+        frame_hu(path)
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no DICOM image in"):
+        read_series(tmp_path)
+
+
+@needs_shared
+def test_real_slices_have_the_values_of_a_chest():
+    found = {}
+    for folder in sorted((SHARED / "native" / "dicom").iterdir()):
+        (found[folder.name],) = read_series(folder)
+    assert [len(series) for series in found.values()] == [3, 2, 2]
+    liver = found["ct-3slice-liver-seg"]
+    assert liver.heights[0] < liver.heights[-1]
+    assert [path.name for path in liver.paths] == ["03.dcm", "02.dcm", "01.dcm"]
+    assert liver.hu().min() == PADDING_HU  # stored -2000 and intercept -1024
+    assert found["ct-chest-noid"].remarks == ("no Modality", "no PatientID")
