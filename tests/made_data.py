@@ -21,9 +21,16 @@ def disc_pairs(count: int, size: int = 32) -> list[tuple[np.ndarray, np.ndarray]
     return pairs
 
 
-def write_discs(name: str, count: int = 20, size: int = 32, groups: int = 5) -> None:
-    """A prepared data set of discs below the current data folder."""
+def write_discs(
+    name: str, count: int = 20, size: int = 32, groups: int = 5, strata: bool = False
+) -> None:
+    """A prepared data set of discs below the current data folder.
+
+    With strata the first image of each group is empty and the rest attached or inside.
+    """
     pairs = disc_pairs(count, size)
+    if strata:
+        pairs = [(m, k * (i >= groups)) for i, (m, k) in enumerate(pairs)]
     rows = [
         {
             "file": f"disc_{i:02d}.png",
@@ -36,6 +43,9 @@ def write_discs(name: str, count: int = 20, size: int = 32, groups: int = 5) -> 
         }
         for i, (_, mask) in enumerate(pairs)
     ]
+    for i, row in enumerate(rows if strata else []):
+        kind = ("attached", "inside")[i // groups % 2]
+        row["stratum"] = kind if pairs[i][1].any() else ""
     prepared.write(
         prepared.prepared_folder(name, size),
         pairs,
