@@ -142,6 +142,12 @@ def test_a_folder_without_patients_or_masks_is_refused(drawn, tmp_path):
         lungct.samples(tmp_path)
 
 
+def test_every_slice_has_a_content_of_its_own(samples):
+    assert len({sample.hashes()[0] for sample in samples}) == len(samples)
+    empty = {s.hashes()[1] for s in samples if not s.mask.any()}
+    assert len(empty) == 1
+
+
 def test_the_same_slice_with_another_header_is_the_same_content(drawn, tmp_path):
     home = sorted(drawn.iterdir())[0]
     (tmp_path / "p").mkdir()

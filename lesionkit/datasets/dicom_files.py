@@ -112,7 +112,7 @@ def numbers_of_frame(
 
 
 def _decoded(dataset: pydicom.Dataset, path: Path, frame: int) -> np.ndarray:
-    """The stored values of a frame, unused high bits dropped, the sign kept."""
+    """The stored values of a frame; pydicom drops unused bits and keeps the sign."""
     syntax = getattr(dataset.file_meta, "TransferSyntaxUID", None)
     try:
         with warnings.catch_warnings():
@@ -130,9 +130,6 @@ def _decoded(dataset: pydicom.Dataset, path: Path, frame: int) -> np.ndarray:
         raise ValueError(f"{path}: pixels cannot be read: {reason[:160]}") from error
     if int(dataset.get("NumberOfFrames") or 1) > 1:
         values = values[frame]
-    unused = int(dataset.get("BitsAllocated", 16)) - int(dataset.get("BitsStored", 16))
-    if unused > 0 and values.dtype.kind in "iu":
-        values = (values << unused) >> unused  # arithmetic: a sign is carried down
     return values
 
 
