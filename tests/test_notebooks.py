@@ -14,6 +14,7 @@ import pytest
 from papermill import inspect_notebook
 
 from lesionkit.config import RunConfig, notebook_folder
+from lesionkit.runs import RunRecord
 
 PAGES = {path.stem: path for path in sorted(notebook_folder().glob("*.ipynb"))}
 FACTS = ("**Reads**", "**Writes**", "**Takes**", "**Source**", "**Expect**")
@@ -197,7 +198,10 @@ def executed(tmp_path_factory):
     import papermill
 
     folder = tmp_path_factory.mktemp("pages")
-    given = {"03_train": {"epochs": 2, "threads": 1}}  # two wait on a busy machine
+    given = {
+        "03_train": {"epochs": 2, "threads": 1},  # two wait on a busy machine
+        "06_lung_ct": {"size": 32, "epochs": 1},
+    }
     done = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LESIONKIT_DATA", str(folder / "data"))
@@ -232,6 +236,19 @@ def test_every_code_cell_of_an_executed_page_but_two_shows_something(executed, p
 def test_an_executed_page_writes_no_warning(executed, page):
     outputs = [o for c in executed[1][page].cells for o in c.get("outputs", [])]
     assert [o.text for o in outputs if o.get("name") == "stderr"] == []
+
+
+@pytest.mark.slow
+def test_the_page_of_paper_b_trains_the_nine_rows_and_its_search(executed):
+    root = executed[0] / "data" / "runs" / "paper_b" / "ct_phantom"
+    records = [RunRecord(seal.parent) for seal in root.rglob("DONE")]
+    numbers = [
+        tuple(r.identity[n] for n in ("model", "loss", "alpha", "gamma", "beta"))
+        for r in records
+    ]
+    assert len(set(numbers)) == len(records) >= 9 + 6  # enet's rows may be searched
+    assert {r.identity["epochs"] for r in records} == {1}
+    assert len({model for model, *_ in numbers}) == 3
 
 
 @pytest.mark.slow
