@@ -30,7 +30,8 @@ def cases(data: Prepared, count: int = 4) -> Figure:
     size = (2.4 * count, 2.8 * len(strata))
     figure, axes = _panels(len(strata), count, size, squeeze=False)
     for row, stratum in zip(axes, strata, strict=True):
-        shown = data.index[data.index["stratum"] == stratum].sort_values("lesion_share")
+        seen = (data.index["stratum"] == stratum) & data.masks.any((1, 2))
+        shown = data.index[seen].sort_values("lesion_share")
         places = np.linspace(0, len(shown) - 1, count).round().astype(int)
         for axis, i in zip(row, shown.index[places], strict=True):
             draw_image(axis, data.images[i])
@@ -44,7 +45,7 @@ def windowed(hu: np.ndarray, center: float = 50.0, width: float = 350.0) -> Figu
     """A slice through one window, and where the window lies among its values."""
     figure, (left, right) = _panels(1, 2, (9, 3.6), width_ratios=(2, 1))
     _histogram(left, hu)
-    low, high = center - width / 2, center + width / 2
+    low, high = center - width / 2, center + width / 2 - 1
     left.axvspan(low, high, alpha=0.25, color="C1", label="window")
     left.set_title(f"center {center:g}, width {width:g}: {low:g} to {high:g} HU")
     left.legend()
@@ -61,7 +62,7 @@ def windows(hu: np.ndarray) -> Figure:
     for k, (axis, (name, (center, width))) in enumerate(
         zip(others, WINDOWS.items(), strict=True), 1
     ):
-        low, high = center - width / 2, center + width / 2
+        low, high = center - width / 2, center + width / 2 - 1
         first.axvspan(low, high, alpha=0.2, color=f"C{k}", label=name)
         draw_image(axis, window(hu, center=center, width=width)[..., None])
         axis.set_title(f"{name}: W{width:g} L{center:g}", fontsize=9)
