@@ -8,17 +8,26 @@ import numpy as np
 import pandas as pd
 
 from lesionkit import lookup
+from lesionkit.foreign_tables import is_cells
 from lesionkit.tables import SETTING
 
+_BY_MODEL = ("alpha", "gamma")
 TIES = ("share", "min", "dense", "first")
 
 
 def cells(table: pd.DataFrame, metric: str = "dice") -> pd.DataFrame:
     """Mean, standard deviation and number of repeats of each cell.
 
-    A cell is a data set, a model and a loss; the deviation is the sample's.
+    A cell is a data set, a model and a loss; the deviation is the sample's. In a table
+    of cells the two are NaN where it does not have them.
     """
     lookup.find("metric", metric, dict.fromkeys(table.columns))
+    if is_cells(table):
+        found = table[["dataset", "model", "loss"]].copy()
+        found["mean"] = table[metric]
+        found["std"] = table.get(f"{metric}_sd", np.nan)
+        found["count"] = table.get("n", np.nan)
+        return found
     grouped = table.groupby(["dataset", "model", "loss"], sort=False)[metric]
     return grouped.agg(["mean", "std", "count"]).reset_index()
 
@@ -32,6 +41,8 @@ def check_comparable(table: pd.DataFrame) -> None:
             the column and its values.
     """
     for name in SETTING:
+        if name in _BY_MODEL and set(table.get("protocol", ())) == {"paper_b"}:
+            continue  # its protocol has numbers for each network
         values = table[name].dropna().unique() if name in table else []
         if len(values) > 1:
             named = ", ".join(str(value) for value in values)
@@ -40,7 +51,10 @@ def check_comparable(table: pd.DataFrame) -> None:
                 f"choose with --only {name}={values[0]} (the notebook: parameter "
                 "only), or pass --mix to rank them all"
             )
-    for axis, facts in (("model", "variant"), ("dataset", "source")):
+    facts_of = [("model", "variant"), ("dataset", "source")]
+    if set(table.get("protocol", ())) == {"paper_b"}:
+        facts_of += [("model", name) for name in _BY_MODEL]
+    for axis, facts in facts_of:
         if facts in table:
             _check_one(table, axis, facts)
 
@@ -48,6 +62,7 @@ def check_comparable(table: pd.DataFrame) -> None:
 def _check_one(table: pd.DataFrame, axis: str, facts: str) -> None:
     """Refuse two variants of one model, or two sources of one data set."""
     for name, values in table.groupby(axis)[facts].unique().items():
+        values = [value for value in values if pd.notna(value)]
         if len(values) > 1:
             named = ", ".join(str(value) for value in values)
             raise ValueError(
@@ -123,7 +138,14 @@ def podium(
 
     Source: paper A, Fig. 2B and 2C (3, 2, 1 points for the first three).
     """
-    wide = means(table, rows, metric)
+    return points_of(means(table, rows, metric), ties)
+
+
+def points_of(wide: pd.DataFrame, ties: str = "share") -> pd.DataFrame:
+    """Podium points of a frame of scores, a row each, with their sum in the last row.
+
+    The losses are sorted by their sum.
+    """
     points = [row_points(values, ties) for values in wide.to_numpy()]
     result = pd.DataFrame(points, index=wide.index, columns=wide.columns)
     order = result.sum().sort_values(ascending=False, kind="stable").index
@@ -166,7 +188,7 @@ def podium_sentence(points: pd.DataFrame) -> str:
         leads = f"{', '.join(leaders)} lead, each with"
     chance = chance_of_podium(rows, losses)
     probability = float((chance >= best - 1e-9).mean())  # thirds of points are inexact
-    name = points.index.name
+    name = {"dataset": "data set"}.get(points.index.name, points.index.name)
     text = (
         f"{leads} {best:g} of {total.sum():g} points over {rows} "
         f"{name}{'s' if rows > 1 else ''}. If all {losses} losses were equal, the best "

@@ -8,10 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from lesionkit import lookup
+from lesionkit.foreign_tables import KEYS, METRICS, is_cells, read_foreign
 from lesionkit.runs import RunRecord, find_records
 
-METRICS = ("dice", "iou", "precision", "recall")
-KEYS = ("dataset", "model", "loss", "repeat")
 # What must be the same in all rows before losses are compared.
 SETTING = (
     "protocol",
@@ -37,42 +36,74 @@ SETTING = (
     "alpha_form",
 )
 
-SPELLINGS = {
-    "dataset": ("data_name", "data", "data_set", "dataset_name"),
-    "model": ("model_name", "network", "arch", "architecture"),
-    "loss": ("loss_name", "loss_function", "criterion"),
-    "repeat": ("iter", "iteration", "fold", "trial", "run", "seed"),
-    "dice": ("test_dice", "dsc", "f1", "dice_score"),
-    "iou": ("test_iou", "jaccard", "miou"),
-    "precision": ("test_precision", "prec", "ppv"),
-    "recall": ("test_recall", "sensitivity", "tpr"),
-}
-
 
 def load_table(
-    source: str | Path, *, columns: Mapping[str, str] | None = None
+    source: str | Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    percent: bool = False,
 ) -> pd.DataFrame:
     """One row a run: dataset, model, loss, repeat, dice, iou, precision, recall.
 
     Args:
         source: a folder of run records (searched to any depth) or a CSV file.
         columns: for a CSV, its column names to ours, where they are not recognised.
+        percent: for a CSV, its scores are 0 to 100.
 
     Returns:
         Records add every other parameter of the run, run_id, source (what the data
         set was prepared from) and further scores. Metrics are the mean over
-        test images at the probability threshold, between 0 and 1.
+        test images at the probability threshold, between 0 and 1. A CSV of cell
+        means has no column repeat, but n and dice_sd (and so on) where it has them.
+        `remarks(table)` says what is unusual, a line each: blank rows, copies,
+        scores and cells that are missing.
 
     Raises:
         FileNotFoundError: nothing there, or no finished record in the folder.
-        ValueError: a CSV lacks a column or holds values outside [0, 1].
+        ValueError: a CSV that cannot be used; the text names the lines.
     """
     path = Path(source)
     if path.is_dir():
-        return _from_records(path)
-    if path.is_file():
-        return _from_csv(path, columns or {})
-    raise FileNotFoundError(f"no run records and no table at {path.absolute()}")
+        table, said = _from_records(path), []
+    elif path.is_file():
+        table, said = read_foreign(path, columns or {}, percent=percent)
+    else:
+        raise FileNotFoundError(f"no run records and no table at {path.absolute()}")
+    table.attrs["remarks"] = said
+    return table
+
+
+def remarks(table: pd.DataFrame) -> list[str]:
+    """What is unusual in a table, a line each: in its file, and in its grid."""
+    return [*table.attrs.get("remarks", ()), *_grid_remarks(table)]
+
+
+def _grid_remarks(table: pd.DataFrame) -> list[str]:
+    """Which cells of data set, model and loss are missing or have fewer runs."""
+    axes = ["dataset", "model", "loss"]
+    counts = table.groupby(axes, sort=False).size()
+    whole = 1
+    for axis in axes:
+        whole *= table[axis].nunique()
+    said = []
+    if len(counts) < whole:
+        every = pd.MultiIndex.from_product([table[axis].unique() for axis in axes])
+        lacking = every.difference(counts.index, sort=False)
+        said.append(f"{len(lacking)} of {whole} cells are missing: {_cells(lacking)}")
+    if not is_cells(table):
+        most = int(counts.mode().max())
+        fewer = counts.index[counts < most]
+        if len(fewer):
+            said.append(
+                f"{len(fewer)} cells have fewer than {most} runs: {_cells(fewer)}"
+            )
+    return said
+
+
+def _cells(index: pd.MultiIndex) -> str:
+    """The first few cells by name."""
+    shown = ", ".join("/".join(map(str, key)) for key in index[:3])
+    return shown + (f" and {len(index) - 3} more" if len(index) > 3 else "")
 
 
 def _from_records(folder: Path) -> pd.DataFrame:
@@ -96,6 +127,8 @@ def _row(record: RunRecord) -> dict:
         label = "pooled" if aggregation == "pooled" else rule
         scores = test[rule][aggregation]
         row |= {f"{label}_{name}": scores[name] for name in METRICS}
+    for stratum, scores in record.metrics.get("test_by_stratum", {}).items():
+        row[f"{stratum}_dice"] = scores["probability"]["image"]["dice"]
     row["best_epoch"] = record.metrics["best_epoch"]
     row["epochs_trained"] = record.metrics["epochs"]
     row["wall_seconds"] = sum(
@@ -110,6 +143,29 @@ def _row(record: RunRecord) -> dict:
 def _others(identity: Mapping[str, object]) -> list[str]:
     """The parameters of a run that are not its place in a grid."""
     return [name for name in identity if name not in KEYS]
+
+
+def with_background(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the share of background that each run marks on its test images.
+
+    The columns background (probability 0.5) and raw_mean_background are means over the
+    images of false pixels over background pixels, from the counts that records keep. A
+    table that is not made of run records comes back as it is.
+    """
+    if "folder" not in table:
+        return table
+    shares = [_background(RunRecord(Path(folder))) for folder in table["folder"]]
+    return table.assign(
+        background=[share["probability"] for share in shares],
+        raw_mean_background=[share["raw_mean"] for share in shares],
+    )
+
+
+def _background(record: RunRecord) -> pd.Series:
+    """Share of the background marked under each threshold; NaN without background."""
+    images = record.images
+    share = images["fp"] / (images["fp"] + images["tn"])
+    return share.groupby(images["threshold"]).mean()
 
 
 def select(table: pd.DataFrame, conditions: str) -> pd.DataFrame:
@@ -150,48 +206,3 @@ def comparable_records(table: pd.DataFrame) -> dict[str, RunRecord]:
         & (table["repeat"] == repeat)
     ]
     return {row.loss: RunRecord(Path(row.folder)) for row in rows.itertuples()}
-
-
-def _from_csv(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
-    """A table of somebody's CSV, under our names."""
-    table = pd.read_csv(path, skip_blank_lines=False).dropna(how="all")
-    table = table.rename(columns=_renames(list(table.columns), columns))
-    twice = list(table.columns[table.columns.duplicated()])
-    if twice:
-        raise ValueError(f"{path}: two columns are {twice[0]!r}; take one of them")
-    for name in ("dataset", "model", "loss"):
-        if name not in table:
-            raise ValueError(
-                f"{path}: no column for {name!r} (known spellings: {name}, "
-                f"{', '.join(SPELLINGS[name])}). Columns: {', '.join(table.columns)}"
-            )
-    there = [name for name in METRICS if name in table]
-    if not there:
-        raise ValueError(f"{path}: none of the columns {', '.join(METRICS)} is there")
-    if "repeat" not in table:
-        table["repeat"] = table.groupby(["dataset", "model", "loss"]).cumcount()
-    for name in there:
-        numbers = pd.to_numeric(table[name], errors="coerce")
-        wrong = table.index[~numbers.between(0, 1) & table[name].notna()]
-        if len(wrong):
-            raise ValueError(
-                f"{path}: {name} outside [0, 1] in {len(wrong)} rows, first in line "
-                f"{wrong[0] + 2} ({table[name][wrong[0]]})"
-            )
-        table[name] = numbers
-    return table
-
-
-def _renames(found: list[str], columns: Mapping[str, str]) -> dict[str, str]:
-    """Somebody's column names to ours."""
-    for theirs, ours in columns.items():
-        lookup.find("column", ours, SPELLINGS)
-        lookup.find("column of the file", theirs, dict.fromkeys(found))
-    renames = dict(columns)
-    for ours, spellings in SPELLINGS.items():
-        if ours in found or ours in renames.values():
-            continue
-        match = next((name for name in found if name.lower() in spellings), None)
-        if match is not None:
-            renames[match] = ours
-    return renames

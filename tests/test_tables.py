@@ -5,7 +5,13 @@ import pytest
 from made_records import TWO_BY_THREE, made_grid, made_record
 
 from lesionkit.config import RunConfig
-from lesionkit.tables import comparable_records, load_table, select
+from lesionkit.tables import (
+    comparable_records,
+    load_table,
+    remarks,
+    select,
+    with_background,
+)
 
 HEAD = "dataset,model,loss,repeat,dice,iou\n"
 ROW = "busi,unet,bce,0,0.8,0.7\n"
@@ -135,20 +141,39 @@ def test_a_map_of_a_misspelt_name_is_refused_with_the_nearest(csv, columns, mess
 
 
 @pytest.mark.parametrize(
-    ("rows", "where"),
+    ("rows", "says"),
     [
-        (ROW + "busi,unet,dice,0,80.5,0.7\n", r"dice .* 1 rows, .* line 3 \(80.5\)"),
-        (ROW + ROW + "busi,unet,dice,0,0.8,-1\n", r"iou .* 1 rows, .* line 4 \(-1.0\)"),
-        ("busi,unet,bce,0,2,0\n" * 3, r"dice .* 3 rows, first in line 2 \(2\)"),
-        (ROW + "\n" + "busi,unet,dice,0,2,0\n", r"dice .* first in line 4 \(2.0\)"),
-        (ROW + ",,,,,\n" + "busi,unet,dice,0,2,0\n", r"dice .* first in line 4"),
-        (ROW + "busi,unet,dice,0,high,0.7\n", r"dice .* line 3 \(high\)"),
+        (ROW + "busi,unet,dice,0,80.5,0.7\n", r"dice outside .* in line 3 \(80.5\)"),
+        (ROW + "busi,unet,dice,0,0.8,-1\n", r"iou outside .* in line 3 \(-1.0\)"),
+        ("busi,unet,bce,0,2,0\n" * 3, r"dice outside .* in lines 2, 3, 4 \(2\)"),
+        ("a,unet,bce,0,2,0\n" * 9, "in lines 2, 3, 4, 5, 6 and 4 more"),
+        (ROW + "\n" + "busi,unet,dice,0,2,0\n", "dice outside .* in line 4"),
+        (ROW + ",,,,,\n" + "busi,unet,dice,0,2,0\n", "dice outside .* in line 4"),
+        (ROW + "busi,unet,dice,0,high,0.7\n", "dice is no number in line 3 .'high'"),
+        (ROW + "busi,,dice,0,0.8,0.7\n", "no model in line 3"),
+        (ROW + "busi,unet,bce,0,0.7,0.7\n", "different results for dataset busi.*2, 3"),
+        ("", "no row below the names"),
     ],
-    ids=["percent", "negative", "several", "empty line", "blank row", "text"],
 )
-def test_a_value_outside_0_and_1_is_told_with_its_line(csv, rows, where):
-    with pytest.raises(ValueError, match=f"outside \\[0, 1\\].*{where}|{where}"):
+def test_a_row_that_cannot_be_used_is_told_with_its_line(csv, rows, says):
+    with pytest.raises(ValueError, match=says) as caught:
         load_table(csv(HEAD + rows))
+    assert "table.csv" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_percent_is_refused_with_the_way_out_and_taken_when_said(csv):
+    path = csv("dataset,model,loss,dice\nbusi,unet,bce,80.5\nbusi,unet,iou,0.9\n")
+    with pytest.raises(ValueError, match=r"if these are percent, pass --percent"):
+        load_table(path)
+    assert list(load_table(path, percent=True)["dice"]) == pytest.approx([0.805, 0.009])
+
+
+def test_what_is_no_percent_either_gets_no_such_hint(csv):
+    path = csv("dataset,model,loss,dice\nbusi,unet,bce,805\n")
+    with pytest.raises(ValueError, match="outside") as caught:
+        load_table(path)
+    assert "--percent" not in str(caught.value)
 
 
 def test_both_ends_of_the_range_are_allowed(csv):
@@ -156,14 +181,76 @@ def test_both_ends_of_the_range_are_allowed(csv):
     assert list(load_table(csv(HEAD + rows))["dice"]) == [0, 1]
 
 
-def test_blank_rows_are_left_out(csv):
+def test_blank_rows_are_left_out_and_told(csv):
     table = load_table(csv(HEAD + ROW + "\n,,,,,\n" + ROW.replace("bce", "iou")))
     assert list(table["loss"]) == ["bce", "iou"]
+    assert remarks(table) == ["blank: lines 3, 4"]
 
 
-def test_a_missing_score_stays_missing(csv):
+def test_the_same_row_twice_counts_once_and_is_told(csv):
+    table = load_table(csv(HEAD + ROW + ROW))
+    assert len(table) == 1
+    assert remarks(table) == ["the same run again: line 3; left out"]
+
+
+def test_a_missing_score_stays_missing_and_is_told(csv):
     table = load_table(csv(HEAD + ROW + "busi,unet,dice,0,,0.7\n"))
     assert list(table["dice"].isna()) == [False, True]
+    assert remarks(table) == ["no dice in line 3"]
+
+
+def test_missing_cells_and_missing_runs_are_told_by_name(csv):
+    rows = ["a,unet,bce,0,.8,.7", "a,unet,bce,1,.8,.7", "a,unet,iou,0,.8,.7"]
+    rows += ["a,unet,iou,1,.8,.7", "b,unet,iou,0,.8,.7"]
+    assert remarks(load_table(csv(HEAD + "\n".join(rows)))) == [
+        "1 of 4 cells are missing: b/unet/bce",
+        "1 cells have fewer than 2 runs: b/unet/iou",
+    ]
+
+
+def test_a_cell_table_has_means_deviations_and_numbers_and_no_repeat(csv):
+    table = load_table(
+        csv("data_name,model_name,loss,n,dice_mean,dice_std\nbusi,unet,bce,5,.8,.02\n")
+    )
+    assert dict(table.iloc[0]) == {
+        "dataset": "busi",
+        "model": "unet",
+        "loss": "bce",
+        "n": 5,
+        "dice": 0.8,
+        "dice_sd": 0.02,
+    }
+
+
+@pytest.mark.parametrize(
+    ("column", "theirs", "ours"),
+    [
+        ("loss", "IoU+Focal", "ioufocal"),
+        ("loss", "BCE-Dice", "dicebce"),
+        ("loss", "Dice_BCE", "dicebce"),
+        ("loss", "Lovasz", "Lovasz"),
+        ("model", "U-Net++", "unetplusplus"),
+        ("model", "DeepLab-V3+", "deeplabv3plus"),
+        ("dataset", " Kvasir ", "kvasir"),
+        ("dataset", "BUSI benign", "busi_benign"),
+    ],
+)
+def test_names_that_are_ours_in_another_spelling_are_read_as_ours(
+    csv, column, theirs, ours
+):
+    cell = {"dataset": "a", "model": "b", "loss": "c"} | {column: theirs}
+    text = ",".join([*cell.values(), "0", "0.8", "0.7"])
+    table = load_table(csv(f"{HEAD}{text}\n"))
+    assert table[column][0] == ours
+    told = any(f"{theirs.strip()} as {ours}" in line for line in remarks(table))
+    assert told == (theirs.strip() != ours)
+
+
+def test_a_file_that_is_no_table_is_one_line(csv):
+    for text in ("", '"a\n', 'a,b\n1,2,3\n"x'):
+        with pytest.raises(ValueError, match=r"table\.csv") as caught:
+            load_table(csv(text))
+        assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["dataset", "model", "loss"])
@@ -231,3 +318,16 @@ def test_the_records_to_compare_are_of_the_cell_with_most_losses(data_home):
 
 def test_a_csv_has_no_records_to_compare(csv):
     assert comparable_records(load_table(csv(HEAD + ROW))) == {}
+
+
+def test_background_is_the_mean_over_images_of_false_pixels(data_home):
+    made_record(RunConfig(loss="dice"))
+    table = with_background(load_table(data_home / "runs"))
+    # the records' images have 1 false pixel of 12 in the background
+    assert table["background"][0] == pytest.approx(1 / 12)
+    assert table["raw_mean_background"][0] == pytest.approx(1 / 12)
+
+
+def test_a_csv_knows_no_background(csv):
+    table = load_table(csv(HEAD + ROW))
+    assert with_background(table) is table
