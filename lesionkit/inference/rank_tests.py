@@ -1,0 +1,248 @@
+"""The usual tests on ranks and differences, at the levels at which they are read.
+
+scipy has Friedman's and Wilcoxon's test, scikit-posthocs Nemenyi's, statsmodels Holm's
+correction and the mixed model, baycomp the Bayesian signed-rank test; the last four are
+imported only when they are asked for.
+"""
+
+from __future__ import annotations
+
+import warnings
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from lesionkit.inference.contrasts import contrast
+from lesionkit.inference.grids import Grid
+
+LEVELS = ("cell", "dataset", "model")
+DEPENDENCE = (
+    "Cells that share images or a network are not independent, so tests over cells "
+    "find too much; over data sets or networks alone they have few units and find too "
+    "little. The verdict rests on neither."
+)
+
+
+def at_level(grid: Grid, level: str) -> pd.DataFrame:
+    """Means of the losses, a row for each cell, data set or model."""
+    if level == "cell":
+        flat = grid.means.reshape(-1, len(grid.losses))
+        names = [f"{d}/{m}" for d in grid.datasets for m in grid.models]
+    else:
+        flat = grid.means.mean(1 if level == "dataset" else 0)
+        names = list(grid.datasets if level == "dataset" else grid.models)
+    return pd.DataFrame(flat, index=names, columns=list(grid.losses))
+
+
+def mean_ranks(grid: Grid, level: str = "cell") -> pd.Series:
+    """Mean rank of each loss, 1 is best; tied losses share their ranks."""
+    return at_level(grid, level).rank(axis=1, ascending=False).mean().sort_values()
+
+
+def friedman(grid: Grid, level: str = "cell") -> tuple[float, float]:
+    """Friedman's chi squared and p: do the losses' ranks differ at all?
+
+    NaN for fewer than three losses or two rows, and where all losses tie in each row.
+
+    Source: Friedman, J. Am. Stat. Assoc. 32 (1937) 675-701.
+    """
+    values = at_level(grid, level).to_numpy()
+    if values.shape[1] < 3 or len(values) < 2 or not np.ptp(values, axis=1).any():
+        return np.nan, np.nan
+    found = stats.friedmanchisquare(*values.T)
+    return float(found.statistic), float(found.pvalue)
+
+
+def critical_difference(grid: Grid, level: str = "cell", alpha: float = 0.05) -> float:
+    """Difference of two mean ranks that Nemenyi's test calls significant.
+
+    Source: Demsar, J. Mach. Learn. Res. 7 (2006) 1-30, section 3.2.2.
+    """
+    count, rows = len(grid.losses), len(at_level(grid, level))
+    q = stats.studentized_range.ppf(1 - alpha, count, np.inf) / np.sqrt(2)
+    return float(q * np.sqrt(count * (count + 1) / (6 * rows)))
+
+
+def nemenyi(grid: Grid, level: str = "cell") -> pd.DataFrame:
+    """p of Nemenyi's test for every pair of losses."""
+    from scikit_posthocs import posthoc_nemenyi_friedman
+
+    values = at_level(grid, level)
+    found = posthoc_nemenyi_friedman(values.to_numpy())
+    found.index = found.columns = list(values.columns)
+    return found
+
+
+def summary_by_level(grid: Grid) -> pd.DataFrame:
+    """Friedman's test over cells, data sets and models, and what Wilcoxon can reach.
+
+    `least_p` is the smallest p that a Wilcoxon test on that many rows can have, and
+    `least_holm` the smallest after Holm's correction over all pairs: where it is above
+    0.05, no pair can be significant, whatever the data.
+    """
+    pairs = len(grid.losses) * (len(grid.losses) - 1) // 2
+    rows = []
+    for level in LEVELS:
+        count = len(at_level(grid, level))
+        chi, p = friedman(grid, level)
+        least = min(1.0, 2.0 ** (1 - count))
+        rows.append(
+            {
+                "level": level,
+                "rows": count,
+                "friedman_chi2": chi,
+                "friedman_p": p,
+                "least_p": least,
+                "least_holm": min(1.0, pairs * least),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def pairwise(grid: Grid, level: str = "cell") -> pd.DataFrame:
+    """Every pair of losses, by growing p: difference, effect size and two tests.
+
+    Returns:
+        first, second (the one with the lower mean), difference with low and high (95 %)
+        and p as the verdict takes them, p_holm over all pairs; wilcoxon and
+        wilcoxon_holm over the rows of the level; rank_biserial (share of the ranks of
+        differences that speak for the first less that against, -1 to 1), standardised
+        (mean over standard deviation of the differences).
+
+    Source: Wilcoxon, Biometrics Bulletin 1 (1945) 80-83; Holm, Scand. J. Stat. 6 (1979)
+    65-70; Kerby, Comprehensive Psychology 3 (2014) 11.IT.3.1 (rank-biserial).
+    """
+    from statsmodels.stats.multitest import multipletests
+
+    order = np.argsort(-grid.overall, kind="stable")
+    places = np.array(list(combinations(order, 2)))
+    found = contrast(grid, places[:, 0], places[:, 1])
+    low, high = found.interval()
+    values = at_level(grid, level).to_numpy()
+    tests = [_signed_rank(values[:, a] - values[:, b]) for a, b in places]
+    table = pd.DataFrame(
+        {
+            "first": [grid.losses[a] for a, _ in places],
+            "second": [grid.losses[b] for _, b in places],
+            "difference": found.mean,
+            "low": low,
+            "high": high,
+            "p": found.p,
+            "wilcoxon": [p for p, _, _ in tests],
+            "rank_biserial": [r for _, r, _ in tests],
+            "standardised": [d for _, _, d in tests],
+        }
+    )
+    for name, ours in (("p", "p_holm"), ("wilcoxon", "wilcoxon_holm")):
+        known = table[name].notna()
+        table[ours] = np.nan
+        if known.any():
+            table.loc[known, ours] = multipletests(
+                table.loc[known, name], method="holm"
+            )[1]
+    return table.sort_values("p", kind="stable", ignore_index=True)
+
+
+def _signed_rank(differences: np.ndarray) -> tuple[float, float, float]:
+    """Wilcoxon's p, rank-biserial correlation, mean over standard deviation."""
+    if len(differences) < 2 or not differences.any():
+        return np.nan, np.nan, np.nan
+    ranks = stats.rankdata(np.abs(differences))
+    ranks = np.where(differences == 0, 0, ranks)
+    biserial = float((np.sign(differences) * ranks).sum() / ranks.sum())
+    spread = differences.std(ddof=1)
+    standard = float(differences.mean() / spread) if spread else np.inf
+    return float(stats.wilcoxon(differences).pvalue), biserial, standard
+
+
+def mixed_model(grid: Grid) -> pd.DataFrame:
+    """Every loss against the leader by a mixed model on the cell means.
+
+    Data set, model, their pair, and a loss's own effects on each are random; the loss
+    is fixed. Fitted by restricted maximum likelihood (statsmodels).
+
+    Returns:
+        A row a loss but the leader: difference to it, error, low, high (95 %), p.
+
+    Raises:
+        ValueError: fewer than two data sets or models.
+    """
+    from statsmodels.regression.mixed_linear_model import MixedLM
+
+    if min(len(grid.datasets), len(grid.models)) < 2:
+        raise ValueError("the mixed model needs two data sets and two networks or more")
+    rows, fixed, leader = _long(grid)
+    parts = {
+        "dataset": "0 + C(dataset)",
+        "model": "0 + C(model)",
+        "pair": "0 + C(dataset):C(model)",
+        "loss_dataset": "0 + C(loss):C(dataset)",
+        "loss_model": "0 + C(loss):C(model)",
+    }
+    model = MixedLM.from_formula(
+        f"score ~ {fixed}",
+        rows,
+        groups=np.ones(len(rows)),
+        re_formula="0",
+        vc_formula=parts,
+    )
+    with warnings.catch_warnings():  # a variance of 0 is a finding, not a failure
+        warnings.simplefilter("ignore")
+        fit = model.fit(reml=True)
+    ends = fit.conf_int()
+    found = [
+        {
+            "loss": name.split("[T.")[1].rstrip("]"),
+            "difference": float(fit.params[name]),
+            "error": float(fit.bse[name]),
+            "low": float(ends.loc[name, 0]),
+            "high": float(ends.loc[name, 1]),
+            "p": float(fit.pvalues[name]),
+        }
+        for name in fit.params.index
+        if "[T." in name
+    ]
+    table = pd.DataFrame(found).set_index("loss")
+    table.attrs["leader"] = leader
+    return table.sort_values("difference", ascending=False)
+
+
+def _long(grid: Grid) -> tuple[pd.DataFrame, str, str]:
+    """A row a cell and loss, the formula of the fixed effect, and the leader."""
+    leader = grid.losses[int(grid.overall.argmax())]
+    index = pd.MultiIndex.from_product(
+        (grid.datasets, grid.models, grid.losses), names=("dataset", "model", "loss")
+    )
+    rows = pd.Series(grid.means.ravel(), index=index, name="score").reset_index()
+    return rows, f"C(loss, Treatment({leader!r}))", leader
+
+
+def bayesian(grid: Grid, margin: float, level: str = "dataset") -> pd.DataFrame:
+    """Bayesian signed-rank test of every loss against the leader.
+
+    Returns:
+        A row a loss: probabilities that the leader is better by more than the margin,
+        that the two are alike, that the other is better; they add up to 1.
+
+    Raises:
+        ImportError: baycomp is not installed.
+
+    Source: Benavoli et al., J. Mach. Learn. Res. 18 (2017) 1-36.
+    """
+    try:
+        import baycomp
+    except ImportError as error:
+        raise ImportError(
+            "the Bayesian test needs baycomp: pip install 'lesionkit[bayes]'"
+        ) from error
+    values = at_level(grid, level)
+    order = values.mean().sort_values(ascending=False, kind="stable").index
+    rows = {}
+    for other in order[1:]:
+        np.random.seed(0)  # noqa: NPY002 - baycomp draws from numpy's global state
+        first, second = values[order[0]].to_numpy(), values[other].to_numpy()
+        rows[other] = baycomp.SignedRankTest.probs(first, second, rope=margin)
+    columns = [f"{order[0]} better", "alike", "other better"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
