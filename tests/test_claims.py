@@ -1,0 +1,233 @@
+"""Claims have the verdict that a table was made to give them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lesionkit import claims, published
+from lesionkit.answers import CONTRADICTED, NOT_SUPPORTED, SUPPORTED, UNTESTABLE
+from lesionkit.catalogue import LOSSES, PAPER_A_LOSSES
+from lesionkit.claims import CLAIMS, COMPOUND, METRICS, ORDER, SINGLE
+
+NETWORKS = ("unet", "segnet", "enet")
+
+
+def made(
+    effects: dict[str, float],
+    *,
+    datasets: int = 5,
+    models: tuple[str, ...] = ("fcn", "unet", "caranet", "fatnet"),
+    repeats: int = 3,
+    spread: float = 0.002,
+    seed: int = 0,
+    **columns: float,
+) -> pd.DataFrame:
+    """Runs whose losses differ by these effects in all four metrics."""
+    random = np.random.default_rng(seed)
+    rows = []
+    for d in range(datasets):
+        for model in models:
+            for loss, effect in effects.items():
+                for r in range(repeats):
+                    noise = random.normal(0, spread, 4)
+                    scores = 0.7 + 0.02 * d + effect + noise
+                    rows.append((f"set{d}", model, loss, r, *scores))
+    names = ["dataset", "model", "loss", "repeat", *METRICS]
+    return pd.DataFrame(rows, columns=names).assign(**columns)
+
+
+def verdicts(table: pd.DataFrame, *names: str) -> list[str]:
+    """The verdicts of some claims."""
+    return claims.check(table, names)["verdict"].tolist()
+
+
+AS_CLAIMED = {loss: 0.1 - 0.01 * place for place, loss in enumerate(ORDER)}
+EQUAL = dict.fromkeys(PAPER_A_LOSSES, 0.0)
+REVERSED = {loss: -effect for loss, effect in AS_CLAIMED.items()}
+
+
+def test_every_claim_names_losses_of_ours_and_a_place():
+    for claim in CLAIMS.values():
+        named = [n for pair in claim.given.get("pairs", ()) for n in pair]
+        assert set(named) <= {*LOSSES, *NETWORKS}
+        assert claim.paper in ("A", "B")
+        assert claim.place
+    assert (len(COMPOUND), len(SINGLE), sorted(ORDER)) == (6, 4, sorted(PAPER_A_LOSSES))
+
+
+@pytest.mark.parametrize(
+    ("effects", "order", "last", "points"),
+    [
+        (AS_CLAIMED, SUPPORTED, SUPPORTED, SUPPORTED),
+        (EQUAL, NOT_SUPPORTED, NOT_SUPPORTED, NOT_SUPPORTED),
+        (REVERSED, CONTRADICTED, CONTRADICTED, CONTRADICTED),
+    ],
+    ids=["as claimed", "equal", "reversed"],
+)
+def test_an_order_is_supported_open_or_contradicted(effects, order, last, points):
+    names = ("A-order", "A-focal-last", "A-points-data-sets", "A-points-models")
+    assert verdicts(made(effects), *names) == [order, last, points, points]
+
+
+def test_one_reversed_pair_contradicts_an_order_of_ten():
+    effects = AS_CLAIMED | {"ioufocal": AS_CLAIMED["dicebce"] - 0.005}
+    answer = claims.check(made(effects), ("A-order",)).iloc[0]
+    assert answer["verdict"] == CONTRADICTED
+    assert "ioufocal less dicebce in dice: -0.00" in answer["evidence"]
+    assert "Kendall's tau 0.96" in answer["evidence"]
+
+
+def test_an_order_that_is_open_says_what_would_decide_it():
+    effects = AS_CLAIMED | {"ioufocal": AS_CLAIMED["dicebce"] + 0.0001}
+    answer = claims.check(made(effects, spread=0.01), ("A-order",)).iloc[0]
+    assert answer["verdict"] == NOT_SUPPORTED
+    assert answer["more"]
+
+
+def test_ranks_are_held_to_what_they_may_be():
+    ranks = AS_CLAIMED | {"ioufocal": 0.085}  # behind dicebce alone
+    assert verdicts(made(ranks), "A-ioufocal-ranks") == [CONTRADICTED]  # precision: 3
+    table = made(ranks, spread=0.0005)
+    ahead = table["loss"].isin(["dicebce", "ioudice"])
+    table.loc[ahead, "precision"] += 0.02
+    assert verdicts(table, "A-ioufocal-ranks") == [SUPPORTED]
+    assert verdicts(made(EQUAL), "A-ioufocal-ranks") == [NOT_SUPPORTED]
+
+
+def test_compound_losses_may_win_by_one_bad_single_loss_alone():
+    effects = EQUAL | {"focal": -0.05}
+    table = made(effects)
+    both = verdicts(table, "A-compound", "A-compound-without-focal")
+    assert both == [SUPPORTED, NOT_SUPPORTED]
+    worse = dict.fromkeys(COMPOUND, -0.05)
+    assert verdicts(made(EQUAL | worse), "A-compound") == [CONTRADICTED]
+
+
+def test_the_best_loss_differs_only_where_no_loss_may_be_best_in_all():
+    table = made(EQUAL)
+    name = "A-no-best-data-set"
+    assert verdicts(table, name) == [NOT_SUPPORTED]
+    table.loc[(table["dataset"] == "set0") & (table["loss"] == "iou"), "dice"] += 0.1
+    table.loc[(table["dataset"] == "set1") & (table["loss"] == "bce"), "dice"] += 0.1
+    assert verdicts(table, name) == [SUPPORTED]
+    assert verdicts(made(EQUAL | {"iou": 0.1}), name, "A-no-best") == [CONTRADICTED] * 2
+
+
+def test_the_public_rerun_has_the_verdicts_that_its_readme_tells():
+    answers = claims.check(published.public_rerun()).set_index("claim")
+    assert answers.loc["A-compound", "verdict"] == SUPPORTED
+    assert "+0.0061 " in answers.loc["A-compound", "evidence"]
+    assert answers.loc["A-compound-without-focal", "verdict"] == NOT_SUPPORTED
+    assert "-0.0002 " in answers.loc["A-compound-without-focal", "evidence"]
+    assert answers.loc["A-focal-last", "verdict"] == SUPPORTED
+    assert "9 of 36 points" in answers.loc["A-points-data-sets", "evidence"]
+    assert "dicebce leads with 15" in answers.loc["A-points-models", "evidence"]
+    untestable = answers["verdict"] == UNTESTABLE
+    assert list(answers.index[untestable & (answers["paper"] == "A")]) == [
+        "A-probability-alike",
+        "A-background",
+        "A-most-background",
+    ]
+
+
+def background_table(slope: float, spread: float = 0.001) -> pd.DataFrame:
+    """Runs whose raw-mean background goes with Dice by this slope."""
+    table = made(AS_CLAIMED)
+    random = np.random.default_rng(1)
+    raw = 0.5 + slope * (table["dice"] - 0.8) + random.normal(0, spread, len(table))
+    return table.assign(background=0.01, raw_mean_background=raw)
+
+
+def test_background_moves_with_or_against_the_losses():
+    name = "A-background"
+    assert verdicts(background_table(-2.0), name) == [SUPPORTED]
+    assert verdicts(background_table(2.0), name) == [CONTRADICTED]
+    assert verdicts(background_table(0.0), name) == [NOT_SUPPORTED]
+
+
+def test_the_most_background_is_that_of_the_last_two():
+    table = background_table(0.0)
+    assert verdicts(table, "A-most-background") == [NOT_SUPPORTED]
+    table.loc[table["loss"].isin(["focal", "dicefocal"]), "raw_mean_background"] += 0.2
+    assert verdicts(table, "A-most-background") == [SUPPORTED]
+
+
+def test_alike_means_within_the_margin_and_not_merely_not_different():
+    name = "A-probability-alike"
+    table = made(EQUAL, background=0.01)
+    assert verdicts(table, name) == [SUPPORTED]
+    assert verdicts(made(EQUAL, spread=0.2, background=0.01), name) == [NOT_SUPPORTED]
+    apart = made(EQUAL | {"focal": -0.1}, background=0.01)
+    assert verdicts(apart, name) == [CONTRADICTED]
+
+
+def paper_b(effects: dict[str, float], **columns: float) -> pd.DataFrame:
+    """Runs of paper B's grid on one data set."""
+    return made(effects, datasets=1, models=NETWORKS, repeats=5, **columns)
+
+
+CLAIMED_B = {"custom": 0.06, "focal": 0.03, "balanced_bce": 0.0}
+
+
+def test_paper_bs_order_is_asked_of_each_network():
+    names = [f"B-order-{model}" for model in NETWORKS]
+    assert verdicts(paper_b(CLAIMED_B), *names) == [SUPPORTED] * 3
+    table = paper_b(CLAIMED_B)
+    swapped = (table["model"] == "enet") & (table["loss"] == "custom")
+    table.loc[swapped, "dice"] -= 0.2
+    assert verdicts(table, *names) == [SUPPORTED, SUPPORTED, CONTRADICTED]
+
+
+def test_unet_is_first_among_the_networks():
+    table = paper_b(CLAIMED_B)
+    assert verdicts(table, "B-unet-first") == [NOT_SUPPORTED]
+    table.loc[table["model"] == "unet", "dice"] += 0.1
+    assert verdicts(table, "B-unet-first") == [SUPPORTED]
+
+
+def test_lesions_at_the_wall_and_inside_are_asked_apart():
+    table = paper_b(CLAIMED_B)
+    table["attached_dice"] = table["dice"]
+    table["inside_dice"] = 0.9 + np.random.default_rng(0).normal(0, 0.001, len(table))
+    assert verdicts(table, "B-attached", "B-inside") == [SUPPORTED, SUPPORTED]
+    table["inside_dice"] = table["dice"]
+    assert verdicts(table, "B-inside") == [CONTRADICTED]
+
+
+def test_alpha_trades_precision_for_recall_on_both_sides():
+    table = paper_b(CLAIMED_B)
+    table["alpha"] = np.where(table["model"] == "unet", 0.25, 0.75)
+    side = np.where(table["alpha"] < 0.5, 1, -1)
+    table["precision"] = table["recall"] + 0.1 * side
+    assert verdicts(table, "B-alpha") == [SUPPORTED]
+    table["precision"] = table["recall"] - 0.1 * side
+    assert verdicts(table, "B-alpha") == [CONTRADICTED]
+    assert verdicts(table[table["alpha"] < 0.5], "B-alpha") == [UNTESTABLE]
+
+
+def test_one_run_a_cell_on_one_data_set_tests_nothing():
+    table = made(AS_CLAIMED, datasets=1, models=("unet",), repeats=1)
+    assert set(claims.check(table)["verdict"]) == {UNTESTABLE}
+
+
+def test_the_printed_table_of_paper_b_tests_none_of_its_claims():
+    table = published.paper_b_table1().rename(columns={"f1": "dice"})
+    answers = claims.check(table.assign(dataset="lung"))
+    of_b = answers[answers["paper"] == "B"]
+    assert set(of_b["verdict"]) == {UNTESTABLE}
+
+
+def test_a_loss_that_was_not_run_is_named():
+    table = made({k: v for k, v in AS_CLAIMED.items() if k != "focal"})
+    answer = claims.check(table, ("A-focal-last",)).iloc[0]
+    assert answer["verdict"] == UNTESTABLE
+    assert answer["evidence"] == "no run of focal"
+    assert answer["more"] == "runs of them"
+
+
+def test_the_sentence_counts_the_verdicts():
+    answers = pd.DataFrame({"verdict": [SUPPORTED, UNTESTABLE, UNTESTABLE]})
+    says = "3 claims: 1 supported, 2 untestable with these runs."
+    assert claims.sentence(answers) == says
