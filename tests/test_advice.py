@@ -1,0 +1,110 @@
+"""Advice from a pilot and from the public re-run."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from test_inference import made_grid, noise
+
+from lesionkit import advice, published
+from lesionkit.inference.grids import Grid
+
+
+def named(grid: Grid, *losses: str) -> Grid:
+    """The grid with its losses under these names."""
+    return Grid(**{**grid.__dict__, "losses": losses})
+
+
+def test_a_clear_winner_of_a_pilot_is_taken():
+    runs = noise(5, 3, 2, 3)
+    runs[:, :, 1] += 0.1
+    found = advice.from_pilot(named(made_grid(runs), "bce", "ioufocal"))
+    assert found.sentence.startswith("Take ioufocal. ioufocal is supported")
+
+
+def test_losses_that_cannot_be_told_apart_are_any_of_these():
+    grid = named(made_grid(noise(5, 3, 3, 3)), "dicebce", "ioufocal", "bce")
+    found = advice.from_pilot(grid)
+    assert found.sentence.startswith("Any of these 3: ")
+    assert "bce is the one with the least to tune" in found.sentence
+    assert found.table["parts"].to_dict() == {"dicebce": 2, "ioufocal": 2, "bce": 1}
+
+
+def test_a_pilot_of_single_runs_gets_no_advice_but_what_it_needs():
+    found = advice.from_pilot(named(made_grid(noise(1, 1, 2, 1)), "bce", "iou"))
+    assert found.sentence.startswith("Nothing can be said")
+    assert "at least two repeats in every cell" in found.sentence
+
+
+def planted(monkeypatch, **effects: float) -> None:
+    """Let the re-run have almost no noise, and these effects on top of 0.8 Dice."""
+    table = published.public_rerun()
+    random = np.random.default_rng(0)
+    dice = 0.8 + random.normal(0, 0.0005, len(table))
+    loss, here = table["loss"], table["dataset"] == "kvasir"
+    dice += np.where(loss == "iou", effects.get("general", 0.0), 0)
+    dice += np.where((loss == "bce") & here, effects.get("on_kvasir", 0.0), 0)
+    dice += np.where(
+        (loss == "dice") & (table["model"] == "unet"), effects.get("with_unet", 0.0), 0
+    )
+    monkeypatch.setattr(published, "public_rerun", lambda: table.assign(dice=dice))
+
+
+def test_an_effect_is_expected_where_it_was_seen_and_nowhere_else(monkeypatch):
+    planted(monkeypatch, general=0.02, on_kvasir=0.06, with_unet=0.04)
+    found = {
+        place: advice.from_published(*place).table["expected"]
+        for place in (("kvasir", "unet"), ("kvasir", "fcn"), ("wound", "fcn"))
+    }
+    mean = {place: table.mean() for place, table in found.items()}
+    assert all(abs(value) < 1e-9 for value in mean.values())  # of all losses, none
+
+    def less_focal(place, loss):
+        return found[place][loss] - found[place]["focal"]
+
+    for place in found:
+        assert less_focal(place, "iou") == pytest.approx(0.02, abs=0.004)
+    assert less_focal(("kvasir", "unet"), "bce") == pytest.approx(0.06, abs=0.006)
+    assert less_focal(("wound", "fcn"), "bce") == pytest.approx(0, abs=0.006)
+    assert less_focal(("kvasir", "unet"), "dice") == pytest.approx(0.04, abs=0.006)
+    assert less_focal(("kvasir", "fcn"), "dice") == pytest.approx(0, abs=0.006)
+
+
+def test_a_loss_that_is_bad_everywhere_is_expected_last_everywhere():
+    for place in (("any",), ("kvasir",), ("kvasir", "unet")):
+        assert advice.from_published(*place).table["expected"].idxmin() == "focal"
+
+
+def test_knowing_the_place_makes_the_advice_surer():
+    def width(*place):
+        table = advice.from_published(*place).table
+        return (table["high"] - table["low"]).iloc[0]
+
+    assert width("any") > width("kvasir") > width("kvasir", "unet")
+
+
+def test_probabilities_to_be_best_add_up_and_exclude_focal():
+    found = advice.from_published("wound")
+    assert found.table["best"].sum() == pytest.approx(1)
+    assert found.table.loc["focal", "best"] == 0
+    assert "Hardly ever the best: " in found.sentence
+    assert "focal." in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        (("kvazir",), "unknown data set 'kvazir'. Did you mean 'kvasir'"),
+        (("kvasir", "ducknet"), "unknown model of the re-run 'ducknet'"),
+    ],
+)
+def test_a_place_that_the_rerun_does_not_have_is_refused(place, says):
+    with pytest.raises(ValueError, match=says):
+        advice.from_published(*place)
+
+
+def test_the_best_prediction_is_the_mean_where_cells_say_nothing(monkeypatch):
+    flat = published.public_rerun().assign(dice=0.8)
+    monkeypatch.setattr(published, "public_rerun", lambda: flat)
+    table = advice.from_published("kvasir").table
+    assert table["expected"].abs().max() == pytest.approx(0, abs=1e-12)
