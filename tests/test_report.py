@@ -1,0 +1,127 @@
+"""The report page and the reproduction report hold what they promise."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from test_claims import AS_CLAIMED, made
+
+from lesionkit import published, report
+
+
+class Page(HTMLParser):
+    """Addresses, scripts and text of a page."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.addresses: list[str] = []
+        self.tags: list[str] = []
+        self.words = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.addresses += [v for name, v in attrs if name in ("src", "href", "action")]
+
+    def handle_data(self, data):
+        self.words += data
+
+
+@pytest.fixture(scope="module")
+def made_report():
+    """A report of made runs with background shares, and its page."""
+    table = made(AS_CLAIMED, background=0.01, raw_mean_background=0.3)
+    return report.make(table, "runs <b>&", title="A & <i>B</i>")
+
+
+@pytest.fixture(scope="module")
+def page(made_report, tmp_path_factory):
+    """The page as text."""
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    return report.write_page(made_report, path).read_text()
+
+
+def test_the_page_asks_no_network_for_anything(page):
+    addresses = Page(page).addresses
+    assert len(addresses) > 8
+    assert [a for a in addresses if not a.startswith("data:")] == []
+    assert "url(" not in page
+    assert "@import" not in page
+
+
+def test_names_of_the_user_are_text_and_never_markup(page):
+    assert "<i>B</i>" not in page
+    assert "runs <b>" not in page
+    assert "A & <i>B</i>" in Page(page).words
+    assert "lesionkit report runs <b>& -o report.html" in Page(page).words
+
+
+def test_the_page_begins_with_the_verdict_and_has_every_part(made_report, page):
+    words = Page(page).words
+    assert words.index(made_report.standing.verdict.sentence) < words.index(
+        "The losses"
+    )
+    for part in ("Methods", "Limits", "Tests", "The papers' claims", "make this page"):
+        assert part in words
+    for name in ("2A", "2B", "2C", "Critical", "Probability", "left out", "Background"):
+        assert re.search(name, words)
+    assert Page(page).tags.count("figure") == 9
+
+
+def test_every_loss_and_claim_has_its_row(made_report, page):
+    assert page.count('<td data-value="compound">') == 6
+    assert page.count('class="text v-') == len(made_report.answers)
+    for verdict in set(made_report.answers["verdict"]):
+        assert f">{verdict}<" in page
+
+
+def test_ours_stands_beside_the_public_rerun_where_losses_are_the_same(made_report):
+    assert made_report.beside_published
+    assert not report.make(published.public_rerun(), published.NAME).beside_published
+
+
+def test_a_small_table_of_other_losses_has_a_page_too(tmp_path):
+    table = made({"mine": 0.1, "theirs": 0.0}, datasets=1, models=("net",))
+    found = report.make(table, "small.csv")
+    text = report.write_page(found, tmp_path / "page.html").read_text()
+    assert "mine is supported as the best of 2 losses for set0 with net" in text
+
+
+def test_the_reproduction_report_has_the_headings_of_the_challenge(
+    made_report, tmp_path
+):
+    path = tmp_path / "reproduction.md"
+    text = report.write_reproduction(made_report, path).read_text()
+    headings = re.findall(r"^## (.*)$", text, re.M)
+    assert headings == [
+        "Reproducibility summary",
+        "Scope of reproducibility",
+        "Methodology",
+        "Results",
+        "What the papers' own numbers say",
+        "What was easy",
+        "What was difficult",
+        "Deviations",
+    ]
+    for claim in made_report.answers["claim"]:
+        assert f"| {claim} | " in text
+    assert "76.49" in text  # what the audit found
+    assert "{{" not in text
+
+
+def test_deviations_of_the_records_are_told_once(data_home):
+    from made_records import made_record
+
+    from lesionkit.config import RunConfig
+    from lesionkit.tables import load_table
+
+    for loss in ("custom", "focal"):
+        config = RunConfig(
+            protocol="paper_b", dataset="ct_phantom", model="unet", loss=loss, size=32
+        )
+        made_record(config)
+    found = report._deviations(load_table(data_home / "runs"))
+    assert "U-Net with same padding instead of cropped skips" in found
+    assert len(found) == len(set(found)) == 5
