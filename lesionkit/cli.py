@@ -9,18 +9,15 @@ from typing import Any
 import click
 
 from lesionkit import catalogue, lookup
-from lesionkit.cli_pages import thresholds
-from lesionkit.console import arguments, fail, not_yet, pair, show, typed
+from lesionkit.cli_advice import advise, plan
+from lesionkit.cli_pages import report, thresholds
+from lesionkit.cli_tables import audit, claims, rank
+from lesionkit.console import arguments, fail, not_yet, show, typed
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="For a program to read.")
 NOT_YET = {
     "fetch": "download a data set from its publisher",
     "inspect": "the data report: defects, duplicates, leakage",
-    "claims": "each claim of the papers with its verdict",
-    "audit": "the printed tables checked against themselves",
-    "report": "one self-contained page",
-    "plan": "how many runs are needed",
-    "advise": "which loss to take",
     "doctor": "what is wrong here",
     "notebooks": "copy the notebooks",
 }
@@ -233,48 +230,8 @@ def status(file: Path | None, as_json: bool) -> None:
         )
 
 
-@cli.command()
-@click.argument("source", type=Path)
-@click.option("--metric", default="dice", show_default=True)
-@click.option("--map", "columns", multiple=True, metavar="COL=NAME", help="For a CSV.")
-@click.option("--only", multiple=True, metavar="NAME=VALUE", help="Keep these rows.")
-@click.option("--mix", is_flag=True, help="Rank runs of different settings together.")
-@AS_JSON
-def rank(
-    source: Path,
-    metric: str,
-    columns: tuple[str, ...],
-    only: tuple[str, ...],
-    mix: bool,
-    as_json: bool,
-) -> None:
-    """Mean scores, mean ranks and podium points of a CSV or a folder of records."""
-    from lesionkit import ranking
-    from lesionkit.tables import load_table, select
-
-    with arguments():
-        table = load_table(source, columns=dict(pair(text) for text in columns))
-        table = select(table, " ".join(only))
-        if not mix:
-            ranking.check_comparable(table)
-    ranks = ranking.mean_ranks(table, metric)
-    points = ranking.podium(table, "dataset", metric)
-    mean = ranking.means(table, "dataset", metric).mean()
-    rows = [
-        {
-            "loss": loss,
-            f"mean_{metric}": round(float(mean[loss]), 4),
-            "mean_rank": round(float(ranks.get(loss, float("nan"))), 2),
-            "points": float(points.loc["points", loss]),
-        }
-        for loss in points.columns
-    ]
-    if not as_json:
-        click.echo(ranking.podium_sentence(points))
-    show(rows, as_json)
-
-
-cli.add_command(thresholds)
+for _command in (rank, claims, audit, report, plan, advise, thresholds):
+    cli.add_command(_command)
 for _name, _says in NOT_YET.items():
     cli.add_command(not_yet(_name, _says))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from lesionkit.cli_tables import MARGIN, METRIC, opened, table_options
 from lesionkit.console import arguments
 
 
@@ -75,3 +76,38 @@ def _write(shelf, image: str | None, html: Path | None, bundle: Path | None) -> 
         click.echo(write_page(found, html, [image] if image else None).absolute())
     if bundle:
         click.echo(found.save(bundle).absolute())
+
+
+@click.command()
+@click.argument("source", type=Path)
+@click.option("-o", "--output", type=Path, help="The page [default: report.html].")
+@click.option("--reproduction", type=Path, help="A reproduction report, as Markdown.")
+@click.option("--title", default="", help="Of the page.")
+@METRIC
+@MARGIN
+@table_options
+def report(
+    source: Path,
+    output: Path | None,
+    reproduction: Path | None,
+    title: str,
+    metric: str,
+    margin: float,
+    columns: tuple[str, ...],
+    percent: bool,
+    only: tuple[str, ...],
+    mix: bool,
+) -> None:
+    """One self-contained page: verdict, figures, tests, claims, methods and limits."""
+    from lesionkit import report as pages
+    from lesionkit.tables import with_background
+
+    table = with_background(opened(source, columns, percent, only, mix))
+    with arguments():
+        made = pages.make(table, str(source), metric=metric, margin=margin, title=title)
+    click.echo(made.standing.verdict.sentence)
+    if reproduction:
+        click.echo(pages.write_reproduction(made, reproduction).absolute())
+    if output or not reproduction:
+        page = output or Path("report.html")
+        click.echo(pages.write_page(made, page).absolute())

@@ -60,6 +60,23 @@ def _cell(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and value > 9999 else str(value)
 
 
+def numbers(table: Any, *, index: bool = True) -> list[dict]:
+    """Rows of a data frame for `show`, numbers short and what is unknown as "-"."""
+    rows = (table.reset_index() if index else table).to_dict("records")
+    return [{name: _short(value) for name, value in row.items()} for row in rows]
+
+
+def _short(value: Any) -> Any:
+    """A number with four digits behind the point, or in powers of ten if tiny."""
+    if isinstance(value, float):
+        if value != value:
+            return None
+        if value and abs(value) < 0.0001:
+            return f"{value:.1e}"
+        return f"{value:.4f}".rstrip("0").rstrip(".")
+    return value
+
+
 def pair(text: str) -> tuple[str, str]:
     """NAME=VALUE as a pair."""
     name, equals, value = text.partition("=")

@@ -1,0 +1,97 @@
+"""The commands that say what to do: plan, advise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lesionkit.cli_tables import AS_JSON, MARGIN, METRIC, opened, table_options
+from lesionkit.console import arguments, numbers, show
+
+
+@click.command()
+@click.argument("source", type=Path)
+@METRIC
+@click.option(
+    "--difference",
+    required=True,
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="What two losses should be told apart by.",
+)
+@click.option(
+    "--power",
+    default=0.8,
+    show_default=True,
+    type=click.FloatRange(0.05, 0.999),
+    help="Probability to show it.",
+)
+@table_options
+@AS_JSON
+def plan(
+    source: Path,
+    metric: str,
+    difference: float,
+    power: float,
+    columns: tuple[str, ...],
+    percent: bool,
+    only: tuple[str, ...],
+    mix: bool,
+    as_json: bool,
+) -> None:
+    """How many runs it takes to tell two losses apart, from a pilot's spread."""
+    from lesionkit.inference import planning
+    from lesionkit.inference.grids import full_grid
+
+    table = opened(source, columns, percent, only, mix)
+    with arguments():
+        grid = full_grid(table, metric)
+        found = planning.plan(grid, difference, power=power)
+    if as_json:
+        show(found.to_dict("records"), True)
+        return
+    click.echo(f"To tell {difference:g} apart: {planning.more_data(grid, difference)}.")
+    show(numbers(found, index=False), False)
+
+
+@click.command()
+@click.argument("source", type=Path, required=False)
+@click.option("--like", help="A data set of the public re-run, or any.")
+@click.option("--model", help="With --like: a network of the public re-run.")
+@METRIC
+@MARGIN
+@table_options
+@AS_JSON
+def advise(
+    source: Path | None,
+    like: str | None,
+    model: str | None,
+    metric: str,
+    margin: float,
+    columns: tuple[str, ...],
+    percent: bool,
+    only: tuple[str, ...],
+    mix: bool,
+    as_json: bool,
+) -> None:
+    """Which loss to take: by your own pilot runs, or by what is published."""
+    from lesionkit import advice
+    from lesionkit.inference.grids import full_grid
+
+    if (source is None) == (like is None):
+        raise click.UsageError(
+            "give a table or folder of your own runs, or --like with a data set"
+        )
+    if source is not None:
+        table = opened(source, columns, percent, only, mix)
+    with arguments():
+        if source is not None:
+            found = advice.from_pilot(full_grid(table, metric), margin=margin)
+        else:
+            found = advice.from_published(like, model, metric=metric, margin=margin)
+    if as_json:
+        rows = found.table.reset_index().to_dict("records")
+        show([{"sentence": found.sentence, "losses": rows}], True, upright=True)
+        return
+    click.echo(found.sentence)
+    show(numbers(found.table), False)

@@ -1,0 +1,213 @@
+"""The commands that judge a table: rank, claims, audit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lesionkit.console import arguments, numbers, pair, show
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="For a program to read.")
+METRIC = click.option("--metric", default="dice", show_default=True)
+MARGIN = click.option(
+    "--margin",
+    default=0.01,
+    show_default=True,
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Differences below this are alike in practice.",
+)
+
+
+def table_options(command: Any) -> Any:
+    """How a table is read and which of its rows count."""
+    for option in (
+        click.option("--mix", is_flag=True, help="Take different settings together."),
+        click.option("--only", multiple=True, metavar="NAME=VALUE", help="Keep these."),
+        click.option("--percent", is_flag=True, help="The CSV's scores are 0 to 100."),
+        click.option(
+            "--map", "columns", multiple=True, metavar="COL=NAME", help="CSV."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def opened(
+    source: Path,
+    columns: tuple[str, ...],
+    percent: bool,
+    only: tuple[str, ...],
+    mix: bool,
+) -> pd.DataFrame:
+    """The table of a CSV, of a folder of records, or the public re-run's cells."""
+    from lesionkit import published, ranking
+    from lesionkit.tables import load_table, select
+
+    with arguments():
+        if str(source) == published.NAME and not source.exists():
+            table = published.public_rerun()
+        else:
+            names = dict(pair(text) for text in columns)
+            table = load_table(source, columns=names, percent=percent)
+        table = select(table, " ".join(only))
+        if not mix:
+            ranking.check_comparable(table)
+    return table
+
+
+def say(remarks: tuple[str, ...] | list[str], source: object) -> None:
+    """What is unusual in a table, on stderr, each once."""
+    for remark in dict.fromkeys(remarks):
+        click.echo(f"{source}: {remark}", err=True)
+
+
+@click.command()
+@click.argument("source", type=Path)
+@METRIC
+@MARGIN
+@table_options
+@click.option("--pairs", is_flag=True, help="Every pair: effect sizes, Wilcoxon, Holm.")
+@click.option("--leave-out", is_flag=True, help="Without each set, model and loss.")
+@click.option("--variance", is_flag=True, help="Where the variation comes from.")
+@click.option("--mixed", is_flag=True, help="A mixed model (half a minute).")
+@click.option("--bayes", is_flag=True, help="Bayesian signed ranks (lesionkit[bayes]).")
+@AS_JSON
+def rank(
+    source: Path,
+    metric: str,
+    margin: float,
+    columns: tuple[str, ...],
+    percent: bool,
+    only: tuple[str, ...],
+    mix: bool,
+    as_json: bool,
+    **more: bool,
+) -> None:
+    """What a table says of its losses, and what of it is beyond chance.
+
+    SOURCE is a CSV, a folder of run records, or public-rerun, the cells that come with
+    the kit.
+    """
+    from lesionkit import standing
+
+    table = opened(source, columns, percent, only, mix)
+    with arguments():
+        found = standing.rank(table, metric, margin=margin)
+    say(found.remarks, source)
+    extra = _more(found.grid, margin, more)
+    if as_json:
+        show([_as_json(found, extra)], True, upright=True)
+        return
+    click.echo(found.verdict.sentence)
+    click.echo(found.podium)
+    click.echo()
+    show(numbers(found.losses), False)
+    click.echo()
+    show(numbers(found.levels, index=False), False)
+    from lesionkit.inference.rank_tests import DEPENDENCE
+
+    click.echo(DEPENDENCE)
+    click.echo(
+        f"rank_low, rank_high and first: {found.resampled.what} drawn again "
+        f"{standing.resampling.DRAWS} times."
+    )
+    for name, frame in extra.items():
+        click.echo(f"\n{name}")
+        show(numbers(frame), False)
+
+
+def _more(grid: Any, margin: float, wanted: dict[str, bool]) -> dict[str, pd.DataFrame]:
+    """The tables that were asked for besides."""
+    from lesionkit.inference import rank_tests, resampling, variance
+
+    makers = {
+        "pairs": lambda: rank_tests.pairwise(grid).set_index("first"),
+        "leave_out": lambda: resampling.leave_one_out(grid),
+        "variance": lambda: variance.shares(grid),
+        "mixed": lambda: rank_tests.mixed_model(grid),
+        "bayes": lambda: rank_tests.bayesian(grid, margin),
+    }
+    with arguments():
+        return {name: make() for name, make in makers.items() if wanted[name]}
+
+
+def _as_json(found: Any, extra: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    """A standing as plain values."""
+    verdict = found.verdict
+    named = "leader runner_up supported candidates ruled_out detectable scope sentence"
+    facts: dict[str, Any] = {
+        "verdict": {name: getattr(verdict, name) for name in named.split()},
+        "podium": found.podium,
+        "losses": found.losses.reset_index().to_dict("records"),
+        "levels": found.levels.to_dict("records"),
+        "resampled": found.resampled.what,
+        "remarks": list(found.remarks),
+    }
+    return facts | {
+        name: frame.reset_index().to_dict("records") for name, frame in extra.items()
+    }
+
+
+@click.command()
+@click.argument("source", type=Path)
+@table_options
+@click.option("--paper", type=click.Choice(["A", "B"]), help="Only this paper's.")
+@AS_JSON
+def claims(
+    source: Path,
+    columns: tuple[str, ...],
+    percent: bool,
+    only: tuple[str, ...],
+    mix: bool,
+    paper: str | None,
+    as_json: bool,
+) -> None:
+    """Each claim of the two papers, and what a table says of it."""
+    from lesionkit import claims as asked
+    from lesionkit.tables import remarks, with_background
+
+    table = with_background(opened(source, columns, percent, only, mix))
+    say(remarks(table), source)
+    names = tuple(n for n, c in asked.CLAIMS.items() if paper in (None, c.paper))
+    answers = asked.check(table, names)
+    if as_json:
+        show(answers.to_dict("records"), True)
+        return
+    click.echo(asked.sentence(answers))
+    for row in answers.itertuples():
+        click.echo(f"\n{row.claim}: {row.verdict}\n  {row.says} ({row.place})")
+        click.echo(f"  {row.evidence}")
+        if row.more:
+            click.echo(f"  to decide it: {row.more}")
+
+
+@click.command()
+@click.argument("file", type=Path, required=False)
+@click.option(
+    "--aggregation",
+    type=click.Choice(["pooled", "image"]),
+    help="How the table's scores were averaged, where that is known.",
+)
+@AS_JSON
+def audit(file: Path | None, aggregation: str | None, as_json: bool) -> None:
+    """The arithmetic of a printed table: a CSV of yours, or both papers' own."""
+    from dataclasses import asdict
+
+    from lesionkit import audit as checked
+
+    with arguments():
+        if file is None:
+            found = checked.audit_published()
+        else:
+            found = checked.audit_table(file, aggregation=aggregation)
+    if as_json:
+        show([asdict(finding) for finding in found], True)
+        return
+    click.echo(checked.summary(found))
+    for finding in found:
+        click.echo(f"{finding.severity}: {finding.where}: {finding.says}")
