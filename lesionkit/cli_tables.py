@@ -45,15 +45,12 @@ def opened(
     mix: bool,
 ) -> pd.DataFrame:
     """The table of a CSV, of a folder of records, or the public re-run's cells."""
-    from lesionkit import published, ranking
+    from lesionkit import ranking
     from lesionkit.tables import load_table, select
 
     with arguments():
-        if str(source) == published.NAME and not source.exists():
-            table = published.public_rerun()
-        else:
-            names = dict(pair(text) for text in columns)
-            table = load_table(source, columns=names, percent=percent)
+        names = dict(pair(text) for text in columns)
+        table = load_table(source, columns=names, percent=percent)
         table = select(table, " ".join(only))
         if not mix:
             ranking.check_comparable(table)

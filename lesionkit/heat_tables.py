@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
@@ -23,6 +24,13 @@ from lesionkit.figures import GROUP_COLOURS
 WHITE_TO_BLUE = LinearSegmentedColormap.from_list(
     "white to blue", ["white", GROUP_COLOURS["region"]]
 )
+
+
+def blank(size: tuple[float, float]) -> Figure:
+    """An empty figure of that size in inches: notebooks show it, pyplot keeps none."""
+    figure = plt.figure(figsize=size, layout="constrained")
+    plt.close(figure)
+    return figure
 
 
 def heat(
@@ -55,7 +63,7 @@ def heat(
     # one far-off loss must not make the others look alike
     lowest = min(np.nanquantile(np.concatenate(gaps), 0.05), -1e-9)
     width = 1.9 + 0.62 * len(losses) * len(tables)
-    figure = Figure((width, 0.31 * len(points) + 1.5), layout="constrained")
+    figure = blank((width, 0.31 * len(points) + 1.5))
     axes = figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
     for axis, (name, (table, total)) in zip(axes, tables.items(), strict=True):
         image = _podium(axis, table, total, lowest)
@@ -101,9 +109,7 @@ def rank_probabilities(shares: pd.DataFrame) -> Figure:
             raise ValueError(f"shares of {loss!r} must sum to 1, got {total:g}")
     mean = (shares * np.arange(1, shares.shape[1] + 1)).sum(axis=1).sort_values()
     shares = shares.loc[mean.index]
-    figure = Figure(
-        (0.6 * shares.shape[1] + 2.4, 0.36 * len(shares) + 1.1), layout="constrained"
-    )
+    figure = blank((0.6 * shares.shape[1] + 2.4, 0.36 * len(shares) + 1.1))
     axis = figure.subplots()
     texts = shares.map(_percent)
     _heat_table(axis, shares, texts, PowerNorm(0.5, 0, 1), WHITE_TO_BLUE)
@@ -134,9 +140,7 @@ def leave_one_out(ranks: pd.DataFrame) -> Figure:
             itself is left out.
     """
     ranks = ranks.sort_values("all", axis=1)
-    figure = Figure(
-        (0.66 * ranks.shape[1] + 2.8, 0.25 * len(ranks) + 1.3), layout="constrained"
-    )
+    figure = blank((0.66 * ranks.shape[1] + 2.8, 0.25 * len(ranks) + 1.3))
     axis = figure.subplots()
     texts = ranks.map(lambda rank: "–" if pd.isna(rank) else f"{rank:g}")
     image = _heat_table(

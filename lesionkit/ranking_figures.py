@@ -18,6 +18,7 @@ from lesionkit import ranking
 from lesionkit.catalogue import LOSSES
 from lesionkit.figures import GROUP_COLOURS
 from lesionkit.files import write_bytes
+from lesionkit.heat_tables import blank
 from lesionkit.heat_tables import heat as heat
 from lesionkit.heat_tables import leave_one_out as leave_one_out
 from lesionkit.heat_tables import rank_probabilities as rank_probabilities
@@ -65,9 +66,7 @@ def means_by_loss(
     """
     means = means.sort_values(means.index[0], axis=1, ascending=False)
     losses, places = means.columns, np.arange(len(means.columns))
-    figure = Figure(
-        (1.3 + 2.3 * len(means), 0.34 * len(losses) + 1.5), layout="constrained"
-    )
+    figure = blank((1.3 + 2.3 * len(means), 0.34 * len(losses) + 1.5))
     axes = figure.subplots(1, len(means), sharey=True, squeeze=False)[0]
     others = {}
     for axis, metric in zip(axes, means.index, strict=True):
@@ -120,7 +119,7 @@ def critical_difference(
     groups = joined(ranks, difference)
     half, depth = ceil(len(ranks) / 2), 0.9 + 0.4 * len(groups)
     left, right = _rank_limits(ranks, difference)
-    figure = Figure((8.2, 0.28 * (half + depth) + 1.5), layout="constrained")
+    figure = blank((8.2, 0.28 * (half + depth) + 1.5))
     axis = figure.subplots()
     _rank_axis(axis, (left, right), len(ranks), difference)
     for level, group in enumerate(groups, 1):
@@ -176,7 +175,7 @@ def differences(table: pd.DataFrame, *, margin: float | None = None) -> Figure:
         margin: differences up to this are practically nothing; shown as a band.
     """
     table = table.sort_values("behind")
-    figure = Figure((6.8, 0.34 * len(table) + 1.6), layout="constrained")
+    figure = blank((6.8, 0.34 * len(table) + 1.6))
     axis = figure.subplots()
     axis.axvline(0, color="black", lw=1)
     axis.hlines(range(len(table)), table["low"], table["high"], color="black", lw=1.4)
@@ -212,7 +211,7 @@ def scatter(table: pd.DataFrame, metric: str = "dice") -> Figure:
     means, noise = wide.mean().sort_values(ascending=False), cells.dropna(subset="std")
     if wide.empty or noise.empty:
         raise ValueError("table must have cells of every loss with repeats, got none")
-    figure = Figure((7.2, 0.4 * len(means) + 1.7), layout="constrained")
+    figure = blank((7.2, 0.4 * len(means) + 1.7))
     axis = figure.subplots()
     random = np.random.default_rng(0)
     right = {"transform": axis.get_yaxis_transform(), "va": "center", "fontsize": 8}
@@ -245,7 +244,7 @@ def background(table: pd.DataFrame) -> Figure:
     Source: paper A, Fig. 3 and its text.
     """
     height = 0.22 * len(table) + 2.6
-    figure = Figure((9.6, height), layout="constrained")
+    figure = blank((9.6, height))
     rules = {"background": "probability 0.5", "raw_mean_background": "raw mean"}
     axes = figure.subplots(1, len(rules))
     for axis, (column, rule) in zip(axes, rules.items(), strict=True):

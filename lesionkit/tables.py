@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lesionkit import lookup
+from lesionkit import lookup, published
 from lesionkit.foreign_tables import KEYS, METRICS, is_cells, read_foreign
 from lesionkit.runs import RunRecord, find_records
 
@@ -46,7 +46,8 @@ def load_table(
     """One row a run: dataset, model, loss, repeat, dice, iou, precision, recall.
 
     Args:
-        source: a folder of run records (searched to any depth) or a CSV file.
+        source: a folder of run records (searched to any depth), a CSV file, or
+            "public-rerun": the cells that come with the kit.
         columns: for a CSV, its column names to ours, where they are not recognised.
         percent: for a CSV, its scores are 0 to 100.
 
@@ -63,7 +64,9 @@ def load_table(
         ValueError: a CSV that cannot be used; the text names the lines.
     """
     path = Path(source)
-    if path.is_dir():
+    if str(source) == published.NAME and not path.exists():
+        table, said = published.public_rerun(), []
+    elif path.is_dir():
         table, said = _from_records(path), []
     elif path.is_file():
         table, said = read_foreign(path, columns or {}, percent=percent)

@@ -29,7 +29,7 @@ pixels losses loss_study loss_libraries masks metrics lesions
 streaming calibration boundary conventions
 checkpoint training evaluation environment storing experiment predictions
 engines.local engines sweep
-foreign_tables tables published ranking
+published foreign_tables tables ranking
 inference.grids inference.contrasts inference.verdicts inference.rank_tests
 inference.resampling inference.variance inference.planning inference
 standing answers order_claims mean_claims claims advice
