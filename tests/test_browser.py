@@ -22,9 +22,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionkit import panels
+from lesionkit import panels, report
 from lesionkit.comparison import load_bundle
 from lesionkit.panels import Panels, Setting
+from lesionkit.tables import load_table
 from lesionkit.threshold_page import write_page
 
 CHROMIUM = next(
@@ -341,5 +342,28 @@ def test_the_page_without_kernel_or_network_shows_every_cut(tmp_path: Path) -> N
         empty = Panels(bundle, bundle.position("empty"))
         expect_on_page(page, empty, Setting(way=13 / 20, view="mask"), 9)
         page.get_by_label("errors").check()
+        assert page.said == []
+    assert set(asked) <= {"file:", "data:"}
+
+
+def test_the_report_page_sorts_its_losses_and_asks_no_network(tmp_path: Path) -> None:
+    table = load_table("public-rerun")
+    path = report.write_page(report.make(table, "public-rerun"), tmp_path / "page.html")
+    asked = []
+    first = "#losses tbody tr:first-child td:first-child"
+    with blank(1500, offline=True) as page:
+        page.on("request", lambda request: asked.append(request.url[:5]))
+        page.goto(path.as_uri())
+        assert page.locator(first).inner_text() == "dicebce"
+        page.get_by_role("button", name="points dataset").click()
+        assert page.locator(first).inner_text() == "ioufocal"  # 9 points
+        page.get_by_role("button", name="mean rank").click()
+        assert page.locator(first).inner_text() == "focal"  # the highest mean rank
+        page.get_by_role("button", name="mean rank").click()
+        assert page.locator(first).inner_text() == "ioufocal"
+        drawn = page.locator("figure img").evaluate_all(
+            "images => images.map(image => image.complete && image.naturalWidth > 100)"
+        )
+        assert drawn == [True] * 8
         assert page.said == []
     assert set(asked) <= {"file:", "data:"}
