@@ -82,6 +82,10 @@ def _write(shelf, image: str | None, html: Path | None, bundle: Path | None) -> 
 @click.argument("source", type=Path)
 @click.option("-o", "--output", type=Path, help="The page [default: report.html].")
 @click.option("--reproduction", type=Path, help="A reproduction report, as Markdown.")
+@click.option("--figures", type=Path, help="A folder for the figures as files.")
+@click.option(
+    "--form", default="svg", show_default=True, help="Of them: svg, pdf, png."
+)
 @click.option("--title", default="", help="Of the page.")
 @METRIC
 @MARGIN
@@ -90,6 +94,8 @@ def report(
     source: Path,
     output: Path | None,
     reproduction: Path | None,
+    figures: Path | None,
+    form: str,
     title: str,
     metric: str,
     margin: float,
@@ -108,6 +114,9 @@ def report(
     click.echo(made.standing.verdict.sentence)
     if reproduction:
         click.echo(pages.write_reproduction(made, reproduction).absolute())
-    if output or not reproduction:
+    if figures:
+        for path in pages.write_figures(made, figures, form):
+            click.echo(path.absolute())
+    if output or not (reproduction or figures):
         page = output or Path("report.html")
         click.echo(pages.write_page(made, page).absolute())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -12,14 +13,15 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from lesionkit import audit, claims
+from lesionkit import audit, claims, lookup
 from lesionkit.files import write_bytes
 from lesionkit.inference import planning, rank_tests, resampling
+from lesionkit.ranking_figures import save
 from lesionkit.report_content import Report, make
 from lesionkit.report_figures import embedded, figures_of
 from lesionkit.runs import RunRecord
 
-__all__ = ["Report", "make", "write_page", "write_reproduction"]
+__all__ = ["Report", "make", "write_figures", "write_page", "write_reproduction"]
 
 _DIGITS = {"mean_rank": 2, "points_dataset": 1, "points_model": 1, "first": 2}
 PAGES = Path(__file__).parent / "pages"
@@ -38,6 +40,21 @@ def write_page(report: Report, path: Path) -> Path:
     text = _filled("report.html", report, figures=drawn, autoescape=True)
     write_bytes(path, text.encode())
     return path
+
+
+def write_figures(report: Report, folder: Path, form: str = "svg") -> list[Path]:
+    """Every figure of the page as a file of its own: svg, pdf or png.
+
+    Raises:
+        ValueError: another form.
+    """
+    lookup.find("form of a figure", form, dict.fromkeys(("svg", "pdf", "png")))
+    paths = []
+    for name, _, draw in figures_of(report):
+        words = re.sub(r"\W+", "_", name.partition(" (")[0].lower())
+        paths.append(folder / f"{words}.{form}")
+        save(draw(), paths[-1])
+    return paths
 
 
 def write_reproduction(report: Report, path: Path) -> Path:

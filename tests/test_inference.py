@@ -231,7 +231,22 @@ def test_a_bad_loss_is_ruled_out_while_the_others_stay():
 
 def test_losses_that_may_differ_by_more_than_the_margin_are_not_called_alike():
     runs = noise(3, 2, 3, 1, spread=0.05)
-    assert "take any" not in judge(made_grid(runs)).sentence
+    runs -= runs.mean((0, 1, 3), keepdims=True) - 0.8  # their means are the same
+    runs[:, :, 0] += 0.001
+    verdict = judge(made_grid(runs))
+    assert verdict.against["behind"].max() < 0.01 < verdict.against["high"].max()
+    assert "take any" not in verdict.sentence
+
+
+def test_a_winner_has_to_beat_the_noisy_third_as_well_as_the_runner_up():
+    runs = np.full((6, 4, 3, 1), 0.7)
+    runs[:, :, 0] += 0.01 + 0.001 * noise(6, 4, 1)
+    runs[:, :, 1] += 0.001 * noise(6, 4, 1, seed=1)
+    runs[:, :, 2] += noise(6, 1, 1, seed=2, spread=0.2) - 0.81
+    verdict = judge(made_grid(runs))
+    assert list(verdict.against.index) == ["loss0", "loss1", "loss2"]
+    assert verdict.against["p"]["loss1"] < 0.001 < 0.05 < verdict.against["p"]["loss2"]
+    assert not verdict.supported
 
 
 def test_two_losses_are_judged_by_the_plain_two_sided_test():

@@ -89,6 +89,16 @@ def test_a_small_table_of_other_losses_has_a_page_too(tmp_path):
     assert "mine is supported as the best of 2 losses for set0 with net" in text
 
 
+def test_the_figures_of_the_page_are_files_of_their_own_too(made_report, tmp_path):
+    paths = report.write_figures(made_report, tmp_path / "figures")
+    assert len(paths) == 9
+    assert "behind_the_leader.svg" in [path.name for path in paths]
+    assert ">ioufocal</text>" in paths[0].read_text()
+    with pytest.raises(ValueError, match="unknown form of a figure 'gif'"):
+        report.write_figures(made_report, tmp_path / "others", "gif")
+    assert not (tmp_path / "others").exists()
+
+
 def test_the_reproduction_report_has_the_headings_of_the_challenge(
     made_report, tmp_path
 ):
