@@ -12,9 +12,8 @@ from lesionkit.datasets.images import (
     PIXEL_LIMIT,
     read_image,
     read_mask,
-    resize_image,
-    resize_mask,
 )
+from lesionkit.datasets.resizing import resize_image, resize_mask, thumbnail
 
 RGB = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3) * 14
 GREY = np.array([[0, 127, 128], [255, 1, 200]], np.uint8)
@@ -300,3 +299,14 @@ def test_a_mask_is_resized_by_the_nearest_pixel_and_not_by_an_average():
     mask = np.zeros((9, 9), np.uint8)
     mask[4, 4] = 1  # the middle of nine blocks: an average would lose it
     assert resize_mask(mask, 3).tolist() == [[0, 0, 0], [0, 1, 0], [0, 0, 0]]
+
+
+def test_a_thumbnail_is_grey_antialiased_and_the_same_at_8_and_16_bits():
+    stripes = np.zeros((64, 96, 3), np.uint8)
+    stripes[:, ::2] = (255, 0, 0)  # every other column red
+    small = thumbnail(stripes)
+    assert (small.shape, small.dtype) == ((32, 32), np.uint8)
+    inner = small[2:-2, 2:-2].astype(int)
+    assert np.abs(inner - 255 / 6).max() <= 15  # half of a third
+    wide = thumbnail(stripes.astype(np.uint16) * 257)
+    assert np.abs(wide.astype(int) - small).max() <= 1

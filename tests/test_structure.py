@@ -14,7 +14,7 @@ WALK = """
 lookup
 catalogue.losses catalogue.networks catalogue.datasets catalogue
 parameters protocols config files runs prepared
-datasets.images datasets.samples datasets.pairs
+datasets.images datasets.resizing datasets.samples datasets.pairs
 datasets.kvasir datasets.clinicdb datasets.isic2017 datasets.wound datasets.busi
 datasets.toy datasets.folder
 datasets.dicom_files datasets.dicom_headers datasets.dicom
@@ -67,7 +67,7 @@ SOLE = {
     "jinja2": {"report"},
     "pydicom": {"datasets.dicom_files", "datasets.dicom_headers"},
     "tifffile": {"datasets.images"},
-    "PIL": {"datasets.images", "datasets.toy", "panels"},
+    "PIL": {"datasets.images", "datasets.resizing", "datasets.toy", "panels"},
     "timm": {"models.*"},
     "segmentation_models_pytorch": {"models.*", "loss_libraries"},
     "torchvision": {"models.*"},

@@ -1,4 +1,4 @@
-"""One picture file to an array, whole or not at all, and arrays to another size."""
+"""One picture file to an array, whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,14 +11,8 @@ import numpy as np
 import tifffile
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from lesionkit.lookup import find
-
 # ISIC 2017's largest picture has 30 million. Pillow itself refuses above 179 million.
 PIXEL_LIMIT = 150_000_000
-RESIZES = {
-    "bilinear": Image.Resampling.BILINEAR,
-    "nearest": Image.Resampling.NEAREST,
-}
 
 _ORIENTATION = 274  # the tag's number, in EXIF and in TIFF
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -86,57 +80,6 @@ def read_mask(path: Path) -> np.ndarray:
     else:
         lesion = _cut(raster.colour)
     return _turned(lesion.astype(np.uint8), raster.orientation)
-
-
-def resize_image(array: np.ndarray, size: int, resize: str = "bilinear") -> np.ndarray:
-    """The image at size x size, its aspect not kept, in its own type.
-
-    "bilinear" averages over all pixels it leaves out (antialiased); "nearest" picks.
-    uint16 is resized as float32, which holds all of its values, and rounded.
-
-    Args:
-        resize: one of RESIZES.
-
-    Shape:
-        array: (H, W, C) uint8 or uint16
-        returns: (size, size, C) of the same type
-
-    Raises:
-        ValueError: another shape or type, a size below 1, an unknown `resize`.
-    """
-    rule = find("resize", resize, RESIZES)
-    if array.ndim != 3 or array.dtype not in (np.uint8, np.uint16):
-        got = f"{array.shape} {array.dtype}"
-        raise ValueError(f"array must be (H, W, C) uint8 or uint16, got {got}")
-    planes = [_resize_plane(plane, size, rule) for plane in np.moveaxis(array, 2, 0)]
-    return np.stack(planes, axis=2)
-
-
-def resize_mask(array: np.ndarray, size: int) -> np.ndarray:
-    """The mask at size x size, each pixel taken from the nearest one.
-
-    Shape:
-        array: (H, W) uint8 of 0 and 1
-        returns: (size, size) uint8 of 0 and 1
-
-    Raises:
-        ValueError: another shape or type, a size below 1.
-    """
-    if array.ndim != 2 or array.dtype != np.uint8:
-        raise ValueError(f"array must be (H, W) uint8, got {array.shape} {array.dtype}")
-    return _resize_plane(array, size, Image.Resampling.NEAREST)
-
-
-def _resize_plane(plane: np.ndarray, size: int, rule: Image.Resampling) -> np.ndarray:
-    """One channel at size x size."""
-    if size < 1:
-        raise ValueError(f"size must be 1 or more, got {size}")
-    dtype = np.uint8 if plane.dtype == np.uint8 else np.float32
-    stored = np.ascontiguousarray(plane, dtype)
-    resized = np.asarray(Image.fromarray(stored).resize((size, size), rule))
-    if plane.dtype == np.uint8:
-        return resized.copy()  # Pillow's own memory is read-only
-    return np.clip(np.rint(resized), 0, 65535).astype(np.uint16)
 
 
 def _decode(path: Path) -> _Raster:

@@ -12,7 +12,7 @@ import numpy as np
 from lesionkit import lookup
 from lesionkit.catalogue import DATASETS
 from lesionkit.config import data_folder
-from lesionkit.datasets.images import resize_image, resize_mask
+from lesionkit.datasets.resizing import resize_image, resize_mask
 from lesionkit.datasets.samples import Sample
 from lesionkit.prepared import Prepared, open_prepared, prepared_folder, write
 from lesionkit.runs import RunRecord
