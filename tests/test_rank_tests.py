@@ -43,6 +43,12 @@ def test_mean_ranks_of_all_levels_add_up_to_those_of_a_permutation(rerun):
         assert rank_tests.mean_ranks(rerun, level).sum() == pytest.approx(55)
 
 
+def test_rank_1_is_the_best_of_a_row():
+    runs = np.array([[0.9, 0.8, 0.7], [0.9, 0.7, 0.8]]).reshape(2, 1, 3, 1)
+    ranks = rank_tests.mean_ranks(made_grid(runs))
+    assert ranks.to_dict() == {"loss0": 1.0, "loss1": 2.5, "loss2": 2.5}
+
+
 def test_the_critical_difference_is_that_of_demsars_table(rerun):
     # q at 0.05 for 10 classifiers is 3.164 there
     expected = 3.164 * np.sqrt(10 * 11 / (6 * 66))
@@ -135,6 +141,16 @@ def test_bootstrapped_ranks_are_shares_that_follow_the_means():
     assert found.shares.index[0] == "loss2"
     assert found.summary.loc["loss2"].tolist() == [1, 1, 1.0]
     assert found.summary["first"].sum() == pytest.approx(1)
+
+
+def test_rank_intervals_hold_95_percent_of_the_drawn_ranks(rerun):
+    found = resampling.bootstrap(rerun, "cells", draws=500)
+    for loss, row in found.summary.iterrows():
+        shares = found.shares.loc[loss]
+        assert row["low"] <= row["high"]
+        assert shares.loc[row["low"] : row["high"]].sum() >= 0.95
+        assert shares.loc[: row["low"] - 1].sum() <= 0.025
+        assert shares.loc[row["high"] + 1 :].sum() <= 0.025
 
 
 def test_repeats_are_drawn_for_all_losses_together():
