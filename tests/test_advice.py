@@ -26,7 +26,7 @@ def test_losses_that_cannot_be_told_apart_are_any_of_these():
     grid = named(made_grid(noise(5, 3, 3, 3)), "dicebce", "ioufocal", "bce")
     found = advice.from_pilot(grid)
     assert found.sentence.startswith("Any of these 3: ")
-    assert "bce is the one with the least to tune" in found.sentence
+    assert ". bce is the one with the least to tune" in found.sentence
     assert found.table["parts"].to_dict() == {"dicebce": 2, "ioufocal": 2, "bce": 1}
 
 
