@@ -1,0 +1,372 @@
+"""Near-copies: made pictures, a reference of plain loops, the real data's counts."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_pictures import family, grey, picture, table_of, thumbnails
+from PIL import Image
+from real_thumbnails import FOLDERS, busi_files, real
+from shared_data import SHARED, needs_shared
+
+from lesionkit import duplicates
+from lesionkit.datasets.preparing import find_samples
+from lesionkit.datasets.resizing import thumbnail
+from lesionkit.duplicates import (
+    across,
+    clusters,
+    exact_copies,
+    near_pairs,
+    perceptual_hashes,
+    signatures,
+)
+
+NONE = pd.DataFrame({"first": [], "second": []})
+
+
+def brightened(array: np.ndarray) -> np.ndarray:
+    """30 grey levels lighter."""
+    return array + np.uint8(30)
+
+
+def flatter(array: np.ndarray) -> np.ndarray:
+    """Less contrast."""
+    return (array * 0.6 + 40).astype(np.uint8)
+
+
+def compressed(array: np.ndarray) -> np.ndarray:
+    """Through a JPEG of medium quality."""
+    stored = io.BytesIO()
+    Image.fromarray(array).save(stored, "JPEG", quality=50)
+    return np.asarray(Image.open(stored))
+
+
+def cropped(array: np.ndarray) -> np.ndarray:
+    """Without a border of 1 %."""
+    return array[1:-1, 1:-1]
+
+
+def noisy(array: np.ndarray) -> np.ndarray:
+    """With noise of five grey levels."""
+    noise = np.random.default_rng(0).normal(0, 5, array.shape)
+    return np.clip(array + noise, 0, 255).astype(np.uint8)
+
+
+def shrunk(array: np.ndarray) -> np.ndarray:
+    """At half the size."""
+    return np.asarray(Image.fromarray(array).resize((48, 48)))
+
+
+CHANGES = [brightened, flatter, compressed, cropped, noisy, shrunk]
+
+
+def hash_by_definition(small: np.ndarray) -> int:
+    """The hash from the sum that defines a DCT-II."""
+    k = np.arange(8)[:, None]
+    waves = 2 * np.cos(np.pi * k * (2 * np.arange(32) + 1) / 64)  # (8, 32)
+    low = (waves @ small.astype(float) @ waves.T).round(3).ravel()
+    return int("".join("1" if v > np.median(low) else "0" for v in low), 2)
+
+
+def coarse(small: np.ndarray) -> np.ndarray:
+    """Means over 2 x 2 pixels, as a row."""
+    return small.astype(float).reshape(16, 2, 16, 2).mean(axis=(1, 3)).ravel()
+
+
+def pairs_by_loop(
+    one: np.ndarray, distance: int = 8, correlation: float = 0.95
+) -> list[tuple[int, int, int]]:
+    """Every pair looked at alone, in plain Python; no picture of one grey."""
+    hashes = [hash_by_definition(small) for small in one]
+    alike = np.corrcoef([coarse(small) for small in one])
+    return [
+        (i, j, bin(hashes[i] ^ hashes[j]).count("1"))
+        for i in range(len(one))
+        for j in range(i + 1, len(one))
+        if bin(hashes[i] ^ hashes[j]).count("1") <= distance
+        and alike[i, j] > correlation
+    ]
+
+
+# the hash
+
+
+def test_a_hash_is_what_the_definition_of_the_transform_gives() -> None:
+    made = thumbnails(*(picture(seed) for seed in range(30)))
+    expected = [hash_by_definition(small) for small in made]
+    assert perceptual_hashes(made).tolist() == expected
+
+
+def test_coefficients_of_zero_set_no_bit_by_rounding_errors() -> None:
+    # whole blocks leave frequencies at 0, equal halves make pairs of equal ones
+    coarse = np.random.default_rng(0).integers(0, 256, (20, 4, 4), np.uint8)
+    made = coarse.repeat(8, axis=1).repeat(8, axis=2)
+    made = np.concatenate([made, made // 2 + made.transpose(0, 2, 1) // 2])
+    expected = [hash_by_definition(small) for small in made]
+    assert perceptual_hashes(made).tolist() == expected
+
+
+def test_half_of_the_bits_are_set() -> None:
+    hashes = perceptual_hashes(thumbnails(*(picture(seed) for seed in range(30))))
+    assert duplicates.bit_count(hashes).tolist() == [32] * 30
+
+
+def test_a_mirrored_picture_has_another_hash() -> None:
+    made = thumbnails(picture(0), picture(0)[:, ::-1])
+    one, other = perceptual_hashes(made)
+    assert duplicates.bit_count(one ^ other) > 16
+
+
+def test_pictures_of_one_grey_hash_to_the_constant_alone() -> None:
+    hashes = perceptual_hashes(np.stack([grey(0), grey(1), grey(77), grey(255)]))
+    assert hashes.tolist() == [0, 2**63, 2**63, 2**63]
+
+
+def test_blocks_do_not_change_a_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = family(50)
+    whole = perceptual_hashes(made)
+    monkeypatch.setattr(duplicates, "BLOCK", 7)
+    assert np.array_equal(perceptual_hashes(made), whole)
+
+
+@pytest.mark.parametrize("count", [duplicates.bit_count, duplicates._bit_count_by_byte])
+def test_bits_are_counted_with_and_without_numpys_own(count) -> None:
+    values = np.array([[0, 1, 2**64 - 1], [2**63, 0xF0F0, 2**40 - 1]], np.uint64)
+    assert count(values).tolist() == [[0, 1, 64], [1, 8, 40]]
+
+
+def test_the_table_of_bytes_counts_as_numpy() -> None:
+    values = np.random.default_rng(0).integers(0, 2**64, (20, 30), np.uint64)
+    expected = [[bin(int(v)).count("1") for v in row] for row in values]
+    assert duplicates._bit_count_by_byte(values).tolist() == expected
+
+
+# pairs
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_changed_copy_is_found(change, seed: int) -> None:
+    pairs = near_pairs(thumbnails(picture(seed), picture(99), change(picture(seed))))
+    assert pairs[["first", "second"]].to_numpy().tolist() == [[0, 2]]
+
+
+def test_different_pictures_are_no_pair() -> None:
+    assert len(near_pairs(thumbnails(*(picture(seed) for seed in range(100))))) == 0
+
+
+def test_a_negative_is_no_copy() -> None:
+    assert len(near_pairs(thumbnails(picture(0), 255 - picture(0)))) == 0
+
+
+@pytest.mark.parametrize("block", [7, 64, 256])
+def test_blocks_find_what_a_loop_over_all_pairs_finds(
+    monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    made = np.delete(family(300), [7, 11], axis=0)
+    monkeypatch.setattr(duplicates, "BLOCK", block)
+    pairs = near_pairs(made)
+    found = list(pairs[["first", "second", "distance"]].itertuples(index=False))
+    expected = pairs_by_loop(made)
+    assert len(expected) > 50
+    assert [tuple(pair) for pair in found] == expected
+
+
+@pytest.mark.parametrize(("distance", "correlation"), [(4, 0.98), (20, 0.9), (64, 0.8)])
+def test_both_limits_are_those_of_the_loop(distance: int, correlation: float) -> None:
+    made = np.delete(family(120), [7, 11], axis=0)
+    pairs = near_pairs(made, distance=distance, correlation=correlation)
+    found = list(pairs[["first", "second", "distance"]].itertuples(index=False))
+    expected = pairs_by_loop(made, distance, correlation)
+    assert expected
+    assert [tuple(pair) for pair in found] == expected
+
+
+def test_the_correlation_of_a_pair_is_pearsons() -> None:
+    made = family(60)
+    pairs = near_pairs(made)
+    expected = [
+        np.corrcoef(coarse(made[a]), coarse(made[b]))[0, 1]
+        for a, b in zip(pairs["first"], pairs["second"], strict=True)
+        if not {a, b} & {7, 11}
+    ]
+    found = pairs.loc[~pairs["first"].isin([7]), "correlation"]
+    # float32 sums of 256 products
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_both_measures_must_agree() -> None:
+    made = family(300)
+    hash_alone = near_pairs(made, distance=20, correlation=-1)
+    picture_alone = near_pairs(made, distance=64, correlation=0.8)
+    both = near_pairs(made, distance=20, correlation=0.8)
+    found, by_hash, by_picture = (
+        set(zip(table["first"], table["second"], strict=True))
+        for table in (both, hash_alone, picture_alone)
+    )
+    assert found == by_hash & by_picture
+    assert len(found) < min(len(by_hash), len(by_picture))
+
+
+def test_pictures_of_one_grey_are_copies_if_the_grey_is_equal() -> None:
+    made = np.stack([grey(80), thumbnail(picture(0)), grey(81), grey(80)])
+    pairs = near_pairs(made)
+    assert pairs.to_numpy().tolist() == [[0, 3, 0, 1.0]]
+
+
+def test_no_correlation_is_nan() -> None:
+    made = np.stack([grey(0), grey(0), grey(255), thumbnail(picture(0))])
+    with np.errstate(all="raise"):
+        every = signatures(made)
+        found = every.correlations(every)
+    expected = [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_a_picture_darker_in_one_pixel_is_not_of_one_grey() -> None:
+    spot = grey(80)
+    spot[3, 3] = 79
+    every = signatures(np.stack([grey(80), spot]))
+    assert np.isnan(every.grey).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_fewer_than_two_pictures_make_an_empty_table(count: int) -> None:
+    pairs = near_pairs(family(12)[:count])
+    assert list(pairs.columns) == ["first", "second", "distance", "correlation"]
+    assert [str(t) for t in pairs.dtypes] == ["int64"] * 3 + ["float64"]
+    assert len(pairs) == 0
+
+
+def test_thumbnails_of_another_kind_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"\(N, 32, 32\) uint8, got \(3, 16, 16\)"):
+        near_pairs(np.zeros((3, 16, 16), np.uint8))
+    with pytest.raises(ValueError, match="got .* float64"):
+        across(np.zeros((3, 32, 32)), family(12))
+
+
+@pytest.mark.parametrize(
+    "limit", [{"distance": -1}, {"distance": 65}, {"correlation": 1.0}]
+)
+def test_a_limit_that_means_nothing_is_refused(limit: dict) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(limit))} must be"):
+        near_pairs(family(12), **limit)
+
+
+# two sets
+
+
+@pytest.mark.parametrize("block", [7, 256])
+def test_across_finds_what_one_set_of_both_finds(
+    monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    made = family(120)
+    monkeypatch.setattr(duplicates, "BLOCK", block)
+    pairs = near_pairs(made)
+    expected = pairs[(pairs["first"] < 50) & (pairs["second"] >= 50)]
+    found = across(made[:50], made[50:])
+    assert len(found) > 5
+    assert found["first"].tolist() == expected["first"].tolist()
+    assert (found["second"] + 50).tolist() == expected["second"].tolist()
+
+
+def test_across_pairs_a_set_with_itself_picture_by_picture() -> None:
+    made = thumbnails(*(picture(seed) for seed in range(20)))
+    pairs = across(made, made)
+    assert pairs["first"].tolist() == pairs["second"].tolist() == list(range(20))
+
+
+def test_across_with_an_empty_set_is_empty() -> None:
+    made = family(12)
+    assert len(across(made[:0], made)) == len(across(made, made[:0])) == 0
+
+
+# clusters and copies
+
+
+def test_a_chain_of_pairs_is_one_cluster() -> None:
+    found = clusters(7, table_of((4, 6), (1, 4), (2, 3)))
+    assert found.tolist() == [0, 1, 2, 2, 1, 3, 1]
+
+
+def test_clusters_are_numbered_by_their_first_picture() -> None:
+    assert clusters(5, table_of((0, 4), (1, 2))).tolist() == [0, 1, 1, 2, 0]
+
+
+def test_without_pairs_every_picture_is_its_own_cluster() -> None:
+    assert clusters(4, NONE).tolist() == [0, 1, 2, 3]
+    assert clusters(0, NONE).tolist() == []
+
+
+def test_a_pair_outside_the_pictures_is_refused() -> None:
+    with pytest.raises(ValueError, match="pictures 0 to 3, got 1 to 4"):
+        clusters(4, table_of((1, 4)))
+
+
+def test_equal_hashes_are_grouped_in_order() -> None:
+    assert exact_copies(["b", "a", "c", "a", "b", "a"]) == [[0, 4], [1, 3, 5]]
+
+
+def test_without_equal_hashes_there_is_no_group() -> None:
+    assert exact_copies(["a", "b"]) == exact_copies([]) == []
+
+
+# the real data
+
+# images that have a near-copy, and pairs, at distances 4 and 8: counted independently
+# (sources.json of the data) with another hash of the same kind
+COUNTED = {
+    "kvasir": ((6, 3), (14, 7)),
+    "clinicdb": ((152, 179), (324, 651)),
+    "isic2017": ((14, 7), (28, 14)),
+    "wound": ((49, 26), (64, 34)),
+    "lidc_slices_any": ((825, 1100), (994, 1927)),
+    "benign": ((183, 112), (210, 128)),
+    "malignant": ((23, 13), (29, 20)),
+    "normal": ((63, 51), (65, 56)),
+}
+
+
+@pytest.mark.slow
+@needs_shared
+@pytest.mark.parametrize("distance", [4, 8])
+@pytest.mark.parametrize("name", COUNTED)
+def test_real_near_copies_are_as_many_as_counted(name: str, distance: int) -> None:
+    pairs = near_pairs(real(name), distance=distance)
+    images = len(np.unique(pairs[["first", "second"]]))
+    expected = COUNTED[name][distance // 4 - 1]
+    # hashes of other details differ in single bits, at the limit of the distance
+    assert (images, len(pairs)) == pytest.approx(expected, rel=0.05, abs=6)
+
+
+@pytest.mark.slow
+@needs_shared
+def test_one_busi_image_is_benign_and_malignant() -> None:
+    names = [[path.name for path in busi_files(k)] for k in ("benign", "malignant")]
+    pairs = across(real("benign"), real("malignant"))
+    found = [
+        (names[0][a], names[1][b]) for a, b in pairs[["first", "second"]].to_numpy()
+    ]
+    assert ("benign (433).png", "malignant (145).png") in found
+
+
+@pytest.mark.slow
+@needs_shared
+@pytest.mark.parametrize(("other", "expected"), [("malignant", 8), ("normal", 2)])
+def test_busi_pairs_across_classes_by_hash_alone(other: str, expected: int) -> None:
+    pairs = across(real("benign"), real(other), distance=4, correlation=-1)
+    assert len(pairs) == expected
+
+
+@pytest.mark.slow
+@needs_shared
+def test_fuseg_has_copies_and_seven_are_in_train_and_validation() -> None:
+    samples, _ = find_samples("wound", SHARED / FOLDERS["wound"])
+    groups = exact_copies([sample.hashes()[0] for sample in samples])
+    parts = [{samples[i].name.split("/")[-3] for i in group} for group in groups]
+    # of the 29 groups with 32 extra copies, those among images with a published mask
+    assert (len(groups), sum(map(len, groups)) - len(groups)) == (24, 25)
+    assert parts.count({"train", "validation"}) == 7

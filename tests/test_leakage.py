@@ -1,0 +1,322 @@
+"""What splits give away: by hand, on made copies, and the real data's shares."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_data import write_discs
+from made_pictures import family, picture, table_of, thumbnails
+from real_thumbnails import real
+from shared_data import SHARED, needs_shared
+
+from lesionkit import duplicates, leakage
+from lesionkit.datasets.preparing import prepare
+from lesionkit.duplicates import clusters, near_pairs, signatures
+from lesionkit.leakage import (
+    copy_nearest_scores,
+    leakage_table,
+    leaked_share,
+    nearest,
+    random_split_leakage,
+    thumbnails_of,
+)
+from lesionkit.prepared import Prepared, open_prepared
+from lesionkit.splits import split
+
+
+@pytest.fixture
+def discs(data_home) -> Prepared:
+    """Thirty images of 32 x 32 of six patients."""
+    write_discs("discs", count=30, groups=6)
+    return open_prepared("discs", 32)
+
+
+def four_pictures() -> np.ndarray:
+    """Thumbnails 0 and 1, then 2 like 1 and 3 like 0."""
+    one, other = picture(1), picture(2)
+    return thumbnails(one, other, other + np.uint8(20), one + np.uint8(20))
+
+
+# the share by hand
+
+
+def test_a_test_image_with_a_copy_in_training_is_leaked() -> None:
+    pairs = table_of((0, 5), (1, 2), (3, 4), (4, 6))
+    # of 4, 5, 6, 7: 5 with 0, 4 with 3; 6 has a copy in test alone, 7 none
+    assert leaked_share(pairs, [0, 1, 2, 3], [4, 5, 6, 7], 8) == 0.5
+
+
+def test_a_pair_counts_in_either_direction() -> None:
+    assert leaked_share(table_of((0, 1)), [1], [0], 2) == 1
+    assert leaked_share(table_of((0, 1)), [0], [1], 2) == 1
+
+
+def test_a_copy_in_validation_is_no_leak_from_training() -> None:
+    assert leaked_share(table_of((0, 2)), [1], [2], 3) == 0
+
+
+def test_several_copies_of_one_image_count_once() -> None:
+    assert leaked_share(table_of((0, 3), (1, 3), (2, 3)), [0, 1, 2], [3, 4], 5) == 0.5
+
+
+def test_an_empty_training_part_leaks_nothing() -> None:
+    assert leaked_share(table_of((0, 1)), [], [0, 1], 2) == 0
+
+
+def test_without_pairs_nothing_leaks() -> None:
+    assert leaked_share(table_of(), [0], [1], 2) == 0
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "text"),
+    [
+        ([0, 1], [], "test holds no image"),
+        ([0, 1], [1, 2], "1 image.* in train and in test"),
+        ([0, 9], [1], "positions must be 0 to 2, got 0 to 9"),
+        ([0], [-1], "positions must be 0 to 2, got -1 to 0"),
+    ],
+)
+def test_parts_that_are_none_are_refused(train: list, test: list, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        leaked_share(table_of(), train, test, 3)
+
+
+def test_a_pair_outside_the_images_is_refused() -> None:
+    with pytest.raises(ValueError, match="pictures 0 to 2, got 0 to 3"):
+        leaked_share(table_of((0, 3)), [0], [1], 3)
+
+
+# random splits
+
+
+def test_random_splits_leak_what_the_splits_deal(discs: Prepared) -> None:
+    pairs = table_of((0, 1), (2, 3), (3, 4), (10, 29))
+    place = np.empty(30, int)  # a position in the order of content, as splits deal
+    order = discs.index.sort_values(["content_hash", "mask_hash", "file"]).index
+    place[order] = np.arange(30)
+    by_content = pairs.apply(lambda ends: place[ends])
+    expected = [
+        leaked_share(pairs, dealt.train, dealt.test, 30)
+        for dealt in (split(discs, seed=seed) for seed in (3, 4, 5))
+    ]
+    found = random_split_leakage(by_content, 30, splits=3, seed=3)
+    assert found == pytest.approx(np.mean(expected))
+    assert found > 0
+
+
+def test_all_alike_leak_everywhere() -> None:
+    pairs = table_of(*((i, j) for i in range(10) for j in range(i + 1, 10)))
+    assert random_split_leakage(pairs, 10) == 1
+
+
+def test_one_pair_leaks_as_often_as_it_is_parted() -> None:
+    # one in test and one in train: 2 * (2 / 10) * (6 / 9), of two test images
+    found = random_split_leakage(table_of((4, 7)), 10, splits=1500, seed=1)
+    # four standard errors: sqrt(p (1 - p) / 1500) / 2 with p = 4 / 15
+    assert found == pytest.approx(2 / 15, abs=0.023)
+
+
+def test_seeds_of_random_splits_are_repeatable() -> None:
+    pairs = table_of(*((i, i + 1) for i in range(0, 40, 3)))
+    one, again, other = (
+        random_split_leakage(pairs, 50, splits=3, seed=seed) for seed in (0, 0, 40)
+    )
+    assert one == again != other
+
+
+@pytest.mark.parametrize(("count", "splits"), [(4, 20), (1, 20), (0, 20), (10, 0)])
+def test_too_few_images_or_splits_are_refused(count: int, splits: int) -> None:
+    with pytest.raises(ValueError, match="needs 5 images and 1 split"):
+        random_split_leakage(table_of(), count, splits)
+
+
+# the nearest training image
+
+
+def test_the_nearest_image_is_the_copy() -> None:
+    positions, similarity = nearest(four_pictures(), [0, 1], [2, 3])
+    assert positions.tolist() == [1, 0]
+    np.testing.assert_allclose(similarity, 1, atol=1e-4)  # rounded grey levels
+
+
+@pytest.mark.parametrize("block", [7, 256])
+def test_the_nearest_image_is_that_of_a_plain_loop(
+    monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    made = family(150)
+    monkeypatch.setattr(leakage, "BLOCK", block)
+    dealt = np.random.default_rng(0).permutation(150)
+    train, test = dealt[:100], dealt[100:]
+    positions, similarity = nearest(made, train, test)
+    every = signatures(made)
+    every.rows[[7, 11]] = 0
+    table = every.rows.astype(float) @ every.rows.astype(float).T
+    table[7, 11] = table[11, 7] = 1
+    expected = [max(train, key=lambda i: table[i, j]) for j in test]
+    assert positions.tolist() == expected
+    np.testing.assert_allclose(similarity, table[test, expected], atol=1e-5)
+
+
+def test_a_picture_of_one_grey_is_nearest_to_its_like() -> None:
+    made = thumbnails(picture(0), picture(1), picture(2), picture(3))
+    made[1], made[3] = 70, 70
+    positions, similarity = nearest(made, [0, 1, 2], [3])
+    assert (positions.tolist(), similarity.tolist()) == ([1], [1.0])
+
+
+def test_of_equal_copies_the_first_in_training_is_taken() -> None:
+    made = thumbnails(*(picture(seed) for seed in (1, 2, 2, 2)))
+    assert nearest(made, [2, 0, 1], [3])[0].tolist() == [2]
+
+
+def test_without_training_images_there_is_no_nearest() -> None:
+    with pytest.raises(ValueError, match="train holds no image"):
+        nearest(four_pictures(), [], [0])
+
+
+def test_copied_masks_score_as_by_hand() -> None:
+    masks = np.zeros((4, 2, 2), np.uint8)
+    masks[0] = [[1, 1], [0, 0]]  # copied for 3
+    masks[3] = [[1, 0], [1, 1]]  # one common pixel of 2 and 3: Dice 2 / 5
+    masks[1] = [[1, 1], [1, 0]]  # copied for 2
+    masks[2] = [[1, 1], [1, 1]]  # three common of 3 and 4: Dice 6 / 7
+    scores = copy_nearest_scores(four_pictures(), masks, [0, 1], [3, 2])
+    assert scores.tolist() == pytest.approx([2 / 5, 6 / 7])
+
+
+def test_two_empty_masks_score_one_and_one_empty_mask_zero() -> None:
+    masks = np.zeros((4, 2, 2), bool)
+    masks[0, 0, 0] = True
+    assert copy_nearest_scores(four_pictures(), masks, [0, 1], [2, 3]).tolist() == [
+        1,
+        0,
+    ]
+
+
+def test_masks_of_0_and_255_score_as_those_of_0_and_1() -> None:
+    masks = np.random.default_rng(0).integers(0, 2, (4, 8, 8), np.uint8)
+    one, other = (
+        copy_nearest_scores(four_pictures(), m, [0, 1], [2, 3])
+        for m in (masks, masks * 255)
+    )
+    assert one.tolist() == other.tolist()
+
+
+def test_masks_that_are_not_one_an_image_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"masks must be \(4, H, W\), got \(3, 8, 8\)"):
+        copy_nearest_scores(four_pictures(), np.zeros((3, 8, 8)), [0, 1], [2])
+
+
+# the table
+
+
+def test_the_table_holds_the_means_over_seeds(discs: Prepared) -> None:
+    made = family(30)
+    table = leakage_table(discs, seeds=(1, 2), thumbnails=made).set_index("kind")
+    parts = [split(discs, kind="group", seed=seed) for seed in (1, 2)]
+    pairs = near_pairs(made)
+    shares = [leaked_share(pairs, p.train, p.test, 30) for p in parts]
+    scores = [
+        copy_nearest_scores(made, discs.masks, p.train, p.test).mean() for p in parts
+    ]
+    assert list(table.index) == ["image", "group"]
+    assert table["splits"].tolist() == [2, 2]
+    assert table.loc["group", "leaked_share"] == pytest.approx(np.mean(shares))
+    assert table.loc["group", "copy_nearest_dice"] == pytest.approx(np.mean(scores))
+
+
+def test_a_split_by_clusters_leaks_nothing(discs: Prepared) -> None:
+    made = family(30)
+    pairs = near_pairs(made)
+    groups = [f"cluster_{i}" for i in clusters(30, pairs)]
+    table = leakage_table(discs, seeds=range(8), groups=groups, thumbnails=made)
+    assert table.set_index("kind").loc["image", "leaked_share"] > 0.1
+    assert table.set_index("kind").loc["group", "leaked_share"] == 0
+
+
+def test_thumbnails_are_made_from_the_prepared_images(discs: Prepared) -> None:
+    made = thumbnails_of(discs)
+    assert (made.shape, made.dtype) == ((30, 32, 32), np.uint8)
+    expected = np.rint(discs.images[17].mean(axis=2, dtype=np.float32))
+    np.testing.assert_array_equal(made[17], expected)  # 32 x 32 is not resized
+    pd.testing.assert_frame_equal(
+        leakage_table(discs), leakage_table(discs, thumbnails=made)
+    )
+
+
+def test_stored_thumbnails_go_before_new_ones(discs: Prepared) -> None:
+    made = family(30)
+    np.save(discs.folder / "thumbnails.npy", made)
+    np.testing.assert_array_equal(thumbnails_of(discs), made)
+
+
+def test_one_kind_alone_needs_no_groups(data_home) -> None:
+    write_discs("ungrouped", count=10, groups=1)
+    data = open_prepared("ungrouped", 32)
+    assert leakage_table(data, ["image"])["kind"].tolist() == ["image"]
+    with pytest.raises(ValueError, match="needs 3 groups"):
+        leakage_table(data)
+
+
+def test_a_table_of_nothing_is_refused(discs: Prepared) -> None:
+    with pytest.raises(ValueError, match="seeds must name one split"):
+        leakage_table(discs, seeds=[])
+    with pytest.raises(ValueError, match="thumbnails must be 30, got 12"):
+        leakage_table(discs, thumbnails=family(12))
+
+
+# the real data
+
+# share of test images with a near-copy in training, mean of 20 random splits, counted
+# independently with other splits and another hash of the same kind
+LEAKED = {
+    "clinicdb": 0.4309,
+    "benign": 0.292,
+    "malignant": 0.0881,
+    "lidc_slices_any": 0.8247,
+    "wound": 0.0376,
+    "kvasir": 0.0085,
+    "isic2017": 0.0081,
+}
+
+
+@pytest.mark.slow
+@needs_shared
+@pytest.mark.parametrize("name", LEAKED)
+def test_real_random_splits_leak_as_counted(name: str) -> None:
+    made = real(name)
+    share = random_split_leakage(near_pairs(made), len(made))
+    assert share == pytest.approx(LEAKED[name], abs=0.03)
+
+
+@pytest.mark.slow
+@needs_shared
+def test_copying_scores_half_on_random_clinicdb_and_little_by_sequence() -> None:
+    data = prepare("clinicdb", SHARED / "cvc-clinicdb", size=128)
+    table = leakage_table(data, seeds=range(20)).set_index("kind")
+    assert table.loc["image", "copy_nearest_dice"] == pytest.approx(0.52, abs=0.03)
+    # 29 sequences: single splits score 0.08 to 0.26
+    assert table.loc["group", "copy_nearest_dice"] == pytest.approx(0.11, abs=0.06)
+    assert table.loc["group", "leaked_share"] < 0.1
+
+
+@pytest.mark.slow
+@needs_shared
+def test_lidc_split_by_patient_hardly_leaks() -> None:
+    data = prepare("lidc_slices_any", SHARED / "lung-lidc", size=64)
+    table = leakage_table(data).set_index("kind")
+    assert table.loc["image", "leaked_share"] > 0.75
+    assert table.loc["group", "leaked_share"] < 0.02
+
+
+@pytest.mark.slow
+@needs_shared
+def test_busi_split_by_clusters_of_near_copies_does_not_leak() -> None:
+    made = real("benign")
+    pairs = near_pairs(made)
+    named = clusters(len(made), pairs)
+    test = np.flatnonzero(named % 5 == 0)
+    train = np.flatnonzero(named % 5 != 0)
+    assert leaked_share(pairs, train, test, len(made)) == 0
+    assert duplicates.near_pairs(made[train]).shape[0] > 0
