@@ -3,6 +3,7 @@
     prepared/<name>/<size>[-nearest]/
         images.npy     (N, H, W, C) uint8 or uint16, C 1 or 3
         masks.npy      (N, H, W) uint8, 0 background, 1 lesion
+        thumbnails.npy (N, 32, 32) uint8, grey, to look for near-copies among
         index.csv      file, content_hash, mask_hash, height, width, group, lesion_share
         manifest.json  format, counts, settings, hashes of the files beside it
 
@@ -59,6 +60,25 @@ class Prepared:
         return len(self.index)
 
     @property
+    def has_thumbnails(self) -> bool:
+        """Whether near-copies can be looked for; not in sets prepared before that."""
+        return (self.folder / "thumbnails.npy").is_file()
+
+    @property
+    def thumbnails(self) -> np.ndarray:
+        """(N, 32, 32) uint8, grey, of the native images: the same at every size.
+
+        Raises:
+            FileNotFoundError: the set was prepared before there were any.
+        """
+        if not self.has_thumbnails:
+            raise FileNotFoundError(
+                f"{self.folder} has no thumbnails to look for near-copies among. "
+                f"Prepare it again: lesionkit prepare {self.name} --force"
+            )
+        return np.load(self.folder / "thumbnails.npy")
+
+    @property
     def fingerprint(self) -> str:
         """Hash of the raw content, the same at every size and in every folder."""
         return self.manifest["fingerprint"]
@@ -84,6 +104,7 @@ def write(
     shape: tuple[int, int, int],
     dtype: str,
     manifest: dict[str, Any],
+    thumbnails: np.ndarray | None = None,
 ) -> None:
     """Write a prepared form; it is there whole or not at all.
 
@@ -95,6 +116,7 @@ def write(
         shape: (H, W, C) of every image.
         dtype: "uint8" or "uint16".
         manifest: settings to store beside the counts and hashes.
+        thumbnails: (N, 32, 32) uint8, stored when all pairs were drawn.
 
     Raises:
         ValueError: a pair is not of the stated shape, or a mask is not 0 and 1.
@@ -112,6 +134,8 @@ def write(
             images[i], masks[i] = image, mask
         images.flush()
         masks.flush()
+        if thumbnails is not None:
+            np.save(part / "thumbnails.npy", thumbnails)
         index = pd.DataFrame(rows)
         index = index[[*INDEX_COLUMNS, *index.columns.difference(INDEX_COLUMNS)]]
         index.to_csv(part / "index.csv", index=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from PIL import Image
 from shared_data import SHARED, needs_shared
 
+from lesionkit.cli import main
 from lesionkit.datasets.preparing import data_of, open_data, prepare
 
 
@@ -62,6 +65,94 @@ def test_a_changed_mask_is_noticed_and_prepared_again(own: Path) -> None:
     data = prepare("my_set", own, size=32)
     assert data.masks[0].max() == 0
     assert data.fingerprint != first
+
+
+def test_every_bad_file_is_named_and_the_others_are_kept(own: Path, data_home) -> None:
+    good = (own / "images" / "case2.png").read_bytes()
+    for name in ("images/case2.png", "masks/case4.png"):
+        (own / name).write_bytes(b"<html>not found</html>")
+    with pytest.raises(ValueError, match="2 of 5 samples cannot be used") as caught:
+        prepare("my_set", own, size=32)
+    told = str(caught.value)
+    assert "case2.png: not a picture" in told
+    assert "case4.png: not a picture" in told
+    assert "\n" not in told
+    (own / "images" / "case2.png").write_bytes(good)
+    (own / "masks" / "case4.png").write_bytes(
+        (own / "masks" / "case0.png").read_bytes()
+    )
+    data = prepare("my_set", own, size=32)
+    assert data.manifest["taken_again"] == 3
+    assert len(data) == 5
+    assert [path.name for path in data.folder.parent.iterdir()] == ["32"]
+
+
+def test_what_cannot_be_read_may_be_left_out_by_name(own: Path) -> None:
+    (own / "images" / "case2.png").write_bytes(b"")
+    data = prepare("my_set", own, size=32, skip_bad=True)
+    assert data.manifest["left_out"] == ["images/case2.png"]
+    assert len(data) == 4
+    made = (data.folder / "manifest.json").stat().st_ino
+    prepare("my_set", own, size=32, skip_bad=True)
+    assert (data.folder / "manifest.json").stat().st_ino == made
+    with pytest.raises(ValueError, match="1 of 5 samples"):
+        prepare("my_set", own, size=32)
+
+
+def test_a_set_of_nothing_but_bad_files_is_refused(own: Path) -> None:
+    for path in (own / "images").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(ValueError, match="5 of 5 samples cannot be used"):
+        prepare("my_set", own, size=32, skip_bad=True)
+
+
+def test_one_core_and_several_prepare_the_same_in_the_same_order(own: Path) -> None:
+    one = prepare("one", own, size=32, jobs=1)
+    several = prepare("several", own, size=32, jobs=5)
+    for name in ("images", "masks", "thumbnails"):
+        assert np.array_equal(getattr(one, name), getattr(several, name))
+    assert one.index.equals(several.index)
+
+
+def test_two_copies_of_one_image_are_two_rows(own: Path) -> None:
+    for kind in ("images", "masks"):
+        (own / kind / "again.png").write_bytes((own / kind / "case1.png").read_bytes())
+    data = prepare("my_set", own, size=32, jobs=4)
+    assert len(data) == 6
+    again, first = (
+        list(data.index["file"]).index(f"images/{n}.png") for n in ("again", "case1")
+    )
+    assert np.array_equal(data.images[again], data.images[first])
+
+
+def test_thumbnails_are_those_of_the_native_images(own: Path) -> None:
+    small, large = prepare("my_set", own, size=16), prepare("my_set", own, size=32)
+    assert np.array_equal(small.thumbnails, large.thumbnails)
+    assert small.thumbnails.shape == (5, 32, 32)
+    assert small.thumbnails[3].min() == small.thumbnails[3].max() == 120
+
+
+def test_a_preparation_that_is_killed_goes_on_and_ends_the_same(
+    own: Path, data_home: Path, tmp_path: Path
+) -> None:
+    code = (
+        "import os, sys; from pathlib import Path\n"
+        "from lesionkit.datasets import preparing, staging\n"
+        "put, seen = staging.Stage.put, []\n"
+        "def once_more(self, key, arrays):\n"
+        "    put(self, key, arrays); seen.append(key)\n"
+        "    len(seen) < 3 or os.kill(os.getpid(), 9)\n"
+        "staging.Stage.put = once_more\n"
+        "preparing.prepare('my_set', Path(sys.argv[1]), size=32, jobs=1)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(own)], check=False)
+    assert done.returncode == -9
+    assert not (data_home / "prepared" / "my_set" / "32").exists()
+    data = prepare("my_set", own, size=32)
+    assert data.manifest["taken_again"] == 3
+    straight = prepare("straight", own, size=32)
+    assert np.array_equal(data.images, straight.images)
+    assert data.index.equals(straight.index)
 
 
 def test_an_unreadable_file_is_named_and_nothing_is_left(own: Path, data_home) -> None:
@@ -150,3 +241,19 @@ def test_the_foot_ulcer_challenge_is_recorded_as_standing_in_for_wound() -> None
 def test_open_data_refuses_what_is_not_prepared() -> None:
     with pytest.raises(FileNotFoundError, match="lesionkit prepare clinicdb"):
         open_data("clinicdb", 64)
+
+
+def test_what_was_done_is_told_in_six_lines(own: Path, capsys) -> None:
+    command = ["prepare", "my_set", "--raw", str(own), "--size", "32"]
+    main(command)
+    first = capsys.readouterr().out.splitlines()
+    assert len(first) == 6
+    assert first[0] == "my_set: 5 images with their masks"
+    assert "native sizes 40 x 30 to 50 x 60; kept as 32x32x3 uint8" in first[1]
+    Image.fromarray(np.zeros((50, 30), np.uint8)).save(own / "masks" / "case0.png")
+    for kind in ("images", "masks"):
+        (own / kind / "case1.png").rename(own / kind / "new.png")
+    main(command)
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].endswith("; 1 changed, 1 added, 1 removed since the last time")
+    assert told[3].startswith("1 masks without lesion")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,13 @@ import numpy as np
 from lesionkit import lookup
 from lesionkit.catalogue import DATASETS
 from lesionkit.config import data_folder
-from lesionkit.datasets.resizing import resize_image, resize_mask
+from lesionkit.datasets.resizing import THUMBNAIL
 from lesionkit.datasets.samples import Sample
+from lesionkit.datasets.staging import Stage, default_jobs, fill, in_order, key_of
 from lesionkit.prepared import Prepared, open_prepared, prepared_folder, write
 from lesionkit.runs import RunRecord
+
+SHOWN = 10  # bad files that an error names
 
 
 def prepare(
@@ -25,12 +28,15 @@ def prepare(
     size: int = 224,
     resize: str = "bilinear",
     force: bool = False,
-    progress: Callable[[list[Sample]], Iterable[Sample]] = iter,
+    skip_bad: bool = False,
+    jobs: int | None = None,
+    progress: Callable[[Sequence[Sample]], Iterable[Sample]] = iter,
 ) -> Prepared:
     """A data set's prepared form, made from its raw files unless it is there already.
 
     Masks are resized with the nearest pixel, images with an antialiased bilinear
-    filter or, as the public re-run of paper A does, with the nearest pixel too.
+    filter or, as the public re-run of paper A does, with the nearest pixel too. Files
+    are read on several cores; one that was stopped goes on where it was.
 
     Args:
         name: one of lesionkit.DATASETS, or a new name for a folder of your own.
@@ -38,32 +44,83 @@ def prepare(
         size: side of the prepared images, pixels.
         resize: "bilinear" or "nearest", for images.
         force: make it again even if the raw files have not changed.
+        skip_bad: leave out what cannot be read, and name it in the manifest.
+        jobs: how many samples are decoded at once; one a core by default.
         progress: wraps the list of samples, tqdm for instance.
 
     Raises:
         FileNotFoundError: no raw folder, or not laid out as the entry says.
         ValueError: a name, a size or a filter that is not allowed; unpaired or
-            unreadable files, which the text names.
+            unreadable files, which the text names. What was read stays, so that only
+            the mended files are read the next time.
     """
     if resize not in ("bilinear", "nearest"):
         raise lookup.unknown("resize", resize, ("bilinear", "nearest"))
     if size < 8:
         raise ValueError(f"size must be 8 pixels or more, got {size}")
     samples, source = find_samples(name, raw)
-    rows = [_row(sample) for sample in samples]
-    if not force and _is_prepared(name, size, resize, rows):
+    jobs = jobs or default_jobs()
+    rows, bad = _rows(samples, jobs)
+    if not force and not bad and _is_prepared(name, size, resize, rows, skip_bad):
         return open_prepared(name, size, resize=resize)
+    folder = prepared_folder(name, size, resize)
+    stage, settings = _stage(name, folder), {"size": size, "resize": resize}
+    again = fill(stage, samples, rows, bad, **settings, jobs=jobs, progress=progress)
+    _refuse_bad(name, bad, len(samples), skip_bad)
+    kept = [row for i, row in enumerate(rows) if i not in bad]
+    left_out = [samples[i].name for i in sorted(bad)]
+    facts = {"source": source, "left_out": left_out, "taken_again": again}
+    _assemble(stage, folder, kept, {"name": name} | settings | facts)
+    stage.clear()
+    return open_prepared(name, size, resize=resize)
+
+
+def _stage(name: str, folder: Path) -> Stage:
+    """Where samples wait; those that the kit draws need no place on disk."""
     known = DATASETS.get(name)
-    channels, dtype = (known.channels, "uint8") if known else _kind(samples)
+    if known is not None and known.generated:
+        return Stage(None)
+    return Stage(folder.with_name(f".{folder.name}.making"))
+
+
+def _refuse_bad(name: str, bad: dict[int, str], count: int, skip: bool) -> None:
+    """Name every sample that cannot be used, unless they are to be left out."""
+    if not bad or (skip and len(bad) < count):
+        return
+    reasons = [bad[i] for i in sorted(bad)]
+    more = f"; and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
+    raise ValueError(
+        f"{name}: {len(bad)} of {count} samples cannot be used: "
+        f"{'; '.join(reasons[:SHOWN])}{more}. Mend them and prepare again (the others "
+        "are kept), or leave them out with --skip-bad"
+    )
+
+
+def _assemble(
+    stage: Stage,
+    folder: Path,
+    rows: list[dict[str, Any]],
+    manifest: dict[str, Any],
+) -> None:
+    """The finished samples as one prepared form, in the order of the rows."""
+    known, dtype = DATASETS.get(manifest["name"]), "uint8"
+    channels = known.channels if known else 1
+    if not known:  # a set of one's own: as many channels as its widest image
+        for row in rows:
+            image = stage.get(key_of(row)).image
+            channels = max(channels, image.shape[2])
+            dtype = "uint16" if image.dtype == np.uint16 else dtype
+    small = np.zeros((len(rows), THUMBNAIL, THUMBNAIL), np.uint8)
+    size = manifest["size"]
     write(
-        prepared_folder(name, size, resize),
-        _pairs(progress(samples), rows, (size, resize, channels, dtype)),
+        folder,
+        _pairs(stage, rows, small, channels, dtype),
         rows,
         shape=(size, size, channels),
         dtype=dtype,
-        manifest={"name": name, "size": size, "resize": resize, "source": source},
+        manifest=manifest,
+        thumbnails=small,
     )
-    return open_prepared(name, size, resize=resize)
 
 
 def open_data(name: str, size: int = 224, *, resize: str = "bilinear") -> Prepared:
@@ -76,6 +133,13 @@ def open_data(name: str, size: int = 224, *, resize: str = "bilinear") -> Prepar
     if entry is not None and entry.generated:
         return prepare(name, size=size, resize=resize)
     return open_prepared(name, size, resize=resize)
+
+
+def prepared_sets(size: int = 224, *, resize: str = "bilinear") -> dict[str, Prepared]:
+    """Every data set that is prepared at a size, by name."""
+    found = sorted((data_folder() / "prepared").glob("*"))
+    names = [p.name for p in found if prepared_folder(p.name, size, resize).is_dir()]
+    return {name: open_prepared(name, size, resize=resize) for name in names}
 
 
 def data_of(record: RunRecord | None) -> Prepared | None:
@@ -122,9 +186,24 @@ def find_samples(name: str, raw: Path | None = None) -> tuple[list[Sample], str]
     return samples, source
 
 
-def _row(sample: Sample) -> dict[str, Any]:
-    """The index row of a sample, but for what only decoding tells."""
-    content_hash, mask_hash = sample.hashes()
+def _rows(
+    samples: Sequence[Sample], jobs: int
+) -> tuple[list[dict[str, Any]], dict[int, str]]:
+    """The index row of each sample, but for what only decoding tells; what is bad."""
+    rows, bad = [], {}
+    for i, found in enumerate(in_order(_hashed, samples, jobs)):
+        if isinstance(found, str):
+            bad[i] = found
+        rows.append({} if isinstance(found, str) else found)
+    return rows, bad
+
+
+def _hashed(sample: Sample) -> dict[str, Any] | str:
+    """A row with the hashes of a sample's files, or why there is none."""
+    try:
+        content_hash, mask_hash = sample.hashes()
+    except (OSError, ValueError) as error:
+        return f"{sample.name}: {' '.join(str(error).split())}"
     return {
         "file": sample.name,
         "content_hash": content_hash,
@@ -134,41 +213,42 @@ def _row(sample: Sample) -> dict[str, Any]:
     }
 
 
-def _is_prepared(name: str, size: int, resize: str, rows: list[dict]) -> bool:
+def _is_prepared(
+    name: str, size: int, resize: str, rows: list[dict], skip_bad: bool
+) -> bool:
     """Whether the prepared form there is of exactly these raw files."""
     try:
-        index = open_prepared(name, size, resize=resize).index
+        data = open_prepared(name, size, resize=resize)
     except (OSError, ValueError, KeyError):
         return False
+    if not data.has_thumbnails:
+        return False
+    index, left_out = data.index, data.manifest.get("left_out", [])
+    if left_out and not skip_bad:
+        return False
+    rows = [row for row in rows if row["file"] not in left_out]
     columns = ["file", "content_hash", "mask_hash", "group"]
     columns += [name for name in rows[0] if name == "stratum"]
     found = index.reindex(columns=columns).to_dict("records")
     return found == [{name: row[name] for name in columns} for row in rows]
 
 
-def _kind(samples: list[Sample]) -> tuple[int, str]:
-    """Channels and dtype that hold every image of a folder without loss."""
-    channels, dtype = 1, "uint8"
-    for sample in samples:
-        image, _ = sample.read()
-        channels = max(channels, image.shape[2])
-        dtype = "uint16" if image.dtype == np.uint16 else dtype
-    return channels, dtype
-
-
 def _pairs(
-    samples: Iterable[Sample], rows: list[dict], form: tuple[int, str, int, str]
+    stage: Stage,
+    rows: list[dict[str, Any]],
+    small: np.ndarray,
+    channels: int,
+    dtype: str,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Resized image and mask of each sample; completes its row."""
-    size, resize, channels, dtype = form
-    for sample, row in zip(samples, rows, strict=True):
-        image, mask = sample.read()
-        row["height"], row["width"] = mask.shape
-        row["lesion_share"] = float(mask.mean())
-        image = _with_dtype(resize_image(image, size, resize=resize), dtype)
+    """Image and mask of each row; completes the row and its thumbnail."""
+    for i, row in enumerate(rows):
+        arrays = stage.get(key_of(row))
+        row |= arrays.row
+        small[i] = arrays.thumbnail
+        image = _with_dtype(arrays.image, dtype)
         if image.shape[2] < channels:
             image = np.repeat(image, channels, axis=2)
-        yield image, resize_mask(mask, size)
+        yield image, arrays.mask
 
 
 def _with_dtype(image: np.ndarray, dtype: str) -> np.ndarray:
@@ -178,3 +258,13 @@ def _with_dtype(image: np.ndarray, dtype: str) -> np.ndarray:
     if dtype == "uint16":
         return image.astype(np.uint16) * 257
     return np.round(image / 257).astype(np.uint8)
+
+
+def prepared_hashes(name: str, size: int, resize: str) -> dict[str, tuple[str, str]]:
+    """File to the hashes of image and masks, as they were prepared; {} if not."""
+    try:
+        index = open_prepared(name, size, resize=resize).index
+    except (OSError, ValueError, KeyError):
+        return {}
+    columns = index[["file", "content_hash", "mask_hash"]].itertuples(index=False)
+    return {file: (image, mask) for file, image, mask in columns}
