@@ -71,7 +71,9 @@ class RunConfig:
     resize: str | None = parameter(
         None, str, "how images are resized", one_of=("bilinear", "nearest")
     )
-    split: str | None = parameter(None, str, "split kind", one_of=("image", "group"))
+    split: str | None = parameter(
+        None, str, "split kind", one_of=("image", "group", "lists")
+    )
     split_seed: int | None = parameter(None, int, "42 + repeat when None", low=0)
     init_seed: int | None = parameter(None, int, "42 + repeat when None", low=0)
     repeats: int | None = parameter(None, int, "number of repetitions", low=1)

@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_data import write_discs
+from PIL import Image
 
+from lesionkit.datasets.preparing import prepare
 from lesionkit.prepared import Prepared, open_prepared
-from lesionkit.splits import PARTS, manifest, split
+from lesionkit.splits import PARTS, copies, manifest, split
 
 
 @pytest.fixture
@@ -119,3 +121,106 @@ def test_too_few_images_are_refused(data_home) -> None:
     write_discs("four", count=4, size=8)
     with pytest.raises(ValueError, match="needs 5 images, got 4"):
         split(open_prepared("four", 8))
+
+
+def test_a_group_split_keeps_the_shares_of_small_and_large_lesions(
+    data: Prepared,
+) -> None:
+    # half of the patients have small lesions, half large ones
+    large = data.index["group"].str[-1].isin(list("02468"))
+    data.index["lesion_share"] = np.where(large, 0.5, 0.01)
+    worst = 0.0
+    for seed in range(20):
+        parts = split(data, kind="group", seed=seed)
+        worst = max(worst, *(abs(large[parts.part(p)].mean() - 0.5) for p in PARTS))
+    assert worst <= 0.25  # one of a part's four patients
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_part_stays_empty_however_uneven_the_groups(data: Prepared, seed) -> None:
+    groups = ["a"] * 96 + ["b"] * 2 + ["c"] * 2
+    parts = split(data, kind="group", seed=seed, groups=groups)
+    assert min(len(parts.part(p)) for p in PARTS) > 0
+
+
+@pytest.fixture
+def copied(tmp_path) -> Prepared:
+    """Twelve pictures without a known group, each three times, slightly brighter."""
+    random = np.random.default_rng(5)
+    raw = tmp_path / "raw"
+    for kind in ("images", "masks"):
+        (raw / kind).mkdir(parents=True)
+    for i in range(12):
+        small = Image.fromarray(random.integers(40, 200, (6, 6), np.uint8))
+        picture = np.asarray(small.resize((48, 48), Image.Resampling.BICUBIC))
+        for k in range(3):
+            bright = np.clip(picture.astype(int) + 4 * k, 0, 255).astype(np.uint8)
+            Image.fromarray(bright).save(raw / "images" / f"{i}_{k}.png")
+            mask = np.zeros((48, 48), np.uint8)
+            mask[: 4 + i] = 255
+            Image.fromarray(mask).save(raw / "masks" / f"{i}_{k}.png")
+    return prepare("copied", raw, size=16)
+
+
+def test_without_known_groups_near_copies_are_the_groups(copied: Prepared) -> None:
+    parts = split(copied, kind="group", seed=42)
+    where = {p: set(copied.index["file"][parts.part(p)].str[7:-6]) for p in PARTS}
+    assert sum(len(names) for names in where.values()) == 12
+    groups = copies(copied)
+    assert len(set(groups)) == 12
+    assert all(name.startswith("copies_") for name in groups)
+    by_image = split(copied, kind="image", seed=42)
+    both = [set(copied.index["file"][by_image.part(p)].str[7:-6]) for p in PARTS]
+    assert both[0] & both[2]
+
+
+def test_a_set_without_thumbnails_says_how_to_get_them(copied: Prepared) -> None:
+    (copied.folder / "thumbnails.npy").unlink()
+    with pytest.raises(FileNotFoundError, match="lesionkit prepare copied --force"):
+        split(copied, kind="group")
+
+
+def lists(folder, train: str, validation: str, test: str) -> None:
+    """Somebody's lists."""
+    folder.mkdir(parents=True)
+    for name, text in zip(PARTS, (train, validation, test), strict=True):
+        (folder / f"{name}.txt").write_text(text)
+
+
+def test_somebodys_lists_are_taken_as_they_are(data: Prepared, data_home) -> None:
+    folder = data_home / "splits" / "hundred" / "lists"
+    lists(folder, "disc_07.png\ndisc_03\n\n", " disc_01.png \n", "disc_99\n")
+    parts = split(data, kind="lists")
+    assert [parts.part(p).tolist() for p in PARTS] == [[3, 7], [1], [99]]
+    (path,) = folder.parent.glob("lists-*.csv")
+    saved = pd.read_csv(path, keep_default_na=False)
+    assert saved["part"].value_counts().to_dict() == {
+        "": 96,
+        "train": 2,
+        "validation": 1,
+        "test": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("texts", "says"),
+    [
+        (("disc_01\n", "disc_02\n", "disk_03\n"), "test.txt, line 1: no image .*mean"),
+        (("disc_01\n", "disc_01.png\n", "disc_03\n"), "line 1: .* train.txt, line 1"),
+        (
+            ("disc_01\n\ndisc_01\n", "", ""),
+            "train.txt, line 3: .* in train.txt, line 1",
+        ),
+    ],
+)
+def test_lists_that_do_not_fit_are_refused_by_line(
+    data: Prepared, data_home, texts, says
+) -> None:
+    lists(data_home / "splits" / "hundred" / "lists", *texts)
+    with pytest.raises(ValueError, match=says):
+        split(data, kind="lists")
+
+
+def test_a_missing_list_is_told_with_its_place(data: Prepared) -> None:
+    with pytest.raises(FileNotFoundError, match=r"lists/train\.txt"):
+        split(data, kind="lists")
