@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from shared_data import SHARED, needs_shared
 
 from lesionkit.cli import main
 from lesionkit.datasets.preparing import data_of, open_data, prepare
+from lesionkit.datasets.staging import Arrays, Stage
 
 
 @pytest.fixture
@@ -125,7 +127,31 @@ def test_two_copies_of_one_image_are_two_rows(own: Path) -> None:
     assert np.array_equal(data.images[again], data.images[first])
 
 
+def test_one_image_with_two_masks_keeps_both(own: Path) -> None:
+    image = (own / "images" / "case1.png").read_bytes()
+    (own / "images" / "again.png").write_bytes(image)
+    other = np.zeros((40, 60), np.uint8)
+    other[:, :30] = 255
+    Image.fromarray(other).save(own / "masks" / "again.png")
+    data = prepare("my_set", own, size=32)
+    masks = dict(zip(data.index["file"], data.masks, strict=True))
+    assert masks["images/again.png"][-1].tolist() == [1] * 16 + [0] * 16
+    assert masks["images/case1.png"][-1].max() == 0
+
+
+def test_copies_may_be_stored_at_the_same_moment(tmp_path: Path) -> None:
+    stage = Stage(tmp_path / "stage")
+    plane = np.zeros((64, 64), np.uint8)
+    arrays = Arrays(plane[..., None], plane, plane[:32, :32], np.zeros(3))
+    with ThreadPoolExecutor(4) as pool:
+        done = [pool.submit(stage.put, "same", arrays) for _ in range(200)]
+    assert [future.exception() for future in done] == [None] * 200
+    assert [path.name for path in (tmp_path / "stage").iterdir()] == ["same.npz"]
+
+
 def test_thumbnails_are_those_of_the_native_images(own: Path) -> None:
+    stripes = np.tile(np.array([0, 255], np.uint8), (50, 15))
+    Image.fromarray(stripes).convert("RGB").save(own / "images" / "case0.png")
     small, large = prepare("my_set", own, size=16), prepare("my_set", own, size=32)
     assert np.array_equal(small.thumbnails, large.thumbnails)
     assert small.thumbnails.shape == (5, 32, 32)

@@ -138,7 +138,9 @@ def test_a_group_split_keeps_the_shares_of_small_and_large_lesions(
 
 @pytest.mark.parametrize("seed", range(6))
 def test_no_part_stays_empty_however_uneven_the_groups(data: Prepared, seed) -> None:
-    groups = ["a"] * 96 + ["b"] * 2 + ["c"] * 2
+    groups = ["a"] * 100
+    groups[1:3] = ["small"] * 2  # of two bands of lesion size
+    groups[98:] = ["large"] * 2
     parts = split(data, kind="group", seed=seed, groups=groups)
     assert min(len(parts.part(p)) for p in PARTS) > 0
 
@@ -172,6 +174,24 @@ def test_without_known_groups_near_copies_are_the_groups(copied: Prepared) -> No
     by_image = split(copied, kind="image", seed=42)
     both = [set(copied.index["file"][by_image.part(p)].str[7:-6]) for p in PARTS]
     assert both[0] & both[2]
+
+
+def test_near_copies_under_other_names_give_the_same_split(
+    copied: Prepared, tmp_path
+) -> None:
+    renamed = tmp_path / "renamed"
+    for kind in ("images", "masks"):
+        (renamed / kind).mkdir(parents=True)
+        paths = sorted((tmp_path / "raw" / kind).iterdir(), reverse=True)
+        for i, path in enumerate(paths):
+            (renamed / kind / f"{i:03d}.png").write_bytes(path.read_bytes())
+    other = prepare("renamed", renamed, size=16)
+    hashes = [
+        set(of.index["content_hash"][split(of, kind="group", seed=3).test])
+        for of in (copied, other)
+    ]
+    assert hashes[0] == hashes[1]
+    assert set(copies(copied)) == set(copies(other))
 
 
 def test_a_set_without_thumbnails_says_how_to_get_them(copied: Prepared) -> None:
