@@ -3,7 +3,7 @@
 uv run python benchmarks/ranking.py
 
 Commands run in processes of their own, in turns, and the medians are compared: one
-that only imports pandas and scipy.stats, and the ranking from the file to the last line.
+that only imports pandas and scipy.stats, and the ranking from file to last line.
 """
 
 from __future__ import annotations

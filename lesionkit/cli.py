@@ -10,14 +10,14 @@ import click
 
 from lesionkit import catalogue, lookup
 from lesionkit.cli_advice import advise, plan
+from lesionkit.cli_data import fetch
+from lesionkit.cli_inspect import inspect, prepare
 from lesionkit.cli_pages import report, thresholds
 from lesionkit.cli_tables import audit, claims, rank
 from lesionkit.console import arguments, fail, not_yet, show, typed
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="For a program to read.")
 NOT_YET = {
-    "fetch": "download a data set from its publisher",
-    "inspect": "the data report: defects, duplicates, leakage",
     "doctor": "what is wrong here",
     "notebooks": "copy the notebooks",
 }
@@ -111,44 +111,6 @@ def losses(as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("name")
-@click.option("--raw", type=Path, help="Folder of raw files [default: raw/NAME].")
-@click.option("--size", default=224, show_default=True, help="Side in pixels.")
-@click.option("--resize", default="bilinear", show_default=True, help="Or nearest.")
-@click.option("--force", is_flag=True, help="Again, even if nothing changed.")
-@AS_JSON
-def prepare(
-    name: str, raw: Path | None, size: int, resize: str, force: bool, as_json: bool
-) -> None:
-    """Raw files to the prepared form: arrays that every model reads."""
-    from tqdm import tqdm
-
-    from lesionkit.datasets.preparing import prepare as make
-
-    data = make(
-        name,
-        raw,
-        size=size,
-        resize=resize,
-        force=force,
-        progress=lambda samples: tqdm(samples, desc=f"prepare {name}", unit="image"),
-    )
-    share = data.index["lesion_share"]
-    facts = {
-        "name": name,
-        "source": data.manifest["source"],
-        "images": len(data),
-        "shape": "x".join(str(side) for side in data.images.shape[1:]),
-        "lesion_share_min": float(share.min()),
-        "lesion_share_median": float(share.median()),
-        "lesion_share_max": float(share.max()),
-        "empty_masks": int((share == 0).sum()),
-        "folder": str(data.folder),
-    }
-    show([facts], as_json, upright=True)
-
-
-@cli.command()
 @click.option(
     "-p", "pairs", nargs=2, multiple=True, metavar="KEY VALUE", help="Repeat."
 )
@@ -230,6 +192,8 @@ def status(file: Path | None, as_json: bool) -> None:
         )
 
 
+for _command in (fetch, prepare, inspect):
+    cli.add_command(_command)
 for _command in (rank, claims, audit, report, plan, advise, thresholds):
     cli.add_command(_command)
 for _name, _says in NOT_YET.items():

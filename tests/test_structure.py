@@ -13,14 +13,17 @@ PACKAGE = Path(__file__).parents[1] / "lesionkit"
 WALK = """
 lookup
 catalogue.losses catalogue.networks catalogue.datasets catalogue
+catalogue.publishers
 parameters protocols config files runs prepared
-datasets.images datasets.resizing datasets.samples datasets.pairs
+datasets.images datasets.resizing datasets.facts datasets.samples datasets.staging
+datasets.pairs
 datasets.kvasir datasets.clinicdb datasets.isic2017 datasets.wound datasets.busi
-datasets.toy datasets.folder
+datasets.toy datasets.own_files datasets.own_rules datasets.folder
 datasets.dicom_files datasets.dicom_headers datasets.dicom
 datasets.ct_grid datasets.ct_masks
-datasets.lungct datasets.lidc datasets.ct_phantom datasets.preparing
-splits loading
+datasets.lungct datasets.lidc datasets.ct_phantom datasets.preparing datasets.telling
+datasets.archives datasets.rar datasets.downloading datasets.checksums datasets.fetching
+duplicates splits leakage loading
 models.blocks models.encoders models.reverse_attention
 models.fcn models.deeplabv3plus models.unet models.unetplusplus
 models.colonsegnet models.fatnet models.fcbformer models.colonformer models.caranet
@@ -32,19 +35,16 @@ engines.local engines sweep
 published foreign_tables tables ranking
 inference.grids inference.contrasts inference.verdicts inference.rank_tests
 inference.resampling inference.variance inference.planning inference
+data_findings inspection
 standing answers order_claims mean_claims claims advice
 audit_numbers audit_laws audit_text audit
 threshold_study comparison paper_b
 figures loss_figures threshold_figures ct_figures heat_tables ranking_figures
-panels widgets threshold_page serving
+data_figures panels inspection_page widgets threshold_page serving
 report_content report_figures report console
 """.split()
-FREE = {
-    "__init__",
-    "cli",
-    "cli_pages",
-    "cli_tables",
-    "cli_advice",
+FREE = {"__init__", "cli"} | {
+    f"cli_{n}" for n in ("pages", "tables", "advice", "inspect", "data")
 }  # they import inside functions
 
 # Who alone may import a library.
@@ -57,6 +57,7 @@ SOLE = {
         "ranking_figures",
         "heat_tables",
         "report_figures",
+        "data_figures",
         "widgets",
     },
     "ipywidgets": {"widgets"},
@@ -64,13 +65,15 @@ SOLE = {
     "scikit_posthocs": {"inference.rank_tests"},
     "statsmodels": {"inference.rank_tests"},
     "baycomp": {"inference.rank_tests"},
-    "jinja2": {"report"},
+    "jinja2": {"report", "inspection_page"},
     "pydicom": {"datasets.dicom_files", "datasets.dicom_headers"},
     "tifffile": {"datasets.images"},
     "PIL": {"datasets.images", "datasets.resizing", "datasets.toy", "panels"},
     "timm": {"models.*"},
     "segmentation_models_pytorch": {"models.*", "loss_libraries"},
     "torchvision": {"models.*"},
+    "requests": {"datasets.downloading"},
+    "filelock": {"datasets.fetching"},
     "sklearn": set(),
     "monai": {"boundary", "loss_libraries"},
 }
@@ -156,14 +159,21 @@ def test_training_writes_no_file_and_knows_no_data_set_name() -> None:
 
 def test_only_datasets_know_the_raw_folder() -> None:
     users = {n for n, p in MODULES.items() if '"raw"' in p.read_text()}
-    assert users <= {"datasets.preparing", "cli"}
+    assert users <= {"datasets.preparing", "datasets.fetching", "cli"}
 
 
 def test_only_these_write_below_data() -> None:
     writers = {n for n in MODULES if "files" in ours(n)}
     # write where the user says
     asked_for = {"comparison", "threshold_page", "ranking_figures", "report"}
-    assert writers - asked_for == {"prepared", "splits", "runs", "datasets.ct_phantom"}
+    asked_for |= {"inspection_page"}
+    fetched = {f"datasets.{n}" for n in ("downloading", "checksums", "fetching")}
+    assert writers - asked_for - fetched == {
+        "prepared",
+        "splits",
+        "runs",
+        "datasets.ct_phantom",
+    }
 
 
 @pytest.mark.parametrize("name", list(MODULES))

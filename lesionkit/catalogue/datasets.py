@@ -159,6 +159,7 @@ DATASETS = {
         None,
         "yours",
         "you",
-        "images/ and masks/ with the same file stems",
+        "pairs.csv, or images/ and masks/ with the same names, or x.png beside"
+        " x_mask.png",
     ),
 }

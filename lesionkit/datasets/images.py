@@ -16,19 +16,23 @@ PIXEL_LIMIT = 150_000_000
 
 _ORIENTATION = 274  # the tag's number, in EXIF and in TIFF
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")  # of the many of Pillow
+_LOSSY = {"JPEG", "MPO", "WEBP", "jpeg", "tiff_jpeg", "webp"}  # the last in TIFF
+_SAVE_AS_GREY = "save it as grey, with 0 for background"
 _OWN_PHOTOMETRICS = (0, 1, 2, 3)  # white is 0, black is 0, RGB, palette; else Pillow
 
 _Planes = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]
 
 
 @dataclass(frozen=True)
-class _Raster:
-    """One decoded picture, not yet turned."""
+class Raster:
+    """One decoded picture, not yet turned (see `turned`)."""
 
     colour: np.ndarray  # (H, W, C), C 1 or 3, uint8 or uint16
     alpha: np.ndarray | None = None  # (H, W)
     index: np.ndarray | None = None  # (H, W), of a palette picture
     orientation: int = 1
+    exact: bool = True  # False where the file's kind changes values, as JPEG does
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -36,8 +40,8 @@ def read_image(path: Path) -> np.ndarray:
 
     A palette is applied, CMYK becomes RGB, 1 bit becomes 0 and 255. Alpha is dropped:
     the stored colours stay, nothing is blended. 16-bit grey and 16-bit TIFF stay
-    uint16. The orientation tag is applied, to masks as well. A file with several
-    pictures (a phone's JPEG) gives the first; a TIFF of several pages is refused.
+    uint16. The orientation tag is applied, to masks as well. A phone's JPEG with
+    several pictures gives the first; an animation or a TIFF of pages is refused.
 
     Shape:
         returns: (H, W, C) uint8 or uint16, C 1 or 3
@@ -46,8 +50,8 @@ def read_image(path: Path) -> np.ndarray:
         ValueError: the file is empty, cut off, no picture, larger than PIXEL_LIMIT
             pixels, or of a mode that cannot be kept; one line with the file's name.
     """
-    raster = _decode(path)
-    return _turned(raster.colour, raster.orientation)
+    raster = decode(path)
+    return turned(raster.colour, raster.orientation)
 
 
 def read_mask(path: Path) -> np.ndarray:
@@ -55,41 +59,67 @@ def read_mask(path: Path) -> np.ndarray:
 
     The first rule that fits decides:
 
-    1. palette: by index, not by the colour it shows; 0 is background;
-    2. alpha that is not constant: alpha is the mask, cut at half of its range;
+    1. palette: by index, not by the colour it shows; 0 is background. Where all its
+       colours are grey, they have to say the same by rules 3 and 4;
+    2. alpha that is not constant: alpha is the mask, cut at half of its range. Where
+       the colours are black and white, they have to say the same;
     3. no value above 1: a 0/1 mask, anything but 0 is lesion;
     4. otherwise the mean of the channels, lesion above half of the type's range
-       (127.5 or 32767.5). Channels further apart than that are a coloured mask,
-       refused: the file does not say which colour is the lesion.
+       (127.5 or 32767.5). Channels further apart than that (in a 0/1 mask: that
+       differ) are a coloured mask, refused: the file does not say which colour is
+       the lesion.
 
     Shape:
         returns: (H, W) uint8 of 0 and 1
 
     Raises:
-        ValueError: as `read_image`, or the mask is coloured.
+        ValueError: as `read_image`, or the mask is coloured or contradicts itself.
     """
-    raster = _decode(path)
+    raster = decode(path)
+    return turned(lesion_of(path, raster), raster.orientation)
+
+
+def lesion_of(path: Path, raster: Raster) -> np.ndarray:
+    """What `read_mask` reads, not yet turned.
+
+    Args:
+        path: for the text of the error.
+
+    Shape:
+        returns: (H, W) uint8 of 0 and 1
+
+    Raises:
+        ValueError: the mask is coloured or contradicts itself.
+    """
+    colour = raster.colour
     if raster.index is not None:
         lesion = raster.index != 0
-    elif raster.alpha is not None and raster.alpha.min() != raster.alpha.max():
+        if _is_grey(colour) and (lesion != _cut(colour)).any():
+            raise ValueError(f"{path}: palette index and grey differ; {_SAVE_AS_GREY}")
+    elif has_shape(raster.alpha):
         lesion = _cut(raster.alpha[..., None])
-    elif _coloured(raster.colour):
-        raise ValueError(
-            f"{path}: a coloured mask; save it as grey, with 0 for background"
-        )
+        if _is_black_and_white(colour) and (lesion != _cut(colour)).any():
+            raise ValueError(f"{path}: alpha and colour differ; {_SAVE_AS_GREY}")
+    elif _coloured(colour):
+        raise ValueError(f"{path}: a coloured mask; {_SAVE_AS_GREY}")
     else:
-        lesion = _cut(raster.colour)
-    return _turned(lesion.astype(np.uint8), raster.orientation)
+        lesion = _cut(colour)
+    return lesion.astype(np.uint8)
 
 
-def _decode(path: Path) -> _Raster:
+def has_shape(alpha: np.ndarray | None) -> bool:
+    """Whether there is an alpha channel that is not the same everywhere."""
+    return alpha is not None and bool(alpha.min() != alpha.max())
+
+
+def decode(path: Path) -> Raster:
     """The whole picture, or a ValueError of one line that begins with its path."""
     data = path.read_bytes()
     if not data:
         raise ValueError(f"{path}: the file is empty (0 bytes)")
-    decode = _decode_tiff if data[:4] in _TIFF_STARTS else _decode_pillow
+    reader = _decode_tiff if data[:4] in _TIFF_STARTS else _decode_pillow
     try:
-        return decode(data)
+        return reader(data)
     except MemoryError:
         raise
     except Exception as error:  # decoders fail on broken files in many ways
@@ -106,7 +136,7 @@ def _check_pixels(width: int, height: int) -> None:
         )
 
 
-def _decode_pillow(data: bytes) -> _Raster:
+def _decode_pillow(data: bytes) -> Raster:
     """A picture Pillow knows, decoded to its last row."""
     if ImageFile.LOAD_TRUNCATED_IMAGES:
         raise ValueError(
@@ -118,9 +148,13 @@ def _decode_pillow(data: bytes) -> _Raster:
         raise ValueError(
             "colour PNG of 16 bits a channel would lose 8; save it as 8-bit or as TIFF"
         )
+    pictures = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+    if pictures > 1:
+        raise ValueError(f"the file holds {pictures} pictures, one is expected")
     image.load()
-    colour, alpha, index = _planes(image)
-    return _Raster(colour, alpha, index, image.getexif().get(_ORIENTATION, 1))
+    exact = not _LOSSY & {image.format, image.info.get("compression")}
+    turn = image.getexif().get(_ORIENTATION, 1)
+    return Raster(*_planes(image), turn, exact)
 
 
 def _open(data: bytes) -> Image.Image:
@@ -128,7 +162,7 @@ def _open(data: bytes) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(BytesIO(data))
+            return Image.open(BytesIO(data), formats=_FORMATS)
     except Image.DecompressionBombError:
         raise ValueError(f"more pixels than the limit of {PIXEL_LIMIT:,}") from None
     except UnidentifiedImageError:
@@ -159,7 +193,7 @@ def _planes(image: Image.Image) -> _Planes:
     )
 
 
-def _decode_tiff(data: bytes) -> _Raster:
+def _decode_tiff(data: bytes) -> Raster:
     """A TIFF's one page, its channels counted, not guessed from the photometric tag."""
     with tifffile.TiffFile(BytesIO(data)) as tiff:
         page = tiff.pages[0]
@@ -177,7 +211,7 @@ def _decode_tiff(data: bytes) -> _Raster:
                 return _decode_pillow(data)
             raise
         colour, alpha, index = _tiff_planes(page, values)
-    return _Raster(colour, alpha, index, int(orientation.value) if orientation else 1)
+    return Raster(colour, alpha, index, int(orientation.value) if orientation else 1)
 
 
 def _check_page(page: tifffile.TiffPage, length: int, pages: int) -> None:
@@ -213,13 +247,28 @@ def _tiff_planes(page: tifffile.TiffPage, values: np.ndarray) -> _Planes:
     return values, None, None
 
 
+def _is_grey(colour: np.ndarray) -> bool:
+    """Whether the channels are the same everywhere."""
+    return bool((colour == colour[..., :1]).all())
+
+
+def _is_black_and_white(colour: np.ndarray) -> bool:
+    """Whether there are both and nothing between."""
+    ends = (0, _top(colour))
+    both = (int(colour.min()), int(colour.max())) == ends
+    return both and _is_grey(colour) and bool(np.isin(colour, ends).all())
+
+
 def _coloured(colour: np.ndarray) -> bool:
-    """Whether the channels of any pixel differ by more than half of the range."""
+    """Whether the channels of any pixel differ by more than half of the range.
+
+    In a mask of 0 and 1, whether they differ at all.
+    """
     first, *others = np.moveaxis(colour, 2, 0)
     high = low = first
     for plane in others:
         high, low = np.maximum(high, plane), np.minimum(low, plane)
-    return bool((high - low).max() > np.iinfo(colour.dtype).max // 2)
+    return bool((high - low).max() > (_top(colour) // 2 if high.max() > 1 else 0))
 
 
 def _cut(values: np.ndarray) -> np.ndarray:
@@ -227,10 +276,15 @@ def _cut(values: np.ndarray) -> np.ndarray:
     total = sum(plane.astype(np.uint32) for plane in np.moveaxis(values, 2, 0))
     if values.max() <= 1:
         return total > 0
-    return 2 * total > values.shape[2] * np.iinfo(values.dtype).max
+    return 2 * total > values.shape[2] * _top(values)
 
 
-def _turned(array: np.ndarray, orientation: int) -> np.ndarray:
+def _top(values: np.ndarray) -> int:
+    """The largest value of the type."""
+    return int(np.iinfo(values.dtype).max)
+
+
+def turned(array: np.ndarray, orientation: int) -> np.ndarray:
     """The array as the orientation tag (1 to 8) says it is to be seen."""
     if orientation in (5, 6, 7, 8):
         array = np.swapaxes(array, 0, 1)

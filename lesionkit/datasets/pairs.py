@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from lesionkit.catalogue import DATASETS
 from lesionkit.datasets.samples import FileSample
+
+_NOTED: ContextVar[list | None] = ContextVar("noted", default=None)
 
 
 def natural_key(name: str) -> tuple[list[str | int], str]:
@@ -17,11 +22,12 @@ def natural_key(name: str) -> tuple[list[str | int], str]:
 
 
 def find_root(dataset: str, raw: Path, choices: Sequence[tuple[str, ...]]) -> Path:
-    """The folder, `raw` or one below it, that holds every folder of one choice.
+    """The folder, `raw` or one below it, that holds every part of one choice.
 
     Args:
         dataset: name in the catalogue, whose layout the error quotes.
-        choices: each a tuple of folders that must all exist, "train/images" with /.
+        choices: each a tuple of folders, or files, that must all exist,
+            "train/images" with /.
 
     Raises:
         FileNotFoundError: no such folder; what was looked for, where, the layout.
@@ -29,13 +35,13 @@ def find_root(dataset: str, raw: Path, choices: Sequence[tuple[str, ...]]) -> Pa
     """
     wanted = " or ".join(" with ".join(choice) for choice in choices)
     if not raw.is_dir():
-        raise _missing(dataset, f"no folder {raw}")
+        raise missing(dataset, f"no folder {raw}")
     if _holds(raw, choices):
         return raw
-    below = sorted(path for path in raw.iterdir() if _is_visible(path))
+    below = sorted(path for path in raw.iterdir() if is_visible(path))
     found = [path for path in below if path.is_dir() and _holds(path, choices)]
     if not found:
-        raise _missing(dataset, f"no {wanted} in {raw} or one level below")
+        raise missing(dataset, f"no {wanted} in {raw} or one level below")
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
         raise ValueError(f"{dataset}: more than one folder of {raw} fits: {names}")
@@ -49,7 +55,7 @@ def existing_folder(dataset: str, folder: Path) -> Path:
         FileNotFoundError: it does not exist; the text quotes the layout.
     """
     if not folder.is_dir():
-        raise _missing(dataset, f"no folder {folder}")
+        raise missing(dataset, f"no folder {folder}")
     return folder
 
 
@@ -66,10 +72,10 @@ def files_in(dataset: str, folder: Path, suffixes: Iterable[str]) -> list[Path]:
     files = [
         path
         for path in existing_folder(dataset, folder).iterdir()
-        if path.suffix.lower() in allowed and _is_visible(path) and path.is_file()
+        if path.suffix.lower() in allowed and is_visible(path) and path.is_file()
     ]
     if not files:
-        raise _missing(dataset, f"no {', '.join(allowed)} file in {folder}")
+        raise missing(dataset, f"no {', '.join(allowed)} file in {folder}")
     return sorted(files, key=lambda path: natural_key(path.name))
 
 
@@ -107,6 +113,7 @@ def pair(
             group=group(image),
         )
         for image in images
+        if image.stem in masks
     ]
     return in_order(samples)
 
@@ -117,28 +124,51 @@ def in_order(samples: Iterable[FileSample]) -> list[FileSample]:
 
 
 def refuse(dataset: str, defect: str, files: Sequence[Path]) -> None:
-    """Raise a ValueError that counts `files` and names the first three, if any."""
+    """Raise a ValueError that counts `files` and names the first three, if any.
+
+    Within `collecting` it is noted instead.
+    """
     if not files:
         return
-    shown = ", ".join(path.name for path in files[:3])
+    noted = _NOTED.get()
+    if noted is not None:
+        noted.append((defect, tuple(path.as_posix() for path in files)))
+        return
+    where = Path(os.path.commonpath([path.parent for path in files]))
+    names = [path.relative_to(where).as_posix() for path in files[:3]]
+    shown = ", ".join(name if name.isprintable() else repr(name) for name in names)
     more = ", ..." if len(files) > 3 else ""
-    where = files[0].parent
     raise ValueError(
         f"{dataset}: {len(files)} file(s) in {where} {defect}: {shown}{more}"
     )
 
 
+@contextmanager
+def collecting() -> Iterator[list[tuple[str, tuple[str, ...]]]]:
+    """Note files that do not fit instead of refusing them, and go on without them.
+
+    Yields:
+        What was found, filled as it goes: the defect and its files.
+    """
+    noted: list[tuple[str, tuple[str, ...]]] = []
+    token = _NOTED.set(noted)
+    try:
+        yield noted
+    finally:
+        _NOTED.reset(token)
+
+
 def _holds(folder: Path, choices: Sequence[tuple[str, ...]]) -> bool:
-    """Whether all folders of one choice lie in `folder`."""
-    return any(all((folder / part).is_dir() for part in choice) for choice in choices)
+    """Whether all parts of one choice lie in `folder`."""
+    return any(all((folder / part).exists() for part in choice) for choice in choices)
 
 
-def _is_visible(path: Path) -> bool:
+def is_visible(path: Path) -> bool:
     """False for hidden files and for what macOS adds to archives."""
     return not path.name.startswith(".") and path.name != "__MACOSX"
 
 
-def _missing(dataset: str, problem: str) -> FileNotFoundError:
+def missing(dataset: str, problem: str) -> FileNotFoundError:
     """The error for a raw folder that is not there or is another data set's."""
     layout = DATASETS[dataset].layout
     return FileNotFoundError(f"{dataset}: {problem}. Needed: {layout}")

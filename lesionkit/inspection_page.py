@@ -1,0 +1,66 @@
+"""The data report as one HTML page, with pictures of what the findings are about."""
+
+from __future__ import annotations
+
+import base64
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from lesionkit.data_findings import Finding
+from lesionkit.datasets.resizing import resize_image, resize_mask
+from lesionkit.datasets.samples import Sample
+from lesionkit.files import write_bytes
+from lesionkit.inspection import DataReport
+from lesionkit.panels import outline, png, rgb
+
+PAGES = Path(__file__).parent / "pages"
+SIDE = 128  # of a picture on the page, pixels
+SHOWN = 12  # pictures of a finding
+TRUTH = "#F0E442"
+
+
+def write_page(report: DataReport, path: Path) -> Path:
+    """Write the page: one file, without any request to a network."""
+    environment = Environment(
+        loader=FileSystemLoader(PAGES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    by_name = {sample.name: sample for sample in report.samples}
+    shown = [(f, _pictures(f, by_name)) for f in report.findings]
+    text = environment.get_template("inspection.html.j2").render(
+        report=report,
+        shown=shown,
+        version=version("lesionkit"),
+        today=date.today().isoformat(),
+    )
+    write_bytes(path, text.encode())
+    return path
+
+
+def _pictures(finding: Finding, samples: dict[str, Sample]) -> list[tuple[str, str]]:
+    """Name and picture of the first samples of a finding; "" where none can be read."""
+    found = []
+    for name in finding.files[:SHOWN]:
+        sample = samples.get(name.partition(" = ")[0])
+        found.append((name, _picture(sample) if sample else ""))
+    return found
+
+
+def _picture(sample: Sample) -> str:
+    """A small picture with the outline of its ground truth, as a data address."""
+    try:
+        image, mask = sample.read()
+    except (ValueError, OSError):
+        return ""
+    scale = 255 / np.iinfo(image.dtype).max
+    small = (resize_image(image, SIDE) * scale).round().astype(np.uint8)
+    picture = np.broadcast_to(small, (SIDE, SIDE, 3)).copy()
+    picture[outline(resize_mask(mask, SIDE)).astype(bool)] = rgb(TRUTH)
+    return "data:image/png;base64," + base64.b64encode(png(picture)).decode()
