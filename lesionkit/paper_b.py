@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from lesionkit import lookup, runs
+from lesionkit import lookup, published, runs
 from lesionkit.config import RunConfig
 from lesionkit.lesions import measure
 from lesionkit.prepared import Prepared
@@ -17,7 +16,6 @@ from lesionkit.runs import RunRecord
 from lesionkit.sweep import Sweep, run_sweep
 from lesionkit.threshold_study import counts_at_edges
 
-PRINTED = Path(__file__).parent / "published" / "paper_b_table1.csv"
 SHORT = {"balanced_bce": "BL", "focal": "FL", "custom": "CL"}  # as the paper has them
 STAGES = {"alpha": "balanced_bce", "gamma": "focal", "beta": "custom"}
 
@@ -30,7 +28,7 @@ def printed_table() -> pd.DataFrame:
 
     Source: paper B, Table 1.
     """
-    table = pd.read_csv(PRINTED)
+    table = published.paper_b_table1()
     total = table["precision"] + table["recall"]
     table["f1_computed"] = 2 * table["precision"] * table["recall"] / total
     table["off"] = table["f1"] - table["f1_computed"]

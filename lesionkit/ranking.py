@@ -88,18 +88,6 @@ def means(table: pd.DataFrame, rows: str, metric: str = "dice") -> pd.DataFrame:
     )
 
 
-def mean_ranks(table: pd.DataFrame, metric: str = "dice") -> pd.Series:
-    """Mean rank of each loss over the cells of data set and model, 1 is best.
-
-    Only cells that have every loss count.
-    """
-    wide = cells(table, metric).pivot_table(
-        index=["dataset", "model"], columns="loss", values="mean", sort=False
-    )
-    ranks = wide.dropna().rank(axis=1, ascending=False)
-    return ranks.mean().sort_values()
-
-
 def row_points(values: np.ndarray, ties: str = "share") -> np.ndarray:
     """3, 2 and 1 points for the first three of a row.
 

@@ -141,18 +141,6 @@ def test_means_are_over_data_sets_or_models_only(table):
         ranking.means(table, "modle")
 
 
-def test_mean_ranks_start_with_the_best(table):
-    ranks = ranking.mean_ranks(table)
-    assert ranks.to_dict() == {"dice": 1.5, "bce": 2.0, "iou": 2.5}
-    assert ranks.index[0] == "dice"
-
-
-def test_mean_ranks_take_only_cells_with_every_loss():
-    cells = {k: v for k, v in TWO_BY_THREE.items() if k != ("kvasir", "unet", "bce")}
-    ranks = ranking.mean_ranks(table_of(cells))
-    assert ranks.to_dict() == {"dice": 1, "iou": 2, "bce": 3}
-
-
 # 100,000 simulations: the mean is known to 0.006 (its deviation is below 2) and a
 # probability to 0.002; the stated values are rounded to 0.1 and 0.01.
 @pytest.mark.parametrize(("rows", "mean"), [(6, 8.1), (12, 13.4)])
