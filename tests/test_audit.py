@@ -576,6 +576,7 @@ def test_no_law_refuses_means_of_random_images():
         assert audit_row(row, "image") == []
 
 
+@pytest.mark.slow
 def test_one_altered_number_is_found_as_often_as_promised(monkeypatch):
     monkeypatch.syspath_prepend(BENCHMARKS)
     spec = importlib.util.spec_from_file_location("rates", BENCHMARKS / "audit.py")

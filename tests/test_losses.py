@@ -622,6 +622,7 @@ def compiler():
     torch.compiler.reset()
 
 
+@pytest.mark.slow
 def test_ten_losses_in_two_shapes_and_dtypes_compile_without_falling_back(compiler):
     cases = [
         (logits.to(dtype), mask)

@@ -89,6 +89,7 @@ def test_a_small_table_of_other_losses_has_a_page_too(tmp_path):
     assert "mine is supported as the best of 2 losses for set0 with net" in text
 
 
+@pytest.mark.slow
 def test_the_figures_of_the_page_are_files_of_their_own_too(made_report, tmp_path):
     paths = report.write_figures(made_report, tmp_path / "figures")
     assert len(paths) == 9

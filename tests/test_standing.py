@@ -168,7 +168,14 @@ def test_ten_equal_losses_have_no_winner():
     assert "do not show that any loss is better" in found.podium
 
 
-@pytest.mark.parametrize("then", ["lk.rank(t)", "lk.claims.check(t)", "lk.audit"])
+@pytest.mark.parametrize(
+    "then",
+    [
+        "lk.rank(t)",
+        pytest.param("lk.claims.check(t)", marks=pytest.mark.slow),
+        pytest.param("lk.audit", marks=pytest.mark.slow),
+    ],
+)
 def test_judging_a_table_imports_no_torch(then, tmp_path):
     path = tmp_path / "t.csv"
     made(SEVERAL).to_csv(path, index=False)
