@@ -275,7 +275,7 @@ def test_what_was_done_is_told_in_six_lines(own: Path, capsys) -> None:
     first = capsys.readouterr().out.splitlines()
     assert len(first) == 6
     assert first[0] == "my_set: 5 images with their masks"
-    assert "native sizes 40 x 30 to 50 x 60; kept as 32x32x3 uint8" in first[1]
+    assert "native sizes 50 x 30 to 40 x 60; kept as 32x32x3 uint8" in first[1]
     Image.fromarray(np.zeros((50, 30), np.uint8)).save(own / "masks" / "case0.png")
     for kind in ("images", "masks"):
         (own / kind / "case1.png").rename(own / kind / "new.png")

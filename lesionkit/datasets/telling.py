@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
+
 from lesionkit.prepared import Prepared
 
 
@@ -18,7 +20,7 @@ def facts_of(
     index, share = data.index, data.index["lesion_share"]
     columns = index[["file", "content_hash", "mask_hash"]].itertuples(index=False)
     now = {file: (image, mask) for file, image, mask in columns}
-    old = before or {}
+    old, area = before or {}, index["height"] * index["width"]
     return {
         "name": data.name,
         "source": data.manifest["source"],
@@ -27,8 +29,8 @@ def facts_of(
         "shape": "x".join(str(side) for side in data.images.shape[1:]),
         "dtype": str(data.images.dtype),
         "resize": data.manifest["resize"],
-        "smallest": _size(index["height"].min(), index["width"].min()),
-        "largest": _size(index["height"].max(), index["width"].max()),
+        "smallest": _size(index, area.idxmin()),
+        "largest": _size(index, area.idxmax()),
         "lesion_share_min": float(share.min()),
         "lesion_share_median": float(share.median()),
         "lesion_share_max": float(share.max()),
@@ -42,9 +44,9 @@ def facts_of(
     }
 
 
-def _size(height: int, width: int) -> str:
-    """Rows by columns."""
-    return f"{height} x {width}"
+def _size(index: pd.DataFrame, i: int) -> str:
+    """Rows by columns of one image."""
+    return f"{index['height'][i]} x {index['width'][i]}"
 
 
 def told(facts: dict[str, Any]) -> list[str]:
