@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lesionkit.cli_tables import AS_JSON, MARGIN, METRIC, opened, table_options
+from lesionkit.cli_tables import AS_JSON, MARGIN, METRIC, Reader, table_options
 from lesionkit.console import arguments, numbers, show
 
 
@@ -33,17 +33,14 @@ def plan(
     metric: str,
     difference: float,
     power: float,
-    columns: tuple[str, ...],
-    percent: bool,
-    only: tuple[str, ...],
-    mix: bool,
+    read: Reader,
     as_json: bool,
 ) -> None:
     """How many runs it takes to tell two losses apart, from a pilot's spread."""
     from lesionkit.inference import planning
     from lesionkit.inference.grids import full_grid
 
-    table = opened(source, columns, percent, only, mix)
+    table = read(source)
     with arguments():
         grid = full_grid(table, metric)
         found = planning.plan(grid, difference, power=power)
@@ -68,10 +65,7 @@ def advise(
     model: str | None,
     metric: str,
     margin: float,
-    columns: tuple[str, ...],
-    percent: bool,
-    only: tuple[str, ...],
-    mix: bool,
+    read: Reader,
     as_json: bool,
 ) -> None:
     """Which loss to take: by your own pilot runs, or by what is published."""
@@ -83,7 +77,7 @@ def advise(
             "give a table or folder of your own runs, or --like with a data set"
         )
     if source is not None:
-        table = opened(source, columns, percent, only, mix)
+        table = read(source)
     with arguments():
         if source is not None:
             found = advice.from_pilot(full_grid(table, metric), margin=margin)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lesionkit.cli_tables import MARGIN, METRIC, opened, table_options
+from lesionkit.cli_tables import MARGIN, METRIC, Reader, table_options
 from lesionkit.console import arguments
 
 
@@ -99,16 +99,13 @@ def report(
     title: str,
     metric: str,
     margin: float,
-    columns: tuple[str, ...],
-    percent: bool,
-    only: tuple[str, ...],
-    mix: bool,
+    read: Reader,
 ) -> None:
     """One self-contained page: verdict, figures, tests, claims, methods and limits."""
     from lesionkit import report as pages
     from lesionkit.tables import with_background
 
-    table = with_background(opened(source, columns, percent, only, mix))
+    table = with_background(read(source))
     with arguments():
         made = pages.make(table, str(source), metric=metric, margin=margin, title=title)
     click.echo(made.standing.verdict.sentence)

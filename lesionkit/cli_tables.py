@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="For a program to read.")
+Reader = Callable[[Path], "pd.DataFrame"]
 METRIC = click.option("--metric", default="dice", show_default=True)
 MARGIN = click.option(
     "--margin",
@@ -23,8 +26,23 @@ MARGIN = click.option(
 )
 
 
-def table_options(command: Any) -> Any:
-    """How a table is read and which of its rows count."""
+def table_options(command: Callable) -> Callable:
+    """Options of how a table is read; the command gets `read`, source to table."""
+
+    @wraps(command)
+    def with_reader(
+        *,
+        columns: tuple[str, ...],
+        percent: bool,
+        only: tuple[str, ...],
+        mix: bool,
+        **rest: Any,
+    ) -> Any:
+        def read(source: Path) -> pd.DataFrame:
+            return opened(source, columns, percent, only, mix)
+
+        return command(read=read, **rest)
+
     for option in (
         click.option("--mix", is_flag=True, help="Take different settings together."),
         click.option("--only", multiple=True, metavar="NAME=VALUE", help="Keep these."),
@@ -33,8 +51,8 @@ def table_options(command: Any) -> Any:
             "--map", "columns", multiple=True, metavar="COL=NAME", help="CSV."
         ),
     ):
-        command = option(command)
-    return command
+        with_reader = option(with_reader)
+    return with_reader
 
 
 def opened(
@@ -78,10 +96,7 @@ def rank(
     source: Path,
     metric: str,
     margin: float,
-    columns: tuple[str, ...],
-    percent: bool,
-    only: tuple[str, ...],
-    mix: bool,
+    read: Reader,
     as_json: bool,
     **more: bool,
 ) -> None:
@@ -92,7 +107,7 @@ def rank(
     """
     from lesionkit import standing
 
-    table = opened(source, columns, percent, only, mix)
+    table = read(source)
     with arguments():
         found = standing.rank(table, metric, margin=margin)
     say(found.remarks, source)
@@ -157,10 +172,7 @@ def _as_json(found: Any, extra: dict[str, pd.DataFrame]) -> dict[str, Any]:
 @AS_JSON
 def claims(
     source: Path,
-    columns: tuple[str, ...],
-    percent: bool,
-    only: tuple[str, ...],
-    mix: bool,
+    read: Reader,
     paper: str | None,
     as_json: bool,
 ) -> None:
@@ -168,7 +180,7 @@ def claims(
     from lesionkit import claims as asked
     from lesionkit.tables import remarks, with_background
 
-    table = with_background(opened(source, columns, percent, only, mix))
+    table = with_background(read(source))
     say(remarks(table), source)
     names = tuple(n for n, c in asked.CLAIMS.items() if paper in (None, c.paper))
     answers = asked.check(table, names)

@@ -72,7 +72,7 @@ ERRORS = (
     tarfile.TarError,
     zlib.error,
     EOFError,
-    NotImplementedError,
+    RuntimeError,  # encrypted, or packed in a way that zipfile does not know
     UnicodeError,
 )
 
