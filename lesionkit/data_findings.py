@@ -152,7 +152,7 @@ def across(
     with collecting():
         samples, _ = find_samples(other, raw)
     theirs = [s for s in look(samples, jobs, iter) if not s.bad]
-    pairs = duplicates.across(thumbnails_of(good), thumbnails_of(theirs))
+    pairs = duplicates.across(stacked(good), stacked(theirs))
     named = [
         f"{good[row.first].name} = {theirs[row.second].name}"
         for row in pairs.itertuples()
@@ -162,7 +162,7 @@ def across(
     ]
 
 
-def thumbnails_of(seen: Sequence[Seen]) -> np.ndarray:
+def stacked(seen: Sequence[Seen]) -> np.ndarray:
     """The thumbnails, (N, 32, 32) uint8."""
     found = [s.thumbnail for s in seen]
     return np.array(found, np.uint8).reshape(-1, THUMBNAIL, THUMBNAIL)

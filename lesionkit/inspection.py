@@ -19,7 +19,7 @@ from lesionkit.data_findings import (
     look,
     of_copies,
     of_files,
-    thumbnails_of,
+    stacked,
 )
 from lesionkit.datasets.pairs import collecting
 from lesionkit.datasets.preparing import find_samples
@@ -118,7 +118,7 @@ def inspect_samples(
     """The same of samples that an adapter found."""
     seen = look(samples, jobs or default_jobs(), progress)
     good = [s for s in seen if not s.bad]
-    small = thumbnails_of(good)
+    small = stacked(good)
     pairs = duplicates.near_pairs(small)
     findings = (*of_files(seen), *of_copies(good, pairs))
     return DataReport(

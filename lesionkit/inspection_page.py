@@ -8,7 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lesionkit.data_findings import Finding
 from lesionkit.datasets.resizing import resize_image, resize_mask
@@ -16,8 +15,8 @@ from lesionkit.datasets.samples import Sample
 from lesionkit.files import write_bytes
 from lesionkit.inspection import DataReport
 from lesionkit.panels import outline, png, rgb
+from lesionkit.templates import filled
 
-PAGES = Path(__file__).parent / "pages"
 SIDE = 128  # of a picture on the page, pixels
 SHOWN = 12  # pictures of a finding
 TRUTH = "#F0E442"
@@ -25,16 +24,11 @@ TRUTH = "#F0E442"
 
 def write_page(report: DataReport, path: Path) -> Path:
     """Write the page: one file, without any request to a network."""
-    environment = Environment(
-        loader=FileSystemLoader(PAGES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     by_name = {sample.name: sample for sample in report.samples}
     shown = [(f, _pictures(f, by_name)) for f in report.findings]
-    text = environment.get_template("inspection.html.j2").render(
+    text = filled(
+        "inspection.html",
+        autoescape=True,
         report=report,
         shown=shown,
         version=version("lesionkit"),

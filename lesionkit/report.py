@@ -9,9 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lesionkit import audit, claims, lookup
 from lesionkit.files import write_bytes
@@ -20,11 +18,11 @@ from lesionkit.ranking_figures import save
 from lesionkit.report_content import Report, make
 from lesionkit.report_figures import embedded, figures_of
 from lesionkit.runs import RunRecord
+from lesionkit.templates import filled
 
 __all__ = ["Report", "make", "write_figures", "write_page", "write_reproduction"]
 
 _DIGITS = {"mean_rank": 2, "points_dataset": 1, "points_model": 1, "first": 2}
-PAGES = Path(__file__).parent / "pages"
 PACKAGES = ("lesionkit", "numpy", "pandas", "scipy", "scikit-posthocs", "statsmodels")
 SETTINGS = (
     "protocol definition size split epochs batch_size learning_rate dtype".split()
@@ -69,16 +67,10 @@ def write_reproduction(report: Report, path: Path) -> Path:
 
 def _filled(name: str, report: Report, *, autoescape: bool = False, **more: Any) -> str:
     """A template of pages/ with the report's values."""
-    environment = Environment(
-        loader=FileSystemLoader(PAGES),
-        autoescape=autoescape,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = _number
     grid = report.standing.grid
-    return environment.get_template(f"{name}.j2").render(
+    return filled(
+        name,
+        autoescape=autoescape,
         report=report,
         standing=report.standing,
         verdict=report.standing.verdict,
@@ -115,15 +107,3 @@ def _deviations(table: pd.DataFrame) -> list[str]:
     for folder in table.drop_duplicates(["protocol", "model"])["folder"]:
         found += RunRecord(Path(folder)).config.get("deviations", [])
     return list(dict.fromkeys(found))
-
-
-def _number(value: Any, digits: int = 4) -> str:
-    """A number for a page; a dash for what is unknown."""
-    if isinstance(value, bool | np.bool_):
-        return "yes" if value else "no"
-    if isinstance(value, float | np.floating):
-        if np.isnan(value):
-            return "–"
-        small = value and abs(value) < 10**-digits
-        return f"{value:.1e}" if small else f"{value:.{digits}f}"
-    return str(value)

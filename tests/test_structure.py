@@ -40,7 +40,7 @@ standing answers order_claims mean_claims claims advice
 audit_numbers audit_laws audit_text audit
 threshold_study comparison paper_b
 figures loss_figures threshold_figures ct_figures heat_tables ranking_figures
-data_figures panels inspection_page widgets threshold_page serving
+data_figures panels templates inspection_page widgets threshold_page serving
 report_content report_figures report console
 """.split()
 FREE = {"__init__", "cli"} | {
@@ -65,7 +65,7 @@ SOLE = {
     "scikit_posthocs": {"inference.rank_tests"},
     "statsmodels": {"inference.rank_tests"},
     "baycomp": {"inference.rank_tests"},
-    "jinja2": {"report", "inspection_page"},
+    "jinja2": {"templates"},
     "pydicom": {"datasets.dicom_files", "datasets.dicom_headers"},
     "tifffile": {"datasets.images"},
     "PIL": {"datasets.images", "datasets.resizing", "datasets.toy", "panels"},
