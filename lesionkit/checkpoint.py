@@ -10,34 +10,38 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.utils._pytree import tree_map
 
 _MARK = b"lesionkit-state-1\n"
 _DIGEST = 64 + 1  # hex and a line end
 
 
-def pack(state: dict[str, Any]) -> bytes:
+def pack(state: dict[str, Any]) -> memoryview:
     """The state as bytes: a mark, the SHA-256 of what follows, then torch's format."""
     stream = io.BytesIO()
+    start = stream.write(_MARK + b"0" * (_DIGEST - 1) + b"\n")
     torch.save(state, stream)
-    payload = stream.getvalue()
-    digest = hashlib.sha256(payload).hexdigest().encode()
-    return _MARK + digest + b"\n" + payload
+    content = stream.getbuffer()  # in place: a state is several times the weights
+    digest = hashlib.sha256(content[start:]).hexdigest().encode()
+    content[len(_MARK) : start - 1] = digest
+    return content
 
 
-def unpack(content: bytes) -> dict[str, Any]:
+def unpack(content: bytes | memoryview) -> dict[str, Any]:
     """The state that `pack` made, on the CPU.
 
     Raises:
         ValueError: a byte is missing or changed. (torch alone loads a tensor with a
             flipped byte without a word.)
     """
-    head, digest = content[: len(_MARK)], content[len(_MARK) : len(_MARK) + _DIGEST]
-    payload = content[len(_MARK) + _DIGEST :]
-    if head != _MARK or digest.strip().decode("ascii", "replace") != (
-        hashlib.sha256(payload).hexdigest()
-    ):
+    content = memoryview(content)
+    start = len(_MARK) + _DIGEST
+    digest = hashlib.sha256(content[start:]).hexdigest().encode()
+    if bytes(content[:start]) != _MARK + digest + b"\n":
         raise ValueError("the stored state is damaged: its hash does not match")
-    return torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    return torch.load(
+        io.BytesIO(content[start:]), map_location="cpu", weights_only=True
+    )
 
 
 def random_states() -> dict[str, Any]:
@@ -86,20 +90,21 @@ def seed_everything(seed: int) -> None:
 
 def capture(
     model: nn.Module, optimizer: torch.optim.Optimizer, progress: dict[str, Any]
-) -> bytes:
-    """Model, optimiser, progress and random states as one packed state."""
-    return pack(
-        {
-            "model": model.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "progress": progress,
-            "random": random_states(),
-        }
-    )
+) -> dict[str, Any]:
+    """Model, optimiser, progress and random states, as they are at this moment.
+
+    Tensors that training goes on to change are copied where they lie; `pack` may then
+    turn them into bytes in a thread of its own.
+    """
+    moving = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    copied = tree_map(lambda v: v.clone() if torch.is_tensor(v) else v, moving)
+    history = [dict(row) for row in progress.get("history", [])]
+    still = {"history": history} if history else {}
+    return copied | {"progress": progress | still, "random": random_states()}
 
 
 def restore(
-    content: bytes, model: nn.Module, optimizer: torch.optim.Optimizer
+    content: bytes | memoryview, model: nn.Module, optimizer: torch.optim.Optimizer
 ) -> dict[str, Any]:
     """Set model, optimiser and random states as captured; the progress is returned.
 

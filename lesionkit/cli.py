@@ -114,13 +114,21 @@ def losses(as_json: bool) -> None:
 @click.option(
     "-p", "pairs", nargs=2, multiple=True, metavar="KEY VALUE", help="Repeat."
 )
+@click.option(
+    "--profile", type=Path, metavar="DIR", help="Time one epoch into DIR, and stop."
+)
 @AS_JSON
-def train(pairs: tuple[tuple[str, str], ...], as_json: bool) -> None:
+def train(
+    pairs: tuple[tuple[str, str], ...], profile: Path | None, as_json: bool
+) -> None:
     """One run: same parameters and same record as notebooks/03_train.ipynb."""
     from lesionkit.config import RunConfig
 
     with arguments():
         config = RunConfig.from_mapping({key: typed(value) for key, value in pairs})
+    if profile is not None:
+        show(_profiled(config, profile), as_json)
+        return
     from lesionkit.experiment import run
 
     record = run(config)
@@ -129,6 +137,17 @@ def train(pairs: tuple[tuple[str, str], ...], as_json: bool) -> None:
     facts["best_epoch"] = record.metrics["best_epoch"]
     facts["record"] = str(record.folder)
     show([facts], as_json, upright=True)
+
+
+def _profiled(config: Any, folder: Path) -> list[dict[str, Any]]:
+    """The parts of an epoch; trace.json and epoch.png lie in the folder."""
+    from lesionkit.profiling import profile
+    from lesionkit.speed_figures import epoch_parts
+
+    table = profile(config, folder)
+    title = f"{config.dataset}, {config.model}, {config.loss}"
+    epoch_parts(table, title).savefig(folder / "epoch.png", dpi=150)
+    return table.round(4).to_dict("records")
 
 
 @cli.command()

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from lesionkit import lookup
-from lesionkit.catalogue import DATASETS, DEFINITIONS, LOSSES, MODELS, several_heads
+from lesionkit.catalogue import DATASETS, DEFINITIONS, LOSSES, MODELS
+from lesionkit.combinations import check_accumulate, check_network, open_values_of
 from lesionkit.parameters import checked, parameter, parameter_names
 from lesionkit.protocols import PROTOCOLS
 
@@ -95,9 +96,14 @@ class RunConfig:
         None, str, "which images count", one_of=("every_image", "full_batches")
     )
     dtype: str | None = parameter(
-        None, str, "arithmetic of the network", one_of=("float32", "bfloat16")
+        None, str, "arithmetic of the network", one_of=("float32", "tf32", "bfloat16")
     )
-    compile: bool | None = parameter(None, bool, "torch.compile of the training step")
+    memory_format: str | None = parameter(
+        None, str, "order in memory", one_of=("contiguous", "channels_last")
+    )
+    accumulate: int | None = parameter(None, int, "parts a batch is cut into", low=1)
+    compile: bool | None = parameter(None, bool, "torch.compile of network and loss")
+    graphed: bool | None = parameter(None, bool, "CUDA graph of the whole step")
     deterministic: bool | None = parameter(None, bool, "repeatable kernels only")
     threads: int | None = parameter(None, int, "CPU threads, 0: all cores", low=0)
     device: str = parameter("auto", str, "device", one_of=("auto", "cpu", "cuda"))
@@ -105,13 +111,23 @@ class RunConfig:
         "best", str, "weights kept", one_of=("best", "half", "none")
     )
     save_seconds: float = parameter(30.0, float, "at most this much lost", low=0)
+    loader: str = parameter(
+        "auto", str, "where the images lie", one_of=("auto", "resident", "streamed")
+    )
+    activation_checkpointing: bool = parameter(
+        False, bool, "compute activations twice to hold fewer"
+    )
+    track: str = parameter(
+        "none", str, "logging", one_of=("none", "tensorboard", "mlflow")
+    )
 
     def __post_init__(self) -> None:
         for rule in fields(self):
             value = checked(rule.name, getattr(self, rule.name), rule.metadata)
             object.__setattr__(self, rule.name, value)
         _check_names(self)
-        _check_network(self)
+        check_network(self)
+        check_accumulate(self)
         repeats = self.repeats or PROTOCOLS[self.protocol].settings["repeats"]
         if self.repeat >= repeats:
             raise ValueError(
@@ -125,7 +141,7 @@ class RunConfig:
         What a loss has no use for (the alpha of IoU, say) stays None.
         """
         loss = LOSSES[self.loss]
-        open_values = _open_values(self)
+        open_values = open_values_of(self)
         open_values["split_seed"] = open_values["init_seed"] = 42 + self.repeat
         if "focal" in (self.loss, *loss.parts):
             definition = DEFINITIONS[self.definition or open_values["definition"]]
@@ -145,7 +161,7 @@ class RunConfig:
     def identity(self) -> dict[str, Any]:
         """Every resolved parameter that can change the result, by name."""
         values = asdict(self.resolved())
-        return {name: values[name] for name in values if name not in _NO_RESULT}
+        return {name: values[name] for name in values if name not in EXECUTION}
 
     @property
     def run_id(self) -> str:
@@ -211,6 +227,9 @@ ADDED = {
     "compile": False,
     "scored_epoch": "best",
     "without_lesion": "kept",
+    "memory_format": "contiguous",
+    "accumulate": 1,
+    "graphed": False,
 }
 # The numbers of paper B's losses, which its protocol has for each network.
 LOSS_NUMBERS = {
@@ -219,7 +238,15 @@ LOSS_NUMBERS = {
     "custom": ("alpha", "gamma", "beta"),
 }
 # Where and how a run is executed or stored; these do not change what is computed.
-_NO_RESULT = ("repeats", "device", "keep_weights", "save_seconds")
+EXECUTION = (
+    "repeats",
+    "device",
+    "keep_weights",
+    "save_seconds",
+    "loader",
+    "activation_checkpointing",
+    "track",
+)
 
 
 def _check_names(config: RunConfig) -> None:
@@ -234,32 +261,6 @@ def _check_names(config: RunConfig) -> None:
     known = [name for name in DATASETS if name != "folder"] + prepared_names()
     if config.dataset not in known:
         raise lookup.unknown("dataset", config.dataset, dict.fromkeys(known))
-
-
-def _open_values(config: RunConfig) -> dict[str, Any]:
-    """What the protocol sets, with the variant and the side that the network takes."""
-    protocol = PROTOCOLS[config.protocol]
-    entry = MODELS[config.model]
-    variant = config.variant or protocol.variants.get(config.model, entry.default)
-    size = entry.variants[variant].nearest(protocol.settings["size"])
-    return {**protocol.settings, "variant": variant, "size": size}
-
-
-def _check_network(config: RunConfig) -> None:
-    """Refuse what the network cannot do: a side, or heads it has not."""
-    values = _open_values(config)
-    network = MODELS[config.model].variants[values["variant"]]
-    name = f"{config.model} ({values['variant']})"
-    if config.size is not None and not network.takes(config.size):
-        raise ValueError(
-            f"{name} takes images with sides {network.sides}, and size is"
-            f" {config.size}. Try -p size {network.nearest(config.size)}"
-        )
-    if config.deep_supervision and network.heads == 1:
-        raise ValueError(
-            f"deep_supervision needs several heads, and {name} has one."
-            f" With several: {', '.join(several_heads())}"
-        )
 
 
 def prepared_names() -> list[str]:

@@ -39,25 +39,31 @@ def describe(device: torch.device) -> dict[str, Any]:
         "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
         "threads": torch.get_num_threads(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
-        "tf32": torch.backends.cuda.matmul.allow_tf32,
+        "tf32": torch.backends.cudnn.conv.fp32_precision == "tf32",
         "workers": 0,
     }
 
 
 def begin_session(
-    folder: Path, device: torch.device, epoch: int, *, compiled: bool = False
+    folder: Path, device: torch.device, epoch: int, step: dict[str, Any]
 ) -> float:
     """Note in environment.json what goes on with the run after this epoch.
 
     Says in one line on stderr when an interrupted run goes on under something else
     than it began with, because the end may then differ in the last bits.
 
+    Args:
+        folder: of the record.
+        device: where the model is.
+        epoch: already trained.
+        step: how a step is executed.
+
     Returns:
         The clock's reading, for `end_session`.
     """
     known = (folder / "environment.json").is_file()
     earlier = RunRecord(folder).environment["sessions"] if known else []
-    session = describe(device) | {"compiled": compiled}
+    session = describe(device) | step
     differs = [k for k in session if earlier and earlier[-1].get(k) != session[k]]
     if epoch and differs:
         print(
@@ -73,12 +79,13 @@ def begin_session(
     return time.monotonic()
 
 
-def end_session(folder: Path, began: float, epoch: int) -> None:
-    """Add the last epoch and the wall time to the last session."""
+def end_session(folder: Path, began: float, epoch: int, facts: dict[str, Any]) -> None:
+    """Add the last epoch, the wall time and what was measured to the last session."""
     environment = RunRecord(folder).environment
     environment["sessions"][-1] |= {
         "last_epoch": epoch,
         "wall_seconds": round(time.monotonic() - began, 2),
+        **facts,
     }
     store_json(folder, "environment", environment)
 

@@ -12,7 +12,7 @@ from torch import nn
 from lesionkit import masks, metrics
 from lesionkit.lesions import detections
 from lesionkit.loading import Batches
-from lesionkit.training import autocast
+from lesionkit.step import autocast
 
 THRESHOLDS = {
     "probability": masks.probability_mask,
@@ -94,16 +94,16 @@ class Evaluation:
 
 
 @torch.no_grad()
-def validation_dice(
+def validation_counts(
     model: nn.Module, batches: Batches, *, scoring: str, dtype: str = "float32"
-) -> float:
-    """Mean Dice over the images at probability 0.5; both empty counts 1."""
+) -> torch.Tensor:
+    """Counts of every image at probability 0.5, (N, 4), still on the device."""
     model.eval()
-    counts = [
-        metrics.counts(masks.probability_mask(_logits(model, image, dtype)), mask)
-        for image, mask, _ in batches.in_order(scoring)
-    ]
-    return metrics.scores(torch.cat(counts), aggregation="image")["dice"]
+    found = []
+    for image, mask, _ in batches.in_order(scoring):
+        marked = masks.probability_mask(_logits(model, image, dtype)).bool()
+        found.append(metrics.counts(marked, mask))
+    return torch.cat(found)
 
 
 @torch.no_grad()

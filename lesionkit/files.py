@@ -16,7 +16,7 @@ from uuid import uuid4
 DAY_SECONDS = 24 * 3600
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Write through a temporary file in the same folder, flushed and renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")

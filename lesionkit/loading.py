@@ -2,30 +2,145 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
+from dataclasses import dataclass
+from os import sysconf
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from lesionkit.lookup import find
 from lesionkit.prepared import Prepared
+
+LOADERS = {
+    "auto": "resident where the arrays take less than half of the free memory",
+    "resident": "the whole data set lies in the memory of the device",
+    "streamed": "each batch is read from the prepared files and copied to the device",
+}
+KEPT_BYTES = 4 << 30  # of data sets that stay for the next run of the same process
+_kept: OrderedDict[tuple, Store] = OrderedDict()
+
+
+@dataclass(frozen=True)
+class Store:
+    """The arrays of a data set as integers, where batches are taken from.
+
+    Attributes:
+        images: (N, H, W, C) uint8 or uint16.
+        masks: (N, H, W) uint8.
+        device: where batches go.
+        resident: whether the arrays are tensors on that device, or memory maps.
+    """
+
+    images: Tensor | np.ndarray
+    masks: Tensor | np.ndarray
+    device: torch.device
+    resident: bool
+
+    @property
+    def place(self) -> torch.device:
+        """Where the positions of a batch must lie."""
+        return self.device if self.resident else torch.device("cpu")
+
+    def take(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (B, H, W, C) and masks (B, H, W) as integers on the device.
+
+        The device is not waited for: a streamed batch goes through pinned memory.
+        """
+        if self.resident:
+            return self.images.index_select(0, chosen), self.masks.index_select(
+                0, chosen
+            )
+        where = chosen.numpy()
+        both = (torch.from_numpy(a[where]) for a in (self.images, self.masks))
+        if self.device.type == "cpu":
+            return tuple(both)
+        return tuple(v.pin_memory().to(self.device, non_blocking=True) for v in both)
+
+
+def open_store(data: Prepared, device: torch.device | str, loader: str) -> Store:
+    """The arrays of a data set for one device; a process copies them there once.
+
+    Args:
+        data: an opened data set.
+        device: where batches go.
+        loader: one of LOADERS.
+
+    Raises:
+        ValueError: no such loader.
+    """
+    find("loader", loader, LOADERS)
+    device = torch.device(device)
+    size = data.images.nbytes + data.masks.nbytes
+    if loader == "auto":
+        loader = "resident" if size < free_bytes(device) // 2 else "streamed"
+    if loader == "streamed":
+        return Store(data.images, data.masks, device, resident=False)
+    hashes = data.manifest["sha256"]
+    key = (str(data.folder), hashes["images.npy"], hashes["masks.npy"], str(device))
+    if key not in _kept:
+        # a copy: a memory map is read-only, and its pages may be thrown out
+        both = (
+            torch.from_numpy(np.array(a)).to(device) for a in (data.images, data.masks)
+        )
+        _kept[key] = Store(*both, device, resident=True)
+    _kept.move_to_end(key)
+    store = _kept[key]
+    _drop_oldest()
+    return store
+
+
+def _drop_oldest() -> None:
+    """Keep the data sets used last, within KEPT_BYTES, and always the newest."""
+    sizes = {key: s.images.nbytes + s.masks.nbytes for key, s in _kept.items()}
+    while len(_kept) > 1 and sum(sizes.values()) > KEPT_BYTES:
+        key, _ = _kept.popitem(last=False)
+        del sizes[key]
+
+
+def free_bytes(device: torch.device) -> int:
+    """Free memory of the device; of a computer its whole memory, where it is told."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        return sysconf("SC_PAGE_SIZE") * sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return 8 << 30
+
+
+def normalised(images: Tensor, memory_format: str = "contiguous") -> Tensor:
+    """Integers divided by the largest value of their type (255 or 65,535), no more.
+
+    Shape:
+        images: (B, H, W, C) uint8 or uint16
+        returns: (B, C, H, W) float32 in [0, 1], in memory as `memory_format` says
+    """
+    scale = float(torch.iinfo(images.dtype).max)
+    image = images.permute(0, 3, 1, 2)  # in memory this is channels last
+    if memory_format == "contiguous":
+        image = image.contiguous()
+    return image.float() / scale
 
 
 class Batches:
-    """The images of one part of a split, resident as integers, given out in batches.
+    """The images of one part of a split, given out in batches.
 
-    An image is divided by the largest value of its type (255 or 65,535) and nothing
-    else. Shuffling is a permutation that depends on (seed, epoch) alone, so an
-    interrupted training continues with the batches it would have had.
+    Shuffling is a permutation that depends on (seed, epoch) alone, so an interrupted
+    training continues with the batches it would have had.
 
     Args:
         data: an opened data set.
         positions: which images, by their position in the arrays.
         batch_size: images in a batch.
-        device: where the tensors live.
+        device: where the tensors of a batch live.
+        loader: one of LOADERS; all give the same bits.
+        memory_format: "contiguous" or "channels_last", of the images.
 
     Shape:
-        a batch: image (B, C, H, W) float32 in [0, 1], mask (B, 1, H, W) float32 of
-        0 and 1, positions (B,) int64 in the arrays of the data set
+        a batch: image (B, C, H, W) float32 in [0, 1], mask (B, 1, H, W) bool,
+            positions (B,) int64 in the arrays of the data set
     """
 
     def __init__(
@@ -35,52 +150,55 @@ class Batches:
         *,
         batch_size: int,
         device: torch.device | str = "cpu",
+        loader: str = "resident",
+        memory_format: str = "contiguous",
     ) -> None:
-        images = np.ascontiguousarray(data.images[positions].transpose(0, 3, 1, 2))
-        self.scale = float(np.iinfo(images.dtype).max)
-        self.images = torch.from_numpy(images).to(device)
-        self.masks = torch.from_numpy(data.masks[positions][:, None]).to(device)
-        self.positions = torch.as_tensor(np.asarray(positions))
+        self.store = open_store(data, device, loader)
+        self.positions = torch.as_tensor(np.array(positions))
         self.batch_size = batch_size
-        self.device = device
+        self.device = torch.device(device)
+        self.memory_format = memory_format
 
     def __len__(self) -> int:
         return len(self.positions)
 
-    def shuffled(self, seed: int, epoch: int) -> Iterator[tuple[torch.Tensor, ...]]:
-        """Every image once, in the order of (seed, epoch).
+    def order(self, seed: int, epoch: int) -> tuple[Tensor, ...]:
+        """The positions of every batch of an epoch, where the store wants them.
 
-        The last batch is kept even if it is smaller; a last batch of one image joins
-        the one before, because batch normalisation cannot train on one value.
+        Every image comes once. The last batch is kept even if it is smaller; a last
+        batch of one image joins the one before, because batch normalisation cannot
+        train on one value.
         """
         order = np.random.default_rng([seed, epoch]).permutation(len(self))
         edges = list(range(self.batch_size, len(order), self.batch_size))
         if edges and len(order) - edges[-1] == 1:
             edges.pop()
-        for part in np.split(order, edges):
-            yield self._batch(torch.as_tensor(part))
+        chosen = self.positions[torch.as_tensor(order)].to(self.store.place)
+        return chosen.tensor_split(edges)
 
-    def in_order(
-        self, scoring: str = "every_image"
-    ) -> Iterator[tuple[torch.Tensor, ...]]:
+    def shuffled(self, seed: int, epoch: int) -> Iterator[tuple[Tensor, ...]]:
+        """Every image once, in the order of (seed, epoch)."""
+        for chosen in self.order(seed, epoch):
+            yield (*self.batch(chosen), chosen.cpu())
+
+    def in_order(self, scoring: str = "every_image") -> Iterator[tuple[Tensor, ...]]:
         """Every image once, in the order of the split.
 
         Args:
             scoring: "full_batches" leaves an incomplete last batch out, as the public
                 re-run of paper A does; "every_image" leaves nothing out.
         """
-        for start in range(0, self.scored(scoring), self.batch_size):
-            stop = min(start + self.batch_size, len(self))
-            yield self._batch(torch.arange(start, stop))
+        scored = self.positions[: self.scored(scoring)]
+        there = scored.to(self.store.place).split(self.batch_size)
+        for here, chosen in zip(scored.split(self.batch_size), there, strict=True):
+            yield (*self.batch(chosen), here)
 
     def scored(self, scoring: str) -> int:
         """How many images `in_order` gives out."""
         full = len(self) // self.batch_size * self.batch_size
         return full if scoring == "full_batches" and full else len(self)
 
-    def _batch(self, chosen: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Image, mask and positions of the chosen images."""
-        there = chosen.to(self.device)
-        image = self.images.index_select(0, there).float() / self.scale
-        mask = self.masks.index_select(0, there).float()
-        return image, mask, self.positions[chosen]
+    def batch(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """Image and mask of the chosen positions."""
+        images, masks = self.store.take(chosen)
+        return normalised(images, self.memory_format), masks[:, None].bool()

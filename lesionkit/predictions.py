@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from safetensors.torch import load_file
 
+from lesionkit.building import build
 from lesionkit.config import RunConfig
 from lesionkit.evaluation import evaluate
-from lesionkit.experiment import build, execution
+from lesionkit.execution import execution
 from lesionkit.lookup import find
 from lesionkit.runs import RunRecord
 

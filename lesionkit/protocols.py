@@ -31,6 +31,9 @@ _SHARED = {
     "without_lesion": "kept",
     "deep_supervision": False,  # the public re-run trains the first output alone
     "dtype": "float32",
+    "memory_format": "contiguous",
+    "accumulate": 1,
+    "graphed": False,
     "compile": False,
     "deterministic": True,
     "threads": 0,

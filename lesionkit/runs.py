@@ -13,16 +13,18 @@
         DONE              written last: size and hash of every file above
 
 A record without DONE is unfinished. Until then state.pt holds what an exact resume
-needs, and state.previous.pt the one before.
+needs, and state.previous.pt the one before; failed.json says why a run stopped.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -30,12 +32,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lesionkit.config import ADDED, RunConfig
+from lesionkit.config import ADDED, EXECUTION, RunConfig
 from lesionkit.files import sha256, write_bytes, write_json
 from lesionkit.protocols import PROTOCOLS
 
 FORMAT = 1
 STATES = ("state.pt", "state.previous.pt")
+CLAIM = ".claim"
 
 
 @dataclass(frozen=True)
@@ -122,12 +125,7 @@ def as_stored(config: RunConfig) -> dict[str, Any]:
         "run_id": config.run_id,
         "identity": config.identity(),
         "deviations": list(PROTOCOLS[config.protocol].deviations),
-        "execution": {
-            "repeats": resolved.repeats,
-            "device": resolved.device,
-            "keep_weights": resolved.keep_weights,
-            "save_seconds": resolved.save_seconds,
-        },
+        "execution": {name: getattr(resolved, name) for name in EXECUTION},
     }
 
 
@@ -143,18 +141,58 @@ def claim(folder: Path) -> Iterator[None]:
     except ImportError:  # no file locks here (Windows)
         yield
         return
-    path = folder / ".claim"
-    with path.open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with (folder / CLAIM).open("a") as stream:
+        for patience in (0.05, 0.1, 0.2, 0):  # a look by is_running lasts an instant
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(patience)
+        else:
             raise BlockingIOError(
                 f"{folder} is being trained by another process; wait for it to end"
-            ) from None
+            )
+        for left in folder.glob(".*.part"):  # of a process that was killed in a write
+            left.unlink(missing_ok=True)
         yield
 
 
-def save_state(folder: Path, state: bytes) -> None:
+def is_running(folder: Path) -> bool:
+    """Whether a living process of this machine holds the run."""
+    try:
+        import fcntl
+
+        with (folder / CLAIM).open() as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except (ImportError, FileNotFoundError):
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def note_failure(folder: Path, reason: str) -> None:
+    """Keep why a run stopped, in one line; it goes when the run is tried again."""
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    store_json(folder, "failed", {"reason": reason, "when": when})
+
+
+def clear_failure(folder: Path) -> None:
+    """Forget why a run stopped before."""
+    (folder / "failed.json").unlink(missing_ok=True)
+
+
+def failure(folder: Path) -> str | None:
+    """Why a run stopped, or None if it did not."""
+    try:
+        return json.loads((folder / "failed.json").read_text())["reason"]
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        return "failed.json is unreadable"
+
+
+def save_state(folder: Path, state: bytes | memoryview) -> None:
     """Store what a resume needs, and keep the one before."""
     newest, previous = (folder / name for name in STATES)
     if newest.is_file():
@@ -196,7 +234,7 @@ def finish(folder: Path) -> None:
 
     A process that is killed in between loses nothing but the space of the states.
     """
-    left_out = ("DONE", *STATES)
+    left_out = ("DONE", "failed.json", *STATES)
     files = [p for p in sorted(folder.iterdir()) if p.name[0] != "." and p.is_file()]
     seal = {
         p.name: {"bytes": p.stat().st_size, "sha256": sha256(p)}
@@ -204,14 +242,18 @@ def finish(folder: Path) -> None:
         if p.name not in left_out
     }
     write_json(folder / "DONE", {"format": FORMAT, "files": seal})
-    for name in STATES:
+    for name in ("failed.json", *STATES):
         (folder / name).unlink(missing_ok=True)
 
 
 def state(folder: Path) -> str:
-    """done, unfinished (a record without a sound DONE) or missing."""
+    """done, running, failed, unfinished (interrupted) or missing."""
     if is_done(folder):
         return "done"
+    if is_running(folder):
+        return "running"
+    if (folder / "failed.json").is_file():
+        return "failed"
     return "unfinished" if (folder / "config.json").is_file() else "missing"
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lesionkit.loading import Batches
+from lesionkit.metrics import scores
+from lesionkit.step import Step
 
 
 @dataclass(frozen=True)
@@ -25,18 +25,12 @@ class Rules:
             "never" trains every epoch.
         scored_epoch: "best" keeps the weights of the best epoch, "last" of the last.
         seed: of the shuffling.
-        dtype: "float32", or "bfloat16" for autocast.
-        deep_supervision: train on all that `model.supervised` gives.
-        compile: let torch.compile make the forward pass of training.
     """
 
     epochs: int
     patience: int
     stop_rule: str
     seed: int
-    dtype: str = "float32"
-    deep_supervision: bool = False
-    compile: bool = False
     scored_epoch: str = "best"
 
 
@@ -61,25 +55,23 @@ class Progress:
 
 
 def train(
-    model: nn.Module,
-    loss: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    step: Step | Callable[[Tensor, Tensor], Tensor],
     batches: Batches,
-    validate: Callable[[nn.Module], float],
+    validate: Callable[[nn.Module], Tensor],
     *,
+    model: nn.Module,
     rules: Rules,
     progress: Progress | None = None,
     on_epoch: Callable[[Progress], None] = lambda progress: None,
 ) -> Progress:
-    """Train until the rules say stop.
+    """Train until the rules say stop; the host waits for the device once an epoch.
 
     Args:
-        model: image (N, C, H, W) to logits (N, 1, H, W).
-        loss: logits and mask to a scalar. With deep supervision the loss of a batch is
-            the weighted sum over what `model.supervised(image)` gives.
-        optimizer: over the model's parameters.
+        step: trains on the integers of a batch and returns its loss.
         batches: the training images.
-        validate: model to mean validation Dice.
+        validate: model to the counts of every validation image, (N, 4), left on the
+            device; their mean Dice says which epoch is the best.
+        model: what the step trains.
         rules: when to stop, how to shuffle.
         progress: of an interrupted training, to go on from.
         on_epoch: called after every epoch, with the progress so far.
@@ -91,31 +83,32 @@ def train(
         FloatingPointError: the loss of a batch is not finite.
     """
     progress = progress or Progress()
-    forward = model.supervised if rules.deep_supervision else model
-    if rules.compile:
-        forward = torch.compile(forward)
     while not finished(progress, rules):
         epoch = progress.epoch + 1
         model.train()
-        total, count = 0.0, 0
-        for step, (image, mask, _) in enumerate(batches.shuffled(rules.seed, epoch), 1):
-            with autocast(image.device, rules.dtype):
-                output = forward(image)
-            weighted = output if rules.deep_supervision else [(1.0, output)]
-            value = sum(weight * loss(logits, mask) for weight, logits in weighted)
-            if not torch.isfinite(value):
-                raise FloatingPointError(
-                    f"the loss is {value.item()} at epoch {epoch}, batch {step}: "
-                    "lower learning_rate, or take dtype float32"
-                )
-            optimizer.zero_grad(set_to_none=True)
-            value.backward()
-            optimizer.step()
-            total += value.item() * len(image)
-            count += len(image)
-        update(progress, model, total / count, validate(model), rules.scored_epoch)
+        order = batches.order(rules.seed, epoch)
+        losses = [step(*batches.store.take(chosen)) for chosen in order]
+        counts = validate(model)
+        # the one wait: everything that the host wants to know of this epoch
+        found = torch.cat([torch.stack(losses).double(), counts.double().flatten()])
+        values, counts = found.cpu().split([len(losses), counts.numel()])
+        refuse_not_finite(values, epoch)
+        sizes = torch.tensor([len(chosen) for chosen in order])
+        train_loss = sum((values * sizes).tolist()) / len(batches)
+        dice = scores(counts.long().view(-1, 4))["dice"]
+        update(progress, model, train_loss, dice, rules.scored_epoch)
         on_epoch(progress)
     return progress
+
+
+def refuse_not_finite(values: Tensor, epoch: int) -> None:
+    """Stop at the first batch whose loss is infinite or NaN."""
+    wrong = (~values.isfinite()).nonzero()
+    if len(wrong):
+        batch = int(wrong[0])
+        raise FloatingPointError(
+            f"the loss is {values[batch].item()} at epoch {epoch}, batch {batch + 1}"
+        )
 
 
 def update(
@@ -152,25 +145,3 @@ def finished(progress: Progress, rules: Rules) -> bool:
     waited = progress.epoch - progress.best_epoch
     patience = rules.patience + (rules.stop_rule == "after")
     return progress.epoch >= rules.epochs or waited >= patience
-
-
-def can_compile(device: torch.device) -> bool:
-    """Whether torch.compile works here; if not, one warning says why."""
-    try:
-        torch.compile(torch.sin, fullgraph=True)(torch.ones(2, device=device))
-    except Exception as error:  # noqa: BLE001 - no compiler, no headers, no Triton
-        reason = (str(error).strip().splitlines() or [""])[0]
-        warnings.warn(
-            "training runs without torch.compile, which does not work here"
-            f" ({type(error).__name__}: {reason})",
-            stacklevel=2,
-        )
-        return False
-    return True
-
-
-def autocast(device: torch.device, dtype: str) -> Any:
-    """The context a forward pass runs in."""
-    if dtype == "float32":
-        return nullcontext()
-    return torch.autocast(device.type, dtype=torch.bfloat16)

@@ -59,7 +59,7 @@ def test_a_captured_model_and_optimizer_come_back_with_their_progress() -> None:
     other = torch.optim.Adam(twin.parameters())
     model(torch.ones(2, 3)).sum().backward()
     optimizer.step()
-    content = checkpoint.capture(model, optimizer, {"epoch": 7})
+    content = checkpoint.pack(checkpoint.capture(model, optimizer, {"epoch": 7}))
     assert checkpoint.restore(content, twin, other) == {"epoch": 7}
     assert torch.equal(twin.weight, model.weight)
     moment = other.state_dict()["state"][0]["exp_avg"]

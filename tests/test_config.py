@@ -54,6 +54,7 @@ def test_a_parameter_of_ones_own_gives_a_folder_of_its_own(other: dict) -> None:
 def test_every_parameter_but_the_named_ones_is_part_of_the_identity() -> None:
     names = {rule.name for rule in fields(RunConfig)}
     apart = {"repeats", "device", "keep_weights", "save_seconds"}
+    apart |= {"loader", "activation_checkpointing", "track"}
     assert set(RunConfig().identity()) == names - apart
 
 

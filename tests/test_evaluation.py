@@ -13,9 +13,10 @@ from lesionkit.evaluation import (
     evaluate,
     figure_sample,
     histograms,
-    validation_dice,
+    validation_counts,
 )
 from lesionkit.loading import Batches
+from lesionkit.metrics import scores
 from lesionkit.prepared import open_prepared
 
 
@@ -80,10 +81,10 @@ def test_full_batches_score_fewer_images(batches: Batches) -> None:
 
 def test_the_validation_dice_is_the_mean_of_the_images(batches: Batches) -> None:
     found = evaluate(RedChannel(), batches, scoring="every_image")
-    dice = validation_dice(RedChannel(), batches, scoring="every_image")
+    counts = validation_counts(RedChannel(), batches, scoring="every_image")
     summary = found.summary()["probability"]
-    assert dice == summary["image"]["dice"]
-    assert dice != summary["pooled"]["dice"]
+    assert scores(counts)["dice"] == summary["image"]["dice"]
+    assert scores(counts)["dice"] != summary["pooled"]["dice"]
 
 
 def test_evaluation_leaves_training_mode_and_needs_no_gradient(

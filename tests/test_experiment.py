@@ -18,7 +18,7 @@ import torch
 from made_models import PARAMETERS, list_small_model
 from safetensors.torch import load_file
 
-from lesionkit import evaluation, experiment, runs
+from lesionkit import building, evaluation, experiment, runs
 from lesionkit.config import RunConfig
 from lesionkit.metrics import scores
 
@@ -84,7 +84,7 @@ def test_the_tested_images_are_the_test_part_and_no_other(tiny: str) -> None:
 
 
 def test_each_part_of_the_split_is_batched_as_itself(tiny: str) -> None:
-    setting = experiment.build(RunConfig(**SMALL))
+    setting = building.build(RunConfig(**SMALL))
     for name in ("train", "validation", "test"):
         given = setting.batches[name].positions.tolist()
         assert given == setting.parts.part(name).tolist()
@@ -94,15 +94,16 @@ def test_the_optimizer_has_the_learning_rate_and_weight_decay_of_the_run(
     tiny: str,
 ) -> None:
     own = SMALL | {"learning_rate": 0.02, "weight_decay": 0.03}
-    (group,) = experiment.build(RunConfig(**own)).optimizer.param_groups
+    (group,) = building.build(RunConfig(**own)).optimizer.param_groups
     assert (group["lr"], group["weight_decay"]) == (0.02, 0.03)
 
 
 def test_what_is_scored_and_kept_is_the_best_epoch_and_not_the_last(
     tiny: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dice = iter([0.3, 0.9, 0.2, 0.1, 0.3, 0.9])
-    monkeypatch.setattr(evaluation, "validation_dice", lambda *a, **k: next(dice))
+    dice = iter([30, 90, 20, 10, 30, 90])  # hundredths, of one image
+    counts = (torch.tensor([[d, 200 - 2 * d, 0, 0]]) for d in dice)
+    monkeypatch.setattr(evaluation, "validation_counts", lambda *a, **k: next(counts))
     longer, shorter = train(epochs=4), train(epochs=2)
     assert longer.metrics["best_epoch"] == 2
     for name in ("images.csv", "curves.npz", "best.safetensors"):
@@ -121,7 +122,7 @@ def test_the_best_epoch_is_the_one_with_the_best_validation_dice(tiny: str) -> N
 
 def test_the_stored_weights_give_the_stored_logits(tiny: str) -> None:
     record = train()
-    setting = experiment.build(RunConfig(**SMALL))
+    setting = building.build(RunConfig(**SMALL))
     setting.model.load_state_dict(load_file(record.folder / "best.safetensors"))
     kept = record.arrays("logits")
     image = torch.from_numpy(setting.data.images[kept["positions"]] / np.float32(255))
@@ -236,6 +237,94 @@ def test_a_damaged_state_is_left_for_the_one_before(
     assert record.environment["sessions"][-1]["first_epoch"] == 3
     assert "state.pt: the stored state is damaged" in capsys.readouterr().err
     assert record.history["epoch"].tolist() == [1, 2, 3, 4]
+
+
+def test_a_loss_that_becomes_nan_leaves_its_history_and_the_reason(
+    tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, count = building.build_loss, 0
+
+    def build_loss(*args, **kwargs):
+        def loss(logits, mask):
+            nonlocal count
+            count += 1
+            value = plain(*args, **kwargs)(logits, mask)
+            return value * (float("inf") if count == 3 * 1 + 2 else 1.0)
+
+        made = torch.nn.Module()
+        made.forward = loss
+        return made
+
+    monkeypatch.setattr(building, "build_loss", build_loss)
+    told = "ioufocal: the loss is inf at epoch 2, batch 2, learning rate 0.001"
+    with pytest.raises(FloatingPointError, match=told):
+        train()
+    folder = RunConfig(**SMALL).folder
+    assert runs.state(folder) == "failed"
+    assert runs.failure(folder).startswith(told)
+    assert pd.read_csv(folder / "history.csv")["epoch"].tolist() == [1]
+    monkeypatch.undo()
+
+
+def test_a_run_that_failed_is_tried_again_and_sealed(
+    tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluation, "evaluate", lambda *a, **k: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            train()
+    folder = RunConfig(**SMALL).folder
+    assert runs.failure(folder) == "division by zero"
+    assert visible(train().folder) == FILES
+
+
+def test_every_session_tells_its_speed_and_what_its_states_took(tiny: str) -> None:
+    record = train(save_seconds=0)
+    (session,) = record.environment["sessions"]
+    assert session["images_per_second"] == pytest.approx(
+        12 / session["epoch_seconds"], rel=0.01
+    )
+    assert session["states_stored"] == 2
+    assert session["state_bytes"] > 4 * PARAMETERS * 3  # weights and two moments
+    assert session["peak_memory_bytes"] > 1e8
+    assert session["mfu"] is None
+
+
+@pytest.mark.parametrize("loader", ["resident", "streamed"])
+@pytest.mark.parametrize("recomputed", [False, True])
+def test_loader_and_checkpointing_change_no_bit(
+    tiny: str, loader: str, recomputed: bool
+) -> None:
+    plain = train(model="unet", epochs=1)
+    kept = {n: (plain.folder / n).read_bytes() for n in ("metrics.json", "history.csv")}
+    plain.folder.rename(plain.folder.with_name("kept"))
+    other = train(
+        model="unet", epochs=1, loader=loader, activation_checkpointing=recomputed
+    )
+    assert other.folder == plain.folder
+    assert kept == {name: (other.folder / name).read_bytes() for name in kept}
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ({"loss": "ioufocal"}, "Losses that are means over pixels: balanced_bce, bce"),
+        ({"loss": "focal", "definition": "A-meanfirst"}, "a mean taken first"),
+        ({"loss": "bce"}, "small .small. has batch normalisation"),
+    ],
+)
+def test_a_batch_is_not_cut_where_its_parts_do_not_add_up(
+    tiny: str, how: dict, says: str
+) -> None:
+    with pytest.raises(ValueError, match=says):
+        train(accumulate=2, **how)
+
+
+def test_the_model_lies_in_memory_as_asked(tiny: str) -> None:
+    setting = building.build(RunConfig(**SMALL, memory_format="channels_last"))
+    weight = setting.model[0].weight
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    assert train(memory_format="channels_last").folder != train().folder
 
 
 @pytest.mark.parametrize(

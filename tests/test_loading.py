@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from lesionkit.loading import Batches
+from lesionkit import loading
+from lesionkit.loading import Batches, open_store
 from lesionkit.prepared import open_prepared
 
 
@@ -22,7 +23,7 @@ def test_an_image_is_its_bytes_divided_by_255(tiny: str) -> None:
     assert np.array_equal(image.numpy(), expected)
     assert np.array_equal(mask[:, 0].numpy(), data.masks[:8])
     assert positions.tolist() == list(range(8))
-    assert (image.dtype, mask.dtype) == (torch.float32, torch.float32)
+    assert (image.dtype, mask.dtype) == (torch.float32, torch.bool)
 
 
 def test_shuffled_gives_every_image_once(tiny: str) -> None:
@@ -88,3 +89,65 @@ def test_sixteen_bit_images_are_divided_by_65535(tiny: str) -> None:
     image, _, _ = next(Batches(wide, np.arange(4), batch_size=4).in_order())
     plain, _, _ = next(batches_of(tiny, 4, 4).in_order())
     assert torch.allclose(image, plain, atol=1e-7)
+
+
+@pytest.mark.parametrize("memory_format", ["contiguous", "channels_last"])
+def test_both_loaders_give_the_same_bits(tiny: str, memory_format: str) -> None:
+    data, where = open_prepared(tiny, 32), np.array([3, 1, 7, 12, 5])
+    how = {"batch_size": 2, "memory_format": memory_format}
+    one = Batches(data, where, loader="resident", **how)
+    other = Batches(data, where, loader="streamed", **how)
+    assert (one.store.resident, other.store.resident) == (True, False)
+    for mine, theirs in zip(one.shuffled(1, 2), other.shuffled(1, 2), strict=True):
+        for a, b in zip(mine, theirs, strict=True):
+            assert torch.equal(a, b)
+            assert a.stride() == b.stride()
+
+
+def test_the_parts_of_a_data_set_share_one_copy(tiny: str) -> None:
+    data = open_prepared(tiny, 32)
+    one = Batches(data, np.arange(4), batch_size=2)
+    other = Batches(open_prepared(tiny, 32), np.arange(4, 9), batch_size=2)
+    assert one.store is other.store
+
+
+def test_a_data_set_prepared_again_is_read_again(tiny: str) -> None:
+    first = open_store(open_prepared(tiny, 32), "cpu", "resident")
+    data = open_prepared(tiny, 32)
+    data.manifest["sha256"]["images.npy"] = "another"
+    assert open_store(data, "cpu", "resident") is not first
+
+
+@pytest.mark.parametrize(("free", "resident"), [(200_000, True), (100_000, False)])
+def test_arrays_stay_in_memory_only_where_half_of_it_holds_them(
+    tiny: str, free: int, resident: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "free_bytes", lambda device: free)
+    data = open_prepared(tiny, 32)  # 20 images of 32 * 32 * (3 + 1) bytes: 81,920
+    assert open_store(data, "cpu", "auto").resident is resident
+
+
+def test_only_the_data_sets_used_last_stay(
+    tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "KEPT_BYTES", 100_000)
+    monkeypatch.setattr(loading, "_kept", type(loading._kept)())
+    data = open_prepared(tiny, 32)
+    first = open_store(data, "cpu", "resident")
+    data.manifest["sha256"]["images.npy"] = "another"
+    second = open_store(data, "cpu", "resident")
+    assert list(loading._kept.values()) == [second]
+    assert first is not second
+
+
+def test_an_unknown_loader_gets_the_nearest_name(tiny: str) -> None:
+    with pytest.raises(ValueError, match="Did you mean 'streamed'"):
+        open_store(open_prepared(tiny, 32), "cpu", "stream")
+
+
+def test_16_bit_images_are_divided_by_65535_in_either_order() -> None:
+    images = torch.tensor([[[[0], [65535], [32768]]]], dtype=torch.int32)
+    images = images.to(torch.uint16)
+    image = loading.normalised(images, "channels_last")
+    assert image.shape == (1, 1, 1, 3)
+    assert image.flatten().tolist() == pytest.approx([0, 1, 32768 / 65535])

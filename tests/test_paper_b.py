@@ -11,7 +11,7 @@ from made_data import write_discs
 
 import lesionkit as lk
 from lesionkit import paper_b
-from lesionkit.experiment import build
+from lesionkit.building import build
 from lesionkit.sweep import read_sweep
 
 TABLE = {  # paper B, Table 1: alpha, gamma, beta

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -128,3 +129,52 @@ def test_arrays_come_back_as_stored(folder) -> None:
     back = runs.RunRecord(folder).arrays("logits")["logits"]
     assert back.dtype == np.float16
     assert np.array_equal(back, logits)
+
+
+def test_why_a_run_failed_is_kept_until_it_is_tried_again(folder: Path) -> None:
+    assert runs.failure(folder) is None
+    runs.note_failure(folder, "the loss is nan")
+    assert runs.failure(folder) == "the loss is nan"
+    assert runs.state(folder) == "failed"
+    runs.clear_failure(folder)
+    assert runs.state(folder) == "unfinished"
+
+
+def test_a_run_is_running_while_a_process_holds_it(folder: Path) -> None:
+    runs.note_failure(folder, "before")
+    with runs.claim(folder):
+        assert runs.state(folder) == "running"
+    assert runs.state(folder) == "failed"
+
+
+def test_a_look_at_a_run_does_not_keep_it_from_being_claimed(folder: Path) -> None:
+    import fcntl
+    import threading
+    import time
+
+    with (folder / runs.CLAIM).open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_SH)
+
+        def let_go() -> None:
+            time.sleep(0.1)
+            fcntl.flock(stream, fcntl.LOCK_UN)
+
+        thread = threading.Thread(target=let_go)
+        thread.start()
+        with runs.claim(folder):
+            assert runs.is_running(folder)
+        thread.join()
+
+
+def test_what_a_killed_writer_left_is_cleared_by_the_next_claim(folder: Path) -> None:
+    (folder / ".state.pt.12345678.part").write_bytes(b"half")
+    with runs.claim(folder):
+        assert not list(folder.glob(".*.part"))
+
+
+def test_a_finished_record_holds_no_failure(folder: Path) -> None:
+    runs.note_failure(folder, "before")
+    runs.finish(folder)
+    assert runs.state(folder) == "done"
+    assert not (folder / "failed.json").exists()
+    assert runs.problems(folder) == []

@@ -14,7 +14,7 @@ WALK = """
 lookup
 catalogue.losses catalogue.networks catalogue.datasets catalogue
 catalogue.publishers
-parameters protocols config files runs prepared
+parameters protocols combinations config files runs prepared
 datasets.images datasets.resizing datasets.facts datasets.samples datasets.staging
 datasets.pairs
 datasets.kvasir datasets.clinicdb datasets.isic2017 datasets.wound datasets.busi
@@ -30,8 +30,9 @@ models.colonsegnet models.fatnet models.fcbformer models.colonformer models.cara
 models.esfpnet models.ducknet models.emcadnet models.segnet models.enet models
 pixels losses loss_study loss_libraries masks metrics lesions
 streaming calibration boundary conventions
-checkpoint training evaluation environment storing experiment predictions
-engines.local engines sweep
+step checkpoint training evaluation keeping meter execution environment storing
+recomputing trackers building session experiment profiling predictions
+engines engines.slots engines.process engines.pool engines.local engines.worker sweep
 published foreign_tables tables ranking
 inference.grids inference.contrasts inference.verdicts inference.rank_tests
 inference.resampling inference.variance inference.planning inference
@@ -39,7 +40,7 @@ data_findings inspection
 standing answers order_claims mean_claims claims advice
 audit_numbers audit_laws audit_text audit
 threshold_study comparison paper_b
-figures loss_figures threshold_figures ct_figures heat_tables ranking_figures
+figures speed_figures loss_figures threshold_figures ct_figures heat_tables ranking_figures
 data_figures panels templates inspection_page widgets threshold_page serving
 report_content report_figures report console
 """.split()
@@ -58,6 +59,7 @@ SOLE = {
         "heat_tables",
         "report_figures",
         "data_figures",
+        "speed_figures",
         "widgets",
     },
     "ipywidgets": {"widgets"},
@@ -73,12 +75,14 @@ SOLE = {
     "segmentation_models_pytorch": {"models.*", "loss_libraries"},
     "torchvision": {"models.*"},
     "requests": {"datasets.downloading"},
-    "filelock": {"datasets.fetching"},
+    "filelock": {"datasets.fetching", "trackers"},
     "sklearn": set(),
+    "mlflow": {"trackers"},
+    "tensorboard": {"trackers"},
     "monai": {"boundary", "loss_libraries"},
 }
 TORCH_FREE = """
-lookup catalogue parameters protocols config files runs prepared splits
+lookup catalogue parameters protocols combinations config files runs prepared splits
 datasets.preparing
 foreign_tables tables published ranking inference standing claims advice audit
 threshold_study paper_b figures ranking_figures report

@@ -11,11 +11,12 @@ from made_models import SmallNet
 from torch import nn
 
 from lesionkit import checkpoint
-from lesionkit.evaluation import validation_dice
+from lesionkit.evaluation import validation_counts
 from lesionkit.loading import Batches
 from lesionkit.losses import build_loss
 from lesionkit.prepared import open_prepared
-from lesionkit.training import Progress, Rules, can_compile, finished, train, update
+from lesionkit.step import Step
+from lesionkit.training import Progress, Rules, finished, train, update
 
 
 def parts_of(name: str) -> tuple[Batches, Batches]:
@@ -25,7 +26,10 @@ def parts_of(name: str) -> tuple[Batches, Batches]:
     return train_part, Batches(data, np.arange(12, 16), batch_size=4)
 
 
-def trained(name: str, epochs: int, state: bytes | None = None, **hooks) -> tuple:
+NOTHING_FOUND = torch.tensor([[0, 0, 9, 0]])  # counts of a validation image
+
+
+def trained(name: str, epochs: int, state: bytes | None = None, **how) -> tuple:
     """A training from the start or from a state; the model and its progress."""
     checkpoint.seed_everything(0)
     model = SmallNet()
@@ -38,15 +42,15 @@ def trained(name: str, epochs: int, state: bytes | None = None, **hooks) -> tupl
     batches, validation = parts_of(name)
 
     def keep(now: Progress) -> None:
-        kept.append(checkpoint.capture(model, optimizer, vars(now).copy()))
+        state = checkpoint.capture(model, optimizer, vars(now).copy())
+        kept.append(bytes(checkpoint.pack(state)))
 
     progress = train(
-        model,
-        build_loss("ioufocal"),
-        optimizer,
+        Step(model, build_loss("ioufocal"), optimizer, **how),
         batches,
-        lambda m: validation_dice(m, validation, scoring="every_image"),
-        rules=Rules(epochs=epochs, patience=99, stop_rule="at", seed=3, **hooks),
+        lambda m: validation_counts(m, validation, scoring="every_image"),
+        model=model,
+        rules=Rules(epochs=epochs, patience=99, stop_rule="at", seed=3),
         progress=progress,
         on_epoch=keep,
     )
@@ -86,13 +90,13 @@ def test_every_epoch_is_shuffled_by_its_own_number(
     tiny: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    plain = Batches.shuffled
+    plain = Batches.order
 
-    def shuffled(self, seed: int, epoch: int):
+    def order(self, seed: int, epoch: int):
         asked.append((seed, epoch))
         return plain(self, seed, epoch)
 
-    monkeypatch.setattr(Batches, "shuffled", shuffled)
+    monkeypatch.setattr(Batches, "order", order)
     _, _, states = trained(tiny, 2)
     trained(tiny, 4, state=states[-1])
     assert asked == [(3, 1), (3, 2), (3, 3), (3, 4)]
@@ -144,11 +148,14 @@ def test_a_loss_that_is_not_finite_stops_with_epoch_and_batch(tiny: str) -> None
     model = SmallNet()
     with pytest.raises(FloatingPointError, match="nan at epoch 1, batch 1"):
         train(
-            model,
-            lambda logits, mask: logits.sum() * float("nan"),
-            torch.optim.Adam(model.parameters()),
+            Step(
+                model,
+                lambda logits, mask: logits.sum() * float("nan"),
+                torch.optim.Adam(model.parameters()),
+            ),
             batches,
-            lambda m: 0.0,
+            lambda m: NOTHING_FOUND,
+            model=model,
             rules=Rules(epochs=1, patience=1, stop_rule="at", seed=0),
         )
 
@@ -161,17 +168,16 @@ class TwoHeads(SmallNet):
         return [(0.25, logits), (2.0, 2 * logits)]
 
 
-def one_step(loss: nn.Module, batches: Batches, **rules) -> tuple[nn.Module, float]:
+def one_step(loss: nn.Module, batches: Batches, **how) -> tuple[nn.Module, float]:
     """An epoch with plain gradient steps from seed 0, and its training loss."""
     checkpoint.seed_everything(0)
     model = TwoHeads()
     progress = train(
-        model,
-        loss,
-        torch.optim.SGD(model.parameters(), lr=0.1),
+        Step(model, loss, torch.optim.SGD(model.parameters(), lr=0.1), **how),
         batches,
-        lambda m: 0.0,
-        rules=Rules(epochs=1, patience=1, stop_rule="at", seed=0, **rules),
+        lambda m: NOTHING_FOUND,
+        model=model,
+        rules=Rules(epochs=1, patience=1, stop_rule="at", seed=0),
     )
     return model, progress.history[0]["train_loss"]
 
@@ -190,32 +196,18 @@ def test_deep_supervision_trains_the_weighted_sum_over_all_maps(tiny: str) -> No
     assert not same(deep.state_dict(), plain.state_dict())
 
 
-def test_a_compiled_training_runs_the_compiled_network_and_scores_the_plain_one(
+def test_a_compiled_training_runs_the_compiled_step_and_scores_the_plain_network(
     tiny: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def compiled(forward):
-        calls.append(forward)
-        return lambda image: calls.append("step") or forward(image)
+    def compiled(objective, *, dynamic):
+        return lambda *batch: calls.append(dynamic) or objective(*batch)
 
     calls = []
     monkeypatch.setattr(torch, "compile", compiled)
     model, _, _ = trained(tiny, 1, compile=True)
-    assert calls == [model, "step", "step", "step"]
+    assert calls == [False, False, False]  # three batches, and no validation
     plain, _, _ = trained(tiny, 1)
     assert same(model.state_dict(), plain.state_dict())
-
-
-def test_where_nothing_compiles_one_warning_says_so(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def refuse(*args, **kwargs):
-        raise RuntimeError("No working C++ compiler found\nand more")
-
-    monkeypatch.setattr(torch, "compile", refuse)
-    with pytest.warns(UserWarning, match="without torch.compile") as told:
-        assert not can_compile(torch.device("cpu"))
-    assert len(told) == 1
-    assert "(RuntimeError: No working C++ compiler found)" in str(told[0].message)
 
 
 def test_bfloat16_autocast_trains_and_differs_from_float32(tiny: str) -> None:

@@ -1,13 +1,66 @@
-"""This machine, one run after the other, each as an executed notebook."""
+"""This machine: warm workers on its GPUs or its CPU, or notebooks through papermill."""
 
 from __future__ import annotations
 
 import logging
 import os
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
+from lesionkit import lookup
 from lesionkit.config import RunConfig, data_folder, notebook_folder
+from lesionkit.engines import Outcome
+from lesionkit.engines.pool import Pool
+from lesionkit.engines.slots import environments, find_gpus
+
+HOWS = {
+    "worker": "in a process that stays warm from run to run",
+    "notebook": "as an executed notebook beside the record",
+}
+
+
+def run_all(
+    configs: Sequence[RunConfig],
+    *,
+    how: str = "worker",
+    slots: int | None = None,
+    slots_per_gpu: int = 1,
+    retries: int = 1,
+    timeout_seconds: float | None = None,
+) -> Iterator[Outcome]:
+    """The outcome of every run, as soon as it has ended; several run at once.
+
+    Args:
+        configs: the runs.
+        how: one of HOWS; both leave the same record.
+        slots: runs at once; None: slots_per_gpu on each GPU, or one on the CPU.
+        slots_per_gpu: runs that share a GPU.
+        retries: how often a run is tried again whose worker died or took too long.
+        timeout_seconds: the longest that a run may take; None: any time.
+
+    Raises:
+        ValueError: an unknown `how`, or fewer than one slot.
+        RuntimeError: no worker can be started.
+    """
+    lookup.find("how", how, HOWS)
+    on_gpu = any(config.device != "cpu" for config in configs)
+    places = environments(
+        find_gpus() if on_gpu else [],
+        at_most=len(configs),
+        slots=slots,
+        slots_per_gpu=slots_per_gpu,
+    )
+    again = {"retries": retries, "timeout_seconds": timeout_seconds}
+    return Pool(places, worker_command(how), **again).run_all(configs)
+
+
+def worker_command(how: str) -> list[str]:
+    """What starts a worker: a crash in compiled code leaves its place in the log, and
+    a file in the working directory is never taken for a library (-P)."""
+    python = [sys.executable, "-P", "-X", "faulthandler"]
+    return [*python, "-m", "lesionkit.engines.worker", "--how", how]
 
 
 def execute(config: RunConfig) -> None:

@@ -1,0 +1,210 @@
+"""A process that trains one run after the other and stays warm in between.
+
+    python -m lesionkit.engines.worker [--how worker|notebook]
+
+Its driver writes one JSON line for each run (the fields of RunConfig) and closes stdin
+to end it; it answers in JSON lines: {"ready": true} once, {"beat": true} now and then,
+and for each run its run_id, ok, error (one line), seconds, memory_bytes, and
+
+    held    another process is training the run
+    died    what trained it died, and it may work when it is tried again
+    sound   false: this process may be damaged and should be replaced
+
+It never outlives its driver: when stdin ends, so does the run under way, as by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+
+from lesionkit import runs
+from lesionkit.config import RunConfig
+
+BEAT_SECONDS = 5.0
+GRACE_SECONDS = 10.0  # for a run to end by itself
+# After these the process is as good as before. Of others one cannot know: an error of
+# CUDA, for one, stays with the process and fails every later run.
+HARMLESS = (ValueError, TypeError, LookupError, OSError, ArithmeticError)
+
+Train = Callable[[RunConfig], object]
+
+
+class Died(Exception):
+    """What trained the run died without an answer of its own."""
+
+
+def in_process() -> Train:
+    """Trains in this process; loads all that a training needs."""
+    from lesionkit.experiment import run
+
+    return lambda config: run(config, progress=False)
+
+
+def by_notebook() -> Train:
+    """Trains by executing the notebook; this process itself stays light."""
+    from lesionkit.engines.local import execute
+
+    def train(config: RunConfig) -> None:
+        try:
+            execute(config)
+        except RuntimeError as error:  # an error in the notebook is of another type
+            raise Died(f"the kernel died: {first_line(error)}") from error
+
+    return train
+
+
+HOWS = {"worker": in_process, "notebook": by_notebook}
+
+
+def serve(load: Callable[[], Train]) -> None:
+    """Answer the driver until it closes stdin, and end this process.
+
+    Args:
+        load: gives what trains a run; what it imports is loaded once.
+    """
+    send, lines = _take_over()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # `nohup ... &` ignores it
+    try:
+        train = load()
+        send({"ready": True})
+        threading.Thread(target=_beat, args=(send,), daemon=True).start()
+        while True:
+            send(answer(train, lines.get()))
+    except KeyboardInterrupt:  # the driver closed stdin, or it is gone
+        _end(0)
+
+
+def _take_over() -> tuple[Callable[[dict[str, Any]], None], queue.SimpleQueue]:
+    """A way to the driver and the lines from it, out of the reach of all other code.
+
+    What prints goes to the log, and what reads finds nothing: a stray print or a
+    child process that reads stdin cannot break the conversation.
+    """
+    replies = os.fdopen(os.dup(1), "w", buffering=1)
+    asked = os.fdopen(os.dup(0), "r")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    sys.stdout.reconfigure(line_buffering=True)
+    lock, lines = threading.Lock(), queue.SimpleQueue()
+
+    def send(message: dict[str, Any]) -> None:
+        # the driver may have gone: the end of its lines says so
+        with lock, contextlib.suppress(OSError):
+            replies.write(json.dumps(message) + "\n")
+
+    threading.Thread(target=_listen, args=(asked, lines), daemon=True).start()
+    return send, lines
+
+
+def _listen(asked: Any, lines: queue.SimpleQueue) -> None:
+    """Pass lines on; when they end, stop what is under way, and then the process."""
+    for line in asked:
+        lines.put(line)
+    # a real signal: it also wakes the main thread from waiting for a kernel
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+    time.sleep(GRACE_SECONDS)
+    _end(1)
+
+
+def _beat(send: Callable[[dict[str, Any]], None]) -> None:
+    """Tell the driver now and then that this process is not frozen."""
+    while True:
+        time.sleep(BEAT_SECONDS)
+        send({"beat": True})
+
+
+def _end(status: int) -> None:
+    """End at once, with every child: nothing may keep this process or a kernel."""
+    try:
+        for child in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+    finally:
+        os._exit(status)
+
+
+def answer(train: Train, line: str) -> dict[str, Any]:
+    """Train the run of a line, tidy up, and say what came of it."""
+    config = RunConfig.from_mapping(json.loads(line))
+    began = time.monotonic()
+    found = {"run_id": config.run_id, "ok": False, "error": None}
+    found |= {"held": False, "died": False, "sound": True}
+    found |= attempt(train, config)
+    found["sound"] &= tidy()
+    found["seconds"] = round(time.monotonic() - began, 3)
+    return found | {"memory_bytes": psutil.Process().memory_info().rss}
+
+
+def attempt(train: Train, config: RunConfig) -> dict[str, Any]:
+    """Train one run; what is to be said besides the usual."""
+    try:
+        train(config)
+    except Exception as error:  # noqa: BLE001 - the next run is served all the same
+        if name_of(error) == "BlockingIOError" and runs.is_running(config.folder):
+            return {"held": True, "error": first_line(error)}
+        traceback.print_exc()  # to the log
+        in_kernel = hasattr(error, "ename")
+        return {
+            "error": first_line(error) if isinstance(error, Died) else reason(error),
+            "died": isinstance(error, Died),
+            "sound": in_kernel or isinstance(error, (*HARMLESS, Died)),
+        }
+    return {"ok": True}
+
+
+def name_of(error: Exception) -> str:
+    """The type of an error; of one in a notebook, the type that it had there."""
+    return getattr(error, "ename", type(error).__name__)
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what an error says, or nothing."""
+    text = str(getattr(error, "evalue", error))
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+
+
+def reason(error: Exception) -> str:
+    """An error in one line, the same from a notebook and from this process."""
+    line = first_line(error)
+    return f"{name_of(error)}: {line}" if line else name_of(error)
+
+
+def tidy() -> bool:
+    """Give back what the last run held; whether that worked."""
+    gc.collect()
+    if not gc.get_freeze_count():
+        gc.freeze()  # the libraries: looking through them takes 0.15 s every time
+    torch = sys.modules.get("torch")  # never loaded for this
+    try:
+        if torch is not None and torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
+    except RuntimeError:  # CUDA itself is damaged
+        return False
+    return True
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Serve the driver at the other end of stdin and stdout."""
+    parser = argparse.ArgumentParser(prog="lesionkit.engines.worker")
+    parser.add_argument("--how", choices=tuple(HOWS), default="worker")
+    serve(HOWS[parser.parse_args(arguments).how])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""Where the time of an epoch goes: parts, trace and figure."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from made_models import list_small_model
+
+from lesionkit import profiling, step
+from lesionkit.cli import cli
+from lesionkit.config import RunConfig
+from lesionkit.profiling import PARTS, Watch, profile
+from lesionkit.speed_figures import epoch_parts
+
+SMALL = {"dataset": "tiny", "size": 32, "model": "small", "batch_size": 4}
+
+
+@pytest.fixture(autouse=True)
+def small_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The small network stands in the catalogue."""
+    list_small_model(monkeypatch)
+
+
+def test_a_slow_loss_shows_as_forward_and_nowhere_else(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = step._objective
+
+    def slow(*args):
+        objective = plain(*args)
+        return lambda *batch: time.sleep(0.05) or objective(*batch)
+
+    monkeypatch.setattr(step, "_objective", slow)
+    table = profile(RunConfig(**SMALL), tmp_path / "p").set_index("part")
+    assert list(table.index) == list(PARTS)
+    assert table["seconds"]["forward"] >= 3 * 0.05  # three batches of an epoch
+    assert table["share"].idxmax() == "forward"
+    assert table["share"].sum() == pytest.approx(1)
+
+
+def test_a_slow_validation_shows_as_evaluation(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = profiling.evaluation.validation_counts
+
+    def slow(*args, **how):
+        time.sleep(0.2)
+        return plain(*args, **how)
+
+    monkeypatch.setattr(profiling.evaluation, "validation_counts", slow)
+    table = profile(RunConfig(**SMALL), tmp_path / "p").set_index("part")
+    assert table["seconds"]["evaluation"] >= 0.2
+    assert table["share"].idxmax() == "evaluation"
+
+
+def test_the_trace_names_every_part_once_a_step(tiny: str, tmp_path: Path) -> None:
+    profile(RunConfig(**SMALL), tmp_path / "p")
+    trace = json.loads((tmp_path / "p" / "trace.json").read_text())
+    marks = [e["name"] for e in trace["traceEvents"] if e.get("ph") == "X"]
+    assert [marks.count(part) for part in PARTS] == [3, 3, 3, 3, 1]
+
+
+def test_a_profile_leaves_no_record(tiny: str, tmp_path: Path, data_home: Path) -> None:
+    profile(RunConfig(**SMALL), tmp_path / "p")
+    assert not (data_home / "runs").exists()
+
+
+def test_the_figure_has_a_bar_a_part_with_its_seconds(
+    tiny: str, tmp_path: Path
+) -> None:
+    table = profile(RunConfig(**SMALL), tmp_path / "p")
+    (axis,) = epoch_parts(table).axes
+    widths = [bar.get_width() for bar in axis.patches]
+    assert widths == pytest.approx(table["seconds"].tolist())
+    assert axis.texts[0].get_text().endswith("%")
+
+
+def test_the_command_writes_trace_and_figure(tiny: str, tmp_path: Path) -> None:
+    pairs = sum((["-p", name, str(value)] for name, value in SMALL.items()), [])
+    command = ["train", *pairs, "--profile", str(tmp_path / "p"), "--json"]
+    found = CliRunner().invoke(cli, command, catch_exceptions=False)
+    assert [row["part"] for row in json.loads(found.output)] == list(PARTS)
+    names = sorted(path.name for path in (tmp_path / "p").iterdir())
+    assert names == ["epoch.png", "trace.json"]
+
+
+def test_a_watch_adds_up_what_it_saw() -> None:
+    watch = Watch(torch.device("cpu"))
+    for _ in range(2):
+        with watch("data"):
+            time.sleep(0.02)
+    assert 0.04 <= watch.seconds["data"] < 0.4
+    assert watch.seconds["forward"] == 0

@@ -1,0 +1,69 @@
+"""What happens beside the loop: the bar, and that logs are not flooded."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+from made_models import list_small_model
+
+from lesionkit import session
+from lesionkit.building import build
+from lesionkit.config import RunConfig
+from lesionkit.session import Session
+from lesionkit.trackers import tracker
+from lesionkit.training import Progress
+
+SMALL = {"dataset": "tiny", "size": 32, "model": "small", "batch_size": 4}
+
+
+@pytest.fixture(autouse=True)
+def small_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The small network stands in the catalogue."""
+    list_small_model(monkeypatch)
+
+
+def test_a_log_file_gets_a_line_a_minute_and_a_terminal_two_seconds(
+    tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting = build(RunConfig(**SMALL))
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert session._bar(setting, Progress()).mininterval == 60
+    sys.stderr.isatty = lambda: True
+    assert session._bar(setting, Progress()).mininterval == 2
+
+
+def test_two_hundred_epochs_leave_few_lines_in_a_log(
+    tiny: str, monkeypatch: pytest.MonkeyPatch, data_home
+) -> None:
+    setting = build(RunConfig(**SMALL, epochs=200, save_seconds=1e9))
+    log = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", log)
+    progress = Progress()
+    with Session(setting, data_home, progress, tracker("none", None), True) as now:
+        for epoch in range(1, 201):
+            progress.history.append({"epoch": epoch, "validation_dice": 0.5})
+            now.epoch(progress)
+    written = log.getvalue()
+    assert "200/200" in written
+    assert len(written) < 600
+
+
+def test_what_is_logged_is_the_row_of_the_epoch(tiny: str, data_home) -> None:
+    class Kept:
+        def epoch(self, row) -> None:
+            rows.append(row)
+
+    rows: list[dict] = []
+    progress = Progress(history=[{"epoch": 1, "validation_dice": 0.25}])
+    setting = build(RunConfig(**SMALL, save_seconds=1e9))
+    with Session(setting, data_home, progress, Kept(), False) as now:
+        now.epoch(progress)
+    assert rows == [{"epoch": 1, "validation_dice": 0.25}]
+
+
+def test_the_meter_scales_the_cost_of_an_image_by_its_area(tiny: str) -> None:
+    meter = session._meter(build(RunConfig(**SMALL)))
+    assert meter.gmacs == pytest.approx(0.01 * (32 / 224) ** 2)
+    assert (meter.trained, meter.validated) == (12, 4)
