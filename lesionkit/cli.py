@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from lesionkit.cli_advice import advise, plan
 from lesionkit.cli_data import fetch
 from lesionkit.cli_inspect import inspect, prepare
 from lesionkit.cli_pages import report, thresholds
+from lesionkit.cli_sweep import status, sweep
 from lesionkit.cli_tables import audit, claims, rank
 from lesionkit.console import arguments, fail, not_yet, show, typed
 
@@ -150,68 +150,7 @@ def _profiled(config: Any, folder: Path) -> list[dict[str, Any]]:
     return table.round(4).to_dict("records")
 
 
-@cli.command()
-@click.argument("file", type=Path)
-@click.option(
-    "--engine", default="local", show_default=True, help="Where runs execute."
-)
-@click.option("--dry-run", is_flag=True, help="Say what it would cost, and stop.")
-def sweep(file: Path, engine: str, dry_run: bool) -> None:
-    """All missing runs of a grid, each through papermill, one after the other."""
-    from tqdm import tqdm
-
-    from lesionkit.sweep import price, read_sweep, run_sweep
-
-    lookup.find("engine", engine, {"local": None})
-    with arguments():
-        grid = read_sweep(file)
-    missing = grid.missing()
-    click.echo(f"{grid.name}: {len(grid.configs)} runs, {len(missing)} missing")
-    if dry_run:
-        click.echo(price(grid))
-        return
-    from lesionkit.engines.local import execute
-
-    failures = run_sweep(
-        grid,
-        execute,
-        progress=lambda configs: tqdm(configs, desc=grid.name, unit="run"),
-        report=lambda line: tqdm.write(line, file=sys.stderr),
-    )
-    if failures:
-        raise RuntimeError(
-            f"{len(failures)} of {len(missing)} runs failed; "
-            f"go on with: lesionkit sweep {file}"
-        )
-
-
-@cli.command()
-@click.argument("file", type=Path, required=False)
-@AS_JSON
-def status(file: Path | None, as_json: bool) -> None:
-    """The grid of a sweep file, or all records here: done, unfinished or missing."""
-    import pandas as pd
-
-    from lesionkit import runs
-    from lesionkit.config import data_folder
-    from lesionkit.sweep import read_sweep
-
-    if file is None:
-        root = data_folder() / "runs"
-        folders = [path.parent for path in sorted(root.rglob("config.json"))]
-        rows = [(runs.state(f), f.relative_to(root).as_posix()) for f in folders]
-        table = pd.DataFrame(rows, columns=["state", "run_id"])
-    else:
-        table = read_sweep(file).states()
-    show(table.to_dict("records"), as_json)
-    if not as_json:
-        counts = table["state"].value_counts()
-        click.echo(
-            ", ".join(f"{n} {state}" for state, n in counts.items()) or "no runs"
-        )
-
-
-for _command in (fetch, prepare, inspect):
+for _command in (sweep, status, fetch, prepare, inspect):
     cli.add_command(_command)
 for _command in (rank, claims, audit, report, plan, advise, thresholds):
     cli.add_command(_command)

@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -160,26 +161,25 @@ class RunConfig:
 
     def identity(self) -> dict[str, Any]:
         """Every resolved parameter that can change the result, by name."""
-        values = asdict(self.resolved())
-        return {name: values[name] for name in values if name not in EXECUTION}
+        return dict(self._identity)
 
-    @property
+    @cached_property
+    def _identity(self) -> dict[str, Any]:
+        resolved = self.resolved()
+        names = [rule.name for rule in fields(self) if rule.name not in EXECUTION]
+        return {name: getattr(resolved, name) for name in names}
+
+    @cached_property
     def run_id(self) -> str:
         """Where the record is below runs/: two different runs never share it.
 
         The last part carries eight hex digits of a hash when a parameter differs
         from the protocol's own.
         """
-        mine = self.identity()
-        plain = RunConfig(
-            loss=self.loss,
-            model=self.model,
-            dataset=self.dataset,
-            protocol=self.protocol,
-            repeat=self.repeat,
-            definition=self.definition,
-            repeats=self.repeats,
-        ).identity()
+        mine, seed = self._identity, 42 + self.repeat
+        own = {"dataset": self.dataset, "repeat": self.repeat}
+        own |= {"split_seed": seed, "init_seed": seed}
+        plain = _plain(self.loss, self.model, self.protocol, self.definition) | own
         other = {name: value for name, value in mine.items() if value != plain[name]}
         last = f"repeat{self.repeat}"
         if other:
@@ -221,6 +221,15 @@ class RunConfig:
         return cls.from_mapping({name: namespace[name] for name in names})
 
 
+@cache
+def _plain(
+    loss: str, model: str, protocol: str, definition: str | None
+) -> dict[str, Any]:
+    """The identity of a run that leaves everything to its protocol."""
+    named = {"loss": loss, "model": model, "protocol": protocol}
+    return RunConfig(**named, definition=definition).identity()
+
+
 # Parameters that came later, with what every record made before them had.
 ADDED = {
     "deep_supervision": False,
@@ -258,7 +267,10 @@ def _check_names(config: RunConfig) -> None:
         lookup.find(f"variant of {config.model}", config.variant, model.variants)
     if config.definition is not None:
         lookup.find("definition", config.definition, DEFINITIONS)
-    known = [name for name in DATASETS if name != "folder"] + prepared_names()
+    known = [name for name in DATASETS if name != "folder"]
+    if config.dataset in known:
+        return
+    known += prepared_names()
     if config.dataset not in known:
         raise lookup.unknown("dataset", config.dataset, dict.fromkeys(known))
 

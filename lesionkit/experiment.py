@@ -43,11 +43,11 @@ def run(config: RunConfig, *, progress: bool = True) -> RunRecord:
         return _finished(config)
     with execution(config), memory_told(config):
         setting = build(config)
-        with tracker(config.track, setting.config) as logged:
-            folder = runs.start(config)
-            with runs.claim(folder):
-                if not runs.is_done(folder):  # another process may have just ended it
-                    _run(setting, folder, logged, progress)
+        logged = tracker(config.track, setting.config)
+        folder = runs.start(config)
+        with runs.claim(folder), logged:
+            if not runs.is_done(folder):  # another process may have just ended it
+                _run(setting, folder, logged, progress)
     return RunRecord(folder)
 
 

@@ -23,73 +23,23 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lesionkit.config import ADDED, EXECUTION, RunConfig
+from lesionkit.config import EXECUTION, RunConfig
 from lesionkit.files import sha256, write_bytes, write_json
 from lesionkit.protocols import PROTOCOLS
+from lesionkit.records import RunRecord, find_records, problems
+
+__all__ = ["RunRecord", "find_records", "problems"]  # read there, found here
 
 FORMAT = 1
 STATES = ("state.pt", "state.previous.pt")
 CLAIM = ".claim"
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """A finished run, read from its folder when asked.
-
-    Attributes:
-        folder: where the record is.
-    """
-
-    folder: Path
-
-    @cached_property
-    def config(self) -> dict[str, Any]:
-        """Every parameter of the run, resolved."""
-        return json.loads((self.folder / "config.json").read_text())
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """Every parameter that can change the result; what came later, as it was."""
-        return {**ADDED, **self.config["identity"]}
-
-    @cached_property
-    def metrics(self) -> dict[str, Any]:
-        """Validation and test scores, with None where a score is undefined."""
-        return json.loads((self.folder / "metrics.json").read_text())
-
-    @cached_property
-    def environment(self) -> dict[str, Any]:
-        """What executed the run: versions, device, threads, times."""
-        return json.loads((self.folder / "environment.json").read_text())
-
-    @cached_property
-    def history(self) -> pd.DataFrame:
-        """A row an epoch: epoch, train_loss, validation_dice, best_epoch."""
-        return pd.read_csv(self.folder / "history.csv")
-
-    @cached_property
-    def images(self) -> pd.DataFrame:
-        """A row per test image and threshold: counts and metrics."""
-        return pd.read_csv(self.folder / "images.csv")
-
-    @cached_property
-    def split(self) -> pd.DataFrame:
-        """A row an image: file, content_hash, group, part, seed."""
-        return pd.read_csv(self.folder / "split.csv", keep_default_na=False)
-
-    def arrays(self, name: str) -> dict[str, np.ndarray]:
-        """The arrays of "curves" or "logits"."""
-        with np.load(self.folder / f"{name}.npz") as stored:
-            return {key: stored[key] for key in stored.files}
 
 
 def start(config: RunConfig) -> Path:
@@ -107,7 +57,7 @@ def start(config: RunConfig) -> Path:
         stored = RunRecord(folder).identity
     except (ValueError, KeyError, TypeError):
         raise ValueError(f"{path} is not a run's config; move {folder} away") from None
-    mine = json.loads(json.dumps(config.identity()))
+    mine = _as_json(config.identity())
     if stored != mine:
         names = sorted(n for n in {*stored, *mine} if stored.get(n) != mine.get(n))
         theirs = ", ".join(f"{n} {stored.get(n)!r}, not {mine.get(n)!r}" for n in names)
@@ -247,49 +197,50 @@ def finish(folder: Path) -> None:
 
 
 def state(folder: Path) -> str:
-    """done, running, failed, unfinished (interrupted) or missing."""
-    if is_done(folder):
-        return "done"
+    """done, damaged, running, failed, unfinished (interrupted) or missing."""
+    if (folder / "DONE").is_file():
+        return "damaged" if problems(folder, hashes=False) else "done"
+    if not (folder / "config.json").is_file():
+        return "missing"
     if is_running(folder):
         return "running"
-    if (folder / "failed.json").is_file():
-        return "failed"
-    return "unfinished" if (folder / "config.json").is_file() else "missing"
+    return "failed" if (folder / "failed.json").is_file() else "unfinished"
+
+
+def state_of(config: RunConfig, *, verify: bool = False) -> tuple[str, str]:
+    """The state of a run and the reason, "" where there is none.
+
+    A record is done only if it is that of this very run.
+
+    Args:
+        config: the run.
+        verify: whether every file is hashed, which finds what was edited.
+    """
+    folder = config.folder
+    found = state(folder)
+    if found == "failed":
+        return found, failure(folder) or ""
+    if found == "damaged" or (verify and found == "done"):
+        wrong = problems(folder, hashes=verify)
+        return ("damaged", wrong[0]) if wrong else (found, "")
+    if found == "done" and not _is_of(folder, config):
+        return "damaged", f"{folder} holds another run; move it away"
+    return found, ""
+
+
+def _is_of(folder: Path, config: RunConfig) -> bool:
+    """Whether a record's config.json is that of this run."""
+    try:
+        return RunRecord(folder).identity == _as_json(config.identity())
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _as_json(value: Any) -> Any:
+    """A value as it comes back from a JSON file."""
+    return json.loads(json.dumps(value))
 
 
 def is_done(folder: Path) -> bool:
     """Whether a record is finished and its files have the sizes that DONE states."""
     return (folder / "DONE").is_file() and not problems(folder, hashes=False)
-
-
-def problems(folder: Path, *, hashes: bool = True) -> list[str]:
-    """What is wrong with a sealed record, a line a file; empty when all is well."""
-    try:
-        seal = json.loads((folder / "DONE").read_text())["files"]
-    except (OSError, ValueError, KeyError):
-        return [f"{folder / 'DONE'} is missing or unreadable"]
-    found = []
-    for name, stated in seal.items():
-        path = folder / name
-        if not path.is_file():
-            found.append(f"{path} is missing")
-        elif path.stat().st_size != stated["bytes"]:
-            found.append(
-                f"{path} is {path.stat().st_size} bytes, not {stated['bytes']}"
-            )
-        elif hashes and sha256(path) != stated["sha256"]:
-            found.append(f"{path} was changed after the run ended")
-    return found
-
-
-def find_records(root: Path) -> list[RunRecord]:
-    """Every finished record at or below a folder, in the order of their paths.
-
-    Raises:
-        ValueError: a record lost a file, or one has another size than was sealed.
-    """
-    folders = [seal.parent for seal in sorted(Path(root).rglob("DONE"))]
-    for folder in folders:
-        if wrong := problems(folder, hashes=False):
-            raise ValueError(f"{wrong[0]}; move {folder} away to leave it out")
-    return [RunRecord(folder) for folder in folders]

@@ -1,22 +1,19 @@
-"""A grid in a YAML file to the runs that are still missing, handed to an engine."""
+"""A grid of runs: what is done, what is missing, and an engine that runs it."""
 
 from __future__ import annotations
 
-import itertools
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-import yaml
 
-from lesionkit import lookup, runs
-from lesionkit.catalogue import MODELS, PAPER_A_LOSSES
+from lesionkit import runs
 from lesionkit.config import RunConfig
+from lesionkit.engines import Outcome
+from lesionkit.grid_files import read_grid
 
-SECTIONS = ("name", "fixed", "axes")
+AXES = ("dataset", "model", "loss")
 
 
 @dataclass(frozen=True)
@@ -26,24 +23,34 @@ class Sweep:
     name: str
     configs: tuple[RunConfig, ...]
 
-    def states(self) -> pd.DataFrame:
-        """Each run with its state: done, unfinished or missing."""
-        rows = [
-            {
-                "dataset": config.dataset,
-                "model": config.model,
-                "loss": config.loss,
-                "repeat": config.repeat,
-                "state": runs.state(config.folder),
-                "run_id": config.run_id,
-            }
-            for config in self.configs
-        ]
+    def states(self, *, verify: bool = False) -> pd.DataFrame:
+        """Each run with its state; see runs.state_of.
+
+        Args:
+            verify: whether every file is hashed, the weights among them.
+
+        Returns:
+            a row a run: dataset, model, loss, repeat, state, reason, run_id. The
+            reason is why a run failed or what is wrong with its record.
+        """
+        rows = []
+        for config in self.configs:
+            state, reason = runs.state_of(config, verify=verify)
+            facts = {name: getattr(config, name) for name in (*AXES, "repeat")}
+            rows.append(
+                facts | {"state": state, "reason": reason, "run_id": config.run_id}
+            )
         return pd.DataFrame(rows)
 
-    def missing(self) -> list[RunConfig]:
-        """The runs that have no finished record."""
-        return [config for config in self.configs if not runs.is_done(config.folder)]
+    def missing(self, *, retry_failed: bool = True) -> list[RunConfig]:
+        """The runs that have no finished record, without those that cannot be run.
+
+        Args:
+            retry_failed: whether runs that failed before are among them.
+        """
+        wanted = {"missing", "unfinished", "running"}
+        wanted |= {"failed"} if retry_failed else set()
+        return [c for c in self.configs if runs.state_of(c)[0] in wanted]
 
 
 def read_sweep(path: str | Path) -> Sweep:
@@ -55,140 +62,66 @@ def read_sweep(path: str | Path) -> Sweep:
           dataset: [kvasir, clinicdb]
           loss: all          # paper A's ten
           repeat: 0-4        # or a list
+          change:            # a value that is a mapping gives several parameters
+            - {learning_rate: 1e-3}
+            - {learning_rate: 1e-4, weight_decay: 1e-8}
+        exclude:             # combinations that are left out
+          - {dataset: kvasir, loss: [bce, focal]}
+        seeds: [7, 8, 9, 10, 11]   # of each repeat, in place of 42 + repeat
 
     Raises:
         FileNotFoundError: no such file, here or among those that come with the kit.
         ValueError, TypeError: not of this form, or a run that RunConfig refuses.
     """
-    path = _sweep_file(Path(path))
-    try:
-        content = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise ValueError(
-            f"{path} is not YAML: {' '.join(str(error).split())}"
-        ) from None
-    if not isinstance(content, dict) or not isinstance(content.get("axes"), dict):
-        raise ValueError(f"{path}: a sweep is a mapping with axes: (and fixed:, name:)")
-    for section in content:
-        lookup.find(f"section of {path.name}", section, dict.fromkeys(SECTIONS))
-    fixed = content.get("fixed") or {}
-    if not isinstance(fixed, dict):
-        raise ValueError(f"{path}: fixed must be a mapping, got {fixed!r}")
-    fixed = {name: _number(value) for name, value in fixed.items()}
-    axes = {name: _values(name, value) for name, value in content["axes"].items()}
-    twice = sorted(set(fixed) & set(axes))
-    if twice:
-        raise ValueError(f"{path}: {', '.join(twice)} is both fixed and an axis")
-    grid = itertools.product(*axes.values())
-    configs = [
-        RunConfig.from_mapping({**fixed, **dict(zip(axes, point, strict=True))})
-        for point in grid
-    ]
-    return Sweep(
-        content.get("name") or path.stem,
-        tuple({config.run_id: config for config in configs}.values()),
-    )
-
-
-def _sweep_file(path: Path) -> Path:
-    """The file itself, or the one of that name that comes with the kit."""
-    shipped = Path(__file__).parent / "sweeps"
-    if path.is_file():
-        return path
-    if (shipped / path.name).is_file() and path.parent == Path("."):
-        return shipped / path.name
-    names = sorted(file.name for file in shipped.glob("*.yaml"))
-    near = lookup.nearest(path.name, names)
-    hint = f" Did you mean {near}?" if near else ""
-    raise FileNotFoundError(
-        f"no sweep file at {path.absolute()}.{hint} "
-        f"With the kit come: {', '.join(names)}"
-    )
-
-
-def _values(name: str, value: Any) -> list[Any]:
-    """The values of an axis: a list, `all` losses, or a range such as 0-4."""
-    if isinstance(value, list) and value:
-        return [_number(item) for item in value]
-    if name == "loss" and value == "all":
-        return list(PAPER_A_LOSSES)
-    first, dash, last = str(value).partition("-")
-    if dash and first.isdigit() and last.isdigit() and int(first) <= int(last):
-        return list(range(int(first), int(last) + 1))
-    raise ValueError(
-        f"axis {name} must be a list of values or a range such as 0-4, got {value!r}"
-    )
-
-
-def _number(value: Any) -> Any:
-    """The value, 1e-4 as a number: YAML takes it for text unless it is 1.0e-4."""
-    if isinstance(value, str) and re.fullmatch(r"\d+(\.\d*)?[eE][-+]?\d+", value):
-        return float(value)
-    return value
+    return Sweep(*read_grid(path))
 
 
 def run_sweep(
     sweep: Sweep,
-    execute: Callable[[RunConfig], None],
+    engine: Callable[[Sequence[RunConfig]], Iterator[Outcome]],
     *,
-    progress: Callable[[list[RunConfig]], Iterable[RunConfig]] = iter,
+    retry_failed: bool = False,
+    on_outcome: Callable[[Outcome], None] = lambda outcome: None,
     report: Callable[[str], None] = print,
 ) -> dict[str, str]:
-    """Run what is missing, one after the other; a run that fails stops no other.
+    """Run what is missing; a run that fails stops no other.
 
     Args:
         sweep: the grid.
-        execute: an engine: trains one run, raises if it did not work.
-        progress: wraps the list of missing runs, tqdm for instance.
+        engine: runs to their outcomes, as each ends; see lesionkit.engines.
+        retry_failed: whether runs that failed before are tried again.
+        on_outcome: called after each run, by a progress bar for instance.
         report: called with one line for each failure.
 
     Returns:
-        The failures: run id to the reason.
+        The runs without a finished record: run id to the reason.
     """
-    failures = {}
-    for config in progress(sweep.missing()):
-        try:
-            execute(config)
-            if not runs.is_done(config.folder):
-                raise RuntimeError("the engine ended without a finished record")
-        except Exception as error:  # noqa: BLE001 - one bad run must not stop the grid
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            failures[config.run_id] = lines[-1]
-            report(f"failed: {config.run_id}: {lines[-1]}")
+    missing = sweep.missing(retry_failed=retry_failed)
+    failures = _left_out(sweep, missing)
+    for run_id, reason in failures.items():
+        report(f"left out: {run_id}: {reason}")
+    for outcome in engine(missing) if missing else ():
+        if outcome.error is not None:
+            failures[outcome.config.run_id] = outcome.error
+            report(f"failed: {outcome.config.run_id}: {outcome.error}")
+        on_outcome(outcome)
     return failures
 
 
-def price(sweep: Sweep) -> str:
-    """What the missing runs would take, from finished runs of the same sweep.
-
-    Hours come from the wall time of finished runs of the same model and data set, and
-    nothing is guessed where there are none; disk is the weights that would be kept.
-    """
-    missing = sweep.missing()
-    seconds = _measured_seconds(sweep)
-    known = [seconds[key] for c in missing if (key := (c.model, c.dataset)) in seconds]
-    disk = sum(_weight_bytes(config.resolved()) for config in missing)
-    lines = [f"weights of {len(missing)} runs: {disk / 1e9:.1f} GB"]
-    if known:
-        lines.append(f"{len(known)} of them: about {sum(known) / 3600:.2f} hours")
-    if len(known) < len(missing):
-        unknown = len(missing) - len(known)
-        lines.append(f"{unknown} of them: no finished run of this kind to price from")
-    return "\n".join(lines)
+def _left_out(sweep: Sweep, missing: list[RunConfig]) -> dict[str, str]:
+    """Runs that are neither done nor tried, with the reason."""
+    states = {config.run_id: runs.state_of(config) for config in sweep.configs}
+    tried = {config.run_id for config in missing}
+    return {
+        run_id: f"failed before ({reason}); --retry-failed tries it again"
+        if state == "failed"
+        else reason
+        for run_id, (state, reason) in states.items()
+        if state in ("failed", "damaged") and run_id not in tried
+    }
 
 
-def _measured_seconds(sweep: Sweep) -> dict[tuple[str, str], float]:
-    """Mean wall time of the finished runs, by model and data set."""
-    times: dict[tuple[str, str], list[float]] = {}
-    for config in sweep.configs:
-        if runs.is_done(config.folder):
-            sessions = runs.RunRecord(config.folder).environment["sessions"]
-            wall = sum(session.get("wall_seconds", 0.0) for session in sessions)
-            times.setdefault((config.model, config.dataset), []).append(wall)
-    return {key: sum(walls) / len(walls) for key, walls in times.items()}
-
-
-def _weight_bytes(config: RunConfig) -> int:
-    """Size of the weights a resolved config would keep."""
-    parameters = MODELS[config.model].variants[config.variant].parameters
-    return parameters * {"best": 4, "half": 2, "none": 0}[config.keep_weights]
+def counts_of(states: pd.DataFrame) -> str:
+    """How many runs there are in each state, in one line."""
+    counts = states["state"].value_counts() if len(states) else {}
+    return ", ".join(f"{n} {state}" for state, n in counts.items()) or "no runs"

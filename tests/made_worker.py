@@ -1,7 +1,7 @@
 """A worker without torch, whose runs do as a test says; started as a program.
 
 The environment variable FAULTS maps a run's repeat to what happens in it, in JSON. Each
-run leaves two lines in events.jsonl in the data folder: when it began and how it ended.
+run leaves lines in events.jsonl in the data folder: when it began and how it ended.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+if "BROKEN" in os.environ:
+    raise ImportError("no torch here")
 
 from lesionkit import runs
 from lesionkit.config import RunConfig, data_folder
@@ -92,6 +95,7 @@ def die_late(config: RunConfig) -> None:
 
 
 def hang(config: RunConfig) -> None:
+    note("hangs", config)
     time.sleep(60)
 
 
@@ -110,7 +114,7 @@ def hang_on(config: RunConfig) -> None:
     try:
         hang(config)
     except KeyboardInterrupt:
-        hang(config)
+        time.sleep(60)
 
 
 def freeze(config: RunConfig) -> None:
@@ -123,8 +127,12 @@ def print_and_read(config: RunConfig) -> None:
     subprocess.run(["sh", "-c", "cat; echo '{\"run_id\": 0}'"], check=True)
 
 
-def slow(config: RunConfig) -> None:
-    time.sleep(1.0)
+def meet(config: RunConfig) -> None:
+    until = time.time() + 30
+    while len(events("began")) < 2:
+        if time.time() > until:
+            raise TimeoutError("nobody came")
+        time.sleep(0.02)
 
 
 def slower(config: RunConfig) -> None:
@@ -144,13 +152,11 @@ FAULTS = {
     "hang on": hang_on,
     "freeze": freeze,
     "print and read": print_and_read,
-    "slow": slow,
+    "meet": meet,
     "slower": slower,
 }
 
 if __name__ == "__main__":
     worker.BEAT_SECONDS = float(os.environ.get("BEAT", worker.BEAT_SECONDS))
     worker.GRACE_SECONDS = float(os.environ.get("GRACE", worker.GRACE_SECONDS))
-    if "BROKEN" in os.environ:
-        raise ImportError("no torch here")
     worker.serve(lambda: train)

@@ -14,7 +14,7 @@ from lesionkit import catalogue, experiment
 from lesionkit.cli import NOT_YET, main
 from lesionkit.comparison import load_bundle
 from lesionkit.config import RunConfig
-from lesionkit.runs import RunRecord
+from lesionkit.runs import RunRecord, note_failure, start
 
 RANKED = """\
 dataset,model,loss,repeat,dice
@@ -132,6 +132,7 @@ def test_datasets_tell_which_sizes_are_prepared(command, data_home):
         (["prepare", "toy", "--size", "big"], "'big' is not a valid integer"),
         (["prepare", "toy", "--resize", "bilinaer"], "Did you mean 'bilinear'?"),
         (["sweep", "a.yaml", "--engine", "locl"], "Did you mean 'local'?"),
+        (["sweep", "a.yaml", "--how", "notebok"], "Did you mean 'notebook'?"),
         (["rank", "a.csv", "--map", "dice"], "expected NAME=VALUE, got 'dice'"),
     ],
 )
@@ -203,10 +204,33 @@ def test_status_without_any_run_says_so(command):
 def test_status_tells_what_is_done_and_what_is_not(command):
     made_record(RunConfig(loss="dice"))
     made_record(RunConfig(loss="iou"), sealed=False)
-    assert json.loads(command("status", "--json").out) == [
-        {"state": "done", "run_id": RunConfig(loss="dice").run_id},
-        {"state": "unfinished", "run_id": RunConfig(loss="iou").run_id},
-    ]
+    note_failure(start(RunConfig(loss="bce")), "the loss is nan")
+    rows = json.loads(command("status", "--json").out)
+    found = {row["run_id"]: (row["state"], row["reason"]) for row in rows}
+    assert found == {
+        RunConfig(loss="dice").run_id: ("done", ""),
+        RunConfig(loss="iou").run_id: ("unfinished", ""),
+        RunConfig(loss="bce").run_id: ("failed", "the loss is nan"),
+    }
+
+
+def test_status_verifies_what_it_is_asked_to(command, file):
+    path = made_record(RunConfig(loss="dice")) / "metrics.json"
+    path.write_text(path.read_text().replace("0.75", "0.95", 1))
+    grid = file("grid.yaml", GRID)
+    assert command("status", grid).out.splitlines()[-1] == "1 done, 1 missing"
+    verified = command("status", grid, "--verify").out
+    assert verified.splitlines()[-1] == "1 damaged, 1 missing"
+    assert "metrics.json was changed after the run ended" in verified
+    assert "1 damaged" in command("status", "--verify").out
+
+
+def test_status_draws_the_grid_of_a_sweep(command, file, tmp_path):
+    made_record(RunConfig(loss="dice"))
+    picture = tmp_path / "grid.png"
+    assert command("status", file("grid.yaml", GRID), "--figure", picture).code == 0
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+    assert command("status", "--figure", picture).code == 2
 
 
 def test_status_of_a_sweep_counts_its_states(command, file):
@@ -231,15 +255,23 @@ def test_a_finished_sweep_runs_nothing_and_works(command, file):
 
 
 def test_a_sweep_with_a_failed_run_ends_with_status_1(command, file, monkeypatch):
-    from lesionkit.engines import local
+    from lesionkit.engines import Outcome, local
 
-    monkeypatch.setattr(local, "execute", lambda config: made_record(config, sealed=0))
+    def run_all(configs, **how):
+        asked.append(how)
+        yield from (Outcome(config, "no space left", 0.0, 1) for config in configs)
+
+    asked = []
+    monkeypatch.setattr(local, "run_all", run_all)
     path = file("grid.yaml", GRID)
-    result = command("sweep", path)
+    result = command("sweep", path, "--slots", "3", "--how", "notebook")
     assert result.code == 1
     last = result.err.splitlines()[-1]
-    assert last.startswith("lesionkit: 2 of 2 runs failed;")
-    assert last.endswith(f"lesionkit sweep {path}")
+    assert last.startswith("lesionkit: 2 of 2 runs have no finished record;")
+    assert last.endswith(f"go on: lesionkit sweep {path}")
+    assert result.err.count("no space left") == 2
+    (how,) = asked
+    assert (how["slots"], how["how"], how["timeout_seconds"]) == (3, "notebook", None)
 
 
 def test_a_sweep_file_that_is_not_there_is_status_1(command):

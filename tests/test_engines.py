@@ -104,7 +104,7 @@ def faulty(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Outcome]]:
 def driver(
     monkeypatch: pytest.MonkeyPatch, data_home: Path
 ) -> Iterator[Callable[[str], subprocess.Popen]]:
-    """Starts a driver whose first run has a fault, and waits until it is under way."""
+    """Starts a driver whose first run hangs in some way, and waits until it does."""
     started = []
 
     def start(fault: str, *before: str, **environment: str) -> subprocess.Popen:
@@ -118,7 +118,7 @@ def driver(
                 text=True,
             )
         )
-        assert comes(lambda: events("began"))
+        assert comes(lambda: events("hangs"))
         return started[0]
 
     yield start
@@ -133,7 +133,7 @@ def test_runs_that_work_have_no_error_and_one_attempt(faulty) -> None:
     assert [(o.error, o.attempts) for o in outcomes] == [(None, 1)] * 3
     assert [runs.state(o.config.folder) for o in outcomes] == ["done"] * 3
     assert len({event["pid"] for event in events("ended")}) == 1  # one warm worker
-    assert logs() == []  # none had anything to say
+    assert logs() == []  # it had nothing to say
 
 
 def test_an_error_is_told_in_one_line_and_not_tried_again(faulty) -> None:
@@ -216,12 +216,9 @@ def test_what_a_run_prints_or_reads_does_not_reach_the_driver(faulty) -> None:
 
 
 def test_two_slots_run_two_at_once(faulty) -> None:
-    outcomes = faulty("slow", "slow", places=2)
-    assert [o.error for o in outcomes] == [None, None]
+    outcomes = faulty("meet", "meet", places=2)  # each waits until both have begun
+    assert [(o.error, o.attempts) for o in outcomes] == [(None, 1)] * 2
     assert {event["slot"] for event in events("began")} == {"0", "1"}
-    last_began = max(event["time"] for event in events("began"))
-    first_ended = min(event["time"] for event in events("ended"))
-    assert last_began < first_ended
 
 
 def test_no_more_workers_are_started_than_there_are_runs(faulty, monkeypatch) -> None:
@@ -325,7 +322,7 @@ def test_closing_early_stops_the_run_under_way_and_every_worker(monkeypatch) -> 
     monkeypatch.setenv("FAULTS", '{"1": "hang"}')
     found = Pool([{}], COMMAND).run_all(configs(3))
     next(found)
-    assert comes(lambda: len(events("began")) == 2)
+    assert comes(lambda: events("hangs"))
     found.close()
     assert runs.state(configs(2)[1].folder) == "unfinished"
 

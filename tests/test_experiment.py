@@ -278,6 +278,30 @@ def test_a_run_that_failed_is_tried_again_and_sealed(
     assert visible(train().folder) == FILES
 
 
+def test_the_reason_of_a_failure_is_gone_while_the_run_is_tried_again(
+    tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = runs.start(RunConfig(**SMALL))
+    runs.note_failure(folder, "before")
+    seen, plain = [], experiment.train
+
+    def look(*args, **how):
+        seen.append((runs.failure(folder), runs.state(folder)))
+        return plain(*args, **how)
+
+    monkeypatch.setattr(experiment, "train", look)
+    train()
+    assert seen == [(None, "running")]
+
+
+def test_the_step_is_that_of_the_parameters(tiny: str) -> None:
+    own = {"model": "unet", "variant": "unet_2015_same_padding", "loss": "bce"}
+    own |= {"accumulate": 2, "dtype": "bfloat16", "memory_format": "channels_last"}
+    step = building.build_step(building.build(RunConfig(**(SMALL | own))))
+    assert (step.accumulate, step.dtype) == (2, "bfloat16")
+    assert (step.memory_format, step.compiled) == ("channels_last", False)
+
+
 def test_every_session_tells_its_speed_and_what_its_states_took(tiny: str) -> None:
     record = train(save_seconds=0)
     (session,) = record.environment["sessions"]
@@ -324,6 +348,8 @@ def test_the_model_lies_in_memory_as_asked(tiny: str) -> None:
     setting = building.build(RunConfig(**SMALL, memory_format="channels_last"))
     weight = setting.model[0].weight
     assert weight.is_contiguous(memory_format=torch.channels_last)
+    formats = {batches.memory_format for batches in setting.batches.values()}
+    assert formats == {"channels_last"}
     assert train(memory_format="channels_last").folder != train().folder
 
 

@@ -180,6 +180,13 @@ def test_running_statistics_move_once_a_step():
     assert model.steps[1].convs[6].level == 1.5**2
 
 
+def test_buffers_are_the_same_tensors_after_a_step():
+    model = made_recomputing()
+    before = list(model.buffers())
+    after_training(model, batch(), steps=1)
+    assert list(map(id, model.buffers())) == list(map(id, before))
+
+
 def test_recomputing_twice_from_a_retained_graph_gives_the_same_bits():
     gradients = []
     for build in (made, made_recomputing):

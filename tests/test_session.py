@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import time
 
 import pytest
 from made_models import list_small_model
@@ -67,3 +68,20 @@ def test_the_meter_scales_the_cost_of_an_image_by_its_area(tiny: str) -> None:
     meter = session._meter(build(RunConfig(**SMALL)))
     assert meter.gmacs == pytest.approx(0.01 * (32 / 224) ** 2)
     assert (meter.trained, meter.validated) == (12, 4)
+
+
+def test_a_session_ends_when_its_last_state_is_on_disk(
+    tiny: str, data_home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(folder, content) -> None:
+        time.sleep(0.3)
+        stored.append(len(content))
+
+    stored: list[int] = []
+    monkeypatch.setattr(session.runs, "save_state", slow)
+    setting = build(RunConfig(**SMALL, save_seconds=1e-9))
+    progress = Progress(history=[{"epoch": 1, "validation_dice": 0.25}])
+    with Session(setting, data_home, progress, tracker("none", None), False) as now:
+        now.epoch(progress)
+        assert stored == []
+    assert len(stored) == 1

@@ -14,7 +14,7 @@ WALK = """
 lookup
 catalogue.losses catalogue.networks catalogue.datasets catalogue
 catalogue.publishers
-parameters protocols combinations config files runs prepared
+parameters protocols combinations config files records runs prepared
 datasets.images datasets.resizing datasets.facts datasets.samples datasets.staging
 datasets.pairs
 datasets.kvasir datasets.clinicdb datasets.isic2017 datasets.wound datasets.busi
@@ -32,7 +32,9 @@ pixels losses loss_study loss_libraries masks metrics lesions
 streaming calibration boundary conventions
 step checkpoint training evaluation keeping meter execution environment storing
 recomputing trackers building session experiment profiling predictions
-engines engines.slots engines.process engines.pool engines.local engines.worker sweep
+engines engines.slots engines.process engines.pool engines.local engines.worker
+engines.leases engines.slurm_task engines.slurm engines.on_ray
+grid_files sweep pricing
 published foreign_tables tables ranking
 inference.grids inference.contrasts inference.verdicts inference.rank_tests
 inference.resampling inference.variance inference.planning inference
@@ -40,12 +42,13 @@ data_findings inspection
 standing answers order_claims mean_claims claims advice
 audit_numbers audit_laws audit_text audit
 threshold_study comparison paper_b
-figures speed_figures loss_figures threshold_figures ct_figures heat_tables ranking_figures
-data_figures panels templates inspection_page widgets threshold_page serving
+figures speed_figures sweep_figures loss_figures threshold_figures ct_figures
+heat_tables ranking_figures data_figures panels templates inspection_page widgets
+threshold_page serving
 report_content report_figures report console
 """.split()
 FREE = {"__init__", "cli"} | {
-    f"cli_{n}" for n in ("pages", "tables", "advice", "inspect", "data")
+    f"cli_{n}" for n in ("pages", "tables", "advice", "inspect", "data", "sweep")
 }  # they import inside functions
 
 # Who alone may import a library.
@@ -60,10 +63,13 @@ SOLE = {
         "report_figures",
         "data_figures",
         "speed_figures",
+        "sweep_figures",
         "widgets",
     },
     "ipywidgets": {"widgets"},
     "papermill": {"engines.local"},
+    "ray": {"engines.on_ray"},
+    "psutil": {"engines.process", "engines.worker", "engines.on_ray"},
     "scikit_posthocs": {"inference.rank_tests"},
     "statsmodels": {"inference.rank_tests"},
     "baycomp": {"inference.rank_tests"},
@@ -82,11 +88,12 @@ SOLE = {
     "monai": {"boundary", "loss_libraries"},
 }
 TORCH_FREE = """
-lookup catalogue parameters protocols combinations config files runs prepared splits
+lookup catalogue parameters protocols combinations config files records runs prepared
+splits
 datasets.preparing
 foreign_tables tables published ranking inference standing claims advice audit
 threshold_study paper_b figures ranking_figures report
-sweep engines.local serving console
+grid_files sweep pricing sweep_figures engines.local engines.slurm serving console
 """.split()
 TENSORS_ONLY = {"losses", "masks", "metrics"}
 
@@ -172,7 +179,9 @@ def test_only_these_write_below_data() -> None:
     asked_for = {"comparison", "threshold_page", "ranking_figures", "report"}
     asked_for |= {"inspection_page"}
     fetched = {f"datasets.{n}" for n in ("downloading", "checksums", "fetching")}
-    assert writers - asked_for - fetched == {
+    jobs = {"engines.slurm", "engines.slurm_task", "engines.leases"}
+    readers = {"records"}  # compare hashes alone
+    assert writers - asked_for - fetched - jobs - readers == {
         "prepared",
         "splits",
         "runs",

@@ -8,8 +8,10 @@ from made_records import made_record
 from lesionkit import sweep
 from lesionkit.catalogue import PAPER_A_LOSSES
 from lesionkit.config import RunConfig
-from lesionkit.runs import state
-from lesionkit.sweep import Sweep, price, read_sweep, run_sweep
+from lesionkit.engines import Outcome
+from lesionkit.pricing import price
+from lesionkit.runs import note_failure, start, state
+from lesionkit.sweep import Sweep, counts_of, read_sweep, run_sweep
 
 SHIPPED = sorted((Path(sweep.__file__).parent / "sweeps").glob("*.yaml"))
 GRID = """\
@@ -22,10 +24,18 @@ axes:
 """
 
 
-def disk_full(config):
-    """An engine that fails on the way."""
-    made_record(config, sealed=False)
-    raise OSError("no space left")
+def engine_of(**makers):
+    """An engine that makes each run's record by its loss; text is why it fails."""
+
+    def run_all(configs):
+        for config in configs:
+            made = makers.get(config.loss, made_record)
+            error = made if isinstance(made, str) else None
+            if error is None:
+                made(config)
+            yield Outcome(config, error, 0.0, 1)
+
+    return run_all
 
 
 @pytest.fixture
@@ -154,9 +164,9 @@ def test_a_run_is_missing_then_unfinished_then_done():
     assert state(config.folder) == "done"
 
 
-def test_a_record_that_lost_a_file_is_not_done(two):
+def test_a_record_that_lost_a_file_is_damaged(two):
     (made_record(two.configs[0]) / "metrics.json").unlink()
-    assert state(two.configs[0].folder) == "unfinished"
+    assert state(two.configs[0].folder) == "damaged"
 
 
 def test_what_is_done_is_not_missing(two):
@@ -169,49 +179,118 @@ def test_what_is_done_is_not_missing(two):
 def test_a_sweep_runs_what_is_missing_and_nothing_else(two):
     made_record(two.configs[0])
     executed = []
-    failures = run_sweep(two, lambda c: executed.append(made_record(c)))
+
+    def keep(config):
+        executed.append(made_record(config))
+
+    assert run_sweep(two, engine_of(iou=keep, dice=keep)) == {}
     assert executed == [two.configs[1].folder]
-    assert failures == {}
+
+
+def test_a_finished_sweep_asks_the_engine_for_nothing(two):
+    for config in two.configs:
+        made_record(config)
+    assert run_sweep(two, lambda configs: 1 / 0) == {}
 
 
 def test_a_run_that_fails_is_reported_and_stops_no_other(two):
-    engines = {"dice": disk_full, "iou": made_record}
+    lines, seen = [], []
+    failures = run_sweep(
+        two,
+        engine_of(dice="no space left"),
+        report=lines.append,
+        on_outcome=lambda outcome: seen.append(outcome.config),
+    )
+    assert failures == {two.configs[0].run_id: "no space left"}
+    assert lines == [f"failed: {two.configs[0].run_id}: no space left"]
+    assert seen == list(two.configs)
+    assert state(two.configs[1].folder) == "done"
+
+
+def test_a_run_that_failed_before_is_tried_again_only_when_asked(two):
+    note_failure(start(two.configs[0]), "the loss is nan")
     lines = []
-    failures = run_sweep(two, lambda c: engines[c.loss](c), report=lines.append)
+    failures = run_sweep(two, engine_of(dice=lambda c: 1 / 0), report=lines.append)
     assert list(failures) == [two.configs[0].run_id]
-    assert lines == [
-        f"failed: {two.configs[0].run_id}: no space left",
+    assert "failed before (the loss is nan); --retry-failed" in lines[0]
+    assert run_sweep(two, engine_of(), retry_failed=True) == {}
+    assert counts_of(two.states()) == "2 done"
+
+
+def test_a_damaged_record_is_told_and_not_trained_over(two):
+    (made_record(two.configs[0]) / "metrics.json").write_text("{}")
+    failures = run_sweep(two, engine_of(dice=lambda c: 1 / 0), report=lambda line: None)
+    (reason,) = failures.values()
+    assert "metrics.json is 2 bytes" in reason
+
+
+def test_a_record_edited_by_hand_at_the_same_size_is_found_by_verify(two):
+    path = made_record(two.configs[0]) / "metrics.json"
+    path.write_text(path.read_text().replace("0.75", "0.95", 1))
+    assert two.states()["state"][0] == "done"
+    found = two.states(verify=True).iloc[0]
+    assert found["state"] == "damaged"
+    assert "metrics.json was changed after the run ended" in found["reason"]
+
+
+def test_a_record_of_another_run_in_this_ones_folder_is_not_done(two):
+    one, other = two.configs
+    made_record(one)
+    one.folder.parent.parent.rename(other.folder.parent.parent)
+    row = two.states().iloc[1]
+    assert row["state"] == "damaged"
+    assert "holds another run" in row["reason"]
+
+
+def test_excluded_combinations_are_left_out(sweep_of):
+    text = GRID + "exclude:\n  - {dataset: kvasir, loss: [dice, bce]}\n"
+    configs = sweep_of(text).configs
+    assert len(configs) == 6
+    assert ("kvasir", "dice") not in {(c.dataset, c.loss) for c in configs}
+
+
+def test_a_value_that_is_a_mapping_gives_several_parameters(sweep_of):
+    text = "axes: {change: [{size: 32, learning_rate: 1e-4}, {size: 96}], repeat: 0-1}"
+    configs = sweep_of(text).configs
+    assert [(c.size, c.learning_rate, c.repeat) for c in configs] == [
+        (32, 1e-4, 0),
+        (32, 1e-4, 1),
+        (96, None, 0),
+        (96, None, 1),
     ]
-    assert [state(config.folder) for config in two.configs] == ["unfinished", "done"]
 
 
-def test_the_reason_of_a_failure_is_the_last_line_of_its_error(two):
-    def execute(config):
-        raise RuntimeError("In [3]:\n  cell\nValueError: what it was\n")
-
-    failures = run_sweep(two, execute, report=lambda line: None)
-    assert set(failures.values()) == {"ValueError: what it was"}
+def test_each_repeat_has_the_seed_of_its_place(sweep_of):
+    configs = sweep_of("axes: {repeat: 0-1}\nseeds: [7, 9]").configs
+    assert [(c.split_seed, c.init_seed) for c in configs] == [(7, 7), (9, 9)]
 
 
-def test_an_error_without_text_is_reported_by_its_type(two):
-    def execute(config):
-        raise KeyError
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("axes: {repeat: 0-2}\nseeds: [7, 9]", "repeat 2 has no seed, there are 2"),
+        ("axes: {repeat: 0-1}\nseeds: 7", "seeds must be a list of whole numbers"),
+        ("axes: {repeat: 0-1}\nexclude: [{repat: 1}]", "Did you mean 'repeat'"),
+        ("axes: {repeat: 0-1}\nexclude: {repeat: 1}", "exclude must be a list of map"),
+        ("axes: {repeat: [1]}\nexclude: [{repeat: 1}]", "exclude leaves no run"),
+        ("axes: {a: [{size: 32}], size: [64]}", "size is in two axes"),
+        ("fixed: {size: 64}\naxes: {a: [{size: 32}]}", "size is both fixed and an"),
+    ],
+)
+def test_a_part_of_a_sweep_that_fits_nothing_is_refused(sweep_of, text, message):
+    with pytest.raises(ValueError, match=message):
+        sweep_of(text)
 
-    failures = run_sweep(two, execute, report=lambda line: None)
-    assert set(failures.values()) == {"KeyError"}
 
-
-def test_an_engine_that_leaves_no_record_has_failed(two):
-    failures = run_sweep(two, lambda c: None, report=lambda line: None)
-    assert set(failures.values()) == {"the engine ended without a finished record"}
-
-
-def test_nobody_can_stop_a_sweep_but_the_user(two):
-    def execute(config):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run_sweep(two, execute)
+def test_deviations_go_from_the_paper_to_its_rerun_one_setting_at_a_time():
+    configs = read_sweep("deviations.yaml").configs
+    first, *changed, last = [c.identity() for c in configs if c.repeat == 0]
+    for other in changed:
+        differs = {n for n in first if first[n] != other[n]}
+        assert len(differs - {"alpha", "gamma", "focal_form", "alpha_form"}) == 1
+    apart = {n for n in first if first[n] != last[n]} - {"protocol"}
+    told = {n for other in changed for n in first if first[n] != other[n]}
+    assert apart == told
 
 
 def test_a_price_without_any_finished_run_guesses_no_hours(two):

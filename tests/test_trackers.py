@@ -344,6 +344,12 @@ def test_mlflow_has_a_failure_until_a_resume_ends_well(
     assert statuses(store) == ["FINISHED"]
 
 
+def test_mlflow_has_a_resumed_failure_as_running(store: Path) -> None:
+    log_failed("mlflow", 1)
+    log_killed("mlflow", 2)
+    assert statuses(store) == ["RUNNING"]
+
+
 def test_two_data_folders_share_a_store_and_no_run(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

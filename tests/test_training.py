@@ -215,3 +215,15 @@ def test_bfloat16_autocast_trains_and_differs_from_float32(tiny: str) -> None:
     whole, _, _ = trained(tiny, 1)
     assert not same(half.state_dict(), whole.state_dict())
     assert all(p.dtype == torch.float32 for p in half.parameters())
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_its_images(tiny: str) -> None:
+    batches = Batches(open_prepared(tiny, 32), np.arange(12), batch_size=8)
+    progress = train(
+        lambda images, masks: torch.tensor(float(len(images))),  # 8, then 4
+        batches,
+        lambda m: NOTHING_FOUND,
+        model=nn.Linear(1, 1),
+        rules=Rules(epochs=1, patience=1, stop_rule="at", seed=0),
+    )
+    assert progress.history[0]["train_loss"] == pytest.approx((8 * 8 + 4 * 4) / 12)

@@ -152,7 +152,7 @@ class Worker:
         """Remember its children: a kernel is in a session of its own."""
         if self.process.poll() is None:  # else its number may be another process's
             with contextlib.suppress(psutil.NoSuchProcess):
-                self.family = psutil.Process(self.process.pid).children(recursive=True)
+                self.family += psutil.Process(self.process.pid).children(recursive=True)
 
     def death(self) -> str:
         """Why it died, in one line, with the place of its log."""

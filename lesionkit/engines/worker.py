@@ -62,7 +62,7 @@ def by_notebook() -> Train:
         try:
             execute(config)
         except RuntimeError as error:  # an error in the notebook is of another type
-            raise Died(f"the kernel died: {first_line(error)}") from error
+            raise Died(f"the notebook stopped: {first_line(error)}") from error
 
     return train
 
@@ -76,9 +76,9 @@ def serve(load: Callable[[], Train]) -> None:
     Args:
         load: gives what trains a run; what it imports is loaded once.
     """
-    send, lines = _take_over()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # `nohup ... &` ignores it
     try:
+        send, lines = _take_over()
         train = load()
         send({"ready": True})
         threading.Thread(target=_beat, args=(send,), daemon=True).start()

@@ -1,0 +1,180 @@
+"""A task of the array that `engines.slurm` submits: one missing run after the other.
+
+    python -m lesionkit.engines.slurm_task FOLDER [--how worker|notebook]
+
+Signals of Slurm stop the run as Ctrl-C does, and its state is stored: SIGTERM when the
+task is preempted or cancelled, SIGUSR1 shortly before the time limit. After the latter
+the task puts itself back into the queue and goes on there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from uuid import uuid4
+
+from lesionkit import runs
+from lesionkit.config import RunConfig
+from lesionkit.engines import leases, worker
+from lesionkit.files import write_bytes
+
+LOOK_SECONDS = 10.0  # between two looks at runs that others hold
+DEATHS = 3  # processes that died in a run, until it is given up
+LEASE_SECONDS = leases.SECONDS
+LEASE = ".lease"
+NO_RECORD = "the run ended without a finished record"
+
+
+class Task:
+    """Works through the runs of a sweep's folder.
+
+    Args:
+        folder: as `engines.slurm` describes it.
+        number: which task of the array this is.
+        load: gives what trains a run, when the first is there to be trained.
+    """
+
+    def __init__(
+        self, folder: Path, number: int, *, load: Callable[[], worker.Train]
+    ) -> None:
+        self.folder, self.number, self.load = folder, number, load
+        self.train: worker.Train | None = None
+        lines = (folder / "configs.jsonl").read_text().splitlines()
+        self.configs = [RunConfig.from_mapping(json.loads(line)) for line in lines]
+        self.mark: Path | None = None
+        self.stopped: int | None = None
+        self.sound = True
+
+    def work(self) -> None:
+        """Train until nothing is left but what living others hold."""
+        first = self.number % len(self.configs)
+        left = [*range(first, len(self.configs)), *range(first)]
+        while left:
+            self.trained = False
+            held = {n: alive for n in left if (alive := self.take(n)) is not None}
+            if not self.trained and all(held.values()):
+                return
+            if not self.trained:
+                time.sleep(LOOK_SECONDS)
+            left = list(held)
+
+    def take(self, number: int) -> bool | None:
+        """Train a run if it is to be had.
+
+        Returns:
+            None if nothing more is to be done for it; else, another holds it, whether
+            that one is known to live.
+        """
+        config = self.configs[number]
+        if self._over(number):
+            return None
+        path = config.folder / LEASE
+        task = os.environ.get("SLURM_ARRAY_JOB_ID", "0")
+        try:
+            with leases.lease(path, LEASE_SECONDS, owner=f"task {task}_{self.number},"):
+                alive = None if self._over(number) else self._attempt(number)
+        except leases.Held as other:
+            return other.alive
+        except leases.Lost as error:
+            if self.stopped is not None:
+                raise KeyboardInterrupt from None
+            print(error, file=sys.stderr, flush=True)
+            return True
+        if runs.is_done(config.folder):
+            leases.clear(path)
+        if not self.sound:  # an error of CUDA, for one, would stay with this process
+            os.execv(sys.executable, sys.orig_argv)
+        return alive
+
+    def _over(self, number: int) -> bool:
+        """Whether a run is done, or was given up in this submission."""
+        if runs.is_done(self.configs[number].folder):
+            return True
+        if (self.folder / "failed" / str(number)).exists():
+            return True
+        if len(list((self.folder / "begun").glob(f"{number}-*"))) < DEATHS:
+            return False
+        reason = f"{DEATHS} processes died in this run, as when memory runs out"
+        runs.note_failure(self.configs[number].folder, reason)
+        self._give_up(number, reason)
+        return True
+
+    def _give_up(self, number: int, reason: str) -> None:
+        """Leave a run alone until the next submission."""
+        write_bytes(self.folder / "failed" / str(number), reason.encode())
+
+    def _attempt(self, number: int) -> bool | None:
+        """Train a run that this task holds; what `take` returns."""
+        config = self.configs[number]
+        self.train = self.train or self.load()
+        name = f"{number}-{self.number}-{uuid4().hex[:8]}"
+        self.mark = self.folder / "begun" / name
+        self.mark.touch()
+        print(f"{time.strftime('%FT%T')} {config.run_id}", flush=True)
+        found = {"died": False}  # of a run that is stopped, too, no process died
+        try:
+            found |= worker.attempt(self.train, config)
+        finally:
+            if not found["died"]:
+                self.mark.unlink(missing_ok=True)
+        self.sound = worker.tidy() and found.get("sound", True)
+        if found.get("held"):  # by a process that took no lease
+            return True
+        self.trained = True
+        if found["died"]:
+            return False
+        if not runs.is_done(config.folder):
+            self._give_up(number, found.get("error") or NO_RECORD)
+        return None
+
+    def stop(self, number: int, _: FrameType | None) -> None:
+        """What a signal of Slurm does: Ctrl-C, once, and no death to be counted."""
+        for each in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
+            signal.signal(each, signal.SIG_IGN)
+        self.stopped = number
+        if self.mark is not None:
+            self.mark.unlink(missing_ok=True)
+        raise KeyboardInterrupt
+
+
+def put_back() -> None:
+    """Put this task back into the queue: its time is nearly over."""
+    task = "{SLURM_ARRAY_JOB_ID}_{SLURM_ARRAY_TASK_ID}".format_map(os.environ)
+    told = subprocess.run(
+        ["scontrol", "requeue", task],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    print(f"the time is nearly over; back into the queue {told.stderr}", flush=True)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Work through the runs of a folder as the task that Slurm says this is."""
+    parser = argparse.ArgumentParser(prog="lesionkit.engines.slurm_task")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--how", choices=tuple(worker.HOWS), default="worker")
+    given = parser.parse_args(arguments)
+    number = int(os.environ.get("SLURM_ARRAY_TASK_ID", "0"))
+    task = Task(given.folder, number, load=worker.HOWS[given.how])
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, task.stop)
+    signal.signal(signal.SIGUSR1, task.stop)
+    try:
+        task.work()
+    except KeyboardInterrupt:
+        if task.stopped == signal.SIGUSR1:
+            put_back()
+        worker._end(128 + (task.stopped or signal.SIGINT))
+
+
+if __name__ == "__main__":
+    main()
