@@ -58,6 +58,7 @@ _MODULES = (
     "splits",
     "standing",
     "streaming",
+    "sweep_figures",
     "tables",
     "threshold_figures",
     "threshold_page",

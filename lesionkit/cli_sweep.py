@@ -61,7 +61,8 @@ def sweep(
     lookup.find("how", how["how"], {"worker": None, "notebook": None})
     with arguments():
         grid = read_sweep(file)
-    missing = grid.missing(retry_failed=retry_failed)
+    standing = grid.standing()
+    missing = grid.missing(retry_failed=retry_failed, standing=standing)
     click.echo(f"{grid.name}: {len(grid.configs)} runs, {len(missing)} missing")
     if dry_run:
         click.echo(price(grid))
@@ -72,6 +73,7 @@ def sweep(
             grid,
             execute,
             retry_failed=retry_failed,
+            standing=standing,
             on_outcome=lambda outcome: bar.update(),
             report=lambda line: tqdm.write(line, file=sys.stderr),
         )

@@ -10,6 +10,7 @@ import pandas as pd
 
 from lesionkit import lookup, published, runs
 from lesionkit.config import RunConfig
+from lesionkit.engines import one_by_one
 from lesionkit.lesions import measure
 from lesionkit.prepared import Prepared
 from lesionkit.runs import RunRecord
@@ -154,7 +155,7 @@ def search(
     Args:
         base: everything but loss, alpha, gamma and beta.
         grid: "alpha", "gamma" and "beta" to the values to try.
-        execute: an engine: trains one run, raises if it did not work.
+        execute: trains one run and raises if it did not work, such as lesionkit.run.
         select: by "validation" Dice; "test" is what must not be done, for contrast.
 
     Returns:
@@ -175,7 +176,8 @@ def search(
             replace(base, loss=loss, **chosen, **{stage: float(value)})
             for value in grid[stage]
         ]
-        failures = run_sweep(Sweep(f"search {stage}", tuple(configs)), execute)
+        engine = one_by_one(execute)
+        failures = run_sweep(Sweep(f"search {stage}", tuple(configs)), engine)
         if failures:
             raise RuntimeError(f"{stage}: {next(iter(failures.values()))}")
         found = [_stage_row(stage, config) for config in configs]

@@ -23,8 +23,12 @@ class Sweep:
     name: str
     configs: tuple[RunConfig, ...]
 
+    def standing(self, *, verify: bool = False) -> list[tuple[RunConfig, str, str]]:
+        """Each run with its state and the reason for it; see runs.state_of."""
+        return [(c, *runs.state_of(c, verify=verify)) for c in self.configs]
+
     def states(self, *, verify: bool = False) -> pd.DataFrame:
-        """Each run with its state; see runs.state_of.
+        """Each run with its state, as a table.
 
         Args:
             verify: whether every file is hashed, the weights among them.
@@ -34,23 +38,28 @@ class Sweep:
             reason is why a run failed or what is wrong with its record.
         """
         rows = []
-        for config in self.configs:
-            state, reason = runs.state_of(config, verify=verify)
+        for config, state, reason in self.standing(verify=verify):
             facts = {name: getattr(config, name) for name in (*AXES, "repeat")}
-            rows.append(
-                facts | {"state": state, "reason": reason, "run_id": config.run_id}
-            )
+            found = {"state": state, "reason": reason, "run_id": config.run_id}
+            rows.append(facts | found)
         return pd.DataFrame(rows)
 
-    def missing(self, *, retry_failed: bool = True) -> list[RunConfig]:
+    def missing(
+        self,
+        *,
+        retry_failed: bool = True,
+        standing: list[tuple[RunConfig, str, str]] | None = None,
+    ) -> list[RunConfig]:
         """The runs that have no finished record, without those that cannot be run.
 
         Args:
             retry_failed: whether runs that failed before are among them.
+            standing: how the runs stand, where that was looked up before.
         """
         wanted = {"missing", "unfinished", "running"}
         wanted |= {"failed"} if retry_failed else set()
-        return [c for c in self.configs if runs.state_of(c)[0] in wanted]
+        known = self.standing() if standing is None else standing
+        return [config for config, state, _ in known if state in wanted]
 
 
 def read_sweep(path: str | Path) -> Sweep:
@@ -81,6 +90,7 @@ def run_sweep(
     engine: Callable[[Sequence[RunConfig]], Iterator[Outcome]],
     *,
     retry_failed: bool = False,
+    standing: list[tuple[RunConfig, str, str]] | None = None,
     on_outcome: Callable[[Outcome], None] = lambda outcome: None,
     report: Callable[[str], None] = print,
 ) -> dict[str, str]:
@@ -90,14 +100,16 @@ def run_sweep(
         sweep: the grid.
         engine: runs to their outcomes, as each ends; see lesionkit.engines.
         retry_failed: whether runs that failed before are tried again.
+        standing: of the sweep, where that was looked up before.
         on_outcome: called after each run, by a progress bar for instance.
         report: called with one line for each failure.
 
     Returns:
         The runs without a finished record: run id to the reason.
     """
-    missing = sweep.missing(retry_failed=retry_failed)
-    failures = _left_out(sweep, missing)
+    standing = sweep.standing() if standing is None else standing
+    missing = sweep.missing(retry_failed=retry_failed, standing=standing)
+    failures = _left_out(standing, retry_failed)
     for run_id, reason in failures.items():
         report(f"left out: {run_id}: {reason}")
     for outcome in engine(missing) if missing else ():
@@ -108,17 +120,16 @@ def run_sweep(
     return failures
 
 
-def _left_out(sweep: Sweep, missing: list[RunConfig]) -> dict[str, str]:
+def _left_out(
+    standing: list[tuple[RunConfig, str, str]], retry_failed: bool
+) -> dict[str, str]:
     """Runs that are neither done nor tried, with the reason."""
-    states = {config.run_id: runs.state_of(config) for config in sweep.configs}
-    tried = {config.run_id for config in missing}
-    return {
-        run_id: f"failed before ({reason}); --retry-failed tries it again"
-        if state == "failed"
-        else reason
-        for run_id, (state, reason) in states.items()
-        if state in ("failed", "damaged") and run_id not in tried
-    }
+    found = {c.run_id: reason for c, state, reason in standing if state == "damaged"}
+    failed = [(c, reason) for c, state, reason in standing if state == "failed"]
+    for config, reason in failed if not retry_failed else ():
+        told = f"failed before ({reason}); --retry-failed tries it again"
+        found[config.run_id] = told
+    return found
 
 
 def counts_of(states: pd.DataFrame) -> str:

@@ -54,7 +54,13 @@ ImportError: no torch here"""
 def load(faults: str) -> worker.Train:
     """What trains in an actor: stand-ins with these faults, in JSON, one a run."""
     os.environ["FAULTS"] = faults
-    from made_worker import note, train
+    from made_worker import FAULTS, note, train
+
+    def long_once(config: RunConfig) -> None:
+        if [event["repeat"] for event in events("began")].count(config.repeat) == 1:
+            time.sleep(10)
+
+    FAULTS["long once"] = long_once
 
     def trained(config: RunConfig) -> None:
         note(f"cuda {os.environ.get('CUDA_VISIBLE_DEVICES')!r}", config)
@@ -315,9 +321,10 @@ def test_a_process_that_uses_ray_already_keeps_its_cluster(cluster) -> None:
 @pytest.mark.slow
 def test_when_a_node_dies_its_runs_are_finished_on_the_rest(stand_ins, cluster) -> None:
     second = cluster.add_node(**cluster.store)
-    found = stand_ins(*["slower"] * 8, address=cluster.address)
+    found = stand_ins("", *["long once"] * 2, *[""] * 5, address=cluster.address)
     first = next(found)
     assert comes(lambda: len({event["pid"] for event in events("began")}) == 2)
+    assert comes(lambda: len(events("began")) == 3)
     cluster.remove_node(second, allow_graceful=False)
     outcomes = sorted_runs([first, *found])
     assert [o.error for o in outcomes] == [None] * 8

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from made_worker import configs, events
+from made_worker import break_cuda, configs, events
 from own_slurm import lacking, left_behind, own_slurm
 from test_engines import comes
 
@@ -320,11 +320,20 @@ def test_tasks_on_one_list_run_nothing_twice_and_lose_nothing(submitted, task) -
 
 def test_leases_alone_keep_a_run_for_one_task(submitted, task, monkeypatch) -> None:
     folder = submitted(1)
-    faults = json.dumps({0: "slow"})
     with leases.lease(configs(1)[0].folder / slurm_task.LEASE, 2.0):
-        other = task(folder, 0, FAULTS=faults, LEASE="2")
-        assert other.wait(60) == 0  # it saw a sign of life
+        assert task(folder, 0, LEASE="2").wait(60) == 0  # it saw a sign of life
     assert events("began") == []
+
+
+def test_a_run_that_killed_two_is_not_given_up_while_a_third_trains_it(
+    submitted, task
+) -> None:
+    folder = submitted(1)
+    for name in ("0-0-a", "0-1-b", "0-2-c"):
+        (folder / "begun" / name).touch()
+    with leases.lease(configs(1)[0].folder / slurm_task.LEASE, 2.0):
+        assert task(folder, 0, LEASE="2").wait(60) == 0
+    assert not (folder / "failed" / "0").exists()
 
 
 def test_a_killed_task_that_starts_again_finishes_exactly_the_rest(
@@ -383,6 +392,27 @@ def test_an_error_that_may_damage_a_process_gives_the_task_a_new_one(
     lease = configs(2)[0].folder / slurm_task.LEASE / "0"
     assert lease.read_bytes() == leases.FREE  # given back before the change
     assert len({event["pid"] for event in events("began")}) == 1  # Slurm sees none
+
+
+def test_the_new_process_of_a_task_has_the_command_of_the_old(
+    submitted, monkeypatch
+) -> None:
+    folder, begun = submitted(1), []
+    monkeypatch.setattr(os, "execv", lambda *given: begun.append(given))
+    found = slurm_task.Task(folder, 0, load=lambda: break_cuda)
+    found.take(0)
+    assert begun == [(sys.executable, sys.orig_argv)]
+
+
+def test_a_run_that_was_done_between_look_and_lease_is_not_begun(
+    submitted, monkeypatch
+) -> None:
+    folder, looks = submitted(1), iter([False])  # the first look comes too early
+    seal(configs(1)[0])
+    look = slurm_task.Task._over
+    early = lambda task, number: next(looks, look(task, number))  # noqa: E731
+    monkeypatch.setattr(slurm_task.Task, "_over", early)
+    assert slurm_task.Task(folder, 0, load=lambda: 1 / 0).take(0) is None
 
 
 def test_sigterm_stops_a_run_as_ctrl_c_does_and_frees_it_at_once(
@@ -459,10 +489,12 @@ def test_slurm_itself_runs_every_run_once_though_a_task_is_requeued(
     cluster, monkeypatch
 ) -> None:
     monkeypatch.setattr(slurm, "task_command", command)
-    monkeypatch.setenv("FAULTS", json.dumps(dict.fromkeys(range(12), "slow")))
+    monkeypatch.setenv("FAULTS", json.dumps({0: "slower"}))
     job = slurm.submit(configs(12), "study", tasks=3)
-    assert comes(lambda: len(events("began")) >= 2)
-    subprocess.run(["scontrol", "requeue", f"{job}_0"], check=True)
+    assert comes(lambda: 0 in [event["repeat"] for event in events("began")])
+    (mark,) = (slurm.sweep_folder("study") / "begun").glob("0-*")
+    number = mark.name.split("-")[1]
+    subprocess.run(["scontrol", "requeue", f"{job}_{number}"], check=True)
     found = slurm.run_all(configs(12), name="study", tasks=3, poll_seconds=0.5)
     assert [outcome.error for outcome in found] == [None] * 12
     assert ended() == list(range(12))

@@ -8,7 +8,7 @@ from made_records import made_record
 from lesionkit import sweep
 from lesionkit.catalogue import PAPER_A_LOSSES
 from lesionkit.config import RunConfig
-from lesionkit.engines import Outcome
+from lesionkit.engines import Outcome, one_by_one
 from lesionkit.pricing import price
 from lesionkit.runs import note_failure, start, state
 from lesionkit.sweep import Sweep, counts_of, read_sweep, run_sweep
@@ -314,3 +314,31 @@ def test_another_data_set_has_no_price_from_this_one(two):
         "1 of them: about 0.01 hours\n"
         "1 of them: no finished run of this kind to price from"
     )
+
+
+def test_an_engine_of_a_function_tells_the_last_line_of_an_error(two):
+    def execute(config):
+        if config.loss == "iou":
+            raise RuntimeError("In [3]:\n  cell\nValueError: what it was\n")
+
+    failures = run_sweep(two, one_by_one(execute), report=lambda line: None)
+    assert list(failures.values()) == [
+        "the engine ended without a finished record",
+        "ValueError: what it was",
+    ]
+
+
+def test_an_error_without_text_is_told_by_its_type(two):
+    def execute(config):
+        raise KeyError
+
+    failures = run_sweep(two, one_by_one(execute), report=lambda line: None)
+    assert set(failures.values()) == {"KeyError"}
+
+
+def test_nobody_can_stop_a_sweep_but_the_user(two):
+    def execute(config):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_sweep(two, one_by_one(execute))

@@ -9,8 +9,11 @@ a notebook says. A run that fails stops no other.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from lesionkit import runs
 from lesionkit.config import RunConfig
 
 
@@ -29,3 +32,26 @@ class Outcome:
     error: str | None
     seconds: float
     attempts: int
+
+
+def one_by_one(
+    execute: Callable[[RunConfig], object],
+) -> Callable[[Sequence[RunConfig]], Iterator[Outcome]]:
+    """An engine of a function that trains one run and raises if it did not work.
+
+    `one_by_one(lesionkit.run)` trains in this very process.
+    """
+
+    def run_all(configs: Sequence[RunConfig]) -> Iterator[Outcome]:
+        for config in configs:
+            began, error = time.perf_counter(), None
+            try:
+                execute(config)
+            except Exception as raised:  # noqa: BLE001 - a bad run stops no other
+                lines = str(raised).strip().splitlines() or [type(raised).__name__]
+                error = lines[-1]
+            if error is None and not runs.is_done(config.folder):
+                error = "the engine ended without a finished record"
+            yield Outcome(config, error, time.perf_counter() - began, 1)
+
+    return run_all

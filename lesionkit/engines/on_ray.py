@@ -35,12 +35,12 @@ TRIES = 3  # a busy machine takes longer to start than the 30 s that Ray gives i
 # Waits for the end of its driver, also by kill -9, and ends what is left of the cluster
 # in this folder: a gcs_server can outlive its head.
 KEEPER = """\
-import contextlib, psutil, shutil, sys
+import contextlib, os, psutil, shutil, sys
 home, left = sys.argv[1], []
 sys.stdin.read()
 for each in psutil.process_iter(["pid", "cmdline"]):
     line = " ".join(each.info["cmdline"] or ())
-    if home in line and "/ray/" in line:
+    if home in line and "/ray/" in line and each.pid != os.getpid():
         with contextlib.suppress(psutil.NoSuchProcess):
             left += [each, *each.children(recursive=True)]
 for each in left:

@@ -80,7 +80,8 @@ class Task:
         task = os.environ.get("SLURM_ARRAY_JOB_ID", "0")
         try:
             with leases.lease(path, LEASE_SECONDS, owner=f"task {task}_{self.number},"):
-                alive = None if self._over(number) else self._attempt(number)
+                over = self._over(number) or self._deadly(number)
+                alive = None if over else self._attempt(number)
         except leases.Held as other:
             return other.alive
         except leases.Lost as error:
@@ -96,10 +97,12 @@ class Task:
 
     def _over(self, number: int) -> bool:
         """Whether a run is done, or was given up in this submission."""
-        if runs.is_done(self.configs[number].folder):
-            return True
-        if (self.folder / "failed" / str(number)).exists():
-            return True
+        done = runs.is_done(self.configs[number].folder)
+        return done or (self.folder / "failed" / str(number)).exists()
+
+    def _deadly(self, number: int) -> bool:
+        """Whether a run killed too many processes; asked under its lease, since the
+        process that is in it now left a mark too."""
         if len(list((self.folder / "begun").glob(f"{number}-*"))) < DEATHS:
             return False
         reason = f"{DEATHS} processes died in this run, as when memory runs out"

@@ -1,0 +1,142 @@
+"""What a run costs beside its training: papermill, warm workers, Ray; and its status.
+
+uv run python benchmarks/startup.py
+
+A grid of short runs by each engine: wall time of the sweep, less the epochs of its
+runs, by run. Then 3,600 made records of true sizes (the weights as sparse files): how
+long a status, and a sweep that has nothing to do, take in a process of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+
+import measurements
+
+sys.path.append(str(measurements.ROOT / "tests"))
+from made_data import write_discs  # noqa: E402
+
+from lesionkit import runs  # noqa: E402
+from lesionkit.config import RunConfig  # noqa: E402
+from lesionkit.engines import local  # noqa: E402
+from lesionkit.sweep import Sweep, read_sweep, run_sweep  # noqa: E402
+
+WEIGHTS = 48_000_000  # of the 24 million parameters of U-Net ResNet-34, by half
+SIZES = {"images.csv": 60_000, "curves.npz": 180_000, "logits.npz": 500_000}
+
+
+def engines() -> dict[str, Callable]:
+    """The engines that are here."""
+    found: dict[str, Callable] = {
+        "papermill": partial(local.run_all, how="notebook", slots=1),
+        "warm worker": partial(local.run_all, how="worker", slots=1),
+    }
+    if importlib.util.find_spec("ray"):
+        from lesionkit.engines import on_ray
+
+        found["ray, warm actor"] = partial(on_ray.run_all, slots=1)
+    return found
+
+
+def grid(count: int) -> Sweep:
+    """So many runs of two short epochs."""
+    own = {"dataset": "discs", "model": "enet", "size": 32, "epochs": 2}
+    own |= {"repeats": count, "keep_weights": "none"}
+    return Sweep("grid", tuple(RunConfig(repeat=k, **own) for k in range(count)))
+
+
+def beside_training(engine: Callable, count: int) -> tuple[float, float]:
+    """Seconds a run beside its epochs: of the first, and of the others."""
+    sweep, ends = grid(count), []
+    began = time.perf_counter()
+    failures = run_sweep(
+        sweep, engine, on_outcome=lambda outcome: ends.append(time.perf_counter())
+    )
+    if failures:
+        raise RuntimeError(str(failures))
+    trained = []
+    for config in sweep.configs:
+        (session,) = runs.RunRecord(config.folder).environment["sessions"]
+        trained.append(2 * session["epoch_seconds"])
+    first = ends[0] - began - trained[0]
+    rest = (ends[-1] - ends[0] - sum(trained[1:])) / max(1, count - 1)
+    return first, rest
+
+
+def made_record(config: RunConfig) -> None:
+    """A sealed record of true sizes, its large files sparse, without their hashes."""
+    folder = runs.start(config)
+    sizes = SIZES | {"best.safetensors": WEIGHTS}
+    for name, size in sizes.items():
+        with (folder / name).open("wb") as stream:
+            stream.truncate(size)
+    for name in ("metrics", "environment"):
+        (folder / f"{name}.json").write_text("{}")
+    for name in ("history", "split"):
+        (folder / f"{name}.csv").write_text("epoch\n1\n")
+    files = [path for path in sorted(folder.iterdir()) if path.name[0] != "."]
+    seal = {p.name: {"bytes": p.stat().st_size, "sha256": ""} for p in files}
+    seal["config.json"]["sha256"] = runs.sha256(folder / "config.json")
+    (folder / "DONE").write_text(json.dumps({"format": 1, "files": seal}))
+
+
+def seconds(*command: str) -> float:
+    """Wall time of a command of the kit; it must succeed."""
+    began = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-m", "lesionkit.cli", *command],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    """Both tables."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--runs", type=int, default=5)
+    given = parser.parse_args()
+    lines = [
+        f"{given.runs} runs of ENet, two epochs of 12 images of 32 px, one slot.",
+        "",
+        "| engine | first run, beside its epochs, s | every other run, s |",
+        "|---|---|---|",
+    ]
+    for name, engine in engines().items():
+        with tempfile.TemporaryDirectory() as home:
+            os.environ["LESIONKIT_DATA"] = home
+            write_discs("discs")
+            first, rest = beside_training(engine, given.runs)
+        lines.append(f"| {name} | {first:.2f} | {rest:.3f} |")
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["LESIONKIT_DATA"] = home
+        configs = read_sweep("paper_a.yaml").configs
+        for config in configs:
+            made_record(config)
+        began = time.perf_counter()
+        counted = read_sweep("paper_a.yaml").states()["state"].value_counts().to_dict()
+        inside = time.perf_counter() - began
+        status, again = (
+            seconds("status", "paper_a.yaml"),
+            seconds("sweep", "paper_a.yaml"),
+        )
+    lines += [
+        "",
+        f"paper_a.yaml with {len(configs):,} made records ({counted}): read and looked"
+        f" at in {inside:.2f} s in a process that is there; `lesionkit status`"
+        f" {status:.2f} s, a sweep with nothing to do {again:.2f} s.",
+    ]
+    measurements.append("What a run costs beside its training", lines)
+
+
+if __name__ == "__main__":
+    main()
