@@ -114,7 +114,8 @@ def status(file: Path | None, verify: bool, figure: Path | None, as_json: bool) 
     if figure is not None and file is None:
         raise click.UsageError("--figure needs a sweep file")
     with arguments():
-        table = read_sweep(file).states(verify=verify) if file else _records(verify)
+        grid_of_file = read_sweep(file) if file else None
+    table = grid_of_file.states(verify=verify) if grid_of_file else _records(verify)
     show(table.to_dict("records"), as_json)
     if figure is not None:
         from lesionkit.sweep_figures import grid
@@ -122,6 +123,20 @@ def status(file: Path | None, verify: bool, figure: Path | None, as_json: bool) 
         grid(table).savefig(figure, dpi=150)
     if not as_json:
         click.echo(counts_of(table))
+        if grid_of_file:
+            _tell_queue(grid_of_file.name)
+
+
+def _tell_queue(name: str) -> None:
+    """What Slurm has in its queue for a sweep, where it was submitted."""
+    from collections import Counter
+
+    from lesionkit.engines import slurm
+
+    if queued := slurm.queue(slurm.sweep_folder(name)):
+        states = Counter(queued.values()).items()
+        told = ", ".join(f"{count} {state.lower()}" for state, count in states)
+        click.echo(f"tasks in Slurm's queue: {told}")
 
 
 def _records(verify: bool) -> Any:

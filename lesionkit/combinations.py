@@ -57,3 +57,13 @@ def check_accumulate(config: Any) -> None:
             f" are means over pixels: {', '.join(sorted(MEANS_OVER_PIXELS))};"
             " -p activation_checkpointing true saves memory with every loss"
         )
+
+
+def check_graphed(config: Any) -> None:
+    """Refuse a CUDA graph of a step that sets random states while it runs."""
+    if config.graphed and config.activation_checkpointing:
+        raise ValueError(
+            "graphed and activation_checkpointing cannot both be on: computing"
+            " activations again sets the random state, which no CUDA graph can hold."
+            " -p graphed false, or -p activation_checkpointing false"
+        )

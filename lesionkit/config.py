@@ -13,7 +13,12 @@ from typing import Any
 
 from lesionkit import lookup
 from lesionkit.catalogue import DATASETS, DEFINITIONS, LOSSES, MODELS
-from lesionkit.combinations import check_accumulate, check_network, open_values_of
+from lesionkit.combinations import (
+    check_accumulate,
+    check_graphed,
+    check_network,
+    open_values_of,
+)
 from lesionkit.parameters import checked, parameter, parameter_names
 from lesionkit.protocols import PROTOCOLS
 
@@ -129,6 +134,7 @@ class RunConfig:
         _check_names(self)
         check_network(self)
         check_accumulate(self)
+        check_graphed(self)
         repeats = self.repeats or PROTOCOLS[self.protocol].settings["repeats"]
         if self.repeat >= repeats:
             raise ValueError(

@@ -25,7 +25,14 @@ def recompute(model: nn.Module) -> int:
     state dict stay. In eval mode and without gradients nothing changes.
 
     The blocks are the outermost modules with at most 16 layers that have parameters:
-    a double conv, a residual block, a transformer block.
+    a double conv, a residual block, a transformer block. Layers that a network calls
+    one by one, as SegNet its encoder's, are in none and keep what they kept.
+
+    What a block does besides is done twice: hooks on modules inside it, Python
+    attributes that its forward changes. An argument that is changed in place between
+    forward and backward is refused in backward, a change of mode as a rule too.
+    torch.compile takes such a network and recomputes as well, with its own arithmetic;
+    a captured CUDA graph was not tried.
 
     Args:
         model: any network, changed in place.

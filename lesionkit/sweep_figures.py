@@ -50,7 +50,13 @@ def grid(states: pd.DataFrame) -> Figure:
         axis.text(
             j, i, text, ha="center", va="center", fontsize=7, color="k" if pale else "w"
         )
-    axis.set_xticks(range(worst.shape[1]), worst.columns, rotation=45, ha="right")
+    axis.set_xticks(
+        range(worst.shape[1]),
+        worst.columns,
+        rotation=45,
+        ha="right",
+        rotation_mode="anchor",
+    )
     axis.set_yticks(range(len(worst)), worst.index)
     axis.tick_params(labelsize=8, length=0)
     axis.spines[:].set_visible(False)

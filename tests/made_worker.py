@@ -112,7 +112,7 @@ def hang_deaf(config: RunConfig) -> None:
 
 def hang_on(config: RunConfig) -> None:
     try:
-        hang(config)
+        hang_with_a_child(config)
     except KeyboardInterrupt:
         time.sleep(60)
 

@@ -225,6 +225,17 @@ def test_status_verifies_what_it_is_asked_to(command, file):
     assert "1 damaged" in command("status", "--verify").out
 
 
+def test_status_tells_what_slurm_has_in_its_queue(command, file, monkeypatch):
+    from lesionkit.engines import slurm
+
+    queued = {0: "RUNNING", 1: "RUNNING", 2: "PENDING"}
+    asked = []
+    monkeypatch.setattr(slurm, "queue", lambda f: asked.append(f.name) or queued)
+    out = command("status", file("grid.yaml", GRID)).out
+    assert asked == ["pair"]
+    assert out.splitlines()[-1] == "tasks in Slurm's queue: 2 running, 1 pending"
+
+
 def test_status_draws_the_grid_of_a_sweep(command, file, tmp_path):
     made_record(RunConfig(loss="dice"))
     picture = tmp_path / "grid.png"

@@ -241,3 +241,9 @@ def test_data_of_an_installed_kit_lies_below_the_working_directory(
     monkeypatch.setattr(config_module, "in_checkout", lambda: False)
     monkeypatch.chdir(tmp_path)
     assert config_module.data_folder() == tmp_path / "data"
+
+
+def test_a_graph_of_a_step_that_recomputes_is_refused() -> None:
+    with pytest.raises(ValueError, match="cannot both be on"):
+        RunConfig(graphed=True, activation_checkpointing=True)
+    assert RunConfig(graphed=True).graphed

@@ -335,11 +335,14 @@ def test_a_worker_stops_when_its_driver_is_killed(driver, before) -> None:
     assert comes(lambda: not alive(events("began")[0]["pid"]), 20)
 
 
-def test_a_worker_that_will_not_stop_ends_when_its_driver_is_killed(driver) -> None:
+def test_a_worker_that_will_not_stop_ends_when_its_driver_is_killed(
+    driver, data_home: Path
+) -> None:
     process = driver("hang on", GRACE="0.5")
     process.kill()
     assert comes(lambda: not alive(events("began")[0]["pid"]), 20)
     assert events("interrupted") == []
+    assert comes(lambda: not alive(int((data_home / "child").read_text())), 20)
 
 
 def test_ctrl_c_stops_the_runs_and_is_raised(driver) -> None:
@@ -354,13 +357,16 @@ def test_ctrl_c_stops_the_runs_and_is_raised(driver) -> None:
     assert not alive(events("began")[0]["pid"])
 
 
-def test_ctrl_c_kills_a_worker_that_will_not_stop(driver) -> None:
+def test_a_second_ctrl_c_kills_a_worker_that_will_not_stop(
+    driver, data_home: Path
+) -> None:
     process = driver("hang on", GRACE="600")
     process.send_signal(signal.SIGINT)
     time.sleep(0.5)
-    process.send_signal(signal.SIGINT)  # the second one waits for nothing
+    process.send_signal(signal.SIGINT)  # waits for nothing
     process.communicate(timeout=10)
     assert not alive(events("began")[0]["pid"])
+    assert comes(lambda: not alive(int((data_home / "child").read_text())), 20)
 
 
 def test_a_gpu_is_known_by_its_uuid_and_one_cut_up_by_its_parts() -> None:

@@ -20,7 +20,7 @@ from made_worker import configs, events, seal
 
 from lesionkit import runs
 from lesionkit.config import RunConfig
-from lesionkit.engines import Outcome, local, on_ray, pool, worker
+from lesionkit.engines import Outcome, local, on_ray, pool, ray_cluster, worker
 
 HERE = str(Path(__file__).parent)
 needs_ray = pytest.mark.skipif(
@@ -118,7 +118,7 @@ def cluster() -> Iterator:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", HERE, prepend=os.pathsep)
-        store = {"object_store_memory": on_ray.STORE_BYTES, "num_cpus": 1}
+        store = {"object_store_memory": ray_cluster.STORE_BYTES, "num_cpus": 1}
         made = Cluster(initialize_head=True, head_node_args=store)
         made.store = store
         yield made
@@ -179,10 +179,10 @@ def test_there_are_as_many_actors_as_the_nodes_have_room_for(
     nodes: list[dict], asked: dict, count: int, takes: dict
 ) -> None:
     plain = {"runs": 9, "on_gpu": True, "slots": None, "slots_per_gpu": 1}
-    wish = on_ray.Wish(**(plain | {"cpus_per_run": 1.0} | asked))
+    wish = ray_cluster.Wish(**(plain | {"cpus_per_run": 1.0} | asked))
     alive = [{"Alive": True, "Resources": node} for node in nodes]
     dead = {"Alive": False, "Resources": {"CPU": 9.0, "GPU": 9.0}}
-    found, given = on_ray.room([*alive, dead], wish)
+    found, given = ray_cluster.room([*alive, dead], wish)
     assert found == count
     assert given | takes == given
 
@@ -203,7 +203,7 @@ def test_a_node_that_does_not_see_the_data_folder_is_refused(
 
 
 @needs_ray
-@pytest.mark.slow
+@pytest.mark.long
 def test_each_run_has_its_outcome_and_ray_leaves_nothing(
     stand_ins, monkeypatch, nothing_is_left
 ) -> None:
@@ -228,7 +228,7 @@ def test_each_run_has_its_outcome_and_ray_leaves_nothing(
 
 
 @needs_ray
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_error_of_the_driver_leaves_nothing(stand_ins, nothing_is_left) -> None:
     found = stand_ins("", "hang")
     next(found)
@@ -239,7 +239,7 @@ def test_an_error_of_the_driver_leaves_nothing(stand_ins, nothing_is_left) -> No
 
 
 @needs_ray
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_after_the_end_of_a_driver_only_what_is_missing_is_run(
     stand_ins, nothing_is_left, how: signal.Signals
@@ -250,7 +250,7 @@ def test_after_the_end_of_a_driver_only_what_is_missing_is_run(
     driver.send_signal(how)
     driver.wait(60)
     assert comes(lambda: not left(), 30), left()
-    assert not runs.is_running(configs(3)[2].folder)
+    assert comes(lambda: not runs.is_running(configs(3)[2].folder), 10)
     found = sorted_runs(stand_ins("", "", "", ""))
     assert [(o.error, o.attempts) for o in found] == [
         (None, 0),
@@ -263,7 +263,7 @@ def test_after_the_end_of_a_driver_only_what_is_missing_is_run(
 
 
 @needs_ray
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_that_hangs_or_is_frozen_is_killed_and_others_finish(
     stand_ins, cluster
 ) -> None:
@@ -277,7 +277,7 @@ def test_a_run_that_hangs_or_is_frozen_is_killed_and_others_finish(
 
 
 @needs_ray
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_held_by_another_process_is_asked_again_at_the_end(
     stand_ins, cluster
 ) -> None:
@@ -292,7 +292,7 @@ def test_a_run_held_by_another_process_is_asked_again_at_the_end(
 
 
 @needs_ray
-@pytest.mark.slow
+@pytest.mark.long
 def test_actors_that_cannot_start_end_the_sweep_and_not_the_cluster(
     stand_ins, cluster, monkeypatch
 ) -> None:
@@ -304,7 +304,7 @@ def test_actors_that_cannot_start_end_the_sweep_and_not_the_cluster(
 
 
 @needs_ray
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_process_that_uses_ray_already_keeps_its_cluster(cluster) -> None:
     import ray
 
@@ -318,7 +318,7 @@ def test_a_process_that_uses_ray_already_keeps_its_cluster(cluster) -> None:
 
 
 @needs_ray
-@pytest.mark.slow
+@pytest.mark.long
 def test_when_a_node_dies_its_runs_are_finished_on_the_rest(stand_ins, cluster) -> None:
     second = cluster.add_node(**cluster.store)
     found = stand_ins("", *["long once"] * 2, *[""] * 5, address=cluster.address)
@@ -334,7 +334,7 @@ def test_when_a_node_dies_its_runs_are_finished_on_the_rest(stand_ins, cluster) 
 
 
 @needs_ray
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_real_run_leaves_the_same_as_on_this_machine_alone(
     tiny: str, cluster
 ) -> None:

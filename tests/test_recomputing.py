@@ -15,7 +15,8 @@ from lesionkit import recomputing
 from lesionkit.recomputing import LAYERS, recompute
 
 # one of each kind: a U-Net, residual blocks, dropout of maps, drop path in transformers
-SEVERAL = [("unet", None), ("colonsegnet", None), ("enet", None), ("esfpnet", None)]
+KINDS = {"unet", "colonsegnet", "enet", "esfpnet"}
+SEVERAL = [pair for pair in DEFAULTS if pair[0] in KINDS]
 every_default = pytest.mark.parametrize(("name", "variant"), DEFAULTS)
 
 
@@ -219,7 +220,7 @@ def test_a_training_step_of_every_network_has_the_same_bits(name, variant):
 
 
 @every_default
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_step_in_bfloat16_of_every_network_has_the_same_bits(name, variant):
     image, how = images(name, variant), {"steps": 1, "dtype": torch.bfloat16}
     plain = after_training(seeded(name, variant).train(), image, **how)
@@ -233,7 +234,6 @@ def test_a_step_in_bfloat16_of_every_network_has_the_same_bits(name, variant):
 
 @pytest.mark.parametrize(("name", "variant"), SEVERAL)
 def test_less_than_half_is_kept_for_backward(name, variant):
-    variant = variant or dict(DEFAULTS)[name]
     model, image = seeded(name, variant).train(), images(name, variant)
     before = saved_bytes(model, image)
     recompute(model)

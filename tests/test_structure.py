@@ -33,7 +33,7 @@ streaming calibration boundary conventions
 step checkpoint training evaluation keeping meter execution environment storing
 recomputing trackers building session experiment profiling predictions
 engines engines.slots engines.process engines.pool engines.local engines.worker
-engines.leases engines.slurm_task engines.slurm engines.on_ray
+engines.leases engines.slurm_task engines.slurm engines.ray_cluster engines.on_ray
 grid_files sweep pricing
 published foreign_tables tables ranking
 inference.grids inference.contrasts inference.verdicts inference.rank_tests
@@ -68,8 +68,8 @@ SOLE = {
     },
     "ipywidgets": {"widgets"},
     "papermill": {"engines.local"},
-    "ray": {"engines.on_ray"},
-    "psutil": {"engines.process", "engines.worker", "engines.on_ray"},
+    "ray": {"engines.on_ray", "engines.ray_cluster"},
+    "psutil": {"engines.process", "engines.worker"},
     "scikit_posthocs": {"inference.rank_tests"},
     "statsmodels": {"inference.rank_tests"},
     "baycomp": {"inference.rank_tests"},
