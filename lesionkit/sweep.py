@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,11 +113,15 @@ def run_sweep(
     failures = _left_out(standing, retry_failed)
     for run_id, reason in failures.items():
         report(f"left out: {run_id}: {reason}")
-    for outcome in engine(missing) if missing else ():
-        if outcome.error is not None:
-            failures[outcome.config.run_id] = outcome.error
-            report(f"failed: {outcome.config.run_id}: {outcome.error}")
-        on_outcome(outcome)
+    if not missing:
+        return failures
+    # closed even if report raises: a traceback in Jupyter would keep the workers alive
+    with closing(engine(missing)) as outcomes:
+        for outcome in outcomes:
+            if outcome.error is not None:
+                failures[outcome.config.run_id] = outcome.error
+                report(f"failed: {outcome.config.run_id}: {outcome.error}")
+            on_outcome(outcome)
     return failures
 
 

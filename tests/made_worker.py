@@ -100,7 +100,8 @@ def hang(config: RunConfig) -> None:
 
 
 def hang_with_a_child(config: RunConfig) -> None:
-    child = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    waiting = [sys.executable, "-c", "import time; time.sleep(60)"]
+    child = subprocess.Popen(waiting, start_new_session=True)
     (data_folder() / "child").write_text(str(child.pid))
     hang(config)
 

@@ -67,6 +67,7 @@ def test_predictions_that_are_not_the_records_are_refused(tiny: str) -> None:
     table = pd.read_csv(record.folder / "images.csv")
     table.loc[0, "tp"] += 2  # of 1,024 pixels
     table.to_csv(record.folder / "images.csv", index=False)
+    runs.finish(record.folder)  # sealed with these counts
     with pytest.raises(ValueError, match=r"1 of \d+ test images are not predicted"):
         lk.replay(runs.RunRecord(record.folder))
 

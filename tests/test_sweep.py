@@ -342,3 +342,27 @@ def test_nobody_can_stop_a_sweep_but_the_user(two):
 
     with pytest.raises(KeyboardInterrupt):
         run_sweep(two, one_by_one(execute))
+
+
+def test_a_finished_record_counts_whatever_was_raised_after_it(two):
+    def execute(config):
+        made_record(config)
+        raise RuntimeError("the notebook's last cell")
+
+    assert run_sweep(two, one_by_one(execute)) == {}
+
+
+def test_an_engine_is_closed_when_its_caller_fails(two):
+    def engine(configs):
+        try:
+            for config in configs:
+                made_record(config)
+                yield Outcome(config, None, 0.0, 1)
+        finally:
+            closed.append(True)
+
+    closed = []
+    with pytest.raises(ZeroDivisionError):
+        run_sweep(two, engine, on_outcome=lambda outcome: 1 / 0)
+    assert closed == [True]
+    assert state(two.configs[1].folder) == "missing"

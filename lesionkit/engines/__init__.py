@@ -50,7 +50,9 @@ def one_by_one(
             except Exception as raised:  # noqa: BLE001 - a bad run stops no other
                 lines = str(raised).strip().splitlines() or [type(raised).__name__]
                 error = lines[-1]
-            if error is None and not runs.is_done(config.folder):
+            if runs.is_done(config.folder):
+                error = None
+            elif error is None:
                 error = "the engine ended without a finished record"
             yield Outcome(config, error, time.perf_counter() - began, 1)
 
