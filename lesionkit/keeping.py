@@ -11,6 +11,7 @@ from typing import Any
 from lesionkit import checkpoint
 
 SHARE = 0.02  # of the wall time that storing states may take
+SECONDS_A_BYTE = 5e-9  # of packing, hashing and writing, until one state is measured
 
 
 class Keeper:
@@ -27,6 +28,7 @@ class Keeper:
             and waits for it.
         counts_thread: whether the thread takes from the training what it uses, as it
             does on a CPU.
+        expected_bytes: of a state, so that the first one keeps to its share as well.
     """
 
     def __init__(
@@ -35,12 +37,14 @@ class Keeper:
         *,
         every_seconds: float,
         counts_thread: bool = True,
+        expected_bytes: int = 0,
     ) -> None:
         self.store, self.every_seconds = store, every_seconds
         self.counts_thread = counts_thread
         self.thread: threading.Thread | None = None
         self.last = time.monotonic()
-        self.stored, self.size, self.cost, self.spent = 0, 0, 0.0, 0.0
+        self.stored, self.size, self.spent = 0, 0, 0.0
+        self.cost = expected_bytes * SECONDS_A_BYTE * counts_thread
 
     def due(self) -> bool:
         """Whether it is time for the next state."""

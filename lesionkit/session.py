@@ -38,10 +38,12 @@ class Session:
     ) -> None:
         self.setting, self.logged = setting, logged
         self.bar = _bar(setting, start) if show else None
+        weights = sum(p.nbytes for p in setting.model.parameters())
         self.keeper = Keeper(
             lambda content: runs.save_state(folder, content),
             every_seconds=setting.config.save_seconds,
             counts_thread=setting.device.type == "cpu",
+            expected_bytes=4 * weights,  # these, two moments, the best epoch's
         )
         self.meter = _meter(setting)
 

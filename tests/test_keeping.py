@@ -60,6 +60,15 @@ def test_a_state_that_took_two_seconds_is_followed_by_one_a_hundred_later(
     assert keeper.facts()["state_seconds"] == 2.0
 
 
+def test_the_first_large_state_keeps_to_its_share_too(clock: Clock) -> None:
+    # 400 MB at 5 ns a byte are 2 seconds, 2 % of 100
+    keeper = Keeper(lambda content: None, every_seconds=30, expected_bytes=400_000_000)
+    clock.now += 99
+    assert not keeper.due()
+    clock.now += 2
+    assert keeper.due()
+
+
 def test_beside_a_gpu_only_the_wait_counts(clock: Clock) -> None:
     def store(content: memoryview) -> None:
         clock.thread += 50

@@ -82,6 +82,7 @@ def test_a_session_ends_when_its_last_state_is_on_disk(
     setting = build(RunConfig(**SMALL, save_seconds=1e-9))
     progress = Progress(history=[{"epoch": 1, "validation_dice": 0.25}])
     with Session(setting, data_home, progress, tracker("none", None), False) as now:
+        now.keeper.last -= 60
         now.epoch(progress)
         assert stored == []
     assert len(stored) == 1
