@@ -294,8 +294,11 @@ def test_ctrl_c_leaves_the_job_and_says_how_to_end_it(
 ) -> None:
     submitted(1)
     fake("squeue", 'echo "12_0 RUNNING"')
-    ctrl_c = SimpleNamespace(sleep=lambda _: signal.raise_signal(signal.SIGINT))
-    monkeypatch.setattr(slurm, "time", ctrl_c)
+
+    def ctrl_c(seconds: float) -> None:
+        raise KeyboardInterrupt  # by itself: a job in the background ignores SIGINT
+
+    monkeypatch.setattr(slurm, "time", SimpleNamespace(sleep=ctrl_c))
     with pytest.raises(KeyboardInterrupt):
         list(slurm.run_all(configs(1), name="study", tasks=1))
     assert capsys.readouterr().err == "job 12 goes on; to end it: scancel 12\n"
