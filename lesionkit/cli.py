@@ -140,7 +140,7 @@ def train(
 
 
 def _profiled(config: Any, folder: Path) -> list[dict[str, Any]]:
-    """The parts of an epoch; trace.json and epoch.png lie in the folder."""
+    """The parts of an epoch; trace.json.gz and epoch.png lie in the folder."""
     from lesionkit.profiling import profile
     from lesionkit.speed_figures import epoch_parts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from lesionkit.execution import execution, memory_told
 from lesionkit.step import GraphedStep
 
 PARTS = ("data", "forward", "backward", "optimiser", "evaluation")
-TRACED = 10  # steps in the trace: a whole epoch is too large to open
+TRACED = 2  # steps in the trace: one of a large network has 40,000 operators
 
 
 class Watch:
@@ -48,8 +49,8 @@ def profile(config: RunConfig, folder: Path) -> pd.DataFrame:
 
     Args:
         config: the run.
-        folder: gets trace.json, of the first ten steps, for chrome://tracing or
-            Perfetto.
+        folder: gets trace.json.gz, of two steps and a validation, for chrome://tracing
+            or Perfetto.
 
     Returns:
         a row a part: part, seconds, share of the epoch.
@@ -57,6 +58,8 @@ def profile(config: RunConfig, folder: Path) -> pd.DataFrame:
     Raises:
         as lesionkit.run
     """
+    # what torch's profiler prints is about itself, such as that there is no GPU
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     with execution(config), memory_told(config):
         setting = build(config)
         watch = Watch(setting.device)
@@ -68,7 +71,7 @@ def profile(config: RunConfig, folder: Path) -> pd.DataFrame:
         with torch.profiler.profile(activities=activities) as traced:
             _epoch(setting, Watch(setting.device), 3, TRACED)
     folder.mkdir(parents=True, exist_ok=True)
-    traced.export_chrome_trace(str(folder / "trace.json"))
+    traced.export_chrome_trace(str(folder / "trace.json.gz"))
     table = pd.DataFrame(watch.seconds.items(), columns=["part", "seconds"])
     return table.assign(share=table["seconds"] / table["seconds"].sum())
 

@@ -20,7 +20,7 @@ def epoch_parts(table: pd.DataFrame, title: str = "") -> Figure:
     figure, axis = plt.subplots(figsize=(6.4, 2.6))
     bars = axis.barh(table["part"], table["seconds"], color=COLOURS[: len(table)])
     labels = [
-        f"{seconds:.3g} s, {share:.0%}"
+        f"{seconds:.2g} s, {share:.0%}"
         for seconds, share in zip(table["seconds"], table["share"], strict=True)
     ]
     axis.bar_label(bars, labels, padding=4, fontsize=8)
