@@ -14,7 +14,7 @@ from lesionkit.environment import begin_session, end_session
 from lesionkit.execution import execution, memory_told
 from lesionkit.runs import RunRecord
 from lesionkit.session import Session
-from lesionkit.storing import Content, store
+from lesionkit.storing import store
 from lesionkit.trackers import Tracker, tracker
 from lesionkit.training import Progress, Rules, train
 
@@ -113,8 +113,7 @@ def _train_and_store(
         for name, batches in setting.batches.items()
         if name != "train"
     }
-    content = Content(config, setting.data, setting.parts, setting.batches)
-    store(folder, content, progress, found)
+    store(folder, setting, progress, found)
     end_session(folder, began, progress.epoch, session.facts() | step.facts())
     logged.end(RunRecord(folder).metrics)
     runs.finish(folder)

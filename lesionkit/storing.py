@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,41 +11,28 @@ import torch
 from safetensors.torch import save as safetensors_bytes
 
 from lesionkit import evaluation, metrics, runs
-from lesionkit.config import RunConfig
-from lesionkit.loading import Batches
+from lesionkit.building import WITHOUT_LESION, Setting
 from lesionkit.prepared import Prepared
-from lesionkit.splits import Split, manifest
+from lesionkit.splits import manifest
 from lesionkit.training import Progress
-
-WITHOUT_LESION = "test_without_lesion"
-
-
-@dataclass(frozen=True)
-class Content:
-    """What a run was made of."""
-
-    config: RunConfig  # resolved
-    data: Prepared
-    parts: Split
-    batches: dict[str, Batches]
 
 
 def store(
     folder: Path,
-    content: Content,
+    setting: Setting,
     trained: Progress,
     found: dict[str, evaluation.Evaluation],
 ) -> None:
     """Every file of the record but environment.json and DONE."""
-    data, test = content.data, found["test"]
-    runs.store_table(folder, "split", manifest(data, content.parts))
+    data, test = setting.data, found["test"]
+    runs.store_table(folder, "split", manifest(data, setting.parts))
     runs.store_table(folder, "history", pd.DataFrame(trained.history))
     runs.store_table(folder, "images", _image_table(data, test))
     report = {
         "data": {
             "fingerprint": data.fingerprint,
             "source": data.manifest["source"],
-            "images": {name: len(part) for name, part in content.batches.items()},
+            "images": {name: len(part) for name, part in setting.batches.items()},
         },
         "best_epoch": trained.best_epoch,
         "epochs": trained.epoch,
@@ -63,7 +49,7 @@ def store(
     kept = test.logits[sample].astype(np.float16)
     positions = test.positions[sample]
     runs.store_arrays(folder, "logits", {"positions": positions, "logits": kept})
-    weights = _kept_weights(trained.best_weights, content.config.keep_weights)
+    weights = _kept_weights(trained.best_weights, setting.config.keep_weights)
     if weights:
         runs.store_weights(folder, safetensors_bytes(weights))
 

@@ -30,8 +30,8 @@ models.colonsegnet models.fatnet models.fcbformer models.colonformer models.cara
 models.esfpnet models.ducknet models.emcadnet models.segnet models.enet models
 pixels losses loss_study loss_libraries masks metrics lesions
 streaming calibration boundary conventions
-step checkpoint training evaluation keeping meter execution environment storing
-recomputing trackers building session experiment profiling predictions
+step checkpoint training evaluation keeping meter execution environment
+recomputing trackers building storing session experiment profiling predictions
 engines engines.slots engines.process engines.pool engines.local engines.worker
 engines.leases engines.slurm_task engines.slurm engines.ray_cluster engines.on_ray
 grid_files sweep pricing
