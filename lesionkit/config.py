@@ -116,7 +116,7 @@ class RunConfig:
     keep_weights: str = parameter(
         "best", str, "weights kept", one_of=("best", "half", "none")
     )
-    save_seconds: float = parameter(30.0, float, "at most this much lost", low=0)
+    save_seconds: float = parameter(30.0, float, "seconds between states", low=0)
     loader: str = parameter(
         "auto", str, "where the images lie", one_of=("auto", "resident", "streamed")
     )

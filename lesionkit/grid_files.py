@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,9 @@ def _refuse_twice(path: Path, fixed: dict, axes: dict[str, list[Any]]) -> None:
             raise ValueError(f"{path}: {', '.join(twice)} is {both}")
 
 
-def _seeds(path: Path, content: dict[str, Any]) -> Any:
+def _seeds(
+    path: Path, content: dict[str, Any]
+) -> Callable[[dict[str, Any]], dict[str, int]]:
     """What gives a run of repeat k the k-th seed, for its split and its start."""
     seeds = content.get("seeds")
     if seeds is None:
@@ -102,7 +104,7 @@ def _seeds(path: Path, content: dict[str, Any]) -> Any:
     return of
 
 
-def _excluded(path: Path, content: dict[str, Any]) -> Any:
+def _excluded(path: Path, content: dict[str, Any]) -> Callable[[dict[str, Any]], bool]:
     """Whether a combination agrees with all that one entry of exclude names."""
     entries = content.get("exclude") or []
     if not isinstance(entries, list) or not all(

@@ -24,8 +24,8 @@ class Keeper:
 
     Args:
         store: writes the bytes of one state, whole or not at all.
-        every_seconds: at most this much training is lost; 0 stores after every epoch
-            and waits for it.
+        every_seconds: between two states, or longer as SHARE asks; 0 stores after every
+            epoch and waits for it.
         counts_thread: whether the thread takes from the training what it uses, as it
             does on a CPU.
         expected_bytes: of a state, so that the first one keeps to its share as well.

@@ -247,3 +247,12 @@ def test_a_graph_of_a_step_that_recomputes_is_refused() -> None:
     with pytest.raises(ValueError, match="cannot both be on"):
         RunConfig(graphed=True, activation_checkpointing=True)
     assert RunConfig(graphed=True).graphed
+
+
+def test_the_choices_of_a_parameter_are_those_of_whoever_obeys_it() -> None:
+    from lesionkit.loading import LOADERS
+    from lesionkit.trackers import TRACKERS
+
+    allowed = {rule.name: rule.metadata.get("one_of") for rule in fields(RunConfig)}
+    assert allowed["loader"] == tuple(LOADERS)
+    assert allowed["track"] == tuple(TRACKERS)

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 from made_worker import COMMAND, configs, events, seal
+from patience import comes
 
 from lesionkit import runs
 from lesionkit.config import RunConfig, data_folder
@@ -57,16 +58,6 @@ def alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-def comes(true: Callable[[], object], seconds: float = 60.0) -> bool:
-    """Whether something comes true in time; a busy machine is given some."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if true():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def children() -> set[int]:

@@ -36,15 +36,6 @@ COMPOUNDS_OF_A = [name for name in PAPER_A_LOSSES if LOSSES[name].parts]
 LAWS = settings(max_examples=20, deadline=None)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Sixteen pixels are slower on many threads, by far when the machine is busy."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def uniform(count, seed):
     """Numbers in [0, 1) from a hash of their index: the same in every library."""
     numbers = []

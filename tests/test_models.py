@@ -42,15 +42,6 @@ BATCH_NORM = {
 }
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """On shared cores two threads wait for each other: up to five times slower."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture
 def offline(monkeypatch, tmp_path):
     """No network, and caches that are empty."""

@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 from made_worker import configs, events, seal
+from patience import comes
 
 from lesionkit import runs
 from lesionkit.config import RunConfig
@@ -72,16 +73,6 @@ def load(faults: str) -> worker.Train:
 def broken(reason: str) -> worker.Train:
     """What cannot be loaded."""
     raise ImportError(reason)
-
-
-def comes(true: Callable[[], object], seconds: float = 120.0) -> bool:
-    """Whether something comes true in time; a busy machine is given some."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if true():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def left() -> list[str]:

@@ -20,15 +20,6 @@ SEVERAL = [pair for pair in DEFAULTS if pair[0] in KINDS]
 every_default = pytest.mark.parametrize(("name", "variant"), DEFAULTS)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """On shared cores two threads wait for each other: up to five times slower."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture
 def recomputed(monkeypatch):
     """A list that grows with every block that is called as a recomputed one."""

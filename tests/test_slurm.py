@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import pytest
 from made_worker import break_cuda, configs, events
 from own_slurm import lacking, left_behind, own_slurm
-from test_engines import comes
+from patience import comes
 
 from lesionkit import runs
 from lesionkit.config import RunConfig, data_folder

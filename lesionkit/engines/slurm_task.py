@@ -176,7 +176,7 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         if task.stopped == signal.SIGUSR1:
             put_back()
-        worker._end(128 + (task.stopped or signal.SIGINT))
+        worker.end(128 + (task.stopped or signal.SIGINT))
 
 
 if __name__ == "__main__":

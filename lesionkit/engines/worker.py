@@ -85,7 +85,7 @@ def serve(load: Callable[[], Train]) -> None:
         while True:
             send(answer(train, lines.get()))
     except KeyboardInterrupt:  # the driver closed stdin, or it is gone
-        _end(0)
+        end(0)
 
 
 def _take_over() -> tuple[Callable[[dict[str, Any]], None], queue.SimpleQueue]:
@@ -119,7 +119,7 @@ def _listen(asked: Any, lines: queue.SimpleQueue) -> None:
     # a real signal: it also wakes the main thread from waiting for a kernel
     signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
     time.sleep(GRACE_SECONDS)
-    _end(1)
+    end(1)
 
 
 def _beat(send: Callable[[dict[str, Any]], None]) -> None:
@@ -129,7 +129,7 @@ def _beat(send: Callable[[dict[str, Any]], None]) -> None:
         send({"beat": True})
 
 
-def _end(status: int) -> None:
+def end(status: int) -> None:
     """End at once, with every child: nothing may keep this process or a kernel."""
     try:
         for child in psutil.Process().children(recursive=True):
