@@ -122,6 +122,7 @@ def state_row(given: argparse.Namespace) -> str:
         size=given.size,
         epochs=given.epochs,
         save_seconds=0.001,
+        stop_rule="never",
     )
     record = run(config, progress=False)
     (session,) = record.environment["sessions"]
