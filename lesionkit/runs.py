@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -30,6 +29,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lesionkit import leases
 from lesionkit.config import EXECUTION, RunConfig
 from lesionkit.files import sha256, write_bytes, write_json
 from lesionkit.protocols import PROTOCOLS
@@ -39,7 +39,7 @@ __all__ = ["RunRecord", "find_records", "problems"]  # read there, found here
 
 FORMAT = 1
 STATES = ("state.pt", "state.previous.pt")
-CLAIM = ".claim"
+LEASE = ".lease"
 
 
 def start(config: RunConfig) -> Path:
@@ -81,44 +81,36 @@ def as_stored(config: RunConfig) -> dict[str, Any]:
 
 @contextmanager
 def claim(folder: Path) -> Iterator[None]:
-    """Hold a run for this process; the system lets go of it even after kill -9.
+    """Hold a run for this process, on every machine that shares the folder.
+
+    A process that is gone, by kill -9 too, holds it no longer: on this machine at once,
+    on another after two minutes without a sign of life (see lesionkit.leases).
 
     Raises:
-        BlockingIOError: another process on this machine holds it.
+        BlockingIOError: another process holds it.
+        leases.Lost: another took it over while this process was paused.
     """
+    path = folder / LEASE
     try:
-        import fcntl
-    except ImportError:  # no file locks here (Windows)
-        yield
-        return
-    with (folder / CLAIM).open("a") as stream:
-        for patience in (0.05, 0.1, 0.2, 0):  # a look by is_running lasts an instant
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                time.sleep(patience)
-        else:
-            raise BlockingIOError(
-                f"{folder} is being trained by another process; wait for it to end"
-            )
-        for left in folder.glob(".*.part"):  # of a process that was killed in a write
-            left.unlink(missing_ok=True)
-        yield
+        with leases.lease(path):
+            for left in folder.glob(".*.part"):  # of a process killed in a write
+                left.unlink(missing_ok=True)
+            yield
+    except leases.Held as other:
+        told = f"{folder} is being trained by another process, {other.by}; wait for it"
+        raise leases.Held(path, other.by, other.alive, f"{told} to end") from None
+    if is_done(folder):
+        leases.clear(path)
 
 
 def is_running(folder: Path) -> bool:
-    """Whether a living process of this machine holds the run."""
-    try:
-        import fcntl
+    """Whether a living process, of this machine or another, holds the run."""
+    return leases.is_held(folder / LEASE)
 
-        with (folder / CLAIM).open() as stream:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except (ImportError, FileNotFoundError):
-        return False
-    except BlockingIOError:
-        return True
-    return False
+
+def is_held_here(folder: Path) -> bool:
+    """Whether a living process of this machine holds the run."""
+    return bool(leases.is_held_here(folder / LEASE))
 
 
 def note_failure(folder: Path, reason: str) -> None:

@@ -18,7 +18,7 @@ import pytest
 from made_worker import COMMAND, configs, events, seal
 from patience import comes
 
-from lesionkit import runs
+from lesionkit import leases, runs
 from lesionkit.config import RunConfig, data_folder
 from lesionkit.engines import Outcome, local, pool, process, slots
 from lesionkit.engines.pool import Pool
@@ -256,11 +256,11 @@ def test_a_run_that_is_claimed_between_look_and_start_counts_as_held(
 ) -> None:
     monkeypatch.setattr(pool, "HELD_SECONDS", 0.1)
     (held,) = configs(1)
-    looks, look = iter([False]), runs.is_running  # the first look comes too early
-    monkeypatch.setattr(runs, "is_running", lambda folder: next(looks, look(folder)))
+    looks, look = iter([False]), runs.is_held_here  # the first look comes too early
+    monkeypatch.setattr(runs, "is_held_here", lambda folder: next(looks, look(folder)))
     monkeypatch.setattr(pool.Waiting, "put", seal_and_put)
     with runs.claim(runs.start(held)):
-        found = list(Pool([{}], COMMAND).run_all([held]))
+        found = list(Pool([{leases.OURS: ""}], COMMAND).run_all([held]))
     assert [(o.error, o.attempts) for o in found] == [(None, 0)]
     assert len(events("began")) == 1
 

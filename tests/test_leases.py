@@ -9,21 +9,22 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from test_engines import comes
 
-from lesionkit.engines import leases
-from lesionkit.engines.leases import Held, Lost, lease
+from lesionkit import leases
+from lesionkit.leases import Held, Lost, lease
 
 # Holds a lease until it is told otherwise; says when it has it and how it ended.
 HOLDER = """
 import sys, time
 from pathlib import Path
-from lesionkit.engines.leases import Lost, lease
+from lesionkit.leases import Lost, lease
 try:
-    with lease(Path(sys.argv[1]), float(sys.argv[2])):
+    with lease(Path(sys.argv[1]), float(sys.argv[2]), owner="task 7,"):
         print("held", flush=True)
         time.sleep(60)
 except Lost:
@@ -53,13 +54,24 @@ def holder(path: Path) -> Iterator[Callable[[float], subprocess.Popen]]:
         each.communicate()
 
 
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process believes to be on another machine, where no lock is seen."""
+    monkeypatch.setattr(leases, "machine", lambda: "another machine")
+
+
 def taken(path: Path, seconds: float) -> bool:
-    """Whether the lease is to be had now."""
-    try:
-        with lease(path, seconds):
-            return True
-    except BlockingIOError:
-        return False
+    """Whether the lease is to be had now, by a thread that holds nothing yet."""
+
+    def take() -> bool:
+        try:
+            with lease(path, seconds):
+                return True
+        except BlockingIOError:
+            return False
+
+    with ThreadPoolExecutor(1) as other:
+        return other.submit(take).result()
 
 
 def test_a_lease_is_free_again_after_its_block(path: Path) -> None:
@@ -74,14 +86,14 @@ def test_a_lease_is_free_again_after_an_error_in_its_block(path: Path) -> None:
     assert taken(path, 120)
 
 
-def test_a_lease_tells_who_holds_it(path: Path) -> None:
-    who = f"is held by task 7, process {os.getpid()} on "
-    with lease(path, owner="task 7,"), pytest.raises(Held, match=who), lease(path):
+def test_a_lease_tells_who_holds_it(path: Path, holder) -> None:
+    who = f"is held by task 7, process {holder(120).pid} on "
+    with pytest.raises(Held, match=who), lease(path):
         pass
 
 
 def test_a_living_process_keeps_its_lease_however_long_another_waits(
-    path: Path, holder
+    path: Path, holder, elsewhere
 ) -> None:
     holder(1.0)
     until = time.monotonic() + 2.5
@@ -90,7 +102,9 @@ def test_a_living_process_keeps_its_lease_however_long_another_waits(
         time.sleep(0.02)
 
 
-def test_a_sign_of_life_is_told_to_those_who_look_twice(path: Path, holder) -> None:
+def test_a_sign_of_life_is_told_to_those_who_look_twice(
+    path: Path, holder, elsewhere
+) -> None:
     holder(1.0)
     with pytest.raises(Held) as first, lease(path, 1.0):
         pass
@@ -101,7 +115,7 @@ def test_a_sign_of_life_is_told_to_those_who_look_twice(path: Path, holder) -> N
 
 
 def test_a_lease_whose_holder_was_killed_is_taken_over_after_the_time(
-    path: Path, holder
+    path: Path, holder, elsewhere
 ) -> None:
     killed = holder(1.0)
     killed.kill()
@@ -120,7 +134,9 @@ def test_a_file_whose_maker_died_before_writing_is_taken_over(path: Path) -> Non
     assert taken(path, 0.3)
 
 
-def test_a_paused_holder_that_comes_back_is_stopped(path: Path, holder) -> None:
+def test_a_paused_holder_that_comes_back_is_stopped(
+    path: Path, holder, elsewhere
+) -> None:
     paused = holder(0.5)
     paused.send_signal(signal.SIGSTOP)
     assert not taken(path, 0.5)
@@ -144,7 +160,7 @@ def test_ctrl_c_in_the_block_stays_ctrl_c(path: Path) -> None:
 
 
 def test_a_clock_that_jumps_takes_no_lease_and_frees_none(
-    path: Path, holder, monkeypatch
+    path: Path, holder, elsewhere, monkeypatch
 ) -> None:
     living = holder(2.0)
     for jump in (1e6, -1e6, 3600, -3600):
@@ -209,3 +225,107 @@ def test_a_cleared_lease_leaves_nothing(path: Path) -> None:
     leases.clear(path)
     assert not path.exists()
     assert taken(path, 120)
+
+
+def test_on_one_machine_a_killed_holder_is_seen_at_once(path: Path, holder) -> None:
+    killed = holder(1000)
+    assert not taken(path, 1000)
+    killed.kill()
+    killed.wait()
+    assert taken(path, 1000)
+
+
+def test_on_one_machine_a_living_holder_is_known_to_live(path: Path, holder) -> None:
+    holder(1000)
+    with pytest.raises(Held) as first, lease(path, 1000):
+        pass
+    assert first.value.alive
+
+
+def test_a_paused_process_of_this_machine_keeps_its_lease(path: Path, holder) -> None:
+    holder(0.2).send_signal(signal.SIGSTOP)
+    time.sleep(0.5)
+    assert not taken(path, 0.2)
+
+
+def test_where_locks_do_not_work_the_signs_of_life_decide(
+    path: Path, holder, monkeypatch
+) -> None:
+    killed = holder(1.0)
+    monkeypatch.setattr(leases, "is_locked", lambda file: None)
+    killed.kill()
+    killed.wait()
+    assert not taken(path, 1.0)
+    assert comes(lambda: taken(path, 1.0), 10)
+
+
+def test_a_thread_that_holds_a_lease_may_take_it_again(path: Path) -> None:
+    with lease(path):
+        with lease(path):
+            assert os.listdir(path) == ["0"]
+        assert not taken(path, 120)  # the inner end freed nothing
+    assert taken(path, 120)
+
+
+def test_a_child_of_a_holder_may_use_its_lease_and_a_later_one_not(path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from lesionkit.leases import lease\n"
+        "with lease(Path(sys.argv[1])): pass"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    with lease(path):
+        assert subprocess.run(command, check=False).returncode == 0
+        assert os.listdir(path) == ["0"]
+        environment = os.environ | {leases.OURS: ""}
+        other = subprocess.run(command, env=environment, stderr=subprocess.PIPE)
+    assert b"Held" in other.stderr
+    assert os.environ.get(leases.OURS, "") == ""
+
+
+def test_a_look_tells_whether_a_lease_is_held(path: Path, holder) -> None:
+    assert (leases.is_held(path), leases.is_held_here(path)) == (False, False)
+    held = holder(120)
+    assert (leases.is_held(path), leases.is_held_here(path)) == (True, True)
+    held.kill()
+    held.wait()
+    assert (leases.is_held(path), leases.is_held_here(path)) == (False, False)
+
+
+def test_a_holder_elsewhere_counts_for_as_long_as_its_file_is_young(
+    path: Path, holder, elsewhere
+) -> None:
+    holder(120)
+    assert (leases.is_held(path), leases.is_held_here(path)) == (True, None)
+    old = time.time() - 121
+    os.utime(path / "0", (old, old))
+    assert not leases.is_held(path)
+
+
+def test_the_clock_of_the_disk_judges_a_holder_elsewhere(
+    path: Path, holder, elsewhere, monkeypatch
+) -> None:
+    holder(120)
+    monkeypatch.setattr(time, "time", lambda: 4e9)
+    assert leases.is_held(path)
+
+
+def test_a_look_changes_nothing(path: Path, holder, elsewhere) -> None:
+    holder(120)
+    leases.is_held(path)
+    assert os.listdir(path) == ["0"]
+
+
+def test_a_lease_that_was_cleared_while_it_was_held_ends_well(path: Path) -> None:
+    with lease(path):
+        leases.clear(path)
+    assert not path.exists()
+
+
+def test_a_holder_in_a_thread_that_lost_its_lease_stops_nobody(path: Path) -> None:
+    def hold() -> None:
+        with lease(path, 0.2):
+            (path / "1").write_text("of another")
+            time.sleep(0.5)
+
+    with ThreadPoolExecutor(1) as other, pytest.raises(Lost):
+        other.submit(hold).result()

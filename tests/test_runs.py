@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lesionkit import runs
+from lesionkit import leases, runs
 from lesionkit.config import RunConfig
 
 
@@ -116,9 +117,11 @@ def test_a_claimed_run_is_refused_to_another_process(folder) -> None:
         "with runs.claim(Path(sys.argv[1])): pass"
     )
     command = [sys.executable, "-c", code, str(folder)]
+    told = {"capture_output": True, "text": True, "check": False}
+    stranger = os.environ | {leases.OURS: ""}  # no child of the holder
     with runs.claim(folder):
-        refused = subprocess.run(command, capture_output=True, text=True, check=False)
-    free = subprocess.run(command, capture_output=True, text=True, check=False)
+        refused = subprocess.run(command, **told, env=stranger)
+    free = subprocess.run(command, **told)
     assert "is being trained by another process" in refused.stderr
     assert (refused.returncode, free.returncode) == (1, 0)
 
@@ -145,25 +148,6 @@ def test_a_run_is_running_while_a_process_holds_it(folder: Path) -> None:
     with runs.claim(folder):
         assert runs.state(folder) == "running"
     assert runs.state(folder) == "failed"
-
-
-def test_a_look_at_a_run_does_not_keep_it_from_being_claimed(folder: Path) -> None:
-    import fcntl
-    import threading
-    import time
-
-    with (folder / runs.CLAIM).open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_SH)
-
-        def let_go() -> None:
-            time.sleep(0.1)
-            fcntl.flock(stream, fcntl.LOCK_UN)
-
-        thread = threading.Thread(target=let_go)
-        thread.start()
-        with runs.claim(folder):
-            assert runs.is_running(folder)
-        thread.join()
 
 
 def test_what_a_killed_writer_left_is_cleared_by_the_next_claim(folder: Path) -> None:

@@ -18,9 +18,9 @@ from made_worker import break_cuda, configs, events
 from own_slurm import lacking, left_behind, own_slurm
 from patience import comes
 
-from lesionkit import runs
+from lesionkit import leases, runs
 from lesionkit.config import RunConfig, data_folder
-from lesionkit.engines import Outcome, leases, slurm, slurm_task
+from lesionkit.engines import Outcome, slurm, slurm_task
 
 # An array task whose runs do as FAULTS says, on records like real ones.
 TASK = """
@@ -96,6 +96,7 @@ def task(monkeypatch) -> Iterator[Callable[..., subprocess.Popen]]:
 
     def start(folder: Path, number: int, **environment: str) -> subprocess.Popen:
         mine = {"SLURM_ARRAY_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": str(number)}
+        mine[leases.OURS] = ""  # not what the test itself holds
         given = {**os.environ, **mine, **environment}
         started.append(subprocess.Popen(command(folder), env=given))
         return started[-1]
@@ -310,7 +311,7 @@ def test_a_task_trains_every_run_and_starts_at_its_own(submitted, task) -> None:
     assert [event["repeat"] for event in events("began")] == [2, 3, 0, 1]
     assert done(4) == [True] * 4
     assert list((folder / "begun").iterdir()) == []
-    assert not any((c.folder / slurm_task.LEASE).exists() for c in configs(4))
+    assert not any((c.folder / runs.LEASE).exists() for c in configs(4))
 
 
 def test_tasks_on_one_list_run_nothing_twice_and_lose_nothing(submitted, task) -> None:
@@ -323,7 +324,7 @@ def test_tasks_on_one_list_run_nothing_twice_and_lose_nothing(submitted, task) -
 
 def test_leases_alone_keep_a_run_for_one_task(submitted, task, monkeypatch) -> None:
     folder = submitted(1)
-    with leases.lease(configs(1)[0].folder / slurm_task.LEASE, 2.0):
+    with leases.lease(configs(1)[0].folder / runs.LEASE, 2.0):
         assert task(folder, 0, LEASE="2").wait(60) == 0  # it saw a sign of life
     assert events("began") == []
 
@@ -334,7 +335,7 @@ def test_a_run_that_killed_two_is_not_given_up_while_a_third_trains_it(
     folder = submitted(1)
     for name in ("0-0-a", "0-1-b", "0-2-c"):
         (folder / "begun" / name).touch()
-    with leases.lease(configs(1)[0].folder / slurm_task.LEASE, 2.0):
+    with leases.lease(configs(1)[0].folder / runs.LEASE, 2.0):
         assert task(folder, 0, LEASE="2").wait(60) == 0
     assert not (folder / "failed" / "0").exists()
 
@@ -350,7 +351,7 @@ def test_a_killed_task_that_starts_again_finishes_exactly_the_rest(
     assert ended() == [0, 1]
     assert task(folder, 0, LEASE="1").wait(60) == 0
     assert ended() == [0, 1, 2, 3, 4]
-    assert [event["repeat"] for event in events("began")] == [0, 1, 2, 3, 4, 2]
+    assert [event["repeat"] for event in events("began")] == [0, 1, 2, 2, 3, 4]
 
 
 def test_a_failed_run_is_noted_and_not_tried_again_by_this_submission(
@@ -392,7 +393,7 @@ def test_an_error_that_may_damage_a_process_gives_the_task_a_new_one(
     assert task(folder, 0, FAULTS=json.dumps({0: "break cuda"})).wait(60) == 0
     assert ended() == [1]
     assert (folder / "failed" / "0").read_text().startswith("RuntimeError: CUDA")
-    lease = configs(2)[0].folder / slurm_task.LEASE / "0"
+    lease = configs(2)[0].folder / runs.LEASE / "0"
     assert lease.read_bytes() == leases.FREE  # given back before the change
     assert len({event["pid"] for event in events("began")}) == 1  # Slurm sees none
 
@@ -455,7 +456,7 @@ def test_near_the_time_limit_a_task_goes_back_into_the_queue(
     assert len(events("interrupted")) == 1
 
 
-def test_a_run_that_a_process_without_a_lease_trains_is_left_to_it(
+def test_a_run_that_a_process_outside_the_job_trains_is_left_to_it(
     submitted, task
 ) -> None:
     folder = submitted(2)

@@ -14,7 +14,7 @@ WALK = """
 lookup
 catalogue.losses catalogue.networks catalogue.datasets catalogue
 catalogue.publishers
-parameters protocols combinations config files records runs prepared
+parameters protocols combinations config files records locks leases runs prepared
 datasets.images datasets.resizing datasets.facts datasets.samples datasets.staging
 datasets.pairs
 datasets.kvasir datasets.clinicdb datasets.isic2017 datasets.wound datasets.busi
@@ -33,7 +33,7 @@ streaming calibration boundary conventions
 step checkpoint training evaluation keeping meter execution environment
 recomputing trackers building storing session experiment profiling predictions
 engines engines.slots engines.process engines.pool engines.local engines.worker
-engines.leases engines.slurm_task engines.slurm engines.ray_cluster engines.on_ray
+engines.slurm_task engines.slurm engines.ray_cluster engines.on_ray
 grid_files sweep pricing
 published foreign_tables tables ranking
 inference.grids inference.contrasts inference.verdicts inference.rank_tests
@@ -179,7 +179,7 @@ def test_only_these_write_below_data() -> None:
     asked_for = {"comparison", "threshold_page", "ranking_figures", "report"}
     asked_for |= {"inspection_page"}
     fetched = {f"datasets.{n}" for n in ("downloading", "checksums", "fetching")}
-    jobs = {"engines.slurm", "engines.slurm_task", "engines.leases"}
+    jobs = {"engines.slurm", "engines.slurm_task", "leases"}
     readers = {"records"}  # compare hashes alone
     assert writers - asked_for - fetched - jobs - readers == {
         "prepared",

@@ -144,7 +144,7 @@ class Pool:
                 folder = pending.config.folder
                 if runs.is_done(folder):
                     self._ended(pending, None)
-                elif runs.is_running(folder):
+                elif runs.is_held_here(folder):
                     self.waiting.put(pending, HELD_SECONDS)
                 elif not worker.ask(pending):
                     self.waiting.put(pending)

@@ -21,15 +21,14 @@ from pathlib import Path
 from types import FrameType
 from uuid import uuid4
 
-from lesionkit import runs
+from lesionkit import leases, runs
 from lesionkit.config import RunConfig
-from lesionkit.engines import leases, worker
+from lesionkit.engines import worker
 from lesionkit.files import write_bytes
 
 LOOK_SECONDS = 10.0  # between two looks at runs that others hold
 DEATHS = 3  # processes that died in a run, until it is given up
 LEASE_SECONDS = leases.SECONDS
-LEASE = ".lease"
 NO_RECORD = "the run ended without a finished record"
 
 
@@ -76,7 +75,7 @@ class Task:
         config = self.configs[number]
         if self._over(number):
             return None
-        path = config.folder / LEASE
+        path = config.folder / runs.LEASE
         task = os.environ.get("SLURM_ARRAY_JOB_ID", "0")
         try:
             with leases.lease(path, LEASE_SECONDS, owner=f"task {task}_{self.number},"):

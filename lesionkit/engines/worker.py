@@ -31,7 +31,7 @@ from typing import Any
 
 import psutil
 
-from lesionkit import runs
+from lesionkit import leases
 from lesionkit.config import RunConfig
 
 BEAT_SECONDS = 5.0
@@ -156,7 +156,7 @@ def attempt(train: Train, config: RunConfig) -> dict[str, Any]:
     try:
         train(config)
     except Exception as error:  # noqa: BLE001 - the next run is served all the same
-        if name_of(error) == "BlockingIOError" and runs.is_running(config.folder):
+        if name_of(error) == leases.Held.__name__:
             return {"held": True, "error": first_line(error)}
         traceback.print_exc()  # to the log
         in_kernel = hasattr(error, "ename")
