@@ -34,8 +34,14 @@ def data_folder() -> Path:
     """Where raw/, prepared/, splits/ and runs/ are: LESIONKIT_DATA, or data/."""
     named = os.environ.get("LESIONKIT_DATA")
     if named:
-        return Path(named).expanduser().resolve()
+        return _resolved(named, Path.cwd() if named[0] != os.sep else None)
     return (CHECKOUT if in_checkout() else Path.cwd()) / "data"
+
+
+@cache
+def _resolved(named: str, cwd: Path | None) -> Path:
+    """A folder from the root on; asked for thousands of times by a grid."""
+    return ((cwd or Path()) / Path(named).expanduser()).resolve()
 
 
 def notebook_folder() -> Path:
@@ -147,6 +153,11 @@ class RunConfig:
 
         What a loss has no use for (the alpha of IoU, say) stays None.
         """
+        return replace(self, **self._filled)
+
+    @cached_property
+    def _filled(self) -> dict[str, Any]:
+        """The open parameters with their values."""
         loss = LOSSES[self.loss]
         open_values = open_values_of(self)
         open_values["split_seed"] = open_values["init_seed"] = 42 + self.repeat
@@ -158,12 +169,11 @@ class RunConfig:
         for name in LOSS_NUMBERS.get(self.loss, ()):
             if open_values.get(name) is None and name in own:
                 open_values[name] = own[name]
-        filled = {
-            rule.name: open_values.get(rule.name)
-            for rule in fields(self)
-            if getattr(self, rule.name) is None
+        return {
+            name: open_values.get(name)
+            for name in PARAMETERS
+            if getattr(self, name) is None
         }
-        return replace(self, **filled)
 
     def identity(self) -> dict[str, Any]:
         """Every resolved parameter that can change the result, by name."""
@@ -171,9 +181,9 @@ class RunConfig:
 
     @cached_property
     def _identity(self) -> dict[str, Any]:
-        resolved = self.resolved()
-        names = [rule.name for rule in fields(self) if rule.name not in EXECUTION]
-        return {name: getattr(resolved, name) for name in names}
+        names = [name for name in PARAMETERS if name not in EXECUTION]
+        filled = self._filled
+        return {n: filled.get(n, getattr(self, n)) for n in names}
 
     @cached_property
     def run_id(self) -> str:
@@ -202,10 +212,9 @@ class RunConfig:
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> RunConfig:
         """A config from names and values, refusing a name that is no parameter."""
-        names = [rule.name for rule in fields(cls)]
         for name in values:
-            if name not in names:
-                raise lookup.unknown("parameter", name, names)
+            if name not in PARAMETERS:
+                raise lookup.unknown("parameter", name, PARAMETERS)
         return cls(**values)
 
     @classmethod
@@ -223,8 +232,11 @@ class RunConfig:
             ValueError: a misspelt parameter; the text gives the nearest right name.
             TypeError: a value of the wrong type.
         """
-        names = parameter_names(namespace, [rule.name for rule in fields(cls)])
+        names = parameter_names(namespace, PARAMETERS)
         return cls.from_mapping({name: namespace[name] for name in names})
+
+
+PARAMETERS = [rule.name for rule in fields(RunConfig)]
 
 
 @cache

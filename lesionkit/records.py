@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -67,6 +68,31 @@ class RunRecord:
         with np.load(io.BytesIO(self._sealed(f"{name}.npz"))) as stored:
             return {key: stored[key] for key in stored.files}
 
+    def problems(self, *, hashes: bool = True) -> list[str]:
+        """What is wrong with the record, a line a file; empty when all is well.
+
+        Args:
+            hashes: whether every file is read and hashed, besides its size.
+        """
+        folder = self.folder
+        try:
+            seal = self._seal
+        except (OSError, ValueError, KeyError, TypeError):
+            seal = {}
+        if not seal:
+            return [f"{folder / 'DONE'} is missing or unreadable"]
+        with os.scandir(folder) as there:
+            sizes = {each.name: each.stat().st_size for each in there if each.is_file()}
+        found = []
+        for name, stated in seal.items():
+            if name not in sizes:
+                found.append(f"{folder / name} is missing")
+            elif sizes[name] != (wanted := stated["bytes"]):
+                found.append(f"{folder / name} is {sizes[name]} bytes, not {wanted}")
+            elif hashes and sha256(folder / name) != stated["sha256"]:
+                found.append(f"{folder / name} was changed after the run ended")
+        return found
+
     @cached_property
     def _seal(self) -> dict[str, dict[str, Any]]:
         """Size and hash of every file; empty while the run is not finished."""
@@ -93,22 +119,7 @@ class RunRecord:
 
 def problems(folder: Path, *, hashes: bool = True) -> list[str]:
     """What is wrong with a sealed record, a line a file; empty when all is well."""
-    try:
-        seal = json.loads((folder / "DONE").read_text())["files"]
-    except (OSError, ValueError, KeyError):
-        return [f"{folder / 'DONE'} is missing or unreadable"]
-    found = []
-    for name, stated in seal.items():
-        path = folder / name
-        if not path.is_file():
-            found.append(f"{path} is missing")
-        elif path.stat().st_size != stated["bytes"]:
-            found.append(
-                f"{path} is {path.stat().st_size} bytes, not {stated['bytes']}"
-            )
-        elif hashes and sha256(path) != stated["sha256"]:
-            found.append(f"{path} was changed after the run ended")
-    return found
+    return RunRecord(folder).problems(hashes=hashes)
 
 
 def find_records(root: Path) -> list[RunRecord]:

@@ -190,8 +190,14 @@ def finish(folder: Path) -> None:
 
 def state(folder: Path) -> str:
     """done, damaged, running, failed, unfinished (interrupted) or missing."""
+    return _state(RunRecord(folder))
+
+
+def _state(record: RunRecord) -> str:
+    """See state; what is read of the record is read once."""
+    folder = record.folder
     if (folder / "DONE").is_file():
-        return "damaged" if problems(folder, hashes=False) else "done"
+        return "damaged" if record.problems(hashes=False) else "done"
     if not (folder / "config.json").is_file():
         return "missing"
     if is_running(folder):
@@ -208,22 +214,22 @@ def state_of(config: RunConfig, *, verify: bool = False) -> tuple[str, str]:
         config: the run.
         verify: whether every file is hashed, which finds what was edited.
     """
-    folder = config.folder
-    found = state(folder)
+    record = RunRecord(config.folder)
+    found = _state(record)
     if found == "failed":
-        return found, failure(folder) or ""
+        return found, failure(record.folder) or ""
     if found == "damaged" or (verify and found == "done"):
-        wrong = problems(folder, hashes=verify)
+        wrong = record.problems(hashes=verify)
         return ("damaged", wrong[0]) if wrong else (found, "")
-    if found == "done" and not _is_of(folder, config):
-        return "damaged", f"{folder} holds another run; move it away"
+    if found == "done" and not _is_of(record, config):
+        return "damaged", f"{record.folder} holds another run; move it away"
     return found, ""
 
 
-def _is_of(folder: Path, config: RunConfig) -> bool:
+def _is_of(record: RunRecord, config: RunConfig) -> bool:
     """Whether a record's config.json is that of this run."""
     try:
-        return RunRecord(folder).identity == _as_json(config.identity())
+        return record.identity == _as_json(config.identity())
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
