@@ -39,6 +39,13 @@ ENGINES = {
 @click.option(
     "--timeout", type=float, metavar="SECONDS", help="The longest a run may take."
 )
+@click.option(
+    "--retries",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Tries again of a run whose worker died or took too long.",
+)
 @click.option("--retry-failed", is_flag=True, help="Try failed runs again, too.")
 @click.option("--address", help="Of a running Ray cluster.")
 @click.option(
@@ -86,7 +93,7 @@ def sweep(
 
 def _engine(engine: str, name: str, how: dict[str, Any]) -> Callable:
     """The function that runs configs, with the options that it takes."""
-    local = {key: how[key] for key in ("how", "slots", "slots_per_gpu")}
+    local = {key: how[key] for key in ("how", "slots", "slots_per_gpu", "retries")}
     if engine == "slurm":
         from lesionkit.engines import slurm
 

@@ -275,7 +275,8 @@ def test_a_sweep_with_a_failed_run_ends_with_status_1(command, file, monkeypatch
     asked = []
     monkeypatch.setattr(local, "run_all", run_all)
     path = file("grid.yaml", GRID)
-    result = command("sweep", path, "--slots", "3", "--how", "notebook")
+    options = ("--slots", "3", "--how", "notebook", "--retries", "0")
+    result = command("sweep", path, *options)
     assert result.code == 1
     last = result.err.splitlines()[-1]
     assert last.startswith("lesionkit: 2 of 2 runs have no finished record;")
@@ -283,6 +284,7 @@ def test_a_sweep_with_a_failed_run_ends_with_status_1(command, file, monkeypatch
     assert result.err.count("no space left") == 2
     (how,) = asked
     assert (how["slots"], how["how"], how["timeout_seconds"]) == (3, "notebook", None)
+    assert how["retries"] == 0
 
 
 def test_a_sweep_file_that_is_not_there_is_status_1(command):

@@ -456,6 +456,52 @@ def test_near_the_time_limit_a_task_goes_back_into_the_queue(
     assert len(events("interrupted")) == 1
 
 
+def used_up(task, folder: Path) -> None:
+    """A task whose time limit comes while its last run is under way."""
+    count = len(events("hangs"))
+    under_way = task(folder, 0, FAULTS=json.dumps({0: "hang"}))
+    assert comes(lambda: len(events("hangs")) > count)
+    under_way.send_signal(signal.SIGUSR1)
+    assert under_way.wait(20) == 128 + signal.SIGUSR1
+
+
+def test_a_run_whose_epoch_is_longer_than_the_time_limit_is_given_up(
+    submitted, task, fake
+) -> None:
+    folder = submitted(1)
+    noted = fake("scontrol", "true")
+    used_up(task, folder)
+    assert not (folder / "failed" / "0").exists()
+    used_up(task, folder)
+    (outcome,) = slurm._follow(configs(1), folder, 0.01)
+    assert outcome.error.startswith("2 time limits passed without a stored epoch")
+    assert runs.failure(configs(1)[0].folder) == outcome.error
+    assert noted.read_text() == "requeue 12_0\n" * 2  # others may be left
+
+
+def test_a_run_that_gets_on_may_use_up_any_number_of_time_limits(
+    submitted, task, fake, monkeypatch
+) -> None:
+    folder, config = submitted(1), configs(1)[0]
+    fake("scontrol", "true")
+    monkeypatch.setattr(slurm_task, "put_back", lambda: None)
+    for epoch in range(3):
+        found = slurm_task.Task(folder, 0, load=lambda: None)
+        found.attempts, found.under_way = 1, (0, slurm_task._states(config))
+        runs.save_state(runs.start(config), b"of epoch %d" % epoch)
+        found.judge()
+    assert not (folder / "stuck").exists() or not list((folder / "stuck").iterdir())
+
+
+def test_a_time_limit_that_other_runs_used_up_counts_for_none(submitted, task) -> None:
+    folder, config = submitted(1), configs(1)[0]
+    for _ in range(3):
+        found = slurm_task.Task(folder, 0, load=lambda: None)
+        found.attempts, found.under_way = 2, (0, slurm_task._states(config))
+        found.judge()
+    assert not (folder / "failed" / "0").exists()
+
+
 def test_a_run_that_a_process_outside_the_job_trains_is_left_to_it(
     submitted, task
 ) -> None:

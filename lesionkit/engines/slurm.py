@@ -7,6 +7,7 @@
         logs/<k>.log   what array task k said; a requeued one goes on in the same file
         failed/<i>     why run i was given up in this submission
         begun/<i>-*    processes that began run i and have not ended it
+        stuck/<i>-*    time limits that run i used up without a new state
 
 There are fewer tasks than runs: each takes one missing run after the other, so a
 requeued task simply goes on. The records alone say what is done. The nodes must see
@@ -142,13 +143,11 @@ def submit(
     tasks = min(tasks, len(configs))
     text = script(configs, folder, tasks=tasks, options=options, how=how)
     if queue(folder):
-        raise RuntimeError(
-            f"job {_job(folder)} of {name} is still in the queue: wait for it, or end"
-            f" it with: scancel {_job(folder)}"
-        )
-    for kind in ("failed", "begun"):
+        job = _job(folder)
+        raise RuntimeError(f"job {job} of {name} is queued: wait, or scancel {job}")
+    for kind in ("failed", "begun", "stuck"):
         shutil.rmtree(folder / kind, ignore_errors=True)
-    for kind in ("failed", "begun", "logs"):  # Slurm makes no folder for a log
+    for kind in ("begun", "failed", "logs"):  # Slurm makes no folder
         (folder / kind).mkdir(parents=True, exist_ok=True)
     (folder / "job.json").unlink(missing_ok=True)
     write_bytes(folder / "configs.jsonl", _lines(configs))

@@ -28,6 +28,7 @@ from lesionkit.files import write_bytes
 
 LOOK_SECONDS = 10.0  # between two looks at runs that others hold
 DEATHS = 3  # processes that died in a run, until it is given up
+STUCK = 2  # time limits that a run used up without a new state, until it is given up
 LEASE_SECONDS = leases.SECONDS
 NO_RECORD = "the run ended without a finished record"
 
@@ -51,6 +52,8 @@ class Task:
         self.mark: Path | None = None
         self.stopped: int | None = None
         self.sound = True
+        self.attempts = 0
+        self.under_way: tuple[int, list[int]] | None = None
 
     def work(self) -> None:
         """Train until nothing is left but what living others hold."""
@@ -116,6 +119,8 @@ class Task:
     def _attempt(self, number: int) -> bool | None:
         """Train a run that this task holds; what `take` returns."""
         config = self.configs[number]
+        self.attempts += 1
+        self.under_way = number, _states(config)
         self.train = self.train or self.load()
         name = f"{number}-{self.number}-{uuid4().hex[:8]}"
         self.mark = self.folder / "begun" / name
@@ -127,6 +132,7 @@ class Task:
         finally:
             if not found["died"]:
                 self.mark.unlink(missing_ok=True)
+        self.under_way = None
         self.sound = worker.tidy() and found.get("sound", True)
         if found.get("held"):  # by a process that took no lease
             return True
@@ -137,6 +143,21 @@ class Task:
             self._give_up(number, found.get("error") or NO_RECORD)
         return None
 
+    def judge(self) -> None:
+        """Give a run up that a whole time limit brought nowhere, more than once: it
+        would be put back into the queue for ever."""
+        if self.under_way is None or self.attempts > 1:
+            return
+        number, before = self.under_way
+        if _states(self.configs[number]) != before:
+            return
+        write_bytes(self.folder / "stuck" / f"{number}-{uuid4().hex[:8]}", b"")
+        if len(list((self.folder / "stuck").glob(f"{number}-*"))) >= STUCK:
+            reason = f"{STUCK} time limits passed without a stored epoch: ask for a"
+            reason += " longer --sbatch --time, or lower save_seconds"
+            runs.note_failure(self.configs[number].folder, reason)
+            self._give_up(number, reason)
+
     def stop(self, number: int, _: FrameType | None) -> None:
         """What a signal of Slurm does: Ctrl-C, once, and no death to be counted."""
         for each in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
@@ -145,6 +166,12 @@ class Task:
         if self.mark is not None:
             self.mark.unlink(missing_ok=True)
         raise KeyboardInterrupt
+
+
+def _states(config: RunConfig) -> list[int]:
+    """When the stored states of a run were written."""
+    paths = [config.folder / name for name in runs.STATES]
+    return [path.stat().st_mtime_ns for path in paths if path.is_file()]
 
 
 def put_back() -> None:
@@ -174,6 +201,7 @@ def main(arguments: list[str] | None = None) -> None:
         task.work()
     except KeyboardInterrupt:
         if task.stopped == signal.SIGUSR1:
+            task.judge()
             put_back()
         worker.end(128 + (task.stopped or signal.SIGINT))
 
