@@ -219,7 +219,7 @@ def test_a_refusal_is_told_in_the_words_of_sbatch(fake) -> None:
 def test_a_sweep_in_the_queue_is_not_submitted_twice(fake, submitted) -> None:
     submitted(2)
     fake("squeue", 'echo "12_0 RUNNING"')
-    with pytest.raises(RuntimeError, match="in the queue: .* scancel 12"):
+    with pytest.raises(RuntimeError, match="is queued: wait, or scancel 12"):
         slurm.submit(configs(2), "study", tasks=1)
 
 
