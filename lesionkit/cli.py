@@ -11,6 +11,7 @@ from lesionkit import catalogue, lookup
 from lesionkit.cli_advice import advise, plan
 from lesionkit.cli_data import fetch
 from lesionkit.cli_inspect import inspect, prepare
+from lesionkit.cli_notebooks import notebooks
 from lesionkit.cli_pages import report, thresholds
 from lesionkit.cli_sweep import status, sweep
 from lesionkit.cli_tables import audit, claims, rank
@@ -19,7 +20,6 @@ from lesionkit.console import arguments, fail, not_yet, show, typed
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="For a program to read.")
 NOT_YET = {
     "doctor": "what is wrong here",
-    "notebooks": "copy the notebooks",
 }
 
 
@@ -152,7 +152,7 @@ def _profiled(config: Any, folder: Path) -> list[dict[str, Any]]:
 
 for _command in (sweep, status, fetch, prepare, inspect):
     cli.add_command(_command)
-for _command in (rank, claims, audit, report, plan, advise, thresholds):
+for _command in (rank, claims, audit, report, plan, advise, thresholds, notebooks):
     cli.add_command(_command)
 for _name, _says in NOT_YET.items():
     cli.add_command(not_yet(_name, _says))

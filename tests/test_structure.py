@@ -45,10 +45,11 @@ threshold_study comparison paper_b
 figures speed_figures sweep_figures loss_figures threshold_figures ct_figures
 heat_tables ranking_figures data_figures panels templates inspection_page widgets
 threshold_page serving
-report_content report_figures report console
+report_content report_figures report notebook_copies console
 """.split()
 FREE = {"__init__", "cli"} | {
-    f"cli_{n}" for n in ("pages", "tables", "advice", "inspect", "data", "sweep")
+    f"cli_{n}"
+    for n in ("pages", "tables", "advice", "inspect", "data", "sweep", "notebooks")
 }  # they import inside functions
 
 # Who alone may import a library.
@@ -177,7 +178,7 @@ def test_only_these_write_below_data() -> None:
     writers = {n for n in MODULES if "files" in ours(n)}
     # write where the user says
     asked_for = {"comparison", "threshold_page", "ranking_figures", "report"}
-    asked_for |= {"inspection_page"}
+    asked_for |= {"inspection_page", "notebook_copies"}
     fetched = {f"datasets.{n}" for n in ("downloading", "checksums", "fetching")}
     jobs = {"engines.slurm", "engines.slurm_task", "leases"}
     readers = {"records"}  # compare hashes alone
