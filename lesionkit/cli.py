@@ -10,6 +10,7 @@ import click
 from lesionkit import catalogue, lookup
 from lesionkit.cli_advice import advise, plan
 from lesionkit.cli_data import fetch
+from lesionkit.cli_doctor import doctor
 from lesionkit.cli_inspect import inspect, prepare
 from lesionkit.cli_pages import report, thresholds
 from lesionkit.cli_sweep import status, sweep
@@ -18,7 +19,6 @@ from lesionkit.console import arguments, fail, not_yet, show, typed
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="For a program to read.")
 NOT_YET = {
-    "doctor": "what is wrong here",
     "notebooks": "copy the notebooks",
 }
 
@@ -152,7 +152,7 @@ def _profiled(config: Any, folder: Path) -> list[dict[str, Any]]:
 
 for _command in (sweep, status, fetch, prepare, inspect):
     cli.add_command(_command)
-for _command in (rank, claims, audit, report, plan, advise, thresholds):
+for _command in (rank, claims, audit, report, plan, advise, thresholds, doctor):
     cli.add_command(_command)
 for _name, _says in NOT_YET.items():
     cli.add_command(not_yet(_name, _says))

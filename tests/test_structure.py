@@ -46,9 +46,12 @@ figures speed_figures sweep_figures loss_figures threshold_figures ct_figures
 heat_tables ranking_figures data_figures panels templates inspection_page widgets
 threshold_page serving
 report_content report_figures report console
+doctor doctor.section doctor.probe doctor.software doctor.device doctor.kernel
+doctor.places doctor.network doctor.examination
 """.split()
 FREE = {"__init__", "cli"} | {
-    f"cli_{n}" for n in ("pages", "tables", "advice", "inspect", "data", "sweep")
+    f"cli_{n}"
+    for n in ("pages", "tables", "advice", "inspect", "data", "sweep", "doctor")
 }  # they import inside functions
 
 # Who alone may import a library.
@@ -69,7 +72,7 @@ SOLE = {
     "ipywidgets": {"widgets"},
     "papermill": {"engines.local"},
     "ray": {"engines.on_ray", "engines.ray_cluster"},
-    "psutil": {"engines.process", "engines.worker"},
+    "psutil": {"engines.process", "engines.worker", "doctor.device"},
     "scikit_posthocs": {"inference.rank_tests"},
     "statsmodels": {"inference.rank_tests"},
     "baycomp": {"inference.rank_tests"},
@@ -79,7 +82,7 @@ SOLE = {
     "PIL": {"datasets.images", "datasets.resizing", "datasets.toy", "panels"},
     "timm": {"models.*"},
     "segmentation_models_pytorch": {"models.*", "loss_libraries"},
-    "torchvision": {"models.*"},
+    "torchvision": {"models.*", "doctor.probe"},
     "requests": {"datasets.downloading"},
     "filelock": {"datasets.fetching", "trackers"},
     "sklearn": set(),
@@ -94,6 +97,7 @@ datasets.preparing
 foreign_tables tables published ranking inference standing claims advice audit
 threshold_study paper_b figures ranking_figures report
 grid_files sweep pricing sweep_figures engines.local engines.slurm serving console
+doctor.examination
 """.split()
 TENSORS_ONLY = {"losses", "masks", "metrics"}
 
