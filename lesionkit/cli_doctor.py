@@ -21,7 +21,7 @@ def doctor(as_json: bool) -> None:
     from lesionkit.doctor import examination
 
     sections = []
-    for section in examination.examine(report=_say):
+    for section in examination.examine(_say):
         sections.append(section)
         if not as_json:
             _show(section)

@@ -174,7 +174,8 @@ def test_training_writes_no_file_and_knows_no_data_set_name() -> None:
 
 def test_only_datasets_know_the_raw_folder() -> None:
     users = {n for n, p in MODULES.items() if '"raw"' in p.read_text()}
-    assert users <= {"datasets.preparing", "datasets.fetching", "cli"}
+    named = {"doctor.places"}  # says which there are
+    assert users - named <= {"datasets.preparing", "datasets.fetching", "cli"}
 
 
 def test_only_these_write_below_data() -> None:

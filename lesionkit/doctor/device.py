@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from lesionkit.doctor import software
 from lesionkit.doctor.section import Section, answer
-from lesionkit.doctor.software import torch_facts
 
 ANSWER_SECONDS = 60.0  # nvidia-smi wakes every GPU first
 GIB = 1 << 30
@@ -19,7 +19,7 @@ OTHER_TORCH = "https://pytorch.org/get-started/locally"
 
 def gpus(section: Section) -> None:
     """The GPUs that the driver sees and those that torch can use."""
-    judge(section, driver_facts(), torch_facts())
+    judge(section, driver_facts(), software.torch_facts())
 
 
 def driver_facts() -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -28,18 +28,13 @@ CHECKS: dict[str, tuple[Check, ...]] = {
 }
 
 
-def examine(
-    checks: Mapping[str, Sequence[Check]] = CHECKS,
-    *,
-    report: Callable[[str], None] = lambda line: None,
-) -> Iterator[Section]:
+def examine(report: Callable[[str], None] = lambda line: None) -> Iterator[Section]:
     """Each section as soon as it is examined; no check can end the examination.
 
     Args:
-        checks: by section.
         report: called with the name of a section before it is examined.
     """
-    for name, all_ in checks.items():
+    for name, all_ in CHECKS.items():
         report(name)
         section = Section(name)
         for check in all_:
