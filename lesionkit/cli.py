@@ -15,7 +15,7 @@ from lesionkit.cli_inspect import inspect, prepare
 from lesionkit.cli_pages import report, thresholds
 from lesionkit.cli_sweep import status, sweep
 from lesionkit.cli_tables import audit, claims, rank
-from lesionkit.console import arguments, fail, not_yet, show, typed
+from lesionkit.console import arguments, fail, not_yet, show, told, typed, usage
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="For a program to read.")
 NOT_YET = {
@@ -166,13 +166,13 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo(error.format_message(), err=True)
         raise SystemExit(2) from None
     except click.UsageError as error:
-        fail(error.format_message(), 2)
+        fail(usage(error), 2)
     except lookup.UnknownName as error:
         fail(error, 2)
     except (KeyboardInterrupt, click.Abort):
         fail("stopped; the same command goes on from here", 1)
     except Exception as error:  # noqa: BLE001 - users get one line, not a traceback
-        fail(error or type(error).__name__, 1)
+        fail(told(error), 1)
 
 
 if __name__ == "__main__":

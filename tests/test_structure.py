@@ -14,7 +14,7 @@ WALK = """
 lookup
 catalogue.losses catalogue.networks catalogue.datasets catalogue
 catalogue.publishers
-parameters protocols combinations config files records runs prepared
+parameters protocols combinations config disks files records runs prepared
 datasets.images datasets.resizing datasets.facts datasets.samples datasets.staging
 datasets.pairs
 datasets.kvasir datasets.clinicdb datasets.isic2017 datasets.wound datasets.busi
@@ -92,6 +92,7 @@ SOLE = {
 }
 TORCH_FREE = """
 lookup catalogue parameters protocols combinations config files records runs prepared
+disks
 splits
 datasets.preparing
 foreign_tables tables published ranking inference standing claims advice audit
