@@ -101,7 +101,7 @@ def _refuse_batch_norm(config: RunConfig, model: nn.Module) -> None:
         raise ValueError(
             f"accumulate cuts a batch into parts, and {config.model}"
             f" ({config.variant}) has batch normalisation, which sees each part alone;"
-            " -p activation_checkpointing true saves memory with every network"
+            " -p activation_checkpointing True saves memory with every network"
         )
 
 

@@ -10,17 +10,15 @@ import click
 from lesionkit import catalogue, lookup
 from lesionkit.cli_advice import advise, plan
 from lesionkit.cli_data import fetch
+from lesionkit.cli_doctor import doctor
 from lesionkit.cli_inspect import inspect, prepare
 from lesionkit.cli_notebooks import notebooks
 from lesionkit.cli_pages import report, thresholds
 from lesionkit.cli_sweep import status, sweep
 from lesionkit.cli_tables import audit, claims, rank
-from lesionkit.console import arguments, fail, not_yet, show, typed
+from lesionkit.console import arguments, fail, show, told, typed, usage
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="For a program to read.")
-NOT_YET = {
-    "doctor": "what is wrong here",
-}
 
 
 class Commands(click.Group):
@@ -152,10 +150,10 @@ def _profiled(config: Any, folder: Path) -> list[dict[str, Any]]:
 
 for _command in (sweep, status, fetch, prepare, inspect):
     cli.add_command(_command)
-for _command in (rank, claims, audit, report, plan, advise, thresholds, notebooks):
+for _command in (rank, claims, audit, report, plan, advise, thresholds):
     cli.add_command(_command)
-for _name, _says in NOT_YET.items():
-    cli.add_command(not_yet(_name, _says))
+for _command in (notebooks, doctor):
+    cli.add_command(_command)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -166,13 +164,13 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo(error.format_message(), err=True)
         raise SystemExit(2) from None
     except click.UsageError as error:
-        fail(error.format_message(), 2)
+        fail(usage(error), 2)
     except lookup.UnknownName as error:
         fail(error, 2)
     except (KeyboardInterrupt, click.Abort):
         fail("stopped; the same command goes on from here", 1)
     except Exception as error:  # noqa: BLE001 - users get one line, not a traceback
-        fail(error or type(error).__name__, 1)
+        fail(told(error), 1)
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def check_accumulate(config: Any) -> None:
             f"accumulate cuts a batch into parts, and the {config.loss} loss of parts"
             " is not that of the batch (batch sums, or a mean taken first). Losses that"
             f" are means over pixels: {', '.join(sorted(MEANS_OVER_PIXELS))};"
-            " -p activation_checkpointing true saves memory with every loss"
+            " -p activation_checkpointing True saves memory with every loss"
         )
 
 

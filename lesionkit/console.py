@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
+
+from lesionkit.disks import in_words
 
 
 @contextmanager
@@ -85,20 +88,28 @@ def pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def not_yet(name: str, says: str) -> click.Command:
-    """A promised command that is not there yet: one line, exit status 2."""
+def usage(error: click.UsageError) -> str:
+    """What is wrong with the arguments, with an example where -p was forgotten."""
+    text = error.format_message().rstrip(".")
+    options = error.ctx.command.params if error.ctx else []
+    astray = "unexpected" in text and ["-p"] in [option.opts for option in options]
+    if "'-p'" in text or astray:
+        return f"{text}: parameters are given as -p loss dice -p epochs 3"
+    return error.format_message()
 
-    def refuse(arguments: tuple[str, ...]) -> None:
-        raise click.UsageError(f"lesionkit {name} ({says}) is not there yet")
 
-    argument = click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)
-    return click.Command(
-        name,
-        params=[argument],
-        callback=refuse,
-        help=f"Not there yet: {says}.",
-        context_settings={"ignore_unknown_options": True},
-    )
+def told(error: Exception) -> str:
+    """An error in one line, with the way out where the system says none."""
+    if isinstance(error, OSError):
+        words = in_words(error, Path.cwd())
+        return words or str(error)
+    text = str(error) or type(error).__name__
+    broken = isinstance(error, ImportError) or "torchvision::" in text
+    if broken and "pip install" not in text:
+        return (
+            f"{text}: something is not installed as it should be; ask lesionkit doctor"
+        )
+    return text
 
 
 def fail(error: object, code: int) -> None:

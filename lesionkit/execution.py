@@ -21,7 +21,10 @@ def device_of(config: RunConfig) -> torch.device:
     if config.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if config.device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device cuda: no CUDA device is here; take -p device auto")
+        raise ValueError(
+            "device cuda: no CUDA device is here (lesionkit doctor says"
+            " why); take -p device auto"
+        )
     return torch.device(config.device)
 
 
@@ -80,7 +83,7 @@ def memory_told(config: RunConfig) -> Iterator[None]:
         config = config.resolved()
         raise MemoryError(
             f"out of memory with {config.model} at size {config.size} and batch_size"
-            f" {config.batch_size}: try -p activation_checkpointing true (the same"
+            f" {config.batch_size}: try -p activation_checkpointing True (the same"
             " result, slower), -p dtype bfloat16, -p loader streamed, or fewer runs on"
             " one GPU; another batch_size or size is another experiment"
         ) from error

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +12,7 @@ import pandas as pd
 from lesionkit import checkpoint, evaluation, runs
 from lesionkit.building import Setting, build, build_step
 from lesionkit.config import RunConfig
+from lesionkit.disks import refusals_told
 from lesionkit.environment import begin_session, end_session
 from lesionkit.execution import execution, memory_told
 from lesionkit.runs import RunRecord
@@ -38,10 +41,11 @@ def run(config: RunConfig, *, progress: bool = True) -> RunRecord:
         BlockingIOError: another process is training this run.
         FloatingPointError: the loss became infinite or NaN.
         MemoryError: the device has not enough memory; the text says what to change.
+        OSError: the disk is full or closed; the text says where.
     """
     if (config.folder / "DONE").exists():
         return _finished(config)
-    with execution(config), memory_told(config):
+    with execution(config), _told(config):
         setting = build(config)
         logged = tracker(config.track, setting.config)
         folder = runs.start(config)
@@ -49,6 +53,13 @@ def run(config: RunConfig, *, progress: bool = True) -> RunRecord:
             if not runs.is_done(folder):  # another process may have just ended it
                 _run(setting, folder, logged, progress)
     return RunRecord(folder)
+
+
+@contextmanager
+def _told(config: RunConfig) -> Iterator[None]:
+    """Memory that gives out and a disk that refuses, each in one line."""
+    with memory_told(config), refusals_told(config.folder):
+        yield
 
 
 def _finished(config: RunConfig) -> RunRecord:
@@ -65,7 +76,7 @@ def _run(setting: Setting, folder: Path, logged: Tracker, show: bool) -> None:
     runs.clear_failure(folder)
     progress = _resume(setting, folder)
     try:
-        with memory_told(setting.config):
+        with _told(setting.config):
             _train_and_store(setting, folder, progress, logged, show)
     except Exception as error:
         if progress.history:

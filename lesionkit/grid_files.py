@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,23 @@ def read_grid(path: str | Path) -> tuple[str, tuple[RunConfig, ...]]:
         ValueError, TypeError: not of this form, or a run that RunConfig refuses.
     """
     path = _sweep_file(Path(path))
+    with _named(path):
+        return _read(path)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Name the file in every refusal of what stands in it."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        if str(path) in str(error):
+            raise
+        raise type(error)(f"{path}: {error}") from None
+
+
+def _read(path: Path) -> tuple[str, tuple[RunConfig, ...]]:
+    """The name and the runs of a sweep file."""
     content = _content(path)
     fixed = content.get("fixed") or {}
     if not isinstance(fixed, dict):
@@ -49,7 +67,7 @@ def _content(path: Path) -> dict[str, Any]:
     """The sections of a sweep file, their names known."""
     try:
         content = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(
             f"{path} is not YAML: {' '.join(str(error).split())}"
         ) from None
@@ -132,11 +150,12 @@ def _sweep_file(path: Path) -> Path:
         return path
     if (shipped / path.name).is_file() and path.parent == Path("."):
         return shipped / path.name
+    here = " (that is a folder)" if path.is_dir() else ""
     names = sorted(file.name for file in shipped.glob("*.yaml"))
     near = lookup.nearest(path.name, names)
     hint = f" Did you mean {near}?" if near else ""
     raise FileNotFoundError(
-        f"no sweep file at {path.absolute()}.{hint} "
+        f"no sweep file at {path.absolute()}{here}.{hint} "
         f"With the kit come: {', '.join(names)}"
     )
 

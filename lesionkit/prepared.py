@@ -12,8 +12,10 @@ Arrays are opened as memory maps: nothing is copied until it is used.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,8 +148,26 @@ def write(
 
 
 def _new(path: Path, shape: tuple[int, ...], dtype: str) -> np.memmap:
-    """A new .npy file of this shape, mapped into memory."""
-    return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    """A new .npy file of this shape, mapped into memory.
+
+    Raises:
+        OSError: the disk has no room for all of it.
+    """
+    made = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    _reserve(path)
+    return made
+
+
+def _reserve(path: Path) -> None:
+    """Take the room of a file now: a full disk would kill whoever writes its map."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    with path.open("r+b") as stream:
+        try:
+            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # no such call here
+                raise
 
 
 def open_prepared(name: str, size: int = 224, *, resize: str = "bilinear") -> Prepared:

@@ -87,3 +87,47 @@ def test_a_failure_is_one_line_on_stderr_and_its_status(capsys):
         console.fail("first\n   second", 1)
     assert end.value.code == 1
     assert capsys.readouterr() == ("", "lesionkit: first second\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["-p", "loss"], ["-p", "loss=dice"], ["loss=dice"], ["loss", "dice"]]
+)
+def test_a_parameter_without_its_form_gets_an_example(arguments):
+    from lesionkit.cli import cli
+
+    with pytest.raises(click.UsageError) as caught:
+        cli.main(["train", *arguments], standalone_mode=False)
+    said = console.usage(caught.value)
+    assert said.endswith(": parameters are given as -p loss dice -p epochs 3")
+
+
+def test_other_wrong_arguments_are_said_as_they_are():
+    from lesionkit.cli import cli
+
+    with pytest.raises(click.UsageError) as caught:
+        cli.main(["prepare", "toy", "more"], standalone_mode=False)
+    assert console.usage(caught.value) == caught.value.format_message()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            PermissionError(13, "Permission denied", "/a/b"),
+            "/a/b: Permission denied: na",
+        ),
+        (OSError("no answer"), "no answer"),
+        (ValueError("why"), "why"),
+        (KeyError(), "KeyError"),
+        (ImportError("no libcudart"), "no libcudart: something is not installed as it"),
+        (
+            RuntimeError("operator torchvision::nms"),
+            "operator torchvision::nms: someth",
+        ),
+        (ImportError("it needs: pip install x"), "it needs: pip install x"),
+    ],
+)
+def test_an_error_says_the_way_out_where_the_system_says_none(error, said):
+    assert console.told(error).startswith(said)
+    if said in (text := str(error)) and "pip" in text:
+        assert console.told(error) == text

@@ -309,3 +309,15 @@ def test_a_spoiled_note_starts_again(server, target):
     target.with_name("a.zip.part.json").write_text(json.dumps([1]))
     download([url], target)
     assert server.asked == [("/a.zip", None)]
+
+
+def test_a_proxy_that_refuses_is_named_as_the_one_who_does():
+    import requests
+
+    from lesionkit.datasets.downloading import _failure
+
+    error = requests.exceptions.ProxyError("x: [Errno 111] Connection refused')")
+    assert str(_failure("http://a/b", error)) == (
+        "http://a/b: [Errno 111] Connection refused from the proxy"
+        " (lesionkit doctor tries it)"
+    )

@@ -55,7 +55,7 @@ def test_no_memory_is_one_line_with_what_to_change(error: Exception) -> None:
         raise error
     text = str(told.value)
     assert "unet at size 96 and batch_size 8" in text
-    assert "-p activation_checkpointing true" in text
+    assert "-p activation_checkpointing True" in text
     assert "\n" not in text
 
 

@@ -283,3 +283,14 @@ def test_what_was_done_is_told_in_six_lines(own: Path, capsys) -> None:
     told = capsys.readouterr().out.splitlines()
     assert told[0].endswith("; 1 changed, 1 added, 1 removed since the last time")
     assert told[3].startswith("1 masks without lesion")
+
+
+def test_an_archive_in_place_of_its_folder_is_to_be_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "kvasir-seg.zip").touch()
+    with pytest.raises(FileNotFoundError, match="is a file: unpack an archive first"):
+        prepare("kvasir", tmp_path / "kvasir-seg.zip")
+
+
+def test_a_set_of_ones_own_is_called_by_its_name_in_errors(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="^my_set: no images with masks"):
+        prepare("my_set", tmp_path)

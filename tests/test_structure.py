@@ -14,7 +14,7 @@ WALK = """
 lookup
 catalogue.losses catalogue.networks catalogue.datasets catalogue
 catalogue.publishers
-parameters protocols combinations config files records locks leases runs prepared
+parameters protocols combinations config disks files records locks leases runs prepared
 datasets.images datasets.resizing datasets.facts datasets.samples datasets.staging
 datasets.pairs
 datasets.kvasir datasets.clinicdb datasets.isic2017 datasets.wound datasets.busi
@@ -46,10 +46,12 @@ figures speed_figures sweep_figures loss_figures threshold_figures ct_figures
 heat_tables ranking_figures data_figures panels templates inspection_page widgets
 threshold_page serving
 report_content report_figures report notebook_copies console
+doctor doctor.section doctor.probe doctor.software doctor.device doctor.kernel
+doctor.places doctor.network doctor.examination
 """.split()
 FREE = {"__init__", "cli"} | {
     f"cli_{n}"
-    for n in ("pages", "tables", "advice", "inspect", "data", "sweep", "notebooks")
+    for n in "pages tables advice inspect data sweep notebooks doctor".split()
 }  # they import inside functions
 
 # Who alone may import a library.
@@ -70,7 +72,7 @@ SOLE = {
     "ipywidgets": {"widgets"},
     "papermill": {"engines.local"},
     "ray": {"engines.on_ray", "engines.ray_cluster"},
-    "psutil": {"engines.process", "engines.worker"},
+    "psutil": {"engines.process", "engines.worker", "doctor.device"},
     "scikit_posthocs": {"inference.rank_tests"},
     "statsmodels": {"inference.rank_tests"},
     "baycomp": {"inference.rank_tests"},
@@ -80,7 +82,7 @@ SOLE = {
     "PIL": {"datasets.images", "datasets.resizing", "datasets.toy", "panels"},
     "timm": {"models.*"},
     "segmentation_models_pytorch": {"models.*", "loss_libraries"},
-    "torchvision": {"models.*"},
+    "torchvision": {"models.*", "doctor.probe"},
     "requests": {"datasets.downloading"},
     "filelock": {"datasets.fetching", "trackers"},
     "sklearn": set(),
@@ -90,11 +92,13 @@ SOLE = {
 }
 TORCH_FREE = """
 lookup catalogue parameters protocols combinations config files records runs prepared
+disks
 splits
 datasets.preparing
 foreign_tables tables published ranking inference standing claims advice audit
 threshold_study paper_b figures ranking_figures report
 grid_files sweep pricing sweep_figures engines.local engines.slurm serving console
+doctor.examination
 """.split()
 TENSORS_ONLY = {"losses", "masks", "metrics"}
 
@@ -171,7 +175,8 @@ def test_training_writes_no_file_and_knows_no_data_set_name() -> None:
 
 def test_only_datasets_know_the_raw_folder() -> None:
     users = {n for n, p in MODULES.items() if '"raw"' in p.read_text()}
-    assert users <= {"datasets.preparing", "datasets.fetching", "cli"}
+    named = {"doctor.places"}  # says which there are
+    assert users - named <= {"datasets.preparing", "datasets.fetching", "cli"}
 
 
 def test_only_these_write_below_data() -> None:

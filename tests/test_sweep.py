@@ -366,3 +366,30 @@ def test_an_engine_is_closed_when_its_caller_fails(two):
         run_sweep(two, engine, on_outcome=lambda outcome: 1 / 0)
     assert closed == [True]
     assert state(two.configs[1].folder) == "missing"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("axes: {los: [dice]}", ValueError),
+        ("axes: {loss: dice}", ValueError),
+        ("axes: {repeat: [a]}", TypeError),
+    ],
+)
+def test_a_refusal_of_what_stands_in_a_sweep_file_names_the_file(
+    sweep_of, tmp_path, text, kind
+):
+    with pytest.raises(kind) as caught:
+        sweep_of(text)
+    assert str(caught.value).startswith(f"{tmp_path / 'grid.yaml'}: ")
+
+
+def test_a_sweep_file_that_is_not_text_is_refused_by_name(tmp_path):
+    (tmp_path / "grid.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match="grid.yaml is not YAML: "):
+        read_sweep(tmp_path / "grid.yaml")
+
+
+def test_a_folder_in_place_of_a_sweep_file_is_called_so(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"that is a folder"):
+        read_sweep(tmp_path)

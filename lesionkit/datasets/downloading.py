@@ -138,7 +138,9 @@ def _failure(url: str, error: requests.RequestException) -> OSError:
         return NotThere(f"the certificate of {host} is not trusted: {_short(error)}")
     if isinstance(error, ValueError):  # how requests marks a wrong address
         return NotThere(f"{url} is not a web address")
-    return Interrupted(f"{url}: {_short(error)}")
+    proxied = isinstance(error, requests.exceptions.ProxyError)
+    via = " from the proxy (lesionkit doctor tries it)" if proxied else ""
+    return Interrupted(f"{url}: {_short(error)}{via}")
 
 
 def _answer(source: Source, asked: dict) -> requests.Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shlex
 import shutil
@@ -22,6 +21,7 @@ from lesionkit.datasets import checksums
 from lesionkit.datasets.archives import BadArchive, Silent, in_bytes, unpack
 from lesionkit.datasets.downloading import DownloadError, download
 from lesionkit.datasets.rar import unpack_rar
+from lesionkit.disks import refusals_told
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,7 @@ def fetch(
         return Fetched(name, raw, None, None, ())
     publisher = publisher or lookup.find("data set", name, PUBLISHERS)
     task = Task(name, publisher, raw, report, progress)
-    raw.mkdir(parents=True, exist_ok=True)
-    with _alone(task), _full_disk_said(raw):
+    with refusals_told(raw), _alone(task):
         missing = _missing(task)
         wanted = [archive for archive in missing if not _at_hand(task, archive)]
         by_hand = not publisher.archives and not _holds(task)
@@ -109,6 +108,7 @@ def fetch(
 @contextmanager
 def _alone(task: Task) -> Iterator[None]:
     """Keep other processes out, and remove what a killed one left half unpacked."""
+    task.raw.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(task.raw / ".lesionkit-fetch.lock")
     try:
         lock.acquire(timeout=0)
@@ -122,21 +122,6 @@ def _alone(task: Task) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-@contextmanager
-def _full_disk_said(raw: Path) -> Iterator[None]:
-    """A full disk as one line that says where."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        free = in_bytes(shutil.disk_usage(raw).free)
-        raise OSError(
-            f"the disk of {raw} is full ({free} free); make room, and the same command"
-            " goes on from here"
-        ) from None
 
 
 def _holds(task: Task) -> bool:

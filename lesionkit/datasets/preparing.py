@@ -15,6 +15,7 @@ from lesionkit.config import data_folder
 from lesionkit.datasets.resizing import THUMBNAIL
 from lesionkit.datasets.samples import Sample
 from lesionkit.datasets.staging import Stage, default_jobs, fill, in_order, key_of
+from lesionkit.disks import refusals_told
 from lesionkit.prepared import Prepared, open_prepared, prepared_folder, write
 from lesionkit.runs import RunRecord
 
@@ -53,25 +54,31 @@ def prepare(
         ValueError: a name, a size or a filter that is not allowed; unpaired or
             unreadable files, which the text names. What was read stays, so that only
             the mended files are read the next time.
+        OSError: the disk is full or closed; the text says where.
     """
     if resize not in ("bilinear", "nearest"):
         raise lookup.unknown("resize", resize, ("bilinear", "nearest"))
     if size < 8:
         raise ValueError(f"size must be 8 pixels or more, got {size}")
     samples, source = find_samples(name, raw)
-    jobs = jobs or default_jobs()
+    jobs, folder = jobs or default_jobs(), prepared_folder(name, size, resize)
+    with refusals_told(folder):  # before the work
+        folder.parent.mkdir(parents=True, exist_ok=True)
     rows, bad = _rows(samples, jobs)
     if not force and not bad and _is_prepared(name, size, resize, rows, skip_bad):
         return open_prepared(name, size, resize=resize)
-    folder = prepared_folder(name, size, resize)
-    stage, settings = _stage(name, folder), {"size": size, "resize": resize}
-    again = fill(stage, samples, rows, bad, **settings, jobs=jobs, progress=progress)
-    _refuse_bad(name, bad, len(samples), skip_bad)
-    kept = [row for i, row in enumerate(rows) if i not in bad]
-    left_out = [samples[i].name for i in sorted(bad)]
-    facts = {"source": source, "left_out": left_out, "taken_again": again}
-    _assemble(stage, folder, kept, {"name": name} | settings | facts)
-    stage.clear()
+    settings = {"size": size, "resize": resize}
+    with refusals_told(folder):
+        stage = _stage(name, folder)
+        again = fill(
+            stage, samples, rows, bad, **settings, jobs=jobs, progress=progress
+        )
+        _refuse_bad(name, bad, len(samples), skip_bad)
+        kept = [row for i, row in enumerate(rows) if i not in bad]
+        left_out = [samples[i].name for i in sorted(bad)]
+        facts = {"source": source, "left_out": left_out, "taken_again": again}
+        _assemble(stage, folder, kept, {"name": name} | settings | facts)
+        stage.clear()
     return open_prepared(name, size, resize=resize)
 
 
@@ -177,13 +184,25 @@ def find_samples(name: str, raw: Path | None = None) -> tuple[list[Sample], str]
         )
     entry = DATASETS.get(name, DATASETS["folder"])
     if not entry.generated and not folder.is_dir():
+        is_file = " (that is a file: unpack an archive first)" * folder.is_file()
         raise FileNotFoundError(
-            f"no raw folder {folder} for data set {name!r}; name it with --raw DIR. "
-            f"It must hold {entry.layout}"
+            f"no raw folder {folder}{is_file} for data set {name!r}; name it with"
+            f" --raw DIR. It must hold {entry.layout}"
         )
-    samples = lookup.resolve(entry.target)(folder)
+    samples = _found(name, entry.target, folder)
     source = lookup.resolve(entry.which)(folder) if entry.which else name
     return samples, source
+
+
+def _found(name: str, target: str, folder: Path) -> list[Sample]:
+    """What the adapter finds; a set of one's own is called by its own name."""
+    try:
+        return lookup.resolve(target)(folder)
+    except (FileNotFoundError, ValueError) as error:
+        text = str(error)
+        if name in DATASETS or not text.startswith("folder: "):
+            raise
+        raise type(error)(f"{name}: {text.removeprefix('folder: ')}") from None
 
 
 def _rows(

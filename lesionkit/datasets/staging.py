@@ -104,9 +104,12 @@ class Stage:
             self.kept[key] = arrays
             return
         part = self.folder / f"{key}.{uuid4().hex[:8]}.part"  # copies share a key
-        with part.open("wb") as stream:
-            np.savez(stream, **arrays.__dict__)
-        part.replace(self.folder / f"{key}.npz")
+        try:
+            with part.open("wb") as stream:
+                np.savez(stream, **arrays.__dict__)
+            part.replace(self.folder / f"{key}.npz")
+        finally:
+            part.unlink(missing_ok=True)
 
     def clear(self) -> None:
         """Remove what is there."""
@@ -148,11 +151,12 @@ def fill(
         if stage.get(key) is not None:
             return "", True
         try:
-            stage.put(key, made(samples[i], size, resize))
+            arrays = made(samples[i], size, resize)
         except (ValueError, OSError) as error:
             reason = " ".join(str(error).split())
             name = samples[i].name
             return (reason if name in reason else f"{name}: {reason}"), False
+        stage.put(key, arrays)  # a full disk is not the sample's fault
         return "", False
 
     again = 0

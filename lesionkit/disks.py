@@ -1,0 +1,63 @@
+"""What a disk refuses, in one line with the way out."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
+# A file where a folder has to be, or a place where none can be made.
+IN_THE_WAY = (errno.ENOTDIR, errno.EEXIST)
+ELSEWHERE = "name another folder (for data: export LESIONKIT_DATA=DIR)"
+
+
+@contextmanager
+def refusals_told(place: Path) -> Iterator[None]:
+    """Turn what the disk refuses inside the block into one line with the way out.
+
+    Args:
+        place: what is written, for errors that do not say where.
+
+    Raises:
+        OSError: in place of the system's, of the same class.
+    """
+    try:
+        yield
+    except OSError as error:
+        words = in_words(error, place)
+        if words is None:
+            raise
+        raise type(error)(words) from error
+
+
+def in_words(error: OSError, place: Path) -> str | None:
+    """What the disk refused, where, and the way out; None for any other error."""
+    named = error.filename if isinstance(error.filename, str | os.PathLike) else place
+    where = Path(named)
+    if error.errno in FULL:
+        existing = _existing(where)
+        free = shutil.disk_usage(existing).free / (1 << 20)
+        return (
+            f"the disk of {existing} is full ({free:.1f} MiB free): make room, and the"
+            f" same command goes on from here; or {ELSEWHERE}"
+        )
+    if error.errno in CLOSED:
+        return f"{where}: {error.strerror}: {ELSEWHERE} that can be written"
+    if error.errno in IN_THE_WAY:
+        return f"{where}: {_existing_file(where)} is no folder: {ELSEWHERE}"
+    return None
+
+
+def _existing(path: Path) -> Path:
+    """The folder itself, or the nearest one above it."""
+    return next(p for p in (path, *path.absolute().parents) if p.is_dir())
+
+
+def _existing_file(path: Path) -> Path:
+    """What is in the way: the nearest part of the path that is there."""
+    return next(p for p in (path, *path.absolute().parents) if p.exists())

@@ -1,0 +1,69 @@
+"""What one part of the examination found: facts, and what is wrong."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, in one line with the way out.
+
+    Attributes:
+        level: "stops" for what stops the demo, "warning" for the rest.
+        says: what, where, and what to do.
+    """
+
+    level: str
+    says: str
+
+
+@dataclass
+class Section:
+    """Facts by name, and findings, in the order in which they were found."""
+
+    name: str
+    facts: dict[str, str] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+    def stops(self, says: str) -> None:
+        """Note something that stops the demo."""
+        self.findings.append(Finding("stops", one_line(says)))
+
+    def warn(self, says: str) -> None:
+        """Note something that does not."""
+        self.findings.append(Finding("warning", one_line(says)))
+
+
+def one_line(text: object) -> str:
+    """A text without its line breaks."""
+    return " ".join(str(text).split())
+
+
+def answer(
+    command: Sequence[str], *, seconds: float, cwd: str | None = None
+) -> tuple[str, str]:
+    """What a program printed, and why it failed; "" if it did not."""
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+            check=False,
+            cwd=cwd,
+        )
+    except subprocess.TimeoutExpired:
+        return "", f"no answer within {seconds:g} seconds"
+    except OSError as error:
+        return "", error.strerror or str(error)
+    if done.returncode == 0:
+        return done.stdout, ""
+    said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    by_signal = f"ended by signal {-done.returncode}"
+    ended = by_signal if done.returncode < 0 else f"exit status {done.returncode}"
+    return done.stdout, said[-1].strip() if said else ended
