@@ -121,7 +121,10 @@ def test_datasets_tell_which_sizes_are_prepared(command, data_home):
     [
         (["tran"], "unknown command 'tran'. Did you mean 'train'?"),
         (["losses", "--jsn"], "No such option '--jsn'"),
-        (["train", "-p", "loss"], "Option '-p' requires 2 arguments."),
+        (
+            ["train", "-p", "loss"],
+            "Option '-p' requires 2 arguments: parameters are given as -p loss dice",
+        ),
         (["train", "-p", "los", "ioufocal"], "'los'. Did you mean 'loss'?"),
         (["train", "-p", "loss", "iuofocal"], "'iuofocal'. Did you mean 'ioufocal'?"),
         (["train", "-p", "model", "unett"], "'unett'. Did you mean 'unet'?"),
