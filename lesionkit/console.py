@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
+
+from lesionkit.stores import is_url
 
 
 @contextmanager
@@ -83,6 +86,11 @@ def pair(text: str) -> tuple[str, str]:
     if not equals:
         raise ValueError(f"expected NAME=VALUE, got {text!r}")
     return name, value
+
+
+def place(text: str) -> str | Path:
+    """A URL as it is, anything else as a path."""
+    return text if is_url(text) else Path(text)
 
 
 def not_yet(name: str, says: str) -> click.Command:

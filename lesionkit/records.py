@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lesionkit import mirror
 from lesionkit.config import ADDED
 from lesionkit.files import sha256
+from lesionkit.stores import is_url
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class RunRecord:
     """A finished run, read from its folder when asked.
 
     Attributes:
-        folder: where the record is.
+        folder: where the record is; of one behind a URL, what is kept of it here.
     """
 
     folder: Path
@@ -67,6 +69,10 @@ class RunRecord:
         with np.load(io.BytesIO(self._sealed(f"{name}.npz"))) as stored:
             return {key: stored[key] for key in stored.files}
 
+    def file(self, name: str) -> Path:
+        """Where a file of the record is; one behind a URL is fetched if it is not."""
+        return mirror.complete(self.folder, name)
+
     @cached_property
     def _seal(self) -> dict[str, dict[str, Any]]:
         """Size and hash of every file; empty while the run is not finished."""
@@ -81,7 +87,7 @@ class RunRecord:
         Raises:
             ValueError: the file was changed after the run ended.
         """
-        content = (self.folder / name).read_bytes()
+        content = self.file(name).read_bytes()
         stated = self._seal.get(name, {}).get("sha256")
         if stated not in (None, hashlib.sha256(content).hexdigest()):
             raise ValueError(
@@ -111,12 +117,15 @@ def problems(folder: Path, *, hashes: bool = True) -> list[str]:
     return found
 
 
-def find_records(root: Path) -> list[RunRecord]:
-    """Every finished record at or below a folder, in the order of their paths.
+def find_records(root: str | Path) -> list[RunRecord]:
+    """Every finished record at or below a folder or a URL, in the order of their paths.
 
     Raises:
+        FileNotFoundError, PermissionError, OSError: a URL that cannot be read.
         ValueError: a record lost a file, or one has another size than was sealed.
     """
+    if is_url(root):
+        return [RunRecord(folder) for folder in mirror.mirrored(root)]
     folders = [seal.parent for seal in sorted(Path(root).rglob("DONE"))]
     for folder in folders:
         if wrong := problems(folder, hashes=False):
