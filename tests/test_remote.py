@@ -336,6 +336,11 @@ def test_what_is_pulled_is_the_record_byte_by_byte(two, elsewhere):
     assert runs.state(IOU.folder) == "missing"
 
 
+def test_what_was_made_here_is_not_even_read_by_a_pull(two, requests):
+    assert remote.pull(two) == []
+    assert requests.read() == []
+
+
 def test_what_is_here_is_not_pulled_again(two, elsewhere, requests):
     elsewhere()
     assert len(remote.pull(two)) == 2
