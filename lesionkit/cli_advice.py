@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from lesionkit.cli_tables import AS_JSON, MARGIN, METRIC, Reader, table_options
-from lesionkit.console import arguments, numbers, show
+from lesionkit.cli_tables import AS_JSON, MARGIN, METRIC, Reader, Source, table_options
+from lesionkit.console import arguments, numbers, place, show
 
 
 @click.command()
-@click.argument("source", type=Path)
+@click.argument("source", type=place)
 @METRIC
 @click.option(
     "--difference",
@@ -29,7 +27,7 @@ from lesionkit.console import arguments, numbers, show
 @table_options
 @AS_JSON
 def plan(
-    source: Path,
+    source: Source,
     metric: str,
     difference: float,
     power: float,
@@ -52,7 +50,7 @@ def plan(
 
 
 @click.command()
-@click.argument("source", type=Path, required=False)
+@click.argument("source", type=place, required=False)
 @click.option("--like", help="A data set of the public re-run, or any.")
 @click.option("--model", help="With --like: a network of the public re-run.")
 @METRIC
@@ -60,7 +58,7 @@ def plan(
 @table_options
 @AS_JSON
 def advise(
-    source: Path | None,
+    source: Source | None,
     like: str | None,
     model: str | None,
     metric: str,

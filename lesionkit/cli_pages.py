@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from lesionkit.cli_tables import MARGIN, METRIC, Reader, table_options
-from lesionkit.console import arguments
+from lesionkit.cli_tables import MARGIN, METRIC, Reader, Source, table_options
+from lesionkit.console import arguments, place
 
 
 @click.command()
-@click.argument("source", type=Path, required=False)
+@click.argument("source", type=place, required=False)
 @click.option("--only", multiple=True, metavar="NAME=VALUE", help="Keep these runs.")
 @click.option("--image", help="Where to start: a file, or smallest, median, ... .")
 @click.option("--html", type=Path, help="Write a page that needs no kernel, and stop.")
@@ -24,7 +24,7 @@ from lesionkit.console import arguments
 )
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
 def thresholds(
-    source: Path | None,
+    source: Source | None,
     only: tuple[str, ...],
     image: str | None,
     html: Path | None,
@@ -34,8 +34,8 @@ def thresholds(
 ) -> None:
     """Masks under a threshold to drag: a page on this machine, or one HTML file.
 
-    SOURCE is a folder of run records or a bundle; without it, the bundle of toy runs
-    that comes with the kit.
+    SOURCE is a folder of run records, the URL of one, or a bundle; without it, the
+    bundle of toy runs that comes with the kit.
     """
     from lesionkit import comparison
 
@@ -48,7 +48,7 @@ def thresholds(
     from lesionkit.serving import serve
 
     values = {
-        "source": str(source.absolute()) if source else "",
+        "source": str(source.absolute() if isinstance(source, Path) else source or ""),
         "only": " ".join(only),
         "image": image or "smallest",
     }
@@ -79,7 +79,7 @@ def _write(shelf, image: str | None, html: Path | None, bundle: Path | None) -> 
 
 
 @click.command()
-@click.argument("source", type=Path)
+@click.argument("source", type=place)
 @click.option("-o", "--output", type=Path, help="The page [default: report.html].")
 @click.option("--reproduction", type=Path, help="A reproduction report, as Markdown.")
 @click.option("--figures", type=Path, help="A folder for the figures as files.")
@@ -91,7 +91,7 @@ def _write(shelf, image: str | None, html: Path | None, bundle: Path | None) -> 
 @MARGIN
 @table_options
 def report(
-    source: Path,
+    source: Source,
     output: Path | None,
     reproduction: Path | None,
     figures: Path | None,

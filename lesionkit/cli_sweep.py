@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import click
 
 from lesionkit import lookup
-from lesionkit.console import arguments, show
+from lesionkit.console import arguments, place, show
 
 ENGINES = {
     "local": "processes of this machine",
@@ -54,41 +55,104 @@ ENGINES = {
 @click.option(
     "--sbatch", multiple=True, metavar="OPTION", help="For Slurm, such as --gres=gpu:1."
 )
+@click.option(
+    "--records",
+    metavar="URL",
+    help="Of run records that machines share, such as s3://bucket/runs.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what it would cost, and stop.")
 def sweep(
-    file: Path, engine: str, dry_run: bool, retry_failed: bool, **how: Any
+    file: Path,
+    engine: str,
+    records: str | None,
+    dry_run: bool,
+    retry_failed: bool,
+    **how: Any,
 ) -> None:
     """All missing runs of a grid; the same command again goes on with the rest."""
     from tqdm import tqdm
 
     from lesionkit.pricing import price
-    from lesionkit.sweep import read_sweep, run_sweep
+    from lesionkit.sweep import read_sweep
 
     lookup.find("engine", engine, ENGINES)
     lookup.find("how", how["how"], {"worker": None, "notebook": None})
     with arguments():
         grid = read_sweep(file)
-    standing = grid.standing()
-    missing = grid.missing(retry_failed=retry_failed, standing=standing)
-    click.echo(f"{grid.name}: {len(grid.configs)} runs, {len(missing)} missing")
     if dry_run:
+        missing = grid.missing(retry_failed=retry_failed)
+        _tell_missing(grid, missing)
+        if records is not None:
+            _tell_there(missing, records)
         click.echo(price(grid))
         return
     execute = _engine(engine, grid.name, how)
-    with tqdm(total=len(missing), desc=grid.name, unit="run") as bar:
-        failures = run_sweep(
-            grid,
-            execute,
-            retry_failed=retry_failed,
-            standing=standing,
-            on_outcome=lambda outcome: bar.update(),
-            report=lambda line: tqdm.write(line, file=sys.stderr),
-        )
+
+    def report(line: str) -> None:
+        tqdm.write(line, file=sys.stderr)
+
+    with _shared(grid, records, report) as give:
+        failures = _run(grid, execute, retry_failed, give, report)
     if failures:
         raise RuntimeError(
             f"{len(failures)} of {len(grid.configs)} runs have no finished record; see"
             f" them: lesionkit status {file}; go on: lesionkit sweep {file}"
         )
+
+
+def _run(
+    grid: Any, execute: Callable, retry_failed: bool, give: Callable, report: Callable
+) -> dict[str, str]:
+    """Run what is missing, with a bar; give away each record that is finished."""
+    from tqdm import tqdm
+
+    from lesionkit.sweep import run_sweep
+
+    standing = grid.standing()
+    missing = grid.missing(retry_failed=retry_failed, standing=standing)
+    _tell_missing(grid, missing)
+    with tqdm(total=len(missing), desc=grid.name, unit="run") as bar:
+
+        def on_outcome(outcome: Any) -> None:
+            bar.update()
+            if outcome.error is None:
+                give(outcome.config)
+
+        return run_sweep(
+            grid,
+            execute,
+            retry_failed=retry_failed,
+            standing=standing,
+            on_outcome=on_outcome,
+            report=report,
+        )
+
+
+def _tell_missing(grid: Any, missing: list) -> None:
+    """How many runs there are and how many have no record."""
+    click.echo(f"{grid.name}: {len(grid.configs)} runs, {len(missing)} missing")
+
+
+def _tell_there(missing: list, records: str) -> None:
+    """How many of the missing runs are finished at a URL."""
+    from lesionkit.remote import there
+
+    with arguments():
+        found = there(records)
+    count = sum(config.run_id in found for config in missing)
+    click.echo(f"{count} of them are finished at {records}")
+
+
+def _shared(grid: Any, records: str | None, report: Callable) -> Any:
+    """A block whose finished runs go to a URL, after those there were taken."""
+    if records is None:
+        return nullcontext(lambda config: None)
+    from lesionkit.remote import shared
+    from lesionkit.stores import open_store
+
+    with arguments():
+        open_store(records)  # a misspelt scheme is a wrong argument
+    return shared(grid.configs, records, report)
 
 
 def _engine(engine: str, name: str, how: dict[str, Any]) -> Callable:
@@ -110,19 +174,31 @@ def _engine(engine: str, name: str, how: dict[str, Any]) -> Callable:
 
 
 @click.command()
-@click.argument("file", type=Path, required=False)
+@click.argument("source", type=place, required=False)
 @click.option("--verify", is_flag=True, help="Hash every file, the weights among them.")
 @click.option("--figure", type=Path, metavar="PNG", help="The grid as a heat table.")
 @click.option("--json", "as_json", is_flag=True, help="For a program to read.")
-def status(file: Path | None, verify: bool, figure: Path | None, as_json: bool) -> None:
-    """The grid of a sweep file, or all records here: done, running, failed, missing."""
+def status(
+    source: str | Path | None, verify: bool, figure: Path | None, as_json: bool
+) -> None:
+    """The grid of a sweep file, or all records: done, running, failed, missing.
+
+    SOURCE is a sweep file, or the URL of a folder of run records (s3://bucket/runs);
+    without it, the records here.
+    """
     from lesionkit.sweep import counts_of, read_sweep
 
+    file = source if isinstance(source, Path) else None
     if figure is not None and file is None:
         raise click.UsageError("--figure needs a sweep file")
+    if verify and isinstance(source, str):
+        raise click.UsageError("--verify reads every file: of records here alone")
     with arguments():
         grid_of_file = read_sweep(file) if file else None
-    table = grid_of_file.states(verify=verify) if grid_of_file else _records(verify)
+        if grid_of_file:
+            table = grid_of_file.states(verify=verify)
+        else:
+            table = _there(source) if source else _records(verify)
     show(table.to_dict("records"), as_json)
     if figure is not None:
         from lesionkit.sweep_figures import grid
@@ -144,6 +220,16 @@ def _tell_queue(name: str) -> None:
         states = Counter(queued.values()).items()
         told = ", ".join(f"{count} {state.lower()}" for state, count in states)
         click.echo(f"tasks in Slurm's queue: {told}")
+
+
+def _there(url: str) -> Any:
+    """Every record at a URL with its state."""
+    import pandas as pd
+
+    from lesionkit.mirror import standing
+
+    rows = [(state, reason, name) for name, state, reason in standing(url)]
+    return pd.DataFrame(rows, columns=["state", "reason", "run_id"])
 
 
 def _records(verify: bool) -> Any:

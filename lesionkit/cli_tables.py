@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lesionkit.console import arguments, numbers, pair, show
+from lesionkit.console import arguments, numbers, pair, place, show
 
 if TYPE_CHECKING:
     import pandas as pd
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="For a program to read.")
-Reader = Callable[[Path], "pd.DataFrame"]
+Source = str | Path  # a URL or a path
+Reader = Callable[[Source], "pd.DataFrame"]
 METRIC = click.option("--metric", default="dice", show_default=True)
 MARGIN = click.option(
     "--margin",
@@ -38,7 +39,7 @@ def table_options(command: Callable) -> Callable:
         mix: bool,
         **rest: Any,
     ) -> Any:
-        def read(source: Path) -> pd.DataFrame:
+        def read(source: Source) -> pd.DataFrame:
             return opened(source, columns, percent, only, mix)
 
         return command(read=read, **rest)
@@ -56,13 +57,13 @@ def table_options(command: Callable) -> Callable:
 
 
 def opened(
-    source: Path,
+    source: Source,
     columns: tuple[str, ...],
     percent: bool,
     only: tuple[str, ...],
     mix: bool,
 ) -> pd.DataFrame:
-    """The table of a CSV, of a folder of records, or the public re-run's cells."""
+    """The table of a CSV, of a folder or URL of records, or the public re-run's."""
     from lesionkit import ranking
     from lesionkit.tables import load_table, select
 
@@ -82,7 +83,7 @@ def say(remarks: tuple[str, ...] | list[str], source: object) -> None:
 
 
 @click.command()
-@click.argument("source", type=Path)
+@click.argument("source", type=place)
 @METRIC
 @MARGIN
 @table_options
@@ -93,7 +94,7 @@ def say(remarks: tuple[str, ...] | list[str], source: object) -> None:
 @click.option("--bayes", is_flag=True, help="Bayesian signed ranks (lesionkit[bayes]).")
 @AS_JSON
 def rank(
-    source: Path,
+    source: Source,
     metric: str,
     margin: float,
     read: Reader,
@@ -102,8 +103,8 @@ def rank(
 ) -> None:
     """What a table says of its losses, and what of it is beyond chance.
 
-    SOURCE is a CSV, a folder of run records, or public-rerun, the cells that come with
-    the kit.
+    SOURCE is a CSV, a folder of run records or the URL of one (s3://bucket/runs), or
+    public-rerun, the cells that come with the kit.
     """
     from lesionkit import standing
 
@@ -166,12 +167,12 @@ def _as_json(found: Any, extra: dict[str, pd.DataFrame]) -> dict[str, Any]:
 
 
 @click.command()
-@click.argument("source", type=Path)
+@click.argument("source", type=place)
 @table_options
 @click.option("--paper", type=click.Choice(["A", "B"]), help="Only this paper's.")
 @AS_JSON
 def claims(
-    source: Path,
+    source: Source,
     read: Reader,
     paper: str | None,
     as_json: bool,

@@ -16,6 +16,7 @@ from lesionkit.datasets.preparing import data_of
 from lesionkit.files import write_bytes
 from lesionkit.lookup import find, unknown
 from lesionkit.runs import RunRecord
+from lesionkit.stores import is_url
 
 BUNDLE = Path(__file__).parent / "bundles" / "toy_ten.npz"
 FORMAT = 1
@@ -238,15 +239,16 @@ def shelf(source: str | Path = "", only: str = "") -> Shelf:
     """The comparisons in a folder of run records or in a bundle.
 
     Args:
-        source: a folder of run records, a bundle, or "" for the bundle of toy runs.
+        source: a folder of run records or the URL of one, a bundle, or "" for the
+            bundle of toy runs.
         only: for records, conditions such as "dataset=kvasir model=unet".
 
     Raises:
         FileNotFoundError: nothing there.
         ValueError: not a bundle; or no run meets the conditions.
     """
-    path = Path(source or BUNDLE)
-    if not path.is_dir():
+    path = source if is_url(source) else Path(source or BUNDLE)
+    if isinstance(path, Path) and not path.is_dir():
         if only:
             raise ValueError(f"only {only!r} chooses among run records; {path} is none")
         bundle = load_bundle(path)

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from lesionkit.disks import in_words
+from lesionkit.stores import is_url
 
 
 @contextmanager
@@ -86,6 +87,11 @@ def pair(text: str) -> tuple[str, str]:
     if not equals:
         raise ValueError(f"expected NAME=VALUE, got {text!r}")
     return name, value
+
+
+def place(text: str) -> str | Path:
+    """A URL as it is, anything else as a path."""
+    return text if is_url(text) else Path(text)
 
 
 def usage(error: click.UsageError) -> str:

@@ -45,7 +45,7 @@ def replay(record: RunRecord, part: str = "test") -> Predictions:
         ValueError: no such part, or the predictions are not those of the record.
     """
     find("part", part, REPLAYED)
-    weights = record.folder / "best.safetensors"
+    weights = record.file("best.safetensors")
     if not weights.is_file():
         raise FileNotFoundError(
             f"{weights} is missing: train with -p keep_weights best"

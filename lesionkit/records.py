@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lesionkit import mirror
 from lesionkit.config import ADDED
 from lesionkit.files import sha256
+from lesionkit.stores import is_url
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class RunRecord:
     """A finished run, read from its folder when asked.
 
     Attributes:
-        folder: where the record is.
+        folder: where the record is; of one behind a URL, what is kept of it here.
     """
 
     folder: Path
@@ -93,6 +95,10 @@ class RunRecord:
                 found.append(f"{folder / name} was changed after the run ended")
         return found
 
+    def file(self, name: str) -> Path:
+        """Where a file of the record is; one behind a URL is fetched if it is not."""
+        return mirror.complete(self.folder, name)
+
     @cached_property
     def _seal(self) -> dict[str, dict[str, Any]]:
         """Size and hash of every file; empty while the run is not finished."""
@@ -107,7 +113,7 @@ class RunRecord:
         Raises:
             ValueError: the file was changed after the run ended.
         """
-        content = (self.folder / name).read_bytes()
+        content = self.file(name).read_bytes()
         stated = self._seal.get(name, {}).get("sha256")
         if stated not in (None, hashlib.sha256(content).hexdigest()):
             raise ValueError(
@@ -122,12 +128,15 @@ def problems(folder: Path, *, hashes: bool = True) -> list[str]:
     return RunRecord(folder).problems(hashes=hashes)
 
 
-def find_records(root: Path) -> list[RunRecord]:
-    """Every finished record at or below a folder, in the order of their paths.
+def find_records(root: str | Path) -> list[RunRecord]:
+    """Every finished record at or below a folder or a URL, in the order of their paths.
 
     Raises:
+        FileNotFoundError, PermissionError, OSError: a URL that cannot be read.
         ValueError: a record lost a file, or one has another size than was sealed.
     """
+    if is_url(root):
+        return [RunRecord(folder) for folder in mirror.mirrored(root)]
     folders = [seal.parent for seal in sorted(Path(root).rglob("DONE"))]
     for folder in folders:
         if wrong := problems(folder, hashes=False):

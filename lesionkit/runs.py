@@ -184,6 +184,11 @@ def finish(folder: Path) -> None:
         if p.name not in left_out
     }
     write_json(folder / "DONE", {"format": FORMAT, "files": seal})
+    drop_states(folder)
+
+
+def drop_states(folder: Path) -> None:
+    """Remove what only an unfinished run needs."""
     for name in ("failed.json", *STATES):
         (folder / name).unlink(missing_ok=True)
 

@@ -10,6 +10,7 @@ import pandas as pd
 from lesionkit import lookup, published
 from lesionkit.foreign_tables import KEYS, METRICS, is_cells, read_foreign
 from lesionkit.runs import RunRecord, find_records
+from lesionkit.stores import is_url
 
 # What must be the same in all rows before losses are compared.
 SETTING = (
@@ -46,8 +47,9 @@ def load_table(
     """One row a run: dataset, model, loss, repeat, dice, iou, precision, recall.
 
     Args:
-        source: a folder of run records (searched to any depth), a CSV file, or
-            "public-rerun": the cells that come with the kit.
+        source: a folder of run records (searched to any depth) or the URL of one,
+            such as s3://bucket/runs; a CSV file; or "public-rerun": the cells that
+            come with the kit. What is read from a URL is kept in data/cache/records.
         columns: for a CSV, its column names to ours, where they are not recognised.
         percent: for a CSV, its scores are 0 to 100.
 
@@ -62,9 +64,12 @@ def load_table(
     Raises:
         FileNotFoundError: nothing there, or no finished record in the folder.
         ValueError: a CSV that cannot be used; the text names the lines.
+        ImportError, OSError: a URL that needs a package, or cannot be read.
     """
     path = Path(source)
-    if str(source) == published.NAME and not path.exists():
+    if is_url(source):
+        table, said = _from_records(source), []
+    elif str(source) == published.NAME and not path.exists():
         table, said = published.public_rerun(), []
     elif path.is_dir():
         table, said = _from_records(path), []
@@ -109,12 +114,13 @@ def _cells(index: pd.MultiIndex) -> str:
     return shown + (f" and {len(index) - 3} more" if len(index) > 3 else "")
 
 
-def _from_records(folder: Path) -> pd.DataFrame:
-    """A table of every finished record below a folder."""
-    rows = [_row(record) for record in find_records(folder)]
+def _from_records(root: str | Path) -> pd.DataFrame:
+    """A table of every finished record below a folder or a URL."""
+    rows = [_row(record) for record in find_records(root)]
     if not rows:
+        place = root if is_url(root) else Path(root).absolute()
         raise FileNotFoundError(
-            f"no finished run record below {folder.absolute()}. Make one with: "
+            f"no finished run record below {place}. Make one with: "
             "lesionkit train -p loss ioufocal"
         )
     return pd.DataFrame(rows).sort_values(list(KEYS), ignore_index=True)

@@ -14,7 +14,8 @@ WALK = """
 lookup
 catalogue.losses catalogue.networks catalogue.datasets catalogue
 catalogue.publishers
-parameters protocols combinations config disks files records locks leases runs prepared
+parameters protocols combinations config disks files stores mirror records locks
+leases runs remote prepared
 datasets.images datasets.resizing datasets.facts datasets.samples datasets.staging
 datasets.pairs
 datasets.kvasir datasets.clinicdb datasets.isic2017 datasets.wound datasets.busi
@@ -83,6 +84,7 @@ SOLE = {
     "timm": {"models.*"},
     "segmentation_models_pytorch": {"models.*", "loss_libraries"},
     "torchvision": {"models.*", "doctor.probe"},
+    "fsspec": {"stores"},
     "requests": {"datasets.downloading"},
     "filelock": {"datasets.fetching", "trackers"},
     "sklearn": set(),
@@ -91,9 +93,8 @@ SOLE = {
     "monai": {"boundary", "loss_libraries"},
 }
 TORCH_FREE = """
-lookup catalogue parameters protocols combinations config files records runs prepared
-disks
-splits
+lookup catalogue parameters protocols combinations config disks files stores mirror
+records runs remote prepared splits
 datasets.preparing
 foreign_tables tables published ranking inference standing claims advice audit
 threshold_study paper_b figures ranking_figures report
@@ -191,6 +192,8 @@ def test_only_these_write_below_data() -> None:
         "prepared",
         "splits",
         "runs",
+        "mirror",
+        "remote",
         "datasets.ct_phantom",
     }
 
