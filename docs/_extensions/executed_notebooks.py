@@ -95,12 +95,18 @@ def without_widgets(cell: nbformat.NotebookNode) -> None:
         cell.outputs = [o for o in cell.outputs if WIDGET not in o.get("data", {})]
 
 
+def with_lines(cell: nbformat.NotebookNode) -> None:
+    """Break the lines of the facts below a title, as they are written."""
+    cell.source = cell.source.replace(".\n**", ".\\\n**")
+
+
 def as_page(executed: nbformat.NotebookNode, data: Path, state: str) -> str:
     """The page of an executed notebook: no widgets, no folder of this machine."""
     name = Path(executed.metadata.papermill.input_path).stem
     for cell in executed.cells:
         without_widgets(cell)
         cell.metadata = {"tags": cell.metadata.get("tags", [])}
+    with_lines(executed.cells[0])
     executed.cells.insert(1, nbformat.v4.new_markdown_cell(made_with(name), id="made"))
     executed.metadata = {
         "kernelspec": executed.metadata.kernelspec,

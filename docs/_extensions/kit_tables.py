@@ -52,7 +52,7 @@ def parameters() -> str:
     rows = []
     for rule in fields(RunConfig):
         facts = rule.metadata
-        default = plain(rule.default) or "the protocol's"
+        default = plain(rule.default) or "open"
         kind = facts["kind"].__name__
         rows.append((f"`{rule.name}`", facts["says"], kind, default, allowed(facts)))
     return markdown("parameter, is, type, default, allowed", rows)
