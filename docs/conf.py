@@ -50,6 +50,7 @@ myst_heading_anchors = 4
 suppress_warnings = ["toc.empty_glob"]  # a folder may have no page yet
 
 nb_execution_mode = "off"  # executed_notebooks has run them, through papermill
+nb_merge_streams = True  # the epochs of a training in one box
 nb_ipywidgets_js = {}  # widgets would load scripts from a network; see their twins
 
 autodoc_inherit_docstrings = False  # torch's are not written for this site

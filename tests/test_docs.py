@@ -73,6 +73,10 @@ def test_every_row_of_a_table_has_as_many_cells_as_its_head(name):
     assert set(bars) == {bars[0]}
 
 
+def test_a_bar_in_a_cell_ends_no_cell():
+    assert kit_tables.markdown("a, b", [("x|y", 1)]).endswith("\n| x\\|y | 1 |")
+
+
 @pytest.mark.parametrize("name", kit_tables.TABLES)
 def test_every_table_stands_on_a_page(name):
     assert f"```{{kit-table}} {name}\n" in REFERENCE

@@ -11,7 +11,6 @@ PAGES = (
     (re.compile(r"\]\((?:\.\./)*(?:docs/)?(notebooks/\w+\.ipynb)"), r"](/\1"),
     (re.compile(r"\]\((?:\.\./)+README\.md"), "](/index.md"),
     (re.compile(r"\]\((?:\.\./)+CHANGELOG\.md"), "](/changelog.md"),
-    (re.compile(r"\]\((?:\.\./)+CONTRIBUTING\.md"), "](/contributing.md"),
 )
 
 
