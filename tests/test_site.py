@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from importlib import import_module
 from pathlib import Path
-from urllib.parse import unquote, urldefrag, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from sphinx.util.inventory import InventoryFile
@@ -78,7 +78,7 @@ def dead(path, link, pages):
     parts = urlsplit(link)
     if parts.scheme or parts.netloc:
         return False
-    address, anchor = urldefrag(unquote(link))
+    address, anchor = unquote(parts.path), unquote(parts.fragment)
     target = (path.parent / address).resolve() if address else path
     if target not in pages:
         return not target.is_file()
