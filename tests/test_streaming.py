@@ -1,7 +1,5 @@
 """AP and PR curves by histogram, against the exact ones."""
 
-import doctest
-
 import numpy as np
 import pytest
 import torch
@@ -154,9 +152,3 @@ def test_wrong_pixels_are_refused_and_nothing_is_counted(logits, mask, message):
     with pytest.raises(ValueError, match=message):
         found.update(logits, mask)
     assert found.lesion.sum() + found.pixels.sum() == 0
-
-
-def test_the_example_of_the_docstring_holds():
-    assert (
-        doctest.testmod(streaming) == (4, 0) or doctest.testmod(streaming).failed == 0
-    )

@@ -1,0 +1,158 @@
+"""The notebooks as pages: executed on toy data through papermill, once for each state.
+
+An executed copy stays in `_build/notebooks` until its notebook, its parameters, the kit
+or the pins change. A cell that fails, fails the build.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+from sphinx.util import logging
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = "lesionkit_state"
+WIDGET = "application/vnd.jupyter.widget-view+json"
+# Half an hour of training is no part of a build: this page is short, and says so.
+SMALL: dict[str, dict[str, Any]] = {"06_lung_ct": {"size": 32, "epochs": 1}}
+say = logging.getLogger(__name__)
+
+
+def kit_state() -> str:
+    """A hash of everything that the output of a notebook can depend on."""
+    files = [p for p in (ROOT / "lesionkit").rglob("*") if p.is_file()]
+    seen = hashlib.sha256(f"{sys.version_info[:2]}".encode())
+    for path in [*sorted(files), ROOT / "pyproject.toml"]:
+        if "__pycache__" not in path.parts:
+            seen.update(path.relative_to(ROOT).as_posix().encode() + b"\0")
+            seen.update(path.read_bytes())
+    return seen.hexdigest()
+
+
+def state_of(notebook: Path, kit: str) -> str:
+    """A hash of a notebook, what it is given, and the kit."""
+    given = json.dumps(SMALL.get(notebook.stem, {}), sort_keys=True)
+    text = "\0".join((kit, given, notebook.read_text()))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def stored_state(copy: Path) -> str | None:
+    """The state that an executed copy was made from, None without a copy."""
+    if not copy.exists():
+        return None
+    return nbformat.read(copy, nbformat.NO_CONVERT).metadata.get(KEY)
+
+
+@contextmanager
+def toy_data() -> Iterator[Path]:
+    """A data folder of its own for the kernels, gone afterwards."""
+    settings = {"JUPYTER_PREFER_ENV_PATH": "1"}  # this interpreter's kernel
+    with tempfile.TemporaryDirectory() as folder:
+        settings["LESIONKIT_DATA"] = str(Path(folder).resolve() / "data")
+        before = {name: os.environ.get(name) for name in settings}
+        os.environ.update(settings)
+        try:
+            yield Path(settings["LESIONKIT_DATA"])
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name)
+                if value is not None:
+                    os.environ[name] = value
+
+
+def execute(notebook: Path, data: Path) -> nbformat.NotebookNode:
+    """The executed notebook, or an error that ends the build."""
+    import papermill
+
+    try:
+        return papermill.execute_notebook(
+            notebook,
+            data.parent / notebook.name,
+            parameters=SMALL.get(notebook.stem, {}),
+            kernel_name="python3",
+            progress_bar=False,
+            cwd=data.parent,
+        )
+    except papermill.PapermillExecutionError as error:
+        told = f"{error.ename}: {error.evalue}"
+        raise ExtensionError(f"{notebook.name}, cell failed: {told}") from error
+
+
+def without_widgets(cell: nbformat.NotebookNode) -> None:
+    """Leave the pictures and tables of a cell, not the sliders that need a kernel."""
+    if cell.cell_type == "code":
+        cell.outputs = [o for o in cell.outputs if WIDGET not in o.get("data", {})]
+
+
+def with_lines(cell: nbformat.NotebookNode) -> None:
+    """Break the lines of the facts below a title, as they are written."""
+    cell.source = cell.source.replace(".\n**", ".\\\n**")
+
+
+def as_page(executed: nbformat.NotebookNode, data: Path, state: str) -> str:
+    """The page of an executed notebook: no widgets, no folder of this machine."""
+    name = Path(executed.metadata.papermill.input_path).stem
+    for cell in executed.cells:
+        without_widgets(cell)
+        cell.metadata = {"tags": cell.metadata.get("tags", [])}
+    with_lines(executed.cells[0])
+    executed.cells.insert(1, nbformat.v4.new_markdown_cell(made_with(name), id="made"))
+    executed.metadata = {
+        "kernelspec": executed.metadata.kernelspec,
+        KEY: state,
+    }
+    text = nbformat.writes(executed)
+    return text.replace(str(data), "data").replace(str(data.parent), ".")
+
+
+def made_with(name: str) -> str:
+    """How the outputs of a page came about, as a note below its title."""
+    command = f"uv run papermill notebooks/{name}.ipynb out.ipynb"
+    given = SMALL.get(name, {})
+    command += "".join(f" -p {key} {value}" for key, value in given.items())
+    short = " Few epochs of small images: its scores are no result." if given else ""
+    return (
+        f":::{{note}}\nMade by `{command}` when this site was built.{short} "
+        "Sliders need a kernel and are left out; their starting state is shown.\n:::"
+    )
+
+
+def write_if_new(path: Path, text: str) -> None:
+    """Leave a file with this text alone, so that its page is not read again."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
+
+
+def make_pages(app: Sphinx) -> None:
+    """Execute the notebooks that changed, and lay all of them among the sources."""
+    copies = Path(app.srcdir) / "_build/notebooks"
+    pages = Path(app.srcdir) / "notebooks"
+    kit = kit_state()
+    sources = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+    with toy_data() as data:
+        for notebook in sources:
+            copy, state = copies / notebook.name, state_of(notebook, kit)
+            if stored_state(copy) != state:
+                say.info(f"executing {notebook.name}")
+                write_if_new(copy, as_page(execute(notebook, data), data, state))
+            write_if_new(pages / notebook.name, copy.read_text())
+    for page in set(pages.glob("*.ipynb")) - {pages / n.name for n in sources}:
+        page.unlink()
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Connect to Sphinx."""
+    app.connect("builder-inited", make_pages)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
