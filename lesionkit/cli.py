@@ -10,6 +10,7 @@ import click
 from lesionkit import catalogue, lookup
 from lesionkit.cli_advice import advise, plan
 from lesionkit.cli_data import fetch
+from lesionkit.cli_hand import card, export
 from lesionkit.cli_inspect import inspect, prepare
 from lesionkit.cli_pages import report, thresholds
 from lesionkit.cli_sweep import status, sweep
@@ -152,7 +153,7 @@ def _profiled(config: Any, folder: Path) -> list[dict[str, Any]]:
 
 for _command in (sweep, status, fetch, prepare, inspect):
     cli.add_command(_command)
-for _command in (rank, claims, audit, report, plan, advise, thresholds):
+for _command in (rank, claims, audit, report, plan, advise, thresholds, export, card):
     cli.add_command(_command)
 for _name, _says in NOT_YET.items():
     cli.add_command(not_yet(_name, _says))

@@ -32,23 +32,26 @@ pixels losses loss_study loss_libraries masks metrics lesions
 streaming calibration boundary conventions
 step checkpoint training evaluation keeping meter execution environment
 recomputing trackers building storing session experiment profiling predictions
+export_formats exporting
 engines engines.slots engines.process engines.pool engines.local engines.worker
 engines.leases engines.slurm_task engines.slurm engines.ray_cluster engines.on_ray
 grid_files sweep pricing
 published foreign_tables tables ranking
 inference.grids inference.contrasts inference.verdicts inference.rank_tests
-inference.resampling inference.variance inference.planning inference
+inference.resampling inference.variance inference.planning inference.intervals inference
 data_findings inspection
 standing answers order_claims mean_claims claims advice
 audit_numbers audit_laws audit_text audit
 threshold_study comparison paper_b
 figures speed_figures sweep_figures loss_figures threshold_figures ct_figures
 heat_tables ranking_figures data_figures panels templates inspection_page widgets
+card_content card
 threshold_page serving
 report_content report_figures report console
 """.split()
 FREE = {"__init__", "cli"} | {
-    f"cli_{n}" for n in ("pages", "tables", "advice", "inspect", "data", "sweep")
+    f"cli_{n}"
+    for n in ("pages", "tables", "advice", "inspect", "data", "sweep", "hand")
 }  # they import inside functions
 
 # Who alone may import a library.
@@ -86,6 +89,9 @@ SOLE = {
     "mlflow": {"trackers"},
     "tensorboard": {"trackers"},
     "monai": {"boundary", "loss_libraries"},
+    "onnx": {"export_formats"},
+    "onnxruntime": {"export_formats"},
+    "onnxscript": {"export_formats"},
 }
 TORCH_FREE = """
 lookup catalogue parameters protocols combinations config files records runs prepared
@@ -94,6 +100,7 @@ datasets.preparing
 foreign_tables tables published ranking inference standing claims advice audit
 threshold_study paper_b figures ranking_figures report
 grid_files sweep pricing sweep_figures engines.local engines.slurm serving console
+card
 """.split()
 TENSORS_ONLY = {"losses", "masks", "metrics"}
 
@@ -177,7 +184,7 @@ def test_only_these_write_below_data() -> None:
     writers = {n for n in MODULES if "files" in ours(n)}
     # write where the user says
     asked_for = {"comparison", "threshold_page", "ranking_figures", "report"}
-    asked_for |= {"inspection_page"}
+    asked_for |= {"inspection_page", "exporting"}
     fetched = {f"datasets.{n}" for n in ("downloading", "checksums", "fetching")}
     jobs = {"engines.slurm", "engines.slurm_task", "engines.leases"}
     readers = {"records"}  # compare hashes alone
