@@ -139,10 +139,11 @@ def test_a_missing_package_says_which_extra_has_it(monkeypatch) -> None:
 
 def test_logits_beyond_the_tolerance_leave_no_file(tmp_path, monkeypatch) -> None:
     folder = record_of(RunConfig(model="small", dataset="kvasir", size=32))
+    plain = FORMATS["torch"]
     bent = export_formats.Format(
         ".pt2",
-        FORMATS["torch"].save,
-        lambda path: lambda images: FORMATS["torch"].load(path)(images) + 0.001,
+        plain.save,
+        lambda path: lambda images: plain.load(path)(images) + 0.001,
     )
     monkeypatch.setitem(FORMATS, "torch", bent)
     with pytest.raises(ValueError, match="differ from the network's by up to 0.001"):
