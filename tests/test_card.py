@@ -81,6 +81,18 @@ def test_the_interval_is_that_of_a_plain_loop_over_groups() -> None:
     assert alone[1] - alone[0] < 0.6 * np.subtract(*mean_interval(values, labels)[::-1])
 
 
+def test_the_mean_of_a_draw_is_over_images_however_large_the_groups() -> None:
+    values, labels = [1.0] * 9 + [0.0, 0.0], ["large"] * 9 + ["a", "b"]
+    low, high = mean_interval(values, labels)
+    assert (low, high) == (0, 1)
+    random = np.random.default_rng(0)
+    values = [*random.normal(1, 0.1, 60), *random.normal(0, 0.1, 10)]
+    labels = [f"large {i % 4}" for i in range(60)] + [f"single {i}" for i in range(10)]
+    # 2,000 draws against 4,000 of an interval of 0.5
+    found = mean_interval(values, labels)
+    assert found == pytest.approx(by_hand(values, labels), abs=0.03)
+
+
 def test_an_interval_leaves_out_what_is_undefined_and_one_group_has_none() -> None:
     assert mean_interval([1.0, 1.0, np.nan], ["a", "b", "c"]) == (1.0, 1.0)
     assert np.isnan(mean_interval([0.2, 0.8], ["a", "a"])).all()
@@ -182,7 +194,11 @@ def test_near_copies_are_looked_for_in_the_same_images_alone() -> None:
     assert 0 <= near_copy_share(RunRecord(folder)) <= 1
     runs.store_table(folder, "split", split[::-1])
     assert near_copy_share(RunRecord(folder)) is None
-    assert near_copy_share(RunRecord(made_record(config))) is None
+
+    other = RunConfig(dataset="tiny", size=32, loss="iou")
+    folder = made_record(other, fingerprint="another", sealed=False)
+    runs.store_table(folder, "split", split)
+    assert near_copy_share(RunRecord(folder)) is None
 
 
 def test_a_changed_or_unfinished_record_has_no_card() -> None:

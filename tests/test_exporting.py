@@ -35,7 +35,10 @@ def train(**parameters) -> RunRecord:
     return run(RunConfig(**(SMALL | parameters)), progress=False)
 
 
-@pytest.mark.parametrize("format", FORMATS)
+onnx_is_slow = pytest.param("onnx", marks=pytest.mark.slow)  # to import, above all
+
+
+@pytest.mark.parametrize("format", ["torch", onnx_is_slow])
 def test_the_exported_file_gives_the_logits_of_the_record(
     tiny: str, tmp_path, format: str
 ) -> None:
@@ -181,6 +184,7 @@ def test_16_bits_are_divided_by_their_own_largest_value() -> None:
     assert FromPixels(torch.nn.Identity())(image).tolist() == [[[[1.0] * 2] * 2]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits", ["uint8", "uint16"])
 def test_a_network_of_either_depth_goes_to_onnx(tmp_path, bits: str) -> None:
     model = FromPixels(build_model("small")).eval()
