@@ -95,12 +95,12 @@ def empty_counts(record: RunRecord) -> dict[str, int]:
     """Test images by whether mask and prediction are empty, at probability 0.5."""
     table = of_probability(record)
     mask = (table["tp"] + table["fn"]) == 0
-    marked = (table["tp"] + table["fp"]) == 0
+    predicted = (table["tp"] + table["fp"]) == 0
     return {
         "mask": int(mask.sum()),
-        "both": int((mask & marked).sum()),
-        "mask_only": int((mask & ~marked).sum()),
-        "prediction_only": int((~mask & marked).sum()),
+        "both": int((mask & predicted).sum()),
+        "mask_only": int((mask & ~predicted).sum()),
+        "prediction_only": int((~mask & predicted).sum()),
     }
 
 

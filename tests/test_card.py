@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,13 @@ from made_records import made_record
 
 import lesionkit as lk
 from lesionkit import runs
-from lesionkit.card_content import command, near_copy_share, score_rows, size_rows
+from lesionkit.card_content import (
+    command,
+    empty_counts,
+    near_copy_share,
+    score_rows,
+    size_rows,
+)
 from lesionkit.cli import main
 from lesionkit.config import RunConfig
 from lesionkit.console import typed
@@ -120,6 +127,15 @@ def test_the_strata_by_size_hold_every_image_with_a_lesion_once() -> None:
     rows = size_rows(card_record())
     assert [(r["from"], r["images"]) for r in rows] == [(0.01, 1), (0.05, 1), (0.2, 2)]
     assert [r["dice"] for r in rows] == pytest.approx([2 / 3, 1, 1 / 3])
+
+
+def test_empty_masks_and_empty_predictions_are_told_apart() -> None:
+    missed, marked, right = (0, 0, 5, 5), (0, 2, 0, 8), (0, 0, 0, 10)
+    counts = [missed] * 3 + [marked] * 2 + [right]
+    table = pd.DataFrame(counts, columns=["tp", "fp", "fn", "tn"])
+    images = table.assign(threshold="probability")
+    found = empty_counts(SimpleNamespace(images=images))
+    assert found == {"mask": 3, "both": 1, "mask_only": 2, "prediction_only": 3}
 
 
 def test_the_card_says_what_the_record_says() -> None:
