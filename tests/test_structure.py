@@ -184,7 +184,7 @@ def test_only_these_write_below_data() -> None:
     writers = {n for n in MODULES if "files" in ours(n)}
     # write where the user says
     asked_for = {"comparison", "threshold_page", "ranking_figures", "report"}
-    asked_for |= {"inspection_page", "exporting"}
+    asked_for |= {"inspection_page", "exporting", "cli_hand"}
     fetched = {f"datasets.{n}" for n in ("downloading", "checksums", "fetching")}
     jobs = {"engines.slurm", "engines.slurm_task", "engines.leases"}
     readers = {"records"}  # compare hashes alone
