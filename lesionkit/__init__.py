@@ -28,6 +28,8 @@ _PUBLIC = {
     "run": "lesionkit.experiment",
     "profile": "lesionkit.profiling",
     "replay": "lesionkit.predictions",
+    "export_model": "lesionkit.exporting",
+    "model_card": "lesionkit.card",
     "RunRecord": "lesionkit.runs",
     "find_records": "lesionkit.runs",
     "load_table": "lesionkit.tables",

@@ -11,6 +11,7 @@ from lesionkit import catalogue, lookup
 from lesionkit.cli_advice import advise, plan
 from lesionkit.cli_data import fetch
 from lesionkit.cli_doctor import doctor
+from lesionkit.cli_hand import card, export
 from lesionkit.cli_inspect import inspect, prepare
 from lesionkit.cli_notebooks import notebooks
 from lesionkit.cli_pages import report, thresholds
@@ -150,7 +151,7 @@ def _profiled(config: Any, folder: Path) -> list[dict[str, Any]]:
 
 for _command in (sweep, status, fetch, prepare, inspect):
     cli.add_command(_command)
-for _command in (rank, claims, audit, report, plan, advise, thresholds):
+for _command in (rank, claims, audit, report, plan, advise, thresholds, export, card):
     cli.add_command(_command)
 for _command in (notebooks, doctor):
     cli.add_command(_command)

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
+from scipy import special
 
+from lesionkit.inference.intervals import mean_interval
 from lesionkit.runs import RunRecord
 
 
@@ -95,25 +96,10 @@ def background_marked(
         for rule, table in record.images.groupby("threshold"):
             background = table["fp"] + table["tn"]
             shares = (table["fp"] / background)[background > 0].to_numpy()
-            low, high = _interval(shares, level, resamples)
+            low, high = mean_interval(shares, level=level, resamples=resamples)
             found = {"marked": shares.mean(), "low": low, "high": high}
             rows.append({"loss": loss, "rule": rule, **found, "images": len(shares)})
     return pd.DataFrame(rows)
-
-
-def _interval(values: np.ndarray, level: float, resamples: int) -> tuple[float, float]:
-    """Percentile bootstrap of the mean; a value that never varies has no width."""
-    if len(values) < 2:
-        return float("nan"), float("nan")
-    found = stats.bootstrap(
-        (values,),
-        np.mean,
-        n_resamples=resamples,
-        confidence_level=level,
-        method="percentile",
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    return float(found.low), float(found.high)
 
 
 def predicted_background(share: np.ndarray, gap: np.ndarray, spread: np.ndarray):

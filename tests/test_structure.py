@@ -33,18 +33,20 @@ pixels losses loss_study loss_libraries masks metrics lesions
 streaming calibration boundary conventions
 step checkpoint training evaluation keeping meter execution environment
 recomputing trackers building storing session experiment profiling predictions
+export_formats exporting
 engines engines.slots engines.process engines.pool engines.local engines.worker
 engines.slurm_task engines.slurm engines.ray_cluster engines.on_ray
 grid_files sweep pricing
 published foreign_tables tables ranking
 inference.grids inference.contrasts inference.verdicts inference.rank_tests
-inference.resampling inference.variance inference.planning inference
+inference.resampling inference.variance inference.planning inference.intervals inference
 data_findings inspection
 standing answers order_claims mean_claims claims advice
 audit_numbers audit_laws audit_text audit
 threshold_study comparison paper_b
 figures speed_figures sweep_figures loss_figures threshold_figures ct_figures
 heat_tables ranking_figures data_figures panels templates inspection_page widgets
+card_content card
 threshold_page serving
 report_content report_figures report notebook_copies console
 doctor doctor.section doctor.probe doctor.software doctor.device doctor.kernel
@@ -52,7 +54,7 @@ doctor.places doctor.network doctor.examination
 """.split()
 FREE = {"__init__", "cli"} | {
     f"cli_{n}"
-    for n in "pages tables advice inspect data sweep notebooks doctor".split()
+    for n in "pages tables advice inspect data sweep notebooks doctor hand".split()
 }  # they import inside functions
 
 # Who alone may import a library.
@@ -91,6 +93,9 @@ SOLE = {
     "mlflow": {"trackers"},
     "tensorboard": {"trackers"},
     "monai": {"boundary", "loss_libraries"},
+    "onnx": {"export_formats"},
+    "onnxruntime": {"export_formats"},
+    "onnxscript": {"export_formats"},
 }
 TORCH_FREE = """
 lookup catalogue parameters protocols combinations config disks files stores mirror
@@ -100,6 +105,7 @@ foreign_tables tables published ranking inference standing claims advice audit
 threshold_study paper_b figures ranking_figures report
 grid_files sweep pricing sweep_figures engines.local engines.slurm serving console
 doctor.examination
+card
 """.split()
 TENSORS_ONLY = {"losses", "masks", "metrics"}
 
@@ -184,7 +190,7 @@ def test_only_these_write_below_data() -> None:
     writers = {n for n in MODULES if "files" in ours(n)}
     # write where the user says
     asked_for = {"comparison", "threshold_page", "ranking_figures", "report"}
-    asked_for |= {"inspection_page", "notebook_copies"}
+    asked_for |= {"inspection_page", "notebook_copies", "exporting", "cli_hand"}
     fetched = {f"datasets.{n}" for n in ("downloading", "checksums", "fetching")}
     jobs = {"engines.slurm", "engines.slurm_task", "leases"}
     readers = {"records"}  # compare hashes alone

@@ -10,6 +10,7 @@ from made_records import made_record
 
 from lesionkit import evaluation, masks, metrics, runs, threshold_study
 from lesionkit.config import RunConfig
+from lesionkit.inference.intervals import mean_interval
 from lesionkit.runs import RunRecord
 
 
@@ -106,13 +107,13 @@ def test_the_interval_covers_the_true_mean_about_as_often_as_it_says():
     random = np.random.default_rng(5)
     hits = 0
     for _ in range(100):
-        low, high = threshold_study._interval(random.normal(0, 1, 40), 0.95, 400)
+        low, high = mean_interval(random.normal(0, 1, 40), resamples=400)
         hits += low <= 0 <= high
     assert 86 <= hits <= 99  # 0.95 of 100, the bootstrap of 40 a little short of it
 
 
 def test_one_image_has_no_interval():
-    assert np.isnan(threshold_study._interval(np.array([0.3]), 0.95, 100)).all()
+    assert np.isnan(mean_interval(np.array([0.3]), resamples=100)).all()
 
 
 @pytest.mark.parametrize(

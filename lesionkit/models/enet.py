@@ -269,7 +269,7 @@ class Down(nn.Module):
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         pooled, places = self.pool(features)
-        zeros = pooled.new_zeros(len(pooled), self.missing, *pooled.shape[-2:])
+        zeros = pooled.new_zeros(pooled.shape[0], self.missing, *pooled.shape[-2:])
         both = torch.cat([pooled, zeros], dim=1) + self.convs(features)
         return self.activate(both), places
 

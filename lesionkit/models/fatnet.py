@@ -115,7 +115,7 @@ class FATNet(nn.Module):
     def _transformer(self, image: Tensor) -> Tensor:
         """The blocks' tokens as a map: (N, 512, 14, 14)."""
         tokens = self.blocks(self.patch_embed(image))  # (N, 196, 192)
-        grid = tokens.transpose(1, 2).reshape(len(image), -1, 14, 14)
+        grid = tokens.transpose(1, 2).reshape(tokens.shape[0], -1, 14, 14)
         return self.project(grid)
 
     def _adapted(self, level: str, skip: Tensor) -> Tensor:
