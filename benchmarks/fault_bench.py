@@ -17,6 +17,7 @@ from fault_homes import Home, finish
 sys.path.append(str(measurements.ROOT / "tests"))
 from made_data import write_discs  # noqa: E402
 
+LEAVE_SECONDS = 10.0  # for a process to end by itself
 GRID = """\
 name: faults
 fixed: {{protocol: demo, dataset: discs, model: enet, size: 32, epochs: {epochs},
@@ -79,16 +80,16 @@ class Bench:
 
 
 def end_left(scratch: Path) -> list[str]:
-    """Processes that name the scratch folder; each is told and ended."""
-    left, told = [], []
+    """Processes that name the scratch folder after a while; each is ended."""
+    found = {}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             words = " ".join(process.cmdline())
             home = process.environ().get("LESIONKIT_DATA", "")
-            ours = str(scratch) in f"{words} {home}"
-            if ours and process.pid != os.getpid():
-                left.append(process)
-                told.append(f"{process.pid} {words[:80]}")
-                process.kill()
-    psutil.wait_procs(left, 10)
-    return told
+            if str(scratch) in f"{words} {home}" and process.pid != os.getpid():
+                found[process] = f"{process.pid} {words[:80]}"
+    _, left = psutil.wait_procs(list(found), LEAVE_SECONDS)
+    for process in left:
+        process.kill()
+    psutil.wait_procs(left, LEAVE_SECONDS)
+    return [found[process] for process in left]

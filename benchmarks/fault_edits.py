@@ -56,7 +56,7 @@ def table(folder: Path) -> None:
 # Each edit, and how a reader, `status`, `status --verify` and the sweep must take it.
 EDITS: dict[Callable[[Path], None], tuple[str, str, str, str]] = {
     metrics: ("refused", "done", "damaged", "not run"),
-    weights: ("read", "done", "damaged", "not run"),
+    weights: ("refused", "done", "damaged", "not run"),
     done: ("read", "unfinished", "unfinished", "run"),
     config: ("refused", "damaged", "damaged", "left out"),
     table: ("refused", "damaged", "damaged", "left out"),
@@ -111,6 +111,7 @@ def reading(folder: Path) -> str:
     try:
         for name in READERS:
             getattr(known, name)
+        known.weights()
     except ValueError:
         return "refused"
     return "read"
@@ -118,10 +119,8 @@ def reading(folder: Path) -> str:
 
 def told(found: dict[Callable[[Path], None], list[str]]) -> str:
     """What found each edit, in a few words."""
-    names = ("reading", "status", "status --verify", "the sweep")
     lines = []
     for edit, said in found.items():
-        what = edit.__doc__.rstrip(".")
-        pairs = zip(names, said, strict=True)
-        lines.append(f"{what}: {', '.join(f'{n} {s}' for n, s in pairs)}")
+        cells = "reader: {}, status: {}, --verify: {}, sweep: {}".format(*said)
+        lines.append(f"{edit.__doc__.rstrip('.')} ({cells})")
     return "; ".join(lines)

@@ -211,14 +211,15 @@ class Home:
     def judge(self, reference: Home, fault: str, seen: str, *wrong: str) -> Row:
         """The row of a fault."""
         ids = [config.run_id for config in reference.sweep.configs]
-        states = dict(zip(ids, self._states(), strict=True))
+        standing = self.sweep.standing(verify=True)
+        states = {config.run_id: state for config, state, _ in standing}
         lists = {run_id: self.sessions(run_id) for run_id in ids}
         later = [entry for found in lists.values() for entry in found[1:]]
         again = sum(entry["first_epoch"] == 1 for entry in later)
         return Row(
             fault,
             len(ids),
-            done=sum(state == "done" for state in states.values()),
+            done=sum(states[run_id] == "done" for run_id in ids),
             went_on=len(later) - again,
             restarted=again,
             twice=sum(self.twice(run_id) for run_id in ids),
@@ -227,10 +228,6 @@ class Home:
             seen=seen,
             wrong=[text for text in wrong if text],
         )
-
-    def _states(self) -> list[str]:
-        """The state of each run, every file hashed."""
-        return [state for _, state, _ in self.sweep.standing(verify=True)]
 
     def twice(self, run_id: str) -> bool:
         """Whether a run was trained more often than cuts explain."""

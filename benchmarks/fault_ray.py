@@ -9,13 +9,16 @@ import signal
 import time
 from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import psutil
-from fault_bench import Bench
+from fault_bench import Bench, end_left
 from fault_homes import Home, Row, ended, finish, wait
 
-from lesionkit.engines.ray_cluster import STORE_BYTES
+from lesionkit.engines.ray_cluster import STORE_BYTES, TRIES
+
+NODE = {"object_store_memory": STORE_BYTES, "num_cpus": 1}
 
 
 @contextlib.contextmanager
@@ -27,20 +30,30 @@ def cluster(bench: Bench) -> Iterator[Any]:
     """
     if find_spec("ray") is None:
         raise NotImplementedError("Ray is not installed, the extra ray")
-    from ray.cluster_utils import Cluster
-
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    own = {"object_store_memory": STORE_BYTES, "num_cpus": 1}
     folder = bench.scratch / "r"
-    made = Cluster(
-        initialize_head=True, head_node_args={**own, "temp_dir": str(folder)}
-    )
+    made = started(folder)
     try:
-        made.second = made.add_node(**own)
+        made.second = made.add_node(**NODE)
         yield made
     finally:
         made.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def started(folder: Path) -> Any:
+    """A cluster of one node; a busy machine is given more than one try."""
+    from ray.cluster_utils import Cluster
+
+    head = {**NODE, "temp_dir": str(folder)}
+    for left in reversed(range(TRIES)):
+        try:
+            return Cluster(initialize_head=True, head_node_args=head)
+        except Exception:  # noqa: BLE001 - Ray raises no narrower one when it is late
+            end_left(folder)
+            if not left:
+                raise
+    return None
 
 
 def node(bench: Bench) -> Row:

@@ -19,6 +19,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -168,6 +169,7 @@ FAULTS: dict[str, Callable[[Bench], Row]] = {
     "record": fault_edits.record,
     "stopped": stopped,
 }
+NOT_TRIED = "| {} | – | – | – | – | – | – | – | {} |"
 HEAD = (
     "| fault | runs | done | went on | from the start | twice | as undisturbed |"
     " until it went on, s | seen |",
@@ -181,11 +183,16 @@ def tried(bench: Bench, name: str) -> tuple[str, bool]:
     began = time.monotonic()
     try:
         row = FAULTS[name](bench)
+        line, well = row.line(), row.well
     except NotImplementedError as reason:
-        return f"| {name} | – | – | – | – | – | – | – | not tried: {reason} |", True
-    took = time.monotonic() - began
-    print(f"{row.line()} ({took:.0f} s)", file=sys.stderr, flush=True)
-    return row.line(), row.well
+        line, well = NOT_TRIED.format(name, f"not tried: {reason}"), True
+    except Exception as error:  # noqa: BLE001 - the other faults are tried all the same
+        traceback.print_exc()
+        line, well = NOT_TRIED.format(name, f"broke off: {error!r:.200}"), False
+    if left := end_left(bench.scratch):
+        line, well = f"{line} left: {'; '.join(left)}", False
+    print(f"{line} ({time.monotonic() - began:.0f} s)", file=sys.stderr, flush=True)
+    return line, well
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -67,6 +67,10 @@ class RunRecord:
         with np.load(io.BytesIO(self._sealed(f"{name}.npz"))) as stored:
             return {key: stored[key] for key in stored.files}
 
+    def weights(self) -> bytes:
+        """The weights of the best epoch, as the bytes of a safetensors file."""
+        return self._sealed("best.safetensors")
+
     @cached_property
     def _seal(self) -> dict[str, dict[str, Any]]:
         """Size and hash of every file; empty while the run is not finished."""
