@@ -42,7 +42,11 @@ class Bench:
         self.scratch, self.draw = scratch, random.Random(seed)
         self.runs, self.epochs, self.count = runs, epochs, 0
         self.reference = self.home()
-        finish(self.reference.go())
+        began = time.monotonic()
+        with self.reference.watched():
+            finish(self.reference.go())
+        # the first run of a worker loads the networks' libraries, within its limit
+        self.cold = min(when for _, when in self.reference.began) - began
         took = [
             self.reference.sessions(config.run_id)[-1]["wall_seconds"]
             for config in self.reference.sweep.configs

@@ -32,8 +32,7 @@ from fault_clock import clock
 from fault_homes import Home, Row, ended, finish, wait
 
 KILLS = 3
-LIMIT_SECONDS = 20  # of a run, far above what one takes
-STOP_SECONDS = LIMIT_SECONDS + 4  # less than the 10 s until a second, harder signal
+BEYOND_SECONDS = 4  # the limit; less than the 10 s until a second, harder signal
 NAN = """\
   change:
     - {weight_decay: 0.0}
@@ -139,19 +138,21 @@ def told(text: str, line: str) -> str:
 
 def stopped(bench: Bench) -> Row:
     """SIGSTOP of a worker for longer than its limit, then SIGCONT."""
-    home = bench.home()
+    home, limit = bench.home(), int(10 + 2 * bench.cold + 10 * bench.length)
     with home.watched():
-        sweep = home.go("--timeout", str(LIMIT_SECONDS))
-        wait(lambda: home.trainers(), "a run begins")
+        sweep = home.go("--timeout", str(limit))
+        wait(lambda: home.trainers() or sweep.poll() is not None, "a run begins")
         bench.wait_in_run()
-        wait(lambda: home.trainers(), "a run is under way")
-        pid, run_id = next(iter(home.trainers().items()))
+        wait(lambda: home.trainers() or sweep.poll() is not None, "a run is there")
+        if sweep.poll() is not None:
+            raise RuntimeError(f"the sweep ended too early: {ended(sweep)[2]}")
+        pid = next(iter(home.trainers()))
         os.kill(pid, signal.SIGSTOP)
         home.note_cut(*filter(None, [home.trainers().get(pid)]))
-        time.sleep(STOP_SECONDS)
+        time.sleep(limit + BEYOND_SECONDS)
         os.kill(pid, signal.SIGCONT)
         status, _, err = ended(sweep)
-    seen = f"stopped for {STOP_SECONDS} s, the limit {LIMIT_SECONDS} s"
+    seen = f"stopped for {limit + BEYOND_SECONDS} s, the limit {limit} s"
     odd = f"ended with {status}: {err[-300:]}" if status else ""
     return home.judge(bench.reference, "SIGSTOP of a worker, SIGCONT", seen, odd)
 
