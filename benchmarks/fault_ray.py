@@ -32,9 +32,11 @@ def cluster(bench: Bench) -> Iterator[Any]:
         raise NotImplementedError("Ray is not installed, the extra ray")
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     folder = bench.scratch / "r"
+    before = signal.getsignal(signal.SIGTERM)
     made = started(folder)
     try:
         made.second = made.add_node(**NODE)
+        signal.signal(signal.SIGTERM, before)  # Ray takes it for itself
         yield made
     finally:
         made.shutdown()

@@ -13,6 +13,7 @@ C compiler. Exits with 1 if a row is not as it should be or a process is left.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import signal
@@ -141,16 +142,21 @@ def stopped(bench: Bench) -> Row:
     home, limit = bench.home(), int(10 + 2 * bench.cold + 10 * bench.length)
     with home.watched():
         sweep = home.go("--timeout", str(limit))
-        wait(lambda: home.trainers() or sweep.poll() is not None, "a run begins")
-        bench.wait_in_run()
-        wait(lambda: home.trainers() or sweep.poll() is not None, "a run is there")
+        # of a warm worker: the limit of its run began when the run did
+        wait(
+            lambda: (
+                (len(home.seals) > 1 and home.trainers()) or sweep.poll() is not None
+            ),
+            "a run of a warm worker",
+        )
         if sweep.poll() is not None:
             raise RuntimeError(f"the sweep ended too early: {ended(sweep)[2]}")
         pid = next(iter(home.trainers()))
         os.kill(pid, signal.SIGSTOP)
         home.note_cut(*filter(None, [home.trainers().get(pid)]))
         time.sleep(limit + BEYOND_SECONDS)
-        os.kill(pid, signal.SIGCONT)
+        with contextlib.suppress(ProcessLookupError):  # killed, as its limit was over
+            os.kill(pid, signal.SIGCONT)
         status, _, err = ended(sweep)
     seen = f"stopped for {limit + BEYOND_SECONDS} s, the limit {limit} s"
     odd = f"ended with {status}: {err[-300:]}" if status else ""
