@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -20,7 +22,7 @@ from patience import comes
 
 from lesionkit import leases, runs
 from lesionkit.config import RunConfig, data_folder
-from lesionkit.engines import Outcome, local, pool, process, slots
+from lesionkit.engines import Outcome, local, pool, process, slots, worker
 from lesionkit.engines.pool import Pool
 
 # A driver as a program of its own: COUNT runs with the faults of the environment.
@@ -157,6 +159,27 @@ def test_a_run_that_always_crashes_is_given_up_and_stops_no_other(faulty) -> Non
     assert (killed.attempts, left.attempts, good.attempts) == (3, 3, 1)
     assert good.error is None
     assert runs.failure(killed.config.folder) == killed.error
+
+
+def full(*_: object) -> None:
+    """What a disk without space says."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_run_given_up_on_a_full_disk_is_told_and_stops_no_other(
+    faulty, monkeypatch
+) -> None:
+    monkeypatch.setattr(runs, "note_failure", full)
+    killed, good = faulty("die", "", retries=0)
+    assert killed.error.startswith("the worker died (signal 9")
+    assert good.error is None
+
+
+def test_an_error_is_answered_when_the_log_has_no_space(monkeypatch) -> None:
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(write=full, flush=full))
+    found = worker.attempt(full, configs(1)[0])
+    reason = "OSError: [Errno 28] No space left on device"
+    assert found == {"error": reason, "died": False, "sound": True}
 
 
 def test_what_an_earlier_run_said_is_not_why_a_worker_died(faulty) -> None:
