@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,14 @@ def typed(value: str) -> bool | int | float | str | None:
         except ValueError:
             continue
     return value
+
+
+def bar(items: Iterable[Any] | None, **given: Any) -> Any:
+    """A progress bar on stderr; in a log file a line a minute, no flood of them."""
+    from tqdm import tqdm
+
+    every = 0.1 if sys.stderr.isatty() else 60.0
+    return tqdm(items, mininterval=every, maxinterval=max(every, 10.0), **given)
 
 
 def show(rows: list[dict], as_json: bool, *, upright: bool = False) -> None:

@@ -131,3 +131,10 @@ def test_an_error_says_the_way_out_where_the_system_says_none(error, said):
     assert console.told(error).startswith(said)
     if said in (text := str(error)) and "pip" in text:
         assert console.told(error) == text
+
+
+def test_a_bar_in_a_log_is_no_flood(capsys) -> None:
+    assert list(console.bar(range(1000), desc="all")) == list(range(1000))
+    lines = capsys.readouterr().err.split("\r")
+    assert len([line for line in lines if line.strip()]) == 2  # its start and its end
+    assert lines[-1].startswith("all: 100%")
