@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from lesionkit.catalogue import MODELS
+from lesionkit.catalogue import DATASETS, MODELS
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -98,6 +98,24 @@ def test_the_readme_has_the_two_commands() -> None:
     assert "pip install uv && uv run pytest" in text
 
 
+def test_the_readme_gives_each_data_set_the_licence_of_the_catalogue() -> None:
+    text = (ROOT / "README.md").read_text()
+    table = text.split("<!-- data sets: begin -->")[1].split("<!-- data sets: end")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line]
+    found = {name.strip("`"): (title, lic) for name, title, _, lic in rows[2:]}
+    own = {n: (DATASETS[n].title, DATASETS[n].licence) for n in found}
+    assert found == own
+    paper_a = "isic2017 wound clinicdb kvasir busi_benign busi_malignant"
+    assert set(found) >= set(paper_a.split())
+
+
+def test_the_citation_names_this_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == PROJECT["version"]
+    assert citation["license"] == PROJECT["license"]
+    assert citation["cff-version"] == "1.2.0"
+
+
 @pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "data/README.md"])
 def test_every_local_link_of_a_page_leads_somewhere(name: str) -> None:
     page = ROOT / name
@@ -113,7 +131,9 @@ def test_the_page_of_networks_has_every_one(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["README.md", "docs/focal.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/howto/losses-and-metrics.md", "docs/focal.md"]
+)
 def test_the_python_of_a_page_runs(page: str) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.S)
     from lesionkit.losses import build_loss
