@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -142,3 +143,35 @@ def test_the_python_of_a_page_runs(page: str) -> None:
     for block in blocks:
         exec(block, names)
     assert names["loss"](names["logits"], names["mask"]).isfinite()
+
+
+def test_jupyterlab_4_is_what_all_extras_together_resolve_to() -> None:
+    pins = constraints()  # exported with every extra and every group at once
+    assert pins["jupyterlab"].startswith("4.")
+    wanted = [r for extra in PROJECT["optional-dependencies"].values() for r in extra]
+    needs = map(Requirement, wanted)
+    assert [str(r) for r in needs if not r.specifier.contains(pins[r.name])] == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("extras", [[], ["--all-extras"]])
+def test_a_resolver_finds_jupyterlab_4_with_and_without_extras(extras) -> None:
+    command = ["uv", "pip", "compile", "--quiet", "--no-header", *extras]
+    command += ["--constraint", "constraints.txt", "pyproject.toml"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^jupyterlab==4\.", done.stdout, re.M)
+
+
+@pytest.mark.long
+def test_the_pip_part_of_the_conda_environment_solves(tmp_path: Path) -> None:
+    listed = CONDA["dependencies"]
+    (lines,) = (each["pip"] for each in listed if isinstance(each, dict))
+    given = [word for line in lines for word in line.split()]
+    python = next(each for each in listed if str(each).startswith("python="))
+    venv = ["uv", "venv", "--quiet", "--python", python.split("=")[1], tmp_path / "v"]
+    subprocess.run(venv, check=True)
+    solve = ["uv", "pip", "install", "--dry-run", "--python", tmp_path / "v", *given]
+    done = subprocess.run(solve, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"torch=={constraints()['torch']}" in done.stderr
