@@ -49,12 +49,12 @@ def ray_head(node: Mapping[str, int], tries: int = 3):
     """A cluster of one node; a busy machine takes longer than Ray gives it."""
     from ray.cluster_utils import Cluster
 
-    for left in reversed(range(tries)):
-        try:
-            return Cluster(initialize_head=True, head_node_args=node)
-        except Exception:
-            if not left:
-                raise
+    try:
+        return Cluster(initialize_head=True, head_node_args=node)
+    except Exception:
+        if tries == 1:
+            raise
+        return ray_head(node, tries - 1)
 
 
 @contextmanager
