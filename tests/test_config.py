@@ -256,3 +256,15 @@ def test_the_choices_of_a_parameter_are_those_of_whoever_obeys_it() -> None:
     allowed = {rule.name: rule.metadata.get("one_of") for rule in fields(RunConfig)}
     assert allowed["loader"] == tuple(LOADERS)
     assert allowed["track"] == tuple(TRACKERS)
+
+
+def test_a_relative_data_folder_is_that_of_the_place_where_one_is(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("LESIONKIT_DATA", "mine")
+    found = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        found.append(config_module.data_folder())
+    assert found == [tmp_path / "one" / "mine", tmp_path / "two" / "mine"]

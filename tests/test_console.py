@@ -1,6 +1,7 @@
 """Values from text, tables to text, failures to one line."""
 
 import json
+import time
 
 import click
 import pytest
@@ -134,7 +135,8 @@ def test_an_error_says_the_way_out_where_the_system_says_none(error, said):
 
 
 def test_a_bar_in_a_log_is_no_flood(capsys) -> None:
-    assert list(console.bar(range(1000), desc="all")) == list(range(1000))
+    for _ in console.bar(range(6), desc="all"):
+        time.sleep(0.05)
     lines = capsys.readouterr().err.split("\r")
     assert len([line for line in lines if line.strip()]) == 2  # its start and its end
     assert lines[-1].startswith("all: 100%")
