@@ -114,8 +114,9 @@ def test_an_addition_applies_and_passes_the_tests_under_it(
         [*command, *chosen], cwd=copy, env=own, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout[-4000:]
+    changed = re.findall(r"^\+\+\+ b/(.+\.py)$", diff, re.M)
     lint = subprocess.run(
-        [sys.executable, "-m", "ruff", "check", "lesionkit", "tests"],
+        [sys.executable, "-m", "ruff", "check", *changed],
         cwd=copy,
         capture_output=True,
         text=True,
