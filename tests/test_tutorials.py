@@ -17,7 +17,7 @@ from lesionkit.console import typed
 
 FOLDER = Path(__file__).parents[1] / "docs/tutorials"
 PAGES = {path.stem: path.read_text() for path in sorted(FOLDER.glob("*.md"))}
-BLOCK = re.compile(r"^```sh\n(.*?)^```\n(?:\n```\n(.*?)^```)?", re.S | re.M)
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.S | re.M)
 QUICK = ("reading-a-verdict", "defending-a-table")  # need nothing but the kit
 CHEAP = ("rank", "plan", "claims", "audit")
 
@@ -27,23 +27,34 @@ def lines_of(block: str) -> list[str]:
     return block.replace("\\\n", " ").strip().splitlines()
 
 
-COMMANDS = [
-    (page, line.split("#")[0].strip())
-    for page, text in PAGES.items()
-    for block, _ in BLOCK.findall(text)
-    for line in lines_of(block)
-    if line.startswith("lesionkit ")
-]
+def commands(text: str) -> list[str]:
+    """Every command line of a page's blocks."""
+    shell = [block for kind, block in BLOCK.findall(text) if kind == "sh"]
+    return [line for block in shell for line in lines_of(block)]
+
+
+def quotes(text: str) -> list[tuple[str, str]]:
+    """Each block of output with the command that stands last before it."""
+    found, command = [], ""
+    for kind, block in BLOCK.findall(text):
+        if kind == "sh":
+            command = lines_of(block)[-1]
+        elif command and not kind:
+            found.append((command, block))
+    return found
+
+
+COMMANDS = [(page, line) for page, text in PAGES.items() for line in commands(text)]
 INLINE = [
     (page, " ".join(found.split()))
     for page, text in PAGES.items()
     for found in re.findall(r"`(lesionkit [^`]+)`", text)
 ]
 QUOTED = [
-    pytest.param(lines_of(block)[-1], said, id=f"{page}-{i}")
+    pytest.param(line, said, id=f"{page}-{i}")
     for page in QUICK
-    for i, (block, said) in enumerate(BLOCK.findall(PAGES[page]))
-    if said and lines_of(block)[-1].split()[1] in CHEAP
+    for i, (line, said) in enumerate(quotes(PAGES[page]))
+    if line.split()[1] in CHEAP
 ]
 
 
@@ -102,7 +113,7 @@ def test_a_link_of_a_tutorial_leads_to_a_file(page: str) -> None:
 
 def test_your_data_takes_five_commands_at_most() -> None:
     text = PAGES["your-data"].split("## What thirty")[0]
-    assert len(BLOCK.findall(text)) == 5
+    assert len(commands(text)) == 5
 
 
 GRIDS = [
