@@ -109,6 +109,7 @@ def test_a_docstring_keeps_its_formulas_and_gets_its_fields(written):
         ("[a](../../notebooks/01_data.ipynb)", "[a](/notebooks/01_data.ipynb)"),
         ("[a](../README.md#two-commands)", "[a](/index.md#two-commands)"),
         ("[a](../../CHANGELOG.md)", "[a](/changelog.md)"),
+        ("[a](../../CONTRIBUTING.md#add-a-loss)", "[a](/contributing.md#add-a-loss)"),
         ("[a](verdict.md)", "[a](verdict.md)"),
     ],
 )

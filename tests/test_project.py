@@ -117,7 +117,9 @@ def test_the_citation_names_this_version() -> None:
     assert citation["cff-version"] == "1.2.0"
 
 
-@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "data/README.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "data/README.md"]
+)
 def test_every_local_link_of_a_page_leads_somewhere(name: str) -> None:
     page = ROOT / name
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
