@@ -219,5 +219,3 @@ def audit(file: Path | None, aggregation: str | None, as_json: bool) -> None:
         show([asdict(finding) for finding in found], True)
         return
     click.echo(checked.summary(found))
-    for finding in found:
-        click.echo(f"{finding.severity}: {finding.where}: {finding.says}")

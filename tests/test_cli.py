@@ -384,6 +384,8 @@ def test_audit_finds_both_papers_errata_and_those_of_a_table(command, file):
     text = "model,loss,f1,precision,recall\nunet,mine,0.90,0.80,0.80\n"
     rows = json.loads(command("audit", file("b.csv", text), "--json").out)
     assert [r["severity"] for r in rows if r["rule"] == "F1"] == ["impossible"]
+    lines = command("audit", file("b.csv", text)).out.splitlines()
+    assert len([line for line in lines if line.startswith("impossible: ")]) == 1
 
 
 def test_plan_says_what_would_show_a_difference(command):

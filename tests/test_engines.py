@@ -206,6 +206,12 @@ def test_a_run_that_takes_too_long_is_killed_with_its_children(
     assert not alive(int((data_home / "child").read_text()))
 
 
+def test_a_run_that_took_too_long_to_begin_failed_and_is_not_missing(faulty) -> None:
+    (slow,) = faulty("never begin", timeout_seconds=1.0, retries=0)
+    assert slow.error == "it took longer than 1 s"
+    assert runs.state_of(slow.config) == ("failed", slow.error)
+
+
 def test_a_run_that_ignores_sigterm_is_killed_all_the_same(faulty, monkeypatch) -> None:
     monkeypatch.setattr(process, "TERM_SECONDS", 0.3)
     (deaf,) = faulty("hang deaf", timeout_seconds=0.5, retries=0)

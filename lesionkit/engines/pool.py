@@ -228,8 +228,9 @@ class Pool:
         elif pending.attempts <= self.retries:
             self.waiting.put(pending)
         else:
-            with contextlib.suppress(OSError):  # the disk is full: it is told, not kept
-                runs.note_failure(pending.config.folder, reason)
+            # told, not kept, on a full disk or in the place of another run
+            with contextlib.suppress(OSError, ValueError):
+                runs.note_failure(runs.start(pending.config), reason)
             self._ended(pending, reason)
 
     def _ended(self, pending: Pending, error: str | None) -> None:
