@@ -15,6 +15,7 @@ from lesionkit.config import RunConfig
 from lesionkit.disks import refusals_told
 from lesionkit.environment import begin_session, end_session
 from lesionkit.execution import execution, memory_told
+from lesionkit.lookup import shown_in_a_line
 from lesionkit.runs import RunRecord
 from lesionkit.session import Session
 from lesionkit.storing import store
@@ -22,6 +23,7 @@ from lesionkit.trackers import Tracker, tracker
 from lesionkit.training import Progress, Rules, train
 
 
+@shown_in_a_line(FileNotFoundError, BlockingIOError, MemoryError)
 def run(config: RunConfig, *, progress: bool = True) -> RunRecord:
     """The finished record of a run: trained, gone on with, or found finished.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import sys
@@ -227,7 +228,8 @@ class Pool:
         elif pending.attempts <= self.retries:
             self.waiting.put(pending)
         else:
-            runs.note_failure(pending.config.folder, reason)
+            with contextlib.suppress(OSError):  # a full disk: the outcome has it
+                runs.note_failure(pending.config.folder, reason)
             self._ended(pending, reason)
 
     def _ended(self, pending: Pending, error: str | None) -> None:
