@@ -21,6 +21,10 @@ NO_PLACE = (errno.ENOENT,)
 ELSEWHERE = "name another folder (for data: export LESIONKIT_DATA=DIR)"
 
 
+class DiskFull(OSError):
+    """There is no room: the same command does it once there is."""
+
+
 @contextmanager
 def refusals_told(place: Path) -> Iterator[None]:
     """Turn what the disk refuses inside the block into one line with the way out.
@@ -29,7 +33,7 @@ def refusals_told(place: Path) -> Iterator[None]:
         place: what is written, for errors that do not say where.
 
     Raises:
-        OSError: in place of the system's, of the same class.
+        OSError: in place of the system's, of the same class; DiskFull of a full disk.
     """
     try:
         yield
@@ -37,7 +41,8 @@ def refusals_told(place: Path) -> Iterator[None]:
         words = in_words(error, place)
         if words is None:
             raise
-        raise type(error)(words) from error
+        kind = DiskFull if error.errno in FULL else type(error)
+        raise kind(words) from error
 
 
 def in_words(error: OSError, place: Path) -> str | None:

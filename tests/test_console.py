@@ -131,3 +131,10 @@ def test_an_error_says_the_way_out_where_the_system_says_none(error, said):
     assert console.told(error).startswith(said)
     if said in (text := str(error)) and "pip" in text:
         assert console.told(error) == text
+
+
+def test_a_folder_that_is_gone_is_told_as_that(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert console.told(FileNotFoundError(2, "No such file")) == console.GONE

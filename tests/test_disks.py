@@ -188,7 +188,7 @@ def test_drawing_the_toy_set_fails_before_the_work_where_nothing_can_be_written(
     assert drawn == []
 
 
-def test_a_run_whose_disk_fills_notes_why_in_one_line(tiny, monkeypatch):
+def test_a_run_whose_disk_fills_says_so_and_is_no_failed_run(tiny, monkeypatch):
     from lesionkit import experiment
 
     def full(*_, **__):
@@ -199,4 +199,5 @@ def test_a_run_whose_disk_fills_notes_why_in_one_line(tiny, monkeypatch):
     config = RunConfig(**small, model="colonsegnet")
     with pytest.raises(OSError, match="^the disk of .* is full"):
         experiment.run(config, progress=False)
-    assert runs.failure(config.folder).startswith("the disk of ")
+    assert runs.failure(config.folder) is None
+    assert runs.state(config.folder) == "unfinished"  # a sweep tries it again
