@@ -199,9 +199,10 @@ def status(
             table = _there(source) if source else _records(verify)
     show(table.to_dict("records"), as_json)
     if figure is not None:
+        from lesionkit.ranking_figures import save
         from lesionkit.sweep_figures import grid
 
-        grid(table).savefig(figure, dpi=150)
+        save(grid(table), figure)
     if not as_json:
         click.echo(counts_of(table))
         if grid_of_file:

@@ -14,6 +14,8 @@ import click
 from lesionkit.disks import in_words
 from lesionkit.stores import is_url
 
+GONE = "the folder this was called in is gone: cd to one that is there"
+
 
 @contextmanager
 def arguments() -> Iterator[None]:
@@ -116,8 +118,10 @@ def usage(error: click.UsageError) -> str:
 def told(error: Exception) -> str:
     """An error in one line, with the way out where the system says none."""
     if isinstance(error, OSError):
-        words = in_words(error, Path.cwd())
-        return words or str(error)
+        try:
+            return in_words(error, Path.cwd()) or str(error)
+        except FileNotFoundError:
+            return GONE
     text = str(error) or type(error).__name__
     broken = isinstance(error, ImportError) or "torchvision::" in text
     if broken and "pip install" not in text:

@@ -10,8 +10,10 @@ from contextlib import contextmanager
 import torch
 
 from lesionkit.config import RunConfig
+from lesionkit.lookup import shown_in_a_line
 
 
+@shown_in_a_line(ValueError)
 def device_of(config: RunConfig) -> torch.device:
     """The device that "auto" stands for.
 

@@ -140,3 +140,10 @@ def test_a_bar_in_a_log_is_no_flood(capsys) -> None:
     lines = capsys.readouterr().err.split("\r")
     assert len([line for line in lines if line.strip()]) == 2  # its start and its end
     assert lines[-1].startswith("all: 100%")
+
+
+def test_a_folder_that_is_gone_is_told_as_that(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert console.told(FileNotFoundError(2, "No such file")) == console.GONE

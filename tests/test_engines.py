@@ -300,8 +300,31 @@ def seal_and_put(waiting: pool.Waiting, pending: process.Pending, _: float) -> N
     waiting.again.append(pending)
 
 
+def test_a_reason_that_finds_no_room_ends_no_sweep(monkeypatch) -> None:
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pool.runs, "note_failure", full)
+    tried = Pool([{}], COMMAND, retries=0)
+    tried.outcomes = []
+    tried._died(process.Pending(configs(1)[0], attempts=1), "it died")
+    assert [outcome.error for outcome in tried.outcomes] == ["it died"]
+
+
+def test_a_worker_whose_log_finds_no_room_answers_all_the_same(monkeypatch) -> None:
+    def full():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def fails(config):
+        raise ValueError("why")
+
+    monkeypatch.setattr(worker.traceback, "print_exc", full)
+    assert worker.attempt(fails, configs(1)[0])["error"] == "ValueError: why"
+
+
 def test_workers_that_cannot_start_end_the_sweep_with_their_reason(faulty) -> None:
-    with pytest.raises(RuntimeError, match="can be started: .* no torch here"):
+    said = "can be started: .* no torch here.*; ask lesionkit doctor$"
+    with pytest.raises(RuntimeError, match=said):
         faulty("", "", slot={"BROKEN": "1"}, places=2)
 
 

@@ -216,10 +216,11 @@ class Pool:
             self._died(worker.release(), reason)
         elif not worker.leaving or worker.reason:
             slot.failures += 1
+            if all(slot.failures >= STARTS for slot in self.slots):
+                way = "; ask lesionkit doctor"
+                raise RuntimeError(f"no worker can be started: {reason}{way}")
             if slot.failures == STARTS:
                 print(f"a slot is given up: {reason}", file=sys.stderr)
-            if all(slot.failures >= STARTS for slot in self.slots):
-                raise RuntimeError(f"no worker can be started: {reason}")
 
     def _died(self, pending: Pending, reason: str) -> None:
         """What trained this run is gone: try again, or give it up and say why."""
