@@ -102,7 +102,7 @@ def _grid_of_points(table: Table) -> dict[str, list[str]]:
     grid = texts[[c for c in columns if c not in ("total", "sum")]]
     if "loss" in texts and not {"dataset", "model"} & {*texts}:
         grid = grid.T
-    totals = {label: list(points) for label, points in grid.T.items()}
+    totals = {str(label): list(points) for label, points in grid.T.items()}
     numbers = [float(numeral(t) or 0) for t in grid.to_numpy().ravel()]
     right = sum(_total(*row) is None for row in totals.items())
     if grid.shape[1] < 3 or max(numbers) > 3 or 2 * right < len(totals):

@@ -9,6 +9,7 @@ from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -177,13 +178,16 @@ def column(texts: Iterable[str]) -> list[Printed | None]:
         return [None] * len(numbers)
     places = max(map(decimals, there))
     percent = median(map(Fraction, there)) > 1
-    return [n and printed(n, percent=percent, places=places) for n in numbers]
+    return [
+        None if n is None else printed(n, percent=percent, places=places)
+        for n in numbers
+    ]
 
 
 def same(one: str, other: str) -> bool:
     """Whether two texts are one number, or one name up to case and punctuation."""
     if NUMERAL.fullmatch(one) and NUMERAL.fullmatch(other):
-        return Fraction(numeral(one)) == Fraction(numeral(other))
+        return Fraction(numeral(one) or 0) == Fraction(numeral(other) or 0)
     return plain(one).replace("_", "") == plain(other).replace("_", "")
 
 
@@ -235,15 +239,15 @@ def _table(texts: pd.DataFrame, name: str) -> Table:
     records = texts.to_dict("records")
     rows = []
     for i, (label, record) in enumerate(zip(_labels(texts), records, strict=True)):
-        there = {s: values[i] for s, values in scores.items() if values[i] is not None}
-        rows.append(Row(label, there, record))
-    spread = any(SPREAD.search(column) for column in texts) or any(
+        there = {s: got for s, values in scores.items() if (got := values[i])}
+        rows.append(Row(label, there, {str(key): t for key, t in record.items()}))
+    spread = any(SPREAD.search(str(name)) for name in texts) or any(
         re.search(r"\u00b1|\+/?-|\(", text) for s in scores for text in texts[s]
     )
     return Table(name, rows, list(texts.columns), spread)
 
 
-def _text(cell: object) -> str:
+def _text(cell: Any) -> str:
     """A cell as text, nothing for a missing one."""
     if pd.isna(cell):
         return ""

@@ -103,7 +103,8 @@ def _read(statements: pd.DataFrame | str | Path) -> list[Said]:
         )
     fields = [f for f in Said.__dataclass_fields__ if f in statements]
     texts = statements[fields].fillna("").astype(str)
-    return [Said(**record) for record in texts.to_dict("records")]
+    records = texts.to_dict("records")
+    return [Said(**{str(name): text for name, text in r.items()}) for r in records]
 
 
 def _of_paper(said: Sequence[Said], rows: Sequence[Row]) -> list[Finding]:
@@ -112,7 +113,8 @@ def _of_paper(said: Sequence[Said], rows: Sequence[Row]) -> list[Finding]:
     found += _points(said) + _several_values(said) + _seeds(said)
     for one in said:
         if one.name == "gamma" and "focal" in plain(one.subject):
-            found.append(gamma_remark(one.value, _where(one), _larger_gamma(said)))
+            remark = gamma_remark(one.value, _where(one), _larger_gamma(said))
+            found += [remark] if remark else []
         if plain(one.quantity) == "cases_shown" and one.value not in ("", "all"):
             says = f"cases shown: {one.value}; no evidence for the others"
             found.append(Finding("cases", "remark", _where(one), says))

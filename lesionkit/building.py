@@ -18,11 +18,15 @@ from lesionkit.losses import build_loss
 from lesionkit.models import build_model
 from lesionkit.prepared import Prepared
 from lesionkit.recomputing import recompute
+from lesionkit.resolved import Resolved, resolved
 from lesionkit.splits import PARTS, Split, split
 from lesionkit.step import GraphedStep, Step, can_compile
 
 WITHOUT_LESION = "test_without_lesion"  # the part of images scored apart
-FORMATS = {"contiguous": "contiguous_format", "channels_last": "channels_last"}
+FORMATS = {
+    "contiguous": torch.contiguous_format,
+    "channels_last": torch.channels_last,
+}
 LOSS_OPTIONS = ("alpha", "gamma", "beta", "sums", "smooth", "focal_form", "alpha_form")
 
 
@@ -30,7 +34,7 @@ LOSS_OPTIONS = ("alpha", "gamma", "beta", "sums", "smooth", "focal_form", "alpha
 class Setting:
     """Everything a training needs, built from a config."""
 
-    config: RunConfig  # resolved
+    config: Resolved
     data: Prepared
     parts: Split
     batches: dict[str, Batches]
@@ -56,19 +60,23 @@ def build(config: RunConfig) -> Setting:
         FileNotFoundError: the data set is not prepared; the text says how.
         ValueError: a combination that does not exist.
     """
-    config = config.resolved()
+    config = resolved(config)
     options = {name: getattr(config, name) for name in LOSS_OPTIONS}
     loss = build_loss(config.loss, definition=config.definition, **options)
     data = open_data(config.dataset, config.size, resize=config.resize)
     parts = split(data, kind=config.split, seed=config.split_seed)
     device = device_of(config)
     checkpoint.seed_everything(config.init_seed)
-    model = build_model(
-        config.model,
-        in_channels=data.images.shape[-1],
-        variant=config.variant,
-        pretrained=config.pretrained,
-    ).to(device, memory_format=getattr(torch, FORMATS[config.memory_format]))
+    model = (
+        build_model(
+            config.model,
+            in_channels=data.images.shape[-1],
+            variant=config.variant,
+            pretrained=config.pretrained,
+        )
+        .to(device)
+        .to(memory_format=FORMATS[config.memory_format])
+    )
     if config.accumulate > 1:
         _refuse_batch_norm(config, model)
     if config.activation_checkpointing:

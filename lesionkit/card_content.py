@@ -52,7 +52,7 @@ def score_rows(record: RunRecord) -> list[dict[str, Any]]:
         pooled = record.metrics["test"][rule]["pooled"]
         labels = _labels(table, groups)
         for name in METRICS:
-            low, high = mean_interval(table[name], labels)
+            low, high = mean_interval(table[name].to_numpy(), labels)
             found = {"mean": table[name].mean(), "low": low, "high": high}
             undefined = int(table[name].isna().sum())
             row = {"threshold": rule, "metric": name, **found}

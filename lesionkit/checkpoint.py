@@ -46,7 +46,9 @@ def unpack(content: bytes | memoryview) -> dict[str, Any]:
 
 def random_states() -> dict[str, Any]:
     """The states of all random generators, in types that the safe loader accepts."""
-    kind, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002
+    # its five parts, which numpy's stubs tell from the dict by no overload
+    state: Any = np.random.get_state()  # noqa: NPY002
+    kind, keys, position, has_gauss, gauss = state
     version, internal, next_gauss = random.getstate()
     return {
         "torch": torch.get_rng_state(),

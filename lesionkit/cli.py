@@ -148,7 +148,8 @@ def _profiled(config: Any, folder: Path) -> list[dict[str, Any]]:
     table = profile(config, folder)
     title = f"{config.dataset}, {config.model}, {config.loss}"
     save(epoch_parts(table, title), folder / "epoch.png")
-    return table.round(4).to_dict("records")
+    rows = table.round(4).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
 
 
 for _command in (sweep, status, fetch, prepare, inspect):

@@ -74,13 +74,14 @@ def advise(
         raise click.UsageError(
             "give a table or folder of your own runs, or --like with a data set"
         )
-    if source is not None:
-        table = read(source)
+    table = None if source is None else read(source)
     with arguments():
-        if source is not None:
+        if table is not None:
             found = advice.from_pilot(full_grid(table, metric), margin=margin)
         else:
-            found = advice.from_published(like, model, metric=metric, margin=margin)
+            found = advice.from_published(
+                like or "", model, metric=metric, margin=margin
+            )
     if as_json:
         rows = found.table.reset_index().to_dict("records")
         show([{"sentence": found.sentence, "losses": rows}], True, upright=True)

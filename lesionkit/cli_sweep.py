@@ -196,7 +196,7 @@ def status(
         if grid_of_file:
             table = grid_of_file.states(verify=verify)
         else:
-            table = _there(source) if source else _records(verify)
+            table = _there(str(source)) if source else _records(verify)
     show(table.to_dict("records"), as_json)
     if figure is not None:
         from lesionkit.ranking_figures import save

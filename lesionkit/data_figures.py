@@ -87,8 +87,9 @@ def copies(data: Prepared, pairs: pd.DataFrame, count: int = 5) -> Figure:
         return figure
     figure = blank((1.7 * len(shown), 3.9))
     axes = figure.subplots(2, len(shown), squeeze=False)
-    for column, row in zip(axes.T, shown.itertuples(), strict=True):
-        for axis, i in zip(column, (row.first, row.second), strict=True):
+    both = shown[["first", "second"]].to_numpy()
+    for column, pair in zip(axes.T, both, strict=True):
+        for axis, i in zip(column, pair, strict=True):
             draw_image(axis, data.images[i])
             draw_outline(axis, data.masks[i])
             name = data.index["file"][i].rpartition("/")[2]

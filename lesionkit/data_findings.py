@@ -140,7 +140,8 @@ def of_copies(good: list[Seen], pairs: pd.DataFrame) -> list[Finding]:
 
 def _agreement(good: list[Seen], group: list[int]) -> float:
     """Dice between the first two masks of a group; 1 if both are empty."""
-    one, other = (good[i].mask.astype(bool) for i in group[:2])
+    masks = [np.zeros(0) if (m := good[i].mask) is None else m for i in group[:2]]
+    one, other = (mask.astype(bool) for mask in masks)
     marked = one.sum() + other.sum()
     return 2 * float((one & other).sum()) / float(marked) if marked else 1.0
 
@@ -154,8 +155,8 @@ def across(
     theirs = [s for s in look(samples, jobs, iter) if not s.bad]
     pairs = duplicates.across(stacked(good), stacked(theirs))
     named = [
-        f"{good[row.first].name} = {theirs[row.second].name}"
-        for row in pairs.itertuples()
+        f"{good[first].name} = {theirs[second].name}"
+        for first, second in zip(pairs["first"], pairs["second"], strict=True)
     ]
     return [
         Finding(f"also in {other}", f"{len(named)} pairs look the same", tuple(named))

@@ -29,6 +29,7 @@ PACKAGES = (
 
 def describe(device: torch.device) -> dict[str, Any]:
     """Everything about this process that may move the last bits of a result."""
+    cudnn: Any = torch.backends.cudnn  # makes `conv` when it is imported
     return {
         "commit": _commit(),
         "python": platform.python_version(),
@@ -39,7 +40,7 @@ def describe(device: torch.device) -> dict[str, Any]:
         "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
         "threads": torch.get_num_threads(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
-        "tf32": torch.backends.cudnn.conv.fp32_precision == "tf32",
+        "tf32": cudnn.conv.fp32_precision == "tf32",
         "workers": 0,
     }
 

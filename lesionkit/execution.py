@@ -6,11 +6,13 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
 from lesionkit.config import RunConfig
 from lesionkit.lookup import shown_in_a_line
+from lesionkit.resolved import resolved
 
 
 @shown_in_a_line(ValueError)
@@ -36,16 +38,17 @@ def execution(config: RunConfig) -> Iterator[None]:
 
     "float32" is exact: torch itself lets convolutions round to TF32 on a GPU.
     """
-    config = config.resolved()
+    config = resolved(config)
     threads = torch.get_num_threads()
     strict = torch.are_deterministic_algorithms_enabled()
-    filling = torch.utils.deterministic.fill_uninitialized_memory
+    deterministic: Any = torch.utils.deterministic  # its one setting is in no stub
+    filling = deterministic.fill_uninitialized_memory
     precision = [backend.fp32_precision for backend in _backends()]
     # cuBLAS reads this before its first call
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(config.threads or threads)
     torch.use_deterministic_algorithms(config.deterministic, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # only for debugging
+    deterministic.fill_uninitialized_memory = False  # only for debugging
     torch.backends.cudnn.benchmark = not config.deterministic
     for backend in _backends():
         backend.fp32_precision = "tf32" if config.dtype == "tf32" else "ieee"
@@ -58,15 +61,16 @@ def execution(config: RunConfig) -> Iterator[None]:
     finally:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(strict)
-        torch.utils.deterministic.fill_uninitialized_memory = filling
+        deterministic.fill_uninitialized_memory = filling
         torch.backends.cudnn.benchmark = False
         for backend, before in zip(_backends(), precision, strict=True):
             backend.fp32_precision = before
 
 
-def _backends() -> tuple:
+def _backends() -> tuple[Any, Any]:
     """Who multiplies on a GPU, each with its own precision."""
-    return torch.backends.cuda.matmul, torch.backends.cudnn.conv
+    cudnn: Any = torch.backends.cudnn  # makes `conv` when it is imported
+    return torch.backends.cuda.matmul, cudnn.conv
 
 
 @contextmanager

@@ -78,7 +78,8 @@ def _save_onnx(program: Any, path: Path, facts: dict[str, Any]) -> dict[str, Any
     logging.getLogger("onnx_ir").setLevel(logging.ERROR)  # it tells of empty lists
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        made = torch.onnx.export(program, dynamo=True, verbose=False, **names)
+        # with dynamo it always gives one, which the stub does not say
+        made: Any = torch.onnx.export(program, dynamo=True, verbose=False, **names)
     made.model.metadata_props["lesionkit"] = json.dumps(facts)
     made.save(path, external_data=False)
     opset = made.model.opset_imports[""]

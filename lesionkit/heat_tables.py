@@ -6,6 +6,7 @@ A figure here is unknown to pyplot: nothing stays open, a notebook shows it once
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -53,7 +54,8 @@ def heat(
     Source: paper A, Fig. 2B and 2C.
     """
     rows, losses = points.index.drop("points"), points.columns
-    tables = {"ours": (means.loc[rows, losses], points.loc["points"])}
+    total: Any = points.loc["points"]  # a row: a label occurs once
+    tables = {"ours": (means.loc[rows, losses], total)}
     if published is not None:
         theirs = published.reindex(index=rows, columns=losses)
         given = np.array([ranking.row_points(row) for row in theirs.to_numpy()])
@@ -162,7 +164,7 @@ def _changed(ranks: pd.DataFrame) -> pd.DataFrame:
     for name, row in ranks.iterrows():
         gone = whole[row.isna()].to_numpy()[:, None]
         better = (gone < whole.to_numpy()) + 0.5 * (gone == whole.to_numpy())
-        expected.loc[name] = whole - better.sum(axis=0)
+        expected.loc[str(name)] = whole - better.sum(axis=0)
     return ranks.notna() & ~np.isclose(ranks, expected)
 
 

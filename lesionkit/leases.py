@@ -94,7 +94,7 @@ def lease(path: Path, seconds: float = SECONDS, *, owner: str = "") -> Iterator[
     holder = _Holder(file, seconds, owner)
     try:
         try:
-            with _ours(holder.who["token"]):
+            with _ours(str(holder.who["token"])):
                 yield
         finally:
             holder.release()
@@ -290,6 +290,6 @@ class _Holder:
 def _interrupt() -> None:
     """What Ctrl-C does; where there are real signals, also out of a system call."""
     if hasattr(signal, "pthread_kill"):
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
     else:
         _thread.interrupt_main()

@@ -49,15 +49,16 @@ class Store:
 
         The device is not waited for: a streamed batch goes through pinned memory.
         """
-        if self.resident:
-            return self.images.index_select(0, chosen), self.masks.index_select(
-                0, chosen
-            )
-        where = chosen.numpy()
-        both = (torch.from_numpy(a[where]) for a in (self.images, self.masks))
+        return self._rows(self.images, chosen), self._rows(self.masks, chosen)
+
+    def _rows(self, array: Tensor | np.ndarray, chosen: Tensor) -> Tensor:
+        """The chosen rows of one array, on the device."""
+        if isinstance(array, Tensor):
+            return array.index_select(0, chosen)
+        rows = torch.from_numpy(array[chosen.numpy()])
         if self.device.type == "cpu":
-            return tuple(both)
-        return tuple(v.pin_memory().to(self.device, non_blocking=True) for v in both)
+            return rows
+        return rows.pin_memory().to(self.device, non_blocking=True)
 
 
 def open_store(data: Prepared, device: torch.device | str, loader: str) -> Store:
@@ -82,10 +83,10 @@ def open_store(data: Prepared, device: torch.device | str, loader: str) -> Store
     key = (str(data.folder), hashes["images.npy"], hashes["masks.npy"], str(device))
     if key not in _kept:
         # a copy: a memory map is read-only, and its pages may be thrown out
-        both = (
+        images, masks = (
             torch.from_numpy(np.array(a)).to(device) for a in (data.images, data.masks)
         )
-        _kept[key] = Store(*both, device, resident=True)
+        _kept[key] = Store(images, masks, device, resident=True)
     _kept.move_to_end(key)
     store = _kept[key]
     _drop_oldest()

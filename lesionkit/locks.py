@@ -25,18 +25,21 @@ def machine() -> str:
 def locked(file: Path) -> BinaryIO:
     """The open file with a lock on it, until it is closed; where locks work."""
     stream = file.open("rb")
-    with contextlib.suppress(OSError, AttributeError):
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    if fcntl is not None:
+        with contextlib.suppress(OSError):
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return stream
 
 
 def is_locked(file: Path) -> bool | None:
     """Whether a process of this machine has the lock; None: locks do not work here."""
+    if fcntl is None:
+        return None
     try:
         with file.open("rb") as stream:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except (OSError, AttributeError):
+    except OSError:
         return None
     return False

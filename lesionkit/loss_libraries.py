@@ -62,7 +62,8 @@ def saturated_pixel(loss: Loss) -> str:
     """The gradient when one lesion pixel has a logit of 40."""
     logits = torch.tensor([[[[40.0, -1.0]]]], requires_grad=True)
     loss(logits, torch.ones(1, 1, 1, 2)).backward()
-    return "finite" if logits.grad.isfinite().all() else "NaN"
+    gradient = torch.zeros(()) if logits.grad is None else logits.grad
+    return "finite" if gradient.isfinite().all() else "NaN"
 
 
 def empty_mask(loss: Loss) -> str:

@@ -6,11 +6,13 @@ given to the true class. What several losses are made of is in `pixels`.
 
 from __future__ import annotations
 
+from functools import reduce
 from inspect import signature
 from itertools import count
 from math import inf
 from numbers import Real
 from types import FunctionType, MethodType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +60,9 @@ class PixelLoss(nn.Module):
 
     def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
         return self.of(Pixels(logits, mask))
+
+    def of(self, pixels: Pixels) -> Tensor:
+        raise NotImplementedError
 
 
 def own_code(method: MethodType) -> MethodType:
@@ -219,7 +224,8 @@ class SumLoss(PixelLoss):
 
     def of(self, pixels: Pixels) -> Tensor:
         # the last first: a focal part leaves its logarithms for the BCE before it
-        return sum(part.of(pixels) for part in reversed(self.parts))
+        parts: Any = reversed(self.parts)  # losses, which a ModuleList does not know
+        return reduce(torch.add, (part.of(pixels) for part in parts))
 
 
 class WeightedSumLoss(PixelLoss):

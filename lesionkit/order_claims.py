@@ -133,7 +133,7 @@ def most_points(
     if loss not in grid.losses:
         raise Untestable(f"no run of {loss}; needs runs of it")
     values = grid.means.mean(1 if rows == "dataset" else 0)
-    points = sum(ranking.row_points(row) for row in values)
+    points = np.sum([ranking.row_points(row) for row in values], axis=0)
     mine, best = points[grid.losses.index(loss)], points.max()
     leader = grid.losses[int(points.argmax())]
     chance = ranking.chance_of_podium(len(values), len(grid.losses))

@@ -243,7 +243,8 @@ class Panels:
 
 def rgb(colour: str) -> tuple[int, int, int]:
     """A colour such as #1E1E1E as three numbers."""
-    return tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return red, green, blue
 
 
 def enlarged(values: np.ndarray, factor: tuple[int, int], axis: int = 0) -> np.ndarray:

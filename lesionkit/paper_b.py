@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -167,13 +168,13 @@ def search(
         RuntimeError: a run failed.
     """
     lookup.find("part to select on", select, dict.fromkeys(("validation", "test")))
-    chosen: dict[str, float] = {}
-    rows: list[dict[str, object]] = []
+    chosen: dict[str, Any] = {}
+    rows: list[dict[str, Any]] = []
     for stage, loss in STAGES.items():
         if not grid.get(stage):
             raise ValueError(f"grid has no values for {stage}")
         configs = [
-            replace(base, loss=loss, **chosen, **{stage: float(value)})
+            replace(base, loss=loss, **chosen | {stage: float(value)})
             for value in grid[stage]
         ]
         engine = one_by_one(execute)
@@ -188,7 +189,7 @@ def search(
     return pd.DataFrame(rows)
 
 
-def _stage_row(stage: str, config: RunConfig) -> dict[str, object]:
+def _stage_row(stage: str, config: RunConfig) -> dict[str, Any]:
     """One run of a stage."""
     metrics = runs.RunRecord(config.folder).metrics
     dice = {

@@ -62,18 +62,18 @@ def _names_of_cell(cell: str, known: list[str]) -> list[str]:
         assigned = [s for s in _statements(cell) if isinstance(s, ast.Assign)]
         targets = [statement.targets[0] for statement in assigned]
         return [target.id for target in targets if isinstance(target, ast.Name)]
-    names = [statement.target.id for statement in _annotated(cell)]
+    names = list(_annotated(cell))
     return names if set(names) & set(known) else []
 
 
-def _annotated(cell: str) -> list[ast.AnnAssign]:
-    """The statements of a cell that is nothing but annotated names."""
-    statements = _statements(cell)
-    fits = all(
-        isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)
-        for s in statements
-    )
-    return statements if fits else []
+def _annotated(cell: str) -> dict[str, str]:
+    """Name to annotation, of a cell that is nothing but annotated names."""
+    found = {}
+    for s in _statements(cell):
+        if not isinstance(s, ast.AnnAssign) or not isinstance(s.target, ast.Name):
+            return {}
+        found[s.target.id] = ast.unparse(s.annotation)
+    return found
 
 
 def _statements(cell: str) -> list[ast.stmt]:
@@ -101,7 +101,7 @@ def notebook_parameters(namespace: Mapping[str, Any]) -> dict[str, Any]:
         return {name: namespace[name] for name in parameter_names(namespace, [])}
     kinds: dict[str, str] = {}
     for cell in namespace["In"]:
-        found = {s.target.id: ast.unparse(s.annotation) for s in _annotated(cell)}
+        found = _annotated(cell)
         if not kinds or set(kinds) & set(found):  # the cell itself, maybe run again
             kinds |= found
     known = {"str": str, "int": int, "float": float, "bool": bool}

@@ -118,4 +118,6 @@ class Pixels:
         """I = sum(p y), S = sum(p) and T = sum(y): of the batch (), by image (N,)."""
         p, y, image = self.logits.sigmoid(), self.mask, SUMS["image"]
         by_image = ((p * y).sum(image), p.sum(image), y.sum(image))
-        return {"image": by_image, "batch": tuple(each.sum() for each in by_image)}
+        both, marked, lesion = by_image
+        in_batch = both.sum(), marked.sum(), lesion.sum()
+        return {"image": by_image, "batch": in_batch}

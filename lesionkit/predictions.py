@@ -56,8 +56,7 @@ def replay(record: RunRecord, part: str = "test") -> Predictions:
     with execution(config):
         setting = build(config)
         setting.model.load_state_dict(load(record.weights()))
-        how = {"scoring": setting.config.scoring, "dtype": setting.config.dtype}
-        found = evaluate(setting.model, setting.batches[part], **how)
+        found = evaluate(setting.model, setting.batches[part], **setting.scoring)
     if part == "test":
         same_counts(record, found.counts["probability"])
     index = setting.data.index["file"].to_numpy()

@@ -148,7 +148,7 @@ def write(
         if thumbnails is not None:
             np.save(part / "thumbnails.npy", thumbnails)
         index = pd.DataFrame(rows)
-        index = index[[*INDEX_COLUMNS, *index.columns.difference(INDEX_COLUMNS)]]
+        index = index[[*INDEX_COLUMNS, *index.columns.difference(list(INDEX_COLUMNS))]]
         index.to_csv(part / "index.csv", index=False)
         hashes = {p.name: sha256(p) for p in sorted(part.iterdir())}
         counts = {"count": count, "shape": shape, "dtype": dtype}

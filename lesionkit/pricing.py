@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from lesionkit import runs
 from lesionkit.catalogue import MODELS
 from lesionkit.config import RunConfig, data_folder
+from lesionkit.resolved import Resolved, resolved
 from lesionkit.sweep import Sweep
 
 
@@ -18,7 +19,7 @@ def price(sweep: Sweep) -> str:
     there are none. Disk is the weights that would be kept.
     """
     missing = sweep.missing()
-    disk = sum(_weight_bytes(config.resolved()) for config in missing)
+    disk = sum(_weight_bytes(resolved(config)) for config in missing)
     lines = [f"weights of {len(missing)} runs: {disk / 1e9:.1f} GB"]
     if disk > 50e9:
         lines.append("-p keep_weights half or none in the file takes less")
@@ -36,9 +37,9 @@ def _by_epochs(rest: list[RunConfig]) -> list[str]:
     """Hours at the most epochs a run may take, from epochs of other runs."""
     rates = _epoch_seconds()
     known = [
-        rates[key] * resolved.epochs
-        for resolved in (config.resolved() for config in rest)
-        if (key := (resolved.model, resolved.variant, resolved.size)) in rates
+        rates[key] * config.epochs
+        for config in map(resolved, rest)
+        if (key := (config.model, config.variant, config.size)) in rates
     ]
     lines = []
     if known:
@@ -74,7 +75,7 @@ def _measured_seconds(configs: Iterable[RunConfig]) -> dict[tuple[str, str], flo
     return {key: sum(walls) / len(walls) for key, walls in times.items()}
 
 
-def _weight_bytes(config: RunConfig) -> int:
-    """Size of the weights a resolved config would keep."""
+def _weight_bytes(config: Resolved) -> int:
+    """Size of the weights a run would keep."""
     parameters = MODELS[config.model].variants[config.variant].parameters
     return parameters * {"best": 4, "half": 2, "none": 0}[config.keep_weights]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -112,7 +113,8 @@ def row_points(values: np.ndarray, ties: str = "share") -> np.ndarray:
         points = (4 - first).clip(lower=0)
         points = points.groupby(series).transform("mean")
     else:
-        points = (4 - series.rank(method=ties, ascending=False)).clip(lower=0)
+        method: Any = ties  # one of TIES: pandas' own names but for "share"
+        points = (4 - series.rank(method=method, ascending=False)).clip(lower=0)
     return points.fillna(0.0).to_numpy()
 
 
@@ -176,7 +178,7 @@ def podium_sentence(points: pd.DataFrame) -> str:
         leads = f"{', '.join(leaders)} lead, each with"
     chance = chance_of_podium(rows, losses)
     probability = float((chance >= best - 1e-9).mean())  # thirds of points are inexact
-    name = {"dataset": "data set"}.get(points.index.name, points.index.name)
+    name = {"dataset": "data set"}.get(axis := str(points.index.name), axis)
     text = (
         f"{leads} {best:g} of {total.sum():g} points over {rows} "
         f"{name}{'s' if rows > 1 else ''}. If all {losses} losses were equal, the best "

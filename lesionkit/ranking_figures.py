@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 from math import ceil, floor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ from lesionkit.heat_tables import leave_one_out as leave_one_out
 from lesionkit.heat_tables import rank_probabilities as rank_probabilities
 
 GROUP_MARKS = {"region": "o", "distribution": "s", "compound": "^", "not ours": "v"}
-OPEN = {"ls": "", "mfc": "white", "mec": "black"}
+OPEN: dict[str, Any] = {"ls": "", "mfc": "white", "mec": "black"}
 PUBLISHED = OPEN | {"marker": "D", "ms": 4.5}
 GAP = OPEN | {"marker": "X", "ms": 7}
 # What each kind of file would say of the time of writing; without it bytes repeat.
@@ -180,10 +181,10 @@ def differences(table: pd.DataFrame, *, margin: float | None = None) -> Figure:
     axis.axvline(0, color="black", lw=1)
     axis.hlines(range(len(table)), table["low"], table["high"], color="black", lw=1.4)
     for place, (loss, row) in enumerate(table.iterrows()):
-        filled = {} if row["candidate"] else {"mfc": "white"}
+        filled: dict[str, Any] = {} if row["candidate"] else {"mfc": "white"}
         axis.plot(row["behind"], place, **_style(loss) | filled)
     dots = [Line2D([], [], marker="o", **OPEN | {"mfc": c}) for c in ("black", "white")]
-    others = dict(zip(("may be the best", "is behind"), dots, strict=True))
+    others: dict[str, Any] = {"may be the best": dots[0], "is behind": dots[1]}
     if margin is not None:
         band = axis.axvspan(-margin, margin, color="0.88", zorder=0)
         others[f"practically equal (within {margin:g})"] = band
@@ -272,9 +273,10 @@ def _apart(rising: np.ndarray, least: float) -> np.ndarray:
     return (up + down) / 2 + steps
 
 
-def _style(loss: str) -> dict:
+def _style(loss: object) -> dict[str, Any]:
     """Colour and mark of a loss, by its group."""
-    group = LOSSES[loss].group if loss in LOSSES else "not ours"
+    name = str(loss)
+    group = LOSSES[name].group if name in LOSSES else "not ours"
     colour = GROUP_COLOURS.get(group, "black")
     return {"mfc": colour, "mec": "black", "ls": "", "marker": GROUP_MARKS[group]}
 
@@ -286,11 +288,11 @@ def _legend(figure: Figure, losses: Iterable[str], others: Mapping | None = None
     shown = {name: Line2D([], [], **_style(of_group[name])) for name in groups}
     shown |= others or {}
     columns = min(len(shown), int(figure.get_figwidth() / 1.8))
-    place = {"loc": "outside lower center", "ncols": columns, "frameon": False}
-    figure.legend(shown.values(), shown.keys(), fontsize=8, **place)
+    place: dict[str, Any] = {"loc": "outside lower center", "ncols": columns}
+    figure.legend(shown.values(), shown.keys(), fontsize=8, frameon=False, **place)
 
 
-def _name_rows(axis: Axes, names: Iterable[str]) -> None:
+def _name_rows(axis: Axes, names: Sequence[str] | pd.Index) -> None:
     """The names at the rows of a panel, the first on top; a grid for the values."""
     axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 0.5, -0.5)

@@ -140,7 +140,7 @@ def find_records(root: str | Path) -> list[RunRecord]:
         ValueError: a record lost a file, or one has another size than was sealed.
     """
     if is_url(root):
-        return [RunRecord(folder) for folder in mirror.mirrored(root)]
+        return [RunRecord(folder) for folder in mirror.mirrored(str(root))]
     folders = [seal.parent for seal in sorted(Path(root).rglob("DONE"))]
     for folder in folders:
         if wrong := problems(folder, hashes=False):

@@ -196,7 +196,7 @@ def there(url: str) -> set[str]:
 @contextmanager
 def shared(
     configs: Sequence[RunConfig], url: str, report: Callable[[str], None]
-) -> Iterator[Callable[[RunConfig], None]]:
+) -> Iterator[Callable[[RunConfig], object]]:
     """Take what others finished of these runs, and give what is finished here.
 
     The block gets a function to call with each run that it finishes. Records are given

@@ -40,7 +40,8 @@ def _of_scores(report: Report) -> list[Drawing]:
             "Means by loss (Fig. 2A)",
             "Intervals are those of a loss less the mean of all losses.",
             lambda: ranking_figures.means_by_loss(
-                *standing.means_by_metric(report.table), _published(report, "metric")
+                *standing.means_by_metric(report.table),
+                published=_published(report, "metric"),
             ),
         ),
     ]

@@ -162,7 +162,8 @@ def store_json(folder: Path, name: str, value: Mapping[str, Any]) -> None:
 def store_arrays(folder: Path, name: str, arrays: Mapping[str, np.ndarray]) -> None:
     """Named arrays as a compressed .npz file."""
     stream = io.BytesIO()
-    np.savez_compressed(stream, **arrays)
+    named: dict[str, Any] = dict(arrays)  # beside them it takes a bool
+    np.savez_compressed(stream, **named)
     write_bytes(folder / f"{name}.npz", stream.getvalue())
 
 

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import nbformat
 
@@ -27,7 +28,7 @@ def with_parameters(name: str, values: Mapping[str, str]) -> nbformat.NotebookNo
     Raises:
         ValueError: the notebook has no such parameter.
     """
-    notebook = nbformat.read(notebook_folder() / f"{name}.ipynb", as_version=4)
+    notebook: Any = nbformat.read(notebook_folder() / f"{name}.ipynb", as_version=4)
     (cell,) = (c for c in notebook.cells if "parameters" in c.metadata.get("tags", []))
     lines = {
         ast.parse(line).body[0].target.id: line for line in cell.source.split("\n")

@@ -48,7 +48,7 @@ def split(
     *,
     kind: str = "image",
     seed: int = 42,
-    groups: Sequence[str] | None = None,
+    groups: Sequence[str] | np.ndarray | None = None,
 ) -> Split:
     """A random 60:20:20 split, written as a manifest beside the data.
 
@@ -163,7 +163,9 @@ def _place(name: str, where: str, places: dict[str, list[int]]) -> int:
 
 
 def manifest(
-    data: Prepared, parts: Split, groups: Sequence[str] | None = None
+    data: Prepared,
+    parts: Split,
+    groups: Sequence[str] | np.ndarray | None = None,
 ) -> pd.DataFrame:
     """The split as a table: file, content_hash, group, part and seed of each image."""
     table = data.index[["file", "content_hash", "group"]].copy()
@@ -179,7 +181,7 @@ def manifest(
 def _by_content(data: Prepared) -> np.ndarray:
     """Positions ordered by content, so that file names do not matter."""
     keys = data.index[["content_hash", "mask_hash", "file"]]
-    return keys.sort_values(list(keys)).index.to_numpy()
+    return keys.sort_values([*map(str, keys)]).index.to_numpy()
 
 
 def _sizes(count: int) -> tuple[int, int]:
@@ -194,7 +196,7 @@ def _deal_images(order: np.ndarray, seed: int) -> list[np.ndarray]:
     return np.split(shuffled, [train, train + validation])
 
 
-def _groups(data: Prepared, groups: Sequence[str] | None) -> np.ndarray:
+def _groups(data: Prepared, groups: Sequence[str] | np.ndarray | None) -> np.ndarray:
     """A group for every image, or an error that says where groups come from."""
     named = np.array(data.index["group"] if groups is None else groups, dtype=str)
     if len(named) != len(data):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import reduce
+from operator import add
 from typing import Any
 
 import torch
@@ -13,6 +15,7 @@ from torch import Tensor, nn
 from lesionkit.loading import normalised
 
 WARM_UP = 3  # plain steps before a graph is captured: kernels load, memory settles
+Loss = Callable[[Tensor, Tensor], Tensor]  # of logits and mask
 RECOMPILE_LIMIT = 512  # past it torch runs plainly without a word; its own is 8
 
 
@@ -41,7 +44,7 @@ class Step:
     def __init__(
         self,
         model: nn.Module,
-        loss: nn.Module | Callable,
+        loss: Loss | nn.Module,
         optimizer: torch.optim.Optimizer,
         *,
         dtype: str = "float32",
@@ -53,7 +56,8 @@ class Step:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.dtype, self.memory_format = dtype, memory_format
         self.accumulate = accumulate
-        forward = model.supervised if deep_supervision else model
+        network: Any = model  # not every module has several heads
+        forward = network.supervised if deep_supervision else network
         self.objective = _objective(forward, loss, dtype, memory_format)
         self.compiled = compile
         self.mark: Callable[[str], Any] = nullcontext  # around each part, to time it
@@ -99,7 +103,7 @@ class Step:
 
 
 def _objective(
-    forward: Callable, loss: Callable, dtype: str, memory_format: str
+    forward: Callable, loss: Loss | nn.Module, dtype: str, memory_format: str
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """Integers of a batch to its loss: all that has a gradient, in one function."""
 
@@ -108,7 +112,7 @@ def _objective(
         with autocast(images.device, dtype):
             output = forward(image)
         weighted = [(1.0, output)] if torch.is_tensor(output) else output
-        return sum(weight * loss(logits, mask) for weight, logits in weighted)
+        return reduce(add, (part * loss(logits, mask) for part, logits in weighted))
 
     return objective
 
@@ -128,11 +132,13 @@ class GraphedStep:
         self.warm = 0
         self.graph: torch.cuda.CUDAGraph | None = None
         self.failed = False
-        self.images = self.masks = self.value = None
+        self.images: Tensor | None = None  # what the graph reads
+        self.masks: Tensor | None = None
+        self.value: Tensor | None = None
         self.stream = torch.cuda.Stream()
 
     def __call__(self, images: Tensor, masks: Tensor) -> Tensor:
-        if self.images is None:
+        if self.images is None or self.masks is None:
             self.images, self.masks = images.clone(), masks.clone()
         if self.failed or images.shape != self.images.shape:
             return self.step(images, masks)
@@ -141,7 +147,9 @@ class GraphedStep:
             return self._aside(images, masks)
         self.images.copy_(images)
         self.masks.copy_(masks)
-        if self.graph is None and not self._capture():
+        if self.graph is None:
+            self.graph = self._capture(self.images, self.masks)
+        if self.graph is None or self.value is None:
             return self.step(images, masks)
         self.graph.replay()
         return self.value.clone()  # the next launch writes over it
@@ -158,21 +166,20 @@ class GraphedStep:
         torch.cuda.current_stream().wait_stream(self.stream)
         return value
 
-    def _capture(self) -> bool:
-        """Record the step without running it; False, with a warning, if that fails."""
+    def _capture(self, images: Tensor, masks: Tensor) -> torch.cuda.CUDAGraph | None:
+        """The step recorded without running it; None, with a warning, if that fails."""
         graph = torch.cuda.CUDAGraph()
         try:
             with torch.cuda.graph(graph, stream=self.stream):
-                self.value = self.step(self.images, self.masks)
+                self.value = self.step(images, masks)
         except Exception as error:  # noqa: BLE001 - an operator that asks the host
             self.failed = True
             self.step.optimizer.zero_grad(set_to_none=True)
             warnings.warn(
                 f"training runs without a CUDA graph: {first_line(error)}", stacklevel=2
             )
-            return False
-        self.graph = graph
-        return True
+            return None
+        return graph
 
 
 def can_compile(device: torch.device) -> bool:

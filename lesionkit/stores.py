@@ -22,7 +22,8 @@ MARKS = (
     *("ETag", "etag", "md5Hash", "content_md5", "checksum", "generation", "sha"),
     *("mtime", "created", "LastModified", "last_modified", "updated", "modified"),
 )
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def is_url(place: object) -> bool:

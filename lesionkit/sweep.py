@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +88,7 @@ def read_sweep(path: str | Path) -> Sweep:
 
 def run_sweep(
     sweep: Sweep,
-    engine: Callable[[Sequence[RunConfig]], Iterator[Outcome]],
+    engine: Callable[[Sequence[RunConfig]], Generator[Outcome]],
     *,
     retry_failed: bool = False,
     standing: list[tuple[RunConfig, str, str]] | None = None,

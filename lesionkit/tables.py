@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -95,8 +96,8 @@ def _grid_remarks(table: pd.DataFrame) -> list[str]:
         whole *= table[axis].nunique()
     said = []
     if len(counts) < whole:
-        every = pd.MultiIndex.from_product([table[axis].unique() for axis in axes])
-        lacking = every.difference(counts.index, sort=False)
+        every = pd.MultiIndex.from_product([list(table[a].unique()) for a in axes])
+        lacking = every.difference(list(counts.index), sort=False)
         said.append(f"{len(lacking)} of {whole} cells are missing: {_cells(lacking)}")
     if not is_cells(table):
         most = int(counts.mode().max())
@@ -108,7 +109,7 @@ def _grid_remarks(table: pd.DataFrame) -> list[str]:
     return said
 
 
-def _cells(index: pd.MultiIndex) -> str:
+def _cells(index: pd.Index) -> str:
     """The first few cells by name."""
     shown = ", ".join("/".join(map(str, key)) for key in index[:3])
     return shown + (f" and {len(index) - 3} more" if len(index) > 3 else "")
@@ -187,7 +188,7 @@ def select(table: pd.DataFrame, conditions: str) -> pd.DataFrame:
         name, equals, values = condition.partition("=")
         if not equals:
             raise ValueError(f"expected NAME=VALUE, got {condition!r}")
-        column = lookup.find("column", name, table)
+        column = lookup.find("column", name, {str(n): table[n] for n in table})
         kept = table[column.astype(str).isin(values.split(","))]
         if kept.empty:
             there = ", ".join(str(value) for value in column.unique()[:12])
@@ -208,10 +209,12 @@ def comparable_records(table: pd.DataFrame) -> dict[str, RunRecord]:
     if "folder" not in table:
         return {}
     cell = table.groupby(["dataset", "model", "repeat"], sort=False)["loss"]
-    dataset, model, repeat = cell.nunique().idxmax()
+    where: Any = cell.nunique().idxmax()  # a label of the three levels
+    dataset, model, repeat = where
     rows = table[
         (table["dataset"] == dataset)
         & (table["model"] == model)
         & (table["repeat"] == repeat)
     ]
-    return {row.loss: RunRecord(Path(row.folder)) for row in rows.itertuples()}
+    folders = zip(rows["loss"], rows["folder"], strict=True)
+    return {loss: RunRecord(Path(folder)) for loss, folder in folders}

@@ -102,7 +102,9 @@ def background_marked(
     return pd.DataFrame(rows)
 
 
-def predicted_background(share: np.ndarray, gap: np.ndarray, spread: np.ndarray):
+def predicted_background(
+    share: np.ndarray | float, gap: np.ndarray, spread: np.ndarray
+) -> np.ndarray:
     """Share of a normal background above the mean of all logits of the image.
 
         predicted = erfc(share * gap / (spread * sqrt(2))) / 2

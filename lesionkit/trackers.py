@@ -127,11 +127,10 @@ class TensorBoard:
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """One point for each value."""
-        if self._writer is None:
-            self._open(step)
+        writer = self._writer or self._open(step)
         for name, value in values.items():
-            self._writer.add_scalar(name, value, step)
-        self._writer.flush()  # a killed run keeps every whole epoch
+            writer.add_scalar(name, value, step)
+        writer.flush()  # a killed run keeps every whole epoch
 
     def close(self, failed: bool) -> None:
         """Close the file; a failure is not noted, as no later note would replace it."""
@@ -140,19 +139,21 @@ class TensorBoard:
                 self._writer.file_writer.add_summary(self._success)
             self._writer.close()
 
-    def _open(self, step: int) -> None:
+    def _open(self, step: int) -> Any:
         """Begin a file in which this step follows the ones before it."""
         from torch.utils.tensorboard import SummaryWriter
         from torch.utils.tensorboard.summary import hparams
 
         folder = data_folder() / "tensorboard" / self._config.run_id
         # what an earlier session logged from this step on is trained again: drop it
-        self._writer = SummaryWriter(str(folder), purge_step=step)
+        self._writer = writer = SummaryWriter(str(folder), purge_step=step)
         columns = dict.fromkeys(COLUMNS, 0.0)
         *begin, self._success = hparams(_parameters(self._config), columns)
         # the second file that add_hparams makes would hide what this one still gets
+        events: Any = writer.file_writer  # None only once it is closed
         for summary in begin:
-            self._writer.file_writer.add_summary(summary)
+            events.add_summary(summary)
+        return writer
 
 
 class MLflow:
@@ -246,7 +247,7 @@ class MLflow:
         return client.get_experiment_by_name(name).experiment_id
 
 
-TRACKERS = {"none": None, "tensorboard": TensorBoard, "mlflow": MLflow}
+TRACKERS: dict[str, Any] = {"none": None, "tensorboard": TensorBoard, "mlflow": MLflow}
 
 
 def flat(values: Mapping[str, Any], path: str = "") -> dict[str, float]:

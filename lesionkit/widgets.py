@@ -6,11 +6,12 @@ import base64
 import html
 import io
 from collections.abc import Callable
+from typing import Any
 
 import ipywidgets
 import numpy as np
 import pandas as pd
-from IPython.display import Image, display
+from IPython.display import DisplayHandle, Image, display
 from matplotlib.figure import Figure
 
 from lesionkit import panels
@@ -44,7 +45,8 @@ class Sliders:
     def __init__(
         self, draw: Callable[..., Figure], sliders: dict[str, ipywidgets.FloatSlider]
     ):
-        self.draw, self.sliders, self.handle = draw, sliders, None
+        self.draw, self.sliders = draw, sliders
+        self.handle: DisplayHandle | None = None
         self.box = ipywidgets.VBox(list(sliders.values()))
         for slider in sliders.values():
             slider.observe(self.redraw, names="value")
@@ -218,7 +220,7 @@ class ThresholdExplorer:
         return html.escape(f"{comparison.title}, {file}: {at}")
 
 
-def _controls(shelf: Shelf, start: Setting) -> dict[str, ipywidgets.Widget]:
+def _controls(shelf: Shelf, start: Setting) -> dict[str, Any]:
     """Every control by name, where it starts; sliders move with the arrow keys."""
     kinds = {"style": LONG, "layout": ipywidgets.Layout(width="480px")}
     toggles = {"style": LONG | {"button_width": "160px"}}

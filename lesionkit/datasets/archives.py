@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 BLOCK = 1 << 20
 
@@ -36,7 +36,7 @@ class Member:
 
     parts: tuple[str, ...]  # of its path
     size: int
-    open: Callable[[], IO[bytes]]
+    open: Callable[[], IO[bytes] | None]
     fault: str = ""  # why it must not be unpacked
 
 
@@ -278,7 +278,8 @@ def _write(member: Member, folder: Path, bar) -> None:
     """One file, never over another; the libraries stop at the size that it says."""
     target = folder.joinpath(*member.parts)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with member.open() as source, target.open("xb") as stream:
+    opened: Any = member.open()  # None for a folder, which is no member
+    with opened as source, target.open("xb") as stream:
         while block := source.read(BLOCK):
             stream.write(block)
             bar.update(len(block))

@@ -182,7 +182,8 @@ def _series(uid: str, headers: list[Header]) -> Series:
     headers, heights = without_repeated(headers, heights, remarks)
     remark_gaps(heights, remarks)
     remark_tags(uid, headers, remarks)
-    unknown = (np.nan,) * 3
+    unknown = (np.nan, np.nan, np.nan)
+    rows_mm, columns_mm = first.spacing or unknown[:2]
     return Series(
         uid="" if uid[:1] == "?" else uid,
         patient=str(first.dataset.get("PatientID") or ""),
@@ -193,7 +194,7 @@ def _series(uid: str, headers: list[Header]) -> Series:
         instances=tuple(str(h.dataset.get("SOPInstanceUID") or "") for h in headers),
         positions=np.array([h.position or unknown for h in headers]),
         orientation=orientation,
-        spacing=first.spacing or (np.nan, np.nan),
+        spacing=(rows_mm, columns_mm),
         windows=windows_of(headers[0]),
         remarks=tuple(remarks),
     )

@@ -58,12 +58,13 @@ def ordered(
 ) -> tuple[list[Header], np.ndarray]:
     """The headers by growing height, and the heights; NaN where there are none."""
     where = headers[0].path.parent
-    lacking = [h for h in headers if h.position is None]
-    if not lacking:
-        heights = np.array([np.dot(h.position, normal) for h in headers])
+    placed = [h.position for h in headers if h.position is not None]
+    if len(placed) == len(headers):
+        heights = np.array([np.dot(position, normal) for position in placed])
         order = np.argsort(heights, kind="stable")
         return [headers[i] for i in order], heights[order]
-    if len(lacking) < len(headers):
+    lacking = [h for h in headers if h.position is None]
+    if placed:
         raise ValueError(
             f"{where}: {len(lacking)} of {len(headers)} slices have no "
             f"ImagePositionPatient, {lacking[0].path.name} for one"
@@ -96,8 +97,8 @@ def without_repeated(
             kept.append(i)
             continue
         one, other = headers[kept[-1]], headers[i]
-        pictures = [frame_hu(h.path, h.frame) for h in (one, other)]
-        if one.position != other.position or not np.array_equal(*pictures):
+        first, second = (frame_hu(h.path, h.frame) for h in (one, other))
+        if one.position != other.position or not np.array_equal(first, second):
             raise ValueError(
                 f"{one.path.parent}: two different slices at {heights[i]:g} mm: "
                 f"{one.path.name} and {other.path.name}"

@@ -260,7 +260,7 @@ def _fold(stem: str) -> str:
 
 def _meant(stem: str) -> Iterator[tuple[str, str]]:
     """The stem itself, then shorter ones with the ending that was cut off."""
-    ending = MASK_ENDING.search(stem)
-    number, whole = ending[2] or "", ending[0]
+    ending = MASK_ENDING.search(stem)  # its parts are optional: it is always found
+    number, whole = (ending[2] or "", ending[0]) if ending else ("", "")
     for cut in dict.fromkeys(("", number, whole)):
         yield stem[: len(stem) - len(cut)], cut.lower()

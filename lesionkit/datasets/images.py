@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import reduce
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -96,7 +98,7 @@ def lesion_of(path: Path, raster: Raster) -> np.ndarray:
         lesion = raster.index != 0
         if _is_grey(colour) and (lesion != _cut(colour)).any():
             raise ValueError(f"{path}: palette index and grey differ; {_SAVE_AS_GREY}")
-    elif has_shape(raster.alpha):
+    elif raster.alpha is not None and has_shape(raster.alpha):
         lesion = _cut(raster.alpha[..., None])
         if _is_black_and_white(colour) and (lesion != _cut(colour)).any():
             raise ValueError(f"{path}: alpha and colour differ; {_SAVE_AS_GREY}")
@@ -196,7 +198,7 @@ def _planes(image: Image.Image) -> _Planes:
 def _decode_tiff(data: bytes) -> Raster:
     """A TIFF's one page, its channels counted, not guessed from the photometric tag."""
     with tifffile.TiffFile(BytesIO(data)) as tiff:
-        page = tiff.pages[0]
+        page: Any = tiff.pages[0]  # a TiffPage: it is the first
         _check_pixels(page.imagewidth, page.imagelength)
         _check_page(page, len(data), sum(p.shape == page.shape for p in tiff.pages))
         if page.photometric not in _OWN_PHOTOMETRICS:
@@ -234,7 +236,7 @@ def _tiff_planes(page: tifffile.TiffPage, values: np.ndarray) -> _Planes:
     if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
         if values.ndim != 2:
             raise ValueError(f"palette TIFF of shape {page.shape} is not supported")
-        palette = (page.colormap >> 8).astype(np.uint8).T  # (256, 3)
+        palette = (np.asarray(page.colormap) >> 8).astype(np.uint8).T  # (256, 3)
         return palette[values], None, values
     if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
         values = np.iinfo(values.dtype).max - values
@@ -273,7 +275,8 @@ def _coloured(colour: np.ndarray) -> bool:
 
 def _cut(values: np.ndarray) -> np.ndarray:
     """(H, W, C) to (H, W): mean above half range; in a 0/1 mask, anything but 0."""
-    total = sum(plane.astype(np.uint32) for plane in np.moveaxis(values, 2, 0))
+    planes = np.moveaxis(values, 2, 0)
+    total = reduce(np.add, (plane.astype(np.uint32) for plane in planes))
     if values.max() <= 1:
         return total > 0
     return 2 * total > values.shape[2] * _top(values)

@@ -93,7 +93,8 @@ def _binary(path: Path, raster: Raster) -> np.ndarray:
             raise _classes(path, indices)
         return lesion_of(path, raster)
     lesion = lesion_of(path, raster)
-    values = raster.alpha if has_shape(raster.alpha) else raster.colour
+    alpha = raster.alpha
+    values = alpha if alpha is not None and has_shape(alpha) else raster.colour
     if values.max() > 1 and not lesion.any():
         raise _classes(path, np.unique(values))
     return lesion

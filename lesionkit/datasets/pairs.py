@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from typing import TypeVar
 
 from lesionkit.catalogue import DATASETS
 from lesionkit.datasets.samples import FileSample
 
+Each = TypeVar("Each", bound=FileSample)
 _NOTED: ContextVar[list | None] = ContextVar("noted", default=None)
 
 
@@ -118,7 +120,7 @@ def pair(
     return in_order(samples)
 
 
-def in_order(samples: Iterable[FileSample]) -> list[FileSample]:
+def in_order(samples: Iterable[Each]) -> list[Each]:
     """The samples in the natural order of their names."""
     return sorted(samples, key=lambda sample: natural_key(sample.name))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -121,7 +121,7 @@ def _assemble(
     channels = known.channels if known else 1
     if not known:  # a set of one's own: as many channels as its widest image
         for row in rows:
-            image = stage.get(key_of(row)).image
+            image = stage.finished(key_of(row)).image
             channels = max(channels, image.shape[2])
             dtype = "uint16" if image.dtype == np.uint16 else dtype
     small = np.zeros((len(rows), THUMBNAIL, THUMBNAIL), np.uint8)
@@ -156,6 +156,10 @@ def prepared_sets(size: int = 224, *, resize: str = "bilinear") -> dict[str, Pre
     return {name: open_prepared(name, size, resize=resize) for name in names}
 
 
+@overload
+def data_of(record: RunRecord) -> Prepared: ...
+@overload
+def data_of(record: None) -> None: ...
 def data_of(record: RunRecord | None) -> Prepared | None:
     """The prepared data set that a run was trained on; None for no run.
 
@@ -268,7 +272,7 @@ def _pairs(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Image and mask of each row; completes the row and its thumbnail."""
     for i, row in enumerate(rows):
-        arrays = stage.get(key_of(row))
+        arrays = stage.finished(key_of(row))
         row |= arrays.row
         small[i] = arrays.thumbnail
         image = _with_dtype(arrays.image, dtype)

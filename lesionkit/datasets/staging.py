@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +54,7 @@ def made(sample: Sample, size: int, resize: str) -> Arrays:
 
 def in_order(
     function: Callable[[Any], Any], items: Iterable[Any], jobs: int
-) -> Iterator[Any]:
+) -> Generator[Any]:
     """Results in the order of the items, with few of them ahead at any time."""
     with ThreadPoolExecutor(jobs) as pool:
         waiting: deque = deque()
@@ -97,6 +97,17 @@ class Stage:
                 return Arrays(**{name: found[name] for name in found.files})
         except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
             return None
+
+    def finished(self, key: str) -> Arrays:
+        """A sample that was finished before.
+
+        Raises:
+            FileNotFoundError: it is gone from the disk since.
+        """
+        arrays = self.get(key)
+        if arrays is None:
+            raise FileNotFoundError(f"{key}: gone from {self.folder} while preparing")
+        return arrays
 
     def put(self, key: str, arrays: Arrays) -> None:
         """Keep a finished sample; it is there whole or not at all."""

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 from hashlib import sha256
+from operator import add
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +119,7 @@ def _spline(grid: np.ndarray, cells: int) -> np.ndarray:
     first = place.astype(int)
     t = (place - first)[:, None]
     weights = ((1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, 1 + 3 * t * (1 + t - t**2), t**3)
-    return sum(w * grid[first + k] for k, w in enumerate(weights)) / 6
+    return reduce(add, (w * grid[first + k] for k, w in enumerate(weights))) / 6
 
 
 def _depth(rng) -> np.ndarray:
@@ -207,7 +209,7 @@ def _endoscopy(rng, patient, depth: np.ndarray) -> np.ndarray:
     frame = patient.uniform(0.5, 0.62) * SIDE
     picture = lining * _tube(rng)
     vessels = _strands(rng, rng.integers(3, 12), width=1.5, blur=1.2)
-    picture = picture * (1 - (0.15, 0.35, 0.3) * vessels)
+    picture = picture * (1 - np.array((0.15, 0.35, 0.3)) * vessels)
     away = np.minimum(depth, 0)
     picture = picture * (1 - 0.35 * np.exp(away / 7))[..., None]
     polyp = _polyp(rng, lining, depth)

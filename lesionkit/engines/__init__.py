@@ -1,6 +1,6 @@
 """Where runs execute. An engine is a function of this form:
 
-    run_all(configs: Sequence[RunConfig], *, its own options) -> Iterator[Outcome]
+    run_all(configs: Sequence[RunConfig], *, its own options) -> Generator[Outcome]
 
 It gives the outcome of each run as soon as that run has ended, in any order. Whether a
 run worked is read from its record alone (`runs.is_done`), never from what a worker or
@@ -10,7 +10,7 @@ a notebook says. A run that fails stops no other.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 from lesionkit import runs
@@ -36,13 +36,13 @@ class Outcome:
 
 def one_by_one(
     execute: Callable[[RunConfig], object],
-) -> Callable[[Sequence[RunConfig]], Iterator[Outcome]]:
+) -> Callable[[Sequence[RunConfig]], Generator[Outcome]]:
     """An engine of a function that trains one run and raises if it did not work.
 
     `one_by_one(lesionkit.run)` trains in this very process.
     """
 
-    def run_all(configs: Sequence[RunConfig]) -> Iterator[Outcome]:
+    def run_all(configs: Sequence[RunConfig]) -> Generator[Outcome]:
         for config in configs:
             began, error = time.perf_counter(), None
             try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def run_all(
     slots_per_gpu: int = 1,
     retries: int = 1,
     timeout_seconds: float | None = None,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """The outcome of every run, as soon as it has ended; several run at once.
 
     Args:

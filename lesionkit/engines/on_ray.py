@@ -14,7 +14,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,7 +41,7 @@ def run_all(
     retries: int = 1,
     timeout_seconds: float | None = None,
     how: str = "worker",
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """The outcome of every run, as soon as it has ended; runs on all nodes at once.
 
     Args:
@@ -84,7 +84,7 @@ def _run_all(
     *,
     load: Callable[[], worker.Train],
     again: Mapping[str, Any],
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """The outcomes, for as long as Ray is there."""
     with embedded(wish) if address is None else connected(address):
         import ray
@@ -156,13 +156,12 @@ class Crew(Pool):
         again: see Pool.
     """
 
-    def __init__(
-        self, count: int, start: Callable[[Path], Any], **again: float | None
-    ) -> None:
+    def __init__(self, count: int, start: Callable[[Path], Any], **again: Any) -> None:
         # Ray itself sees who is gone; a frozen actor is found by its time limit
         super().__init__([{}] * count, [], silent_seconds=math.inf, **again)
         self.start = start
 
+    # pyrefly: ignore[bad-override] - an actor has what the pool uses of a worker
     def _start(self, slot: Slot) -> Actor:
         """A new actor, with a log of its own."""
         self.started += 1
@@ -224,6 +223,8 @@ class Actor:
     def release(self) -> Pending:
         """The run it was asked for, which has ended one way or the other."""
         pending, self.pending = self.pending, None
+        if pending is None:
+            raise RuntimeError("the worker was asked for no run")
         pending.seconds = time.monotonic() - self.began
         with contextlib.suppress(OSError):
             # a network disk may remember that there was no DONE until it lists anew

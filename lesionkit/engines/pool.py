@@ -8,7 +8,7 @@ import queue
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,7 +95,7 @@ class Pool:
         self.inbox: queue.SimpleQueue = queue.SimpleQueue()
         self.started = 0
 
-    def run_all(self, configs: Sequence[RunConfig]) -> Iterator[Outcome]:
+    def run_all(self, configs: Sequence[RunConfig]) -> Generator[Outcome]:
         """The outcome of every run, as soon as it has ended.
 
         Workers end when this iterator does, also by an error, by Ctrl-C or by close().
@@ -210,6 +210,8 @@ class Pool:
     def _buried(self, slot: Slot) -> None:
         """A worker is gone: its slot is free, and its run failed or is tried again."""
         worker, slot.worker = slot.worker, None
+        if worker is None:
+            return
         reason = worker.death()
         worker.bury()
         if worker.pending is not None:

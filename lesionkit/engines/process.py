@@ -53,6 +53,8 @@ class Worker:
     ) -> None:
         self.log, self.inbox = log, inbox
         self.process = _start(command, environment, log)
+        self.input: Any = self.process.stdin  # both are pipes
+        self.output: Any = self.process.stdout
         self.family: list[psutil.Process] = []
         self.pending: Pending | None = None
         self.ready = self.leaving = False
@@ -67,7 +69,7 @@ class Worker:
 
     def _read(self) -> None:
         """Pass on what it says; a line that is no message is left out."""
-        with self.process.stdout as lines:
+        with self.output as lines:
             for line in lines:
                 with contextlib.suppress(ValueError):
                     message = json.loads(line)
@@ -84,8 +86,8 @@ class Worker:
         line = json.dumps(asdict(pending.config)) + "\n"
         self.log_start = self.log.stat().st_size
         try:
-            self.process.stdin.write(line.encode())
-            self.process.stdin.flush()
+            self.input.write(line.encode())
+            self.input.flush()
         except OSError:
             return False
         self.began = self.heard = time.monotonic()
@@ -96,6 +98,8 @@ class Worker:
     def release(self) -> Pending:
         """The run it was asked for, which has ended one way or the other."""
         pending, self.pending = self.pending, None
+        if pending is None:
+            raise RuntimeError("the worker was asked for no run")
         pending.seconds = time.monotonic() - self.began
         return pending
 
@@ -104,7 +108,7 @@ class Worker:
         self.leaving = True
         self.kill_at = min(self.kill_at, time.monotonic() + LEAVE_SECONDS)
         with contextlib.suppress(OSError):
-            self.process.stdin.close()
+            self.input.close()
 
     def terminate(self, reason: str) -> None:
         """Begin to kill it; `watch` goes on with that."""
@@ -144,7 +148,7 @@ class Worker:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     child.kill()
             with contextlib.suppress(OSError):
-                self.process.stdin.close()
+                self.input.close()
             if self.log.exists() and not self.log.stat().st_size:
                 self.log.unlink()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import os
 import subprocess
@@ -72,7 +73,7 @@ def connected(address: str) -> Iterator[None]:
 
     _refuse_second()
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         yield
     finally:
         ray.shutdown()
@@ -98,7 +99,7 @@ def embedded(wish: Wish) -> Iterator[None]:
                 num_gpus=gpus,
                 include_dashboard=False,
                 log_to_driver=False,
-                logging_level="ERROR",
+                logging_level=logging.ERROR,
                 object_store_memory=STORE_BYTES,
                 _temp_dir=home,
             )
@@ -137,5 +138,6 @@ def _shut_down(keeper: subprocess.Popen) -> None:
     try:
         ray.shutdown()
     finally:
-        keeper.stdin.close()
+        if keeper.stdin is not None:
+            keeper.stdin.close()
         keeper.wait()

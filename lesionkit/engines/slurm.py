@@ -24,7 +24,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -223,7 +223,7 @@ def run_all(
     options: Sequence[str] = (),
     how: str = "worker",
     poll_seconds: float = 10.0,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """The outcome of every run, as soon as its record or its failure is seen.
 
     A job of the same runs that is still in the queue is followed, not submitted again.
@@ -264,7 +264,7 @@ def _followed(missing: Sequence[RunConfig], folder: Path) -> bool:
 
 def _follow(
     missing: Sequence[RunConfig], folder: Path, poll_seconds: float
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """Outcomes as they are seen, until none is left or the job has been gone twice."""
     lines = (folder / "configs.jsonl").read_bytes().splitlines()
     numbers = {line: number for number, line in enumerate(lines)}

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Any
 from uuid import uuid4
 
 from lesionkit import leases, runs
@@ -126,7 +127,8 @@ class Task:
         self.mark = self.folder / "begun" / name
         self.mark.touch()
         print(f"{time.strftime('%FT%T')} {config.run_id}", flush=True)
-        found = {"died": False}  # of a run that is stopped, too, no process died
+        # of a run that is stopped, too, no process died
+        found: dict[str, Any] = {"died": False}
         try:
             found |= worker.attempt(self.train, config)
         finally:

@@ -27,6 +27,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from io import TextIOWrapper
 from typing import Any
 
 import psutil
@@ -100,7 +101,8 @@ def _take_over() -> tuple[Callable[[dict[str, Any]], None], queue.SimpleQueue]:
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
-    sys.stdout.reconfigure(line_buffering=True)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
     lock, lines = threading.Lock(), queue.SimpleQueue()
 
     def send(message: dict[str, Any]) -> None:
@@ -117,7 +119,7 @@ def _listen(asked: Any, lines: queue.SimpleQueue) -> None:
     for line in asked:
         lines.put(line)
     # a real signal: it also wakes the main thread from waiting for a kernel
-    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
     time.sleep(GRACE_SECONDS)
     end(1)
 
@@ -143,7 +145,7 @@ def answer(train: Train, line: str) -> dict[str, Any]:
     """Train the run of a line, tidy up, and say what came of it."""
     config = RunConfig.from_mapping(json.loads(line))
     began = time.monotonic()
-    found = {"run_id": config.run_id, "ok": False, "error": None}
+    found: dict[str, Any] = {"run_id": config.run_id, "ok": False, "error": None}
     found |= {"held": False, "died": False, "sound": True}
     found |= attempt(train, config)
     found["sound"] &= tidy()

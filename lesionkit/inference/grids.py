@@ -152,7 +152,7 @@ def _runs(
         return None, ["no repeat is there in every cell: runs cannot be paired"]
     if common.all():
         return runs, []
-    lost = ", ".join(str(label) for label in labels[~common])
+    lost = ", ".join(str(label) for label in np.asarray(labels)[~common])
     said = f"repeat {lost} is not there in every cell: only the others are paired"
     return runs[..., common], [said]
 

@@ -115,7 +115,7 @@ def _row(grid: Grid, axis: str, losses: list[str]) -> dict[str, object]:
     """Ranks and verdict of one grid."""
     ranks = dict(zip(grid.losses, rankdata(-grid.overall, method="min"), strict=True))
     verdict = judge(grid)
-    points = sum(row_points(row) for row in grid.means.mean(1))
+    points = np.sum([row_points(row) for row in grid.means.mean(1)], axis=0)
     facts = {
         "axis": axis,
         "leader": verdict.leader,

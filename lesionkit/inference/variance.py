@@ -35,11 +35,11 @@ def shares(grid: Grid) -> pd.DataFrame:
         others = int(np.prod([n for a, n in enumerate(counts) if a not in axes]))
         freedom = int(np.prod([counts[a] - 1 for a in axes]))
         rows.append((axes, runs * others * (effect**2).sum(), freedom, others * runs))
-    table = pd.DataFrame(rows, columns=["axes", "squares", "freedom", "weight"])
     if known:
         within = (runs - 1) * (grid.deviations**2).sum()
         left = (runs - 1) * int(np.prod(counts))
-        table.loc[len(table)] = [(), within, left, 1]
+        rows.append(((), within, left, 1))
+    table = pd.DataFrame(rows, columns=["axes", "squares", "freedom", "weight"])
     table["deviation"] = _deviations(table)
     table["share"] = table["squares"] / table["squares"].sum()
     table.index = pd.Index([_name(axes) for axes in table["axes"]], name="source")
@@ -68,9 +68,11 @@ def _deviations(table: pd.DataFrame) -> list[float]:
     the runs, sources with the loss hold at most what is in the interaction of all
     three: what the losses of a repeat share, their split, cancels between them.
     """
-    square = {
-        row.axes: row.squares / row.freedom if row.freedom else np.nan
-        for row in table.itertuples()
+    square: dict[tuple[int, ...], float] = {
+        axes: squares / freedom if freedom else np.nan
+        for axes, squares, freedom in zip(
+            table["axes"], table["squares"], table["freedom"], strict=True
+        )
     }
     weight = dict(zip(table["axes"], table["weight"], strict=True))
     variance: dict[tuple[int, ...], float] = {}
@@ -132,7 +134,8 @@ def _mean_squares(d: np.ndarray) -> tuple[float, float, float]:
         models * by_set.var(0, ddof=1) if datasets > 1 else None,
         datasets * by_model.var(0, ddof=1) if models > 1 else None,
     ]
-    return tuple(np.nan if s is None else float(np.median(s)) for s in squares)
+    medians = [np.nan if s is None else float(np.median(s)) for s in squares]
+    return medians[0], medians[1], medians[2]
 
 
 def _run_square(grid: Grid, pairs: np.ndarray, rest: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import TYPE_CHECKING
 
 import safetensors.torch
 import torch
@@ -14,6 +15,19 @@ from torch import Tensor, nn
 from lesionkit import lookup
 from lesionkit.catalogue import MODELS
 
+if TYPE_CHECKING:
+
+    class Network(nn.Module):
+        """What every network here can do; `supervised` those with several heads."""
+
+        def __call__(self, image: Tensor) -> Tensor: ...
+
+        def heads(self, image: Tensor) -> list[Tensor]: ...
+
+        def supervised(self, image: Tensor) -> list[tuple[float, Tensor]]: ...
+else:
+    Network = nn.Module
+
 
 def build_model(
     name: str,
@@ -21,7 +35,7 @@ def build_model(
     in_channels: int = 3,
     variant: str | None = None,
     pretrained: bool | str | Path = False,
-) -> nn.Module:
+) -> Network:
     """The network of that name: `model(image)` gives logits at the image's size.
 
     `model.heads(image)` gives every head the network has as a list of logits, the

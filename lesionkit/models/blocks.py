@@ -35,7 +35,7 @@ class DoubleConv(nn.Sequential):
         bias: bool = False,
     ):
         middle = middle or out_channels
-        layers = []
+        layers: list[nn.Module] = []
         for wide, narrow in ((in_channels, middle), (middle, out_channels)):
             layers.append(nn.Conv2d(wide, narrow, 3, padding=1, bias=bias))
             layers.append(nn.BatchNorm2d(narrow) if norm else nn.Identity())

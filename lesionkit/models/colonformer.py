@@ -130,7 +130,8 @@ class PyramidHead(nn.Module):
         self.dropout = nn.Dropout2d(0.1)
         self.output = nn.Conv2d(width, 1, 1)
         nn.init.normal_(self.output.weight, std=0.01)
-        nn.init.zeros_(self.output.bias)
+        if self.output.bias is not None:
+            nn.init.zeros_(self.output.bias)
 
     def forward(self, features: list[Tensor]) -> Tensor:
         *fine, deepest = features

@@ -94,9 +94,10 @@ class DUCKNet(nn.Module):
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
-                nn.init.zeros_(layer.bias)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
         for layer in (*self.image_down, *self.down, self.output):
-            nn.init.xavier_uniform_(layer.weight)
+            nn.init.xavier_uniform_(layer.get_parameter("weight"))
 
     def heads(self, image: Tensor) -> list[Tensor]:
         """The one head's logits, at the image's size."""

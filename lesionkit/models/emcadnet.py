@@ -30,6 +30,10 @@ sum of the four maps.
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import add
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -44,7 +48,7 @@ ENCODERS = {"emcadnet": "pvt_v2_b2.in1k", "emcadnet_b0": "pvt_v2_b0.in1k"}
 def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     """EMCADNet on PVTv2-B2 or PVTv2-B0."""
     weights_id = lookup.find("variant", variant, ENCODERS)
-    encoder = timm_stages(
+    encoder: Any = timm_stages(
         weights_id,
         in_channels=3 if in_channels == 1 else in_channels,
         pretrained=pretrained,
@@ -90,7 +94,7 @@ class EMCADNet(nn.Module):
     def supervised(self, image: Tensor) -> list[tuple[float, Tensor]]:
         """The four outputs and their sum, each with its weight in the loss: 1."""
         heads = self.heads(image)
-        return [(1.0, head) for head in (*heads, sum(heads))]
+        return [(1.0, head) for head in (*heads, reduce(add, heads))]
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits of d1, at the image's size."""
@@ -199,7 +203,7 @@ class MultiScaleConv(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         wide = self.expand(features)
-        total = sum(conv(wide) for conv in self.depthwise)
+        total = reduce(add, (conv(wide) for conv in self.depthwise))
         return features + self.project(F.channel_shuffle(total, self.channels))
 
 

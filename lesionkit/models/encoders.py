@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import segmentation_models_pytorch as smp
 import timm
@@ -87,8 +88,8 @@ def first_weight(weight: Tensor, in_channels: int) -> Tensor:
     return grey.repeat(1, in_channels, 1, 1)
 
 
-def first_conv(conv: nn.Conv2d, in_channels: int, *, keep: bool) -> nn.Conv2d:
-    """`conv` for other channels: with its weights adapted, or started anew."""
+def first_conv(conv: Any, in_channels: int, *, keep: bool) -> nn.Conv2d:
+    """The Conv2d for other channels: with its weights adapted, or started anew."""
     new = nn.Conv2d(
         in_channels,
         conv.out_channels,

@@ -102,6 +102,7 @@ class LinearPrediction(nn.Linear):
     def __init__(self, channels: int):
         super().__init__(channels, channels)
 
+    # pyrefly: ignore[bad-override-param-name] - torch calls it by place
     def forward(self, features: Tensor) -> Tensor:
         mixed = super().forward(features.permute(0, 2, 3, 1))  # (N, H, W, C)
         return mixed.permute(0, 3, 1, 2)

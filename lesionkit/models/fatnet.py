@@ -31,6 +31,7 @@ and the stem is no skip.
 from __future__ import annotations
 
 from contextlib import nullcontext
+from typing import Any
 
 import timm
 import torch
@@ -71,7 +72,7 @@ class FATNet(nn.Module):
     Source: Wu et al. 2022.
     """
 
-    def __init__(self, resnet: nn.Module, transformer: nn.Module):
+    def __init__(self, resnet: Any, transformer: Any):
         super().__init__()
         self.stem = nn.Sequential(resnet.conv1, resnet.bn1, resnet.act1)
         self.stages = nn.ModuleList(

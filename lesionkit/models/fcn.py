@@ -32,6 +32,8 @@ scores, ours starts from He-normal weights (see FCN8s).
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -71,9 +73,8 @@ def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
         network = function(weights_backbone=None, **options)
     model = FCNResNet(network.backbone, network.classifier)
     if in_channels != 3:
-        model.backbone.conv1 = first_conv(
-            model.backbone.conv1, in_channels, keep=pretrained
-        )
+        backbone: Any = network.backbone
+        backbone.conv1 = first_conv(backbone.conv1, in_channels, keep=pretrained)
     return model
 
 
@@ -127,7 +128,7 @@ class FCN8s(nn.Module):
         self.stages = nn.ModuleList()
         wide, padding = in_channels, 100
         for widths in VGG16:
-            layers = []
+            layers: list[nn.Module] = []
             for width in widths:
                 layers.append(nn.Conv2d(wide, width, 3, padding=padding))
                 layers.append(nn.ReLU(inplace=True))

@@ -11,6 +11,8 @@ features                              coarse (logits of the stage before)
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -82,7 +84,8 @@ class ChannelWisePyramid(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         reduced = self.reduce(features)  # (N, C/4, H, W)
         total, sums = 0, []
-        for branch in self.branches:
+        branches: Any = self.branches  # of lists, which ModuleList does not know
+        for branch in branches:
             part, parts = reduced, []
             for conv in branch:
                 part = conv(part)
