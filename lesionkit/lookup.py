@@ -57,5 +57,5 @@ def shown_in_a_line(*kinds: type[Exception]) -> Iterator[None]:
     except kinds as error:
         line = f"{type(error).__name__}: {error}"
         # IPython asks for this; a partial, as it goes from process to process
-        error._render_traceback_ = partial(list, [line])
+        vars(error)["_render_traceback_"] = partial(list, [line])
         raise
