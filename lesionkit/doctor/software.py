@@ -26,6 +26,8 @@ EXTRAS = {
     "mlflow": "a data base of runs: -p track mlflow",
     "bayes": "the Bayesian signed-rank test: rank --bayes",
     "ct": "masks of CT from DICOM SEG, RTSTRUCT, NIfTI; compressed DICOM",
+    "gs": "run records at gs://bucket/runs",
+    "onnx": "models as ONNX: export --format onnx",
 }
 AGAIN = "uv sync, or pip install --constraint constraints.txt --editable ."
 
