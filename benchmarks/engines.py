@@ -45,13 +45,23 @@ def plain(home: Path) -> Iterator[Mapping[str, str]]:
     yield {}
 
 
+def ray_head(node: Mapping[str, int], tries: int = 3):
+    """A cluster of one node; a busy machine takes longer than Ray gives it."""
+    from ray.cluster_utils import Cluster
+
+    try:
+        return Cluster(initialize_head=True, head_node_args=node)
+    except Exception:
+        if tries == 1:
+            raise
+        return ray_head(node, tries - 1)
+
+
 @contextmanager
 def ray_nodes(home: Path) -> Iterator[Mapping[str, str]]:
     """A cluster of two local nodes of one core each."""
-    from ray.cluster_utils import Cluster
-
     node = {"object_store_memory": 80 << 20, "num_cpus": 1}
-    cluster = Cluster(initialize_head=True, head_node_args=node)
+    cluster = ray_head(node)
     try:
         cluster.add_node(**node)
         yield {"RAY_ADDRESS": cluster.address}
@@ -129,7 +139,14 @@ def main() -> None:
         if reason := missing(engine):
             lines.append(f"| {engine} | not tried: {reason} | | | | |")
             continue
-        found, trainings, took = swept(engine)
+        try:
+            found, trainings, took = swept(engine)
+        except Exception as error:  # noqa: BLE001 - the others are tried all the same
+            lines.append(
+                f"| {engine} | failed: {' '.join(str(error).split())} | | | | |"
+            )
+            continue
+        print(engine, len(found), trainings, f"{took:.0f} s", flush=True)
         first = first or found
         equal = sum(found.get(run_id) == value for run_id, value in first.items())
         command = " ".join(["sweep", SWEEP, *MORE[engine]])

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from lesionkit.extras import install
 from lesionkit.metrics import binary, counts, mean, without_channel
 
 NAMES = ("hausdorff95", "surface_dice")
@@ -69,7 +70,7 @@ def by_monai(
     try:
         from monai.metrics import compute_hausdorff_distance, compute_surface_dice
     except ImportError as error:
-        needs = "boundary metrics need MONAI: pip install 'lesionkit[boundary]'"
+        needs = f"boundary metrics need MONAI: {install('boundary')}"
         raise ImportError(needs) from error
     options = {"include_background": True, "spacing": spacing}
     with warnings.catch_warnings():

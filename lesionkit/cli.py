@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -141,11 +142,12 @@ def train(
 def _profiled(config: Any, folder: Path) -> list[dict[str, Any]]:
     """The parts of an epoch; trace.json.gz and epoch.png lie in the folder."""
     from lesionkit.profiling import profile
+    from lesionkit.ranking_figures import save
     from lesionkit.speed_figures import epoch_parts
 
     table = profile(config, folder)
     title = f"{config.dataset}, {config.model}, {config.loss}"
-    epoch_parts(table, title).savefig(folder / "epoch.png", dpi=150)
+    save(epoch_parts(table, title), folder / "epoch.png")
     rows = table.round(4).to_dict("records")
     return [{str(name): value for name, value in row.items()} for row in rows]
 
@@ -170,6 +172,7 @@ def main(arguments: list[str] | None = None) -> None:
     except lookup.UnknownName as error:
         fail(error, 2)
     except (KeyboardInterrupt, click.Abort):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one spoils the end
         fail("stopped; the same command goes on from here", 1)
     except Exception as error:  # noqa: BLE001 - users get one line, not a traceback
         fail(told(error), 1)

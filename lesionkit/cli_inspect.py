@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from lesionkit.console import arguments, numbers, pair, show
+from lesionkit.console import arguments, bar, numbers, pair, show
 
 
 @click.command()
@@ -31,8 +31,6 @@ def inspect(
     as_json: bool,
 ) -> None:
     """What is wrong with a set's files, what is in it twice, and what a split leaks."""
-    from tqdm import tqdm
-
     from lesionkit import inspection
 
     with arguments():
@@ -41,9 +39,7 @@ def inspect(
             name,
             raw,
             against=[(n, Path(folder) if folder else raw) for n, folder in others],
-            progress=lambda samples: tqdm(
-                samples, desc=f"inspect {name}", unit="image"
-            ),
+            progress=lambda images: bar(images, desc=f"inspect {name}", unit="image"),
         )
     if html:
         from lesionkit.inspection_page import write_page
@@ -93,8 +89,6 @@ def prepare(
     as_json: bool,
 ) -> None:
     """Raw files to the prepared form: arrays that every model reads."""
-    from tqdm import tqdm
-
     from lesionkit.datasets import preparing, telling
 
     before = preparing.prepared_hashes(name, size, resize)
@@ -105,7 +99,7 @@ def prepare(
         resize=resize,
         force=force,
         skip_bad=skip_bad,
-        progress=lambda samples: tqdm(samples, desc=f"prepare {name}"),
+        progress=lambda images: bar(images, desc=f"prepare {name}", unit="image"),
     )
     facts = telling.facts_of(data, before)
     if as_json:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from lesionkit import lookup
-from lesionkit.console import arguments, place, show
+from lesionkit.console import arguments, bar, place, show
 
 ENGINES = {
     "local": "processes of this machine",
@@ -104,17 +104,15 @@ def _run(
     grid: Any, execute: Callable, retry_failed: bool, give: Callable, report: Callable
 ) -> dict[str, str]:
     """Run what is missing, with a bar; give away each record that is finished."""
-    from tqdm import tqdm
-
     from lesionkit.sweep import run_sweep
 
     standing = grid.standing()
     missing = grid.missing(retry_failed=retry_failed, standing=standing)
     _tell_missing(grid, missing)
-    with tqdm(total=len(missing), desc=grid.name, unit="run") as bar:
+    with bar(None, total=len(missing), desc=grid.name, unit="run") as shown:
 
         def on_outcome(outcome: Any) -> None:
-            bar.update()
+            shown.update()
             if outcome.error is None:
                 give(outcome.config)
 
@@ -201,9 +199,10 @@ def status(
             table = _there(str(source)) if source else _records(verify)
     show(table.to_dict("records"), as_json)
     if figure is not None:
+        from lesionkit.ranking_figures import save
         from lesionkit.sweep_figures import grid
 
-        grid(table).savefig(figure, dpi=150)
+        save(grid(table), figure)
     if not as_json:
         click.echo(counts_of(table))
         if grid_of_file:

@@ -91,7 +91,7 @@ def say(remarks: tuple[str, ...] | list[str], source: object) -> None:
 @click.option("--leave-out", is_flag=True, help="Without each set, model and loss.")
 @click.option("--variance", is_flag=True, help="Where the variation comes from.")
 @click.option("--mixed", is_flag=True, help="A mixed model (half a minute).")
-@click.option("--bayes", is_flag=True, help="Bayesian signed ranks (lesionkit[bayes]).")
+@click.option("--bayes", is_flag=True, help="Bayesian signed ranks (the extra bayes).")
 @AS_JSON
 def rank(
     source: Source,
@@ -219,5 +219,3 @@ def audit(file: Path | None, aggregation: str | None, as_json: bool) -> None:
         show([asdict(finding) for finding in found], True)
         return
     click.echo(checked.summary(found))
-    for finding in found:
-        click.echo(f"{finding.severity}: {finding.where}: {finding.says}")

@@ -11,14 +11,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from lesionkit import lookup
+from lesionkit import combinations, lookup
 from lesionkit.catalogue import DATASETS, DEFINITIONS, LOSSES, MODELS
-from lesionkit.combinations import (
-    check_accumulate,
-    check_graphed,
-    check_network,
-    open_values_of,
-)
 from lesionkit.parameters import checked, parameter, parameter_names
 from lesionkit.protocols import PROTOCOLS
 
@@ -41,7 +35,11 @@ def data_folder() -> Path:
 @cache
 def _resolved(named: str, cwd: Path | None) -> Path:
     """A folder from the root on; asked for thousands of times by a grid."""
-    return ((cwd or Path()) / Path(named).expanduser()).resolve()
+    try:
+        return ((cwd or Path()) / Path(named).expanduser()).resolve()
+    except (RuntimeError, OSError) as error:  # no such user, a link to itself
+        reason = f"LESIONKIT_DATA={named}: {str(error).rstrip('.')}"
+        raise ValueError(f"{reason}: name another folder") from None
 
 
 def notebook_folder() -> Path:
@@ -138,9 +136,9 @@ class RunConfig:
             value = checked(rule.name, getattr(self, rule.name), rule.metadata)
             object.__setattr__(self, rule.name, value)
         _check_names(self)
-        check_network(self)
-        check_accumulate(self)
-        check_graphed(self)
+        combinations.check_network(self)
+        combinations.check_accumulate(self)
+        combinations.check_graphed(self)
         repeats = self.repeats or PROTOCOLS[self.protocol].settings["repeats"]
         if self.repeat >= repeats:
             raise ValueError(
@@ -159,7 +157,7 @@ class RunConfig:
     def _filled(self) -> dict[str, Any]:
         """The open parameters with their values."""
         loss = LOSSES[self.loss]
-        open_values = open_values_of(self)
+        open_values = combinations.open_values_of(self)
         open_values["split_seed"] = open_values["init_seed"] = 42 + self.repeat
         if "focal" in (self.loss, *loss.parts):
             definition = DEFINITIONS[self.definition or open_values["definition"]]
@@ -218,6 +216,7 @@ class RunConfig:
         return cls(**values)
 
     @classmethod
+    @lookup.shown_in_a_line(ValueError, TypeError)
     def from_notebook(cls, namespace: Mapping[str, Any]) -> RunConfig:
         """The config a notebook's parameters describe.
 

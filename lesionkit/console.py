@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import click
 
 from lesionkit.disks import in_words
 from lesionkit.stores import is_url
+
+GONE = "the folder this was called in is gone: cd to one that is there"
 
 
 @contextmanager
@@ -33,6 +36,14 @@ def typed(value: str) -> bool | int | float | str | None:
         except ValueError:
             continue
     return value
+
+
+def bar(items: Iterable[Any] | None, **given: Any) -> Any:
+    """A progress bar on stderr; in a log file a line a minute, no flood of them."""
+    from tqdm import tqdm
+
+    every = 0.1 if sys.stderr.isatty() else 60.0
+    return tqdm(items, mininterval=every, maxinterval=max(every, 10.0), **given)
 
 
 def show(rows: list[dict], as_json: bool, *, upright: bool = False) -> None:
@@ -107,8 +118,10 @@ def usage(error: click.UsageError) -> str:
 def told(error: Exception) -> str:
     """An error in one line, with the way out where the system says none."""
     if isinstance(error, OSError):
-        words = in_words(error, Path.cwd())
-        return words or str(error)
+        try:
+            return in_words(error, Path.cwd()) or str(error)
+        except FileNotFoundError:
+            return GONE
     text = str(error) or type(error).__name__
     broken = isinstance(error, ImportError) or "torchvision::" in text
     if broken and "pip install" not in text:

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lesionkit.config import data_folder
+
 FULL = (errno.ENOSPC, errno.EDQUOT)
 CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 # A file where a folder has to be, or a place where none can be made.
 IN_THE_WAY = (errno.ENOTDIR, errno.EEXIST)
+# Such as /proc, which takes no folder and says that there is none.
+NO_PLACE = (errno.ENOENT,)
 ELSEWHERE = "name another folder (for data: export LESIONKIT_DATA=DIR)"
+
+
+class DiskFull(OSError):
+    """There is no room: the same command does it once there is."""
 
 
 @contextmanager
@@ -24,7 +33,7 @@ def refusals_told(place: Path) -> Iterator[None]:
         place: what is written, for errors that do not say where.
 
     Raises:
-        OSError: in place of the system's, of the same class.
+        OSError: in place of the system's, of the same class; DiskFull of a full disk.
     """
     try:
         yield
@@ -32,13 +41,14 @@ def refusals_told(place: Path) -> Iterator[None]:
         words = in_words(error, place)
         if words is None:
             raise
-        raise type(error)(words) from error
+        kind = DiskFull if error.errno in FULL else type(error)
+        raise kind(words) from error
 
 
 def in_words(error: OSError, place: Path) -> str | None:
     """What the disk refused, where, and the way out; None for any other error."""
     named = error.filename if isinstance(error.filename, str | os.PathLike) else place
-    where = Path(named)
+    where = _meant(Path(named))
     if error.errno in FULL:
         existing = _existing(where)
         free = shutil.disk_usage(existing).free / (1 << 20)
@@ -50,7 +60,20 @@ def in_words(error: OSError, place: Path) -> str | None:
         return f"{where}: {error.strerror}: {ELSEWHERE} that can be written"
     if error.errno in IN_THE_WAY:
         return f"{where}: {_existing_file(where)} is no folder: {ELSEWHERE}"
+    if error.errno in NO_PLACE and _holds_data(where):
+        return f"{where}: {error.strerror}: no folder can be made here; {ELSEWHERE}"
     return None
+
+
+def _meant(path: Path) -> Path:
+    """The place that was asked for, where the system names a half-written one."""
+    half = re.fullmatch(r"\.(.+)\.[0-9a-f]{8}\.part", path.name)
+    return path.with_name(half[1]) if half else path
+
+
+def _holds_data(path: Path) -> bool:
+    """Whether it is the data folder or above it: nobody reads that as a file."""
+    return data_folder().is_relative_to(path)
 
 
 def _existing(path: Path) -> Path:

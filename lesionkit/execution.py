@@ -11,9 +11,11 @@ from typing import Any
 import torch
 
 from lesionkit.config import RunConfig
+from lesionkit.lookup import shown_in_a_line
 from lesionkit.resolved import resolved
 
 
+@shown_in_a_line(ValueError)
 def device_of(config: RunConfig) -> torch.device:
     """The device that "auto" stands for.
 

@@ -12,9 +12,10 @@ import pandas as pd
 from lesionkit import checkpoint, evaluation, runs
 from lesionkit.building import Setting, build, build_step
 from lesionkit.config import RunConfig
-from lesionkit.disks import refusals_told
+from lesionkit.disks import DiskFull, refusals_told
 from lesionkit.environment import begin_session, end_session
 from lesionkit.execution import execution, memory_told
+from lesionkit.lookup import shown_in_a_line
 from lesionkit.runs import RunRecord
 from lesionkit.session import Session
 from lesionkit.storing import store
@@ -22,12 +23,14 @@ from lesionkit.trackers import Tracker, tracker
 from lesionkit.training import Progress, Rules, train
 
 
+@shown_in_a_line(FileNotFoundError, BlockingIOError, MemoryError)
 def run(config: RunConfig, *, progress: bool = True) -> RunRecord:
     """The finished record of a run: trained, gone on with, or found finished.
 
     A run that was interrupted goes on after the last stored epoch and ends with the
     same bits as one that was not (same machine, versions, device and threads). Of one
-    that fails the reason, the epochs so far and the last state stay.
+    that fails the reason, the epochs so far and the last state stay; of one that finds
+    the disk full, the last state.
 
     Args:
         config: the run's parameters.
@@ -78,6 +81,8 @@ def _run(setting: Setting, folder: Path, logged: Tracker, show: bool) -> None:
     try:
         with _told(setting.config):
             _train_and_store(setting, folder, progress, logged, show)
+    except DiskFull:  # nothing is wrong with the run: a sweep tries it again
+        raise
     except Exception as error:
         if progress.history:
             runs.store_table(folder, "history", pd.DataFrame(progress.history))

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lesionkit.extras import install
 from lesionkit.loading import normalised
 from lesionkit.masks import probability_mask
 from lesionkit.step import first_line
@@ -96,7 +97,7 @@ def import_onnx() -> Any:
         import onnxruntime
         import onnxscript  # noqa: F401
     except ImportError as error:
-        needs = "the format onnx needs the extra: pip install 'lesionkit[onnx]'"
+        needs = f"the format onnx needs the extra: {install('onnx')}"
         raise ImportError(needs) from error
     return onnxruntime
 

@@ -110,7 +110,8 @@ def _renames(found: list[str], columns: Mapping[str, str]) -> dict[str, str]:
     for ours, spellings in SPELLINGS.items():
         if ours in found or ours in renames.values():
             continue
-        match = next((name for name in found if name.lower() in spellings), None)
+        known = (ours, *spellings)
+        match = next((name for name in found if name.lower() in known), None)
         if match is not None:
             renames[match] = ours
     return renames

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -42,3 +44,18 @@ def resolve(target: str) -> Any:
     """The object a catalogue target such as "lesionkit.losses:IoULoss" names."""
     module, _, attribute = target.partition(":")
     return getattr(import_module(module), attribute)
+
+
+@contextmanager
+def shown_in_a_line(*kinds: type[Exception]) -> Iterator[None]:
+    """Have notebooks, and so papermill, show these errors without a traceback.
+
+    For refusals whose text says what to do; elsewhere they are errors as any other.
+    """
+    try:
+        yield
+    except kinds as error:
+        line = f"{type(error).__name__}: {error}"
+        # IPython asks for this; a partial, as it goes from process to process
+        vars(error)["_render_traceback_"] = partial(list, [line])
+        raise

@@ -84,6 +84,7 @@ def _statements(cell: str) -> list[ast.stmt]:
         return []
 
 
+@lookup.shown_in_a_line(ValueError, TypeError)
 def notebook_parameters(namespace: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a notebook's parameters, refused if misspelt or mistyped.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from safetensors.torch import load_file
+from safetensors.torch import load
 
 from lesionkit.building import build
 from lesionkit.config import RunConfig
@@ -42,7 +42,8 @@ def replay(record: RunRecord, part: str = "test") -> Predictions:
 
     Raises:
         FileNotFoundError: the run kept no weights, or the data set is not prepared.
-        ValueError: no such part, or the predictions are not those of the record.
+        ValueError: no such part, the weights were changed after the run ended, or the
+            predictions are not those of the record.
     """
     find("part", part, REPLAYED)
     weights = record.file("best.safetensors")
@@ -54,7 +55,7 @@ def replay(record: RunRecord, part: str = "test") -> Predictions:
     config = RunConfig(**record.identity | {"pretrained": False})
     with execution(config):
         setting = build(config)
-        setting.model.load_state_dict(load_file(weights))
+        setting.model.load_state_dict(load(record.weights()))
         found = evaluate(setting.model, setting.batches[part], **setting.scoring)
     if part == "test":
         same_counts(record, found.counts["probability"])

@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -90,6 +91,14 @@ def prepared_folder(name: str, size: int, resize: str = "bilinear") -> Path:
     """Where the prepared form of a data set is, whether there or not."""
     suffix = "" if resize == "bilinear" else f"-{resize}"
     return data_folder() / "prepared" / name / f"{size}{suffix}"
+
+
+def check_room(folder: Path) -> None:
+    """Raise now what the disk would refuse after the work that fills the folder."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    probe = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.part")
+    probe.mkdir()
+    probe.rmdir()
 
 
 def fingerprint(index: pd.DataFrame) -> str:

@@ -60,6 +60,7 @@ def profile(config: RunConfig, folder: Path) -> pd.DataFrame:
     """
     # what torch's profiler prints is about itself, such as that there is no GPU
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+    folder.mkdir(parents=True, exist_ok=True)  # before the work
     with execution(config), memory_told(config):
         setting = build(config)
         watch = Watch(setting.device)
@@ -70,7 +71,6 @@ def profile(config: RunConfig, folder: Path) -> pd.DataFrame:
             activities.append(ProfilerActivity.CUDA)
         with torch.profiler.profile(activities=activities) as traced:
             _epoch(setting, Watch(setting.device), 3, TRACED)
-    folder.mkdir(parents=True, exist_ok=True)
     traced.export_chrome_trace(str(folder / "trace.json.gz"))
     table = pd.DataFrame(watch.seconds.items(), columns=["part", "seconds"])
     return table.assign(share=table["seconds"] / table["seconds"].sum())

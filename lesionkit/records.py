@@ -99,6 +99,10 @@ class RunRecord:
         """Where a file of the record is; one behind a URL is fetched if it is not."""
         return mirror.complete(self.folder, name)
 
+    def weights(self) -> bytes:
+        """The weights of the best epoch, as the bytes of a safetensors file."""
+        return self._sealed("best.safetensors")
+
     @cached_property
     def _seal(self) -> dict[str, dict[str, Any]]:
         """Size and hash of every file; empty while the run is not finished."""

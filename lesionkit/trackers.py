@@ -15,6 +15,7 @@ from typing import Any
 
 from lesionkit import lookup
 from lesionkit.config import RunConfig, data_folder
+from lesionkit.extras import install
 
 RETRY_SECONDS = 60.0
 # The columns of TensorBoard's table of runs, which it wants to know at the start.
@@ -49,7 +50,7 @@ def tracker(name: str, config: RunConfig) -> Tracker:
             if kind is not None:
                 kind.check()
     except ImportError as error:
-        needs = f"logging to {name} needs the extra: pip install 'lesionkit[{name}]'"
+        needs = f"logging to {name} needs the extra: {install(name)}"
         raise ModuleNotFoundError(needs) from error
     return Tracker(name, config)
 

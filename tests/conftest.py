@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from made_data import write_discs
+from made_pages import execute_pages
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +34,20 @@ def ctrl_c_is_heard() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session")
+def executed_pages(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder with every page executed, made once for all workers of the session."""
+    from filelock import FileLock
+
+    root = tmp_path_factory.getbasetemp()
+    folder = (root if worker_id == "master" else root.parent) / "pages"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "all").is_file():
+            execute_pages(folder)
+            (folder / "all").touch()
+    return folder
 
 
 @pytest.fixture

@@ -56,6 +56,8 @@ def train(config: RunConfig) -> None:
     fault = json.loads(os.environ.get("FAULTS", "{}")).get(str(config.repeat))
     data_folder().mkdir(parents=True, exist_ok=True)
     note("began", config)
+    if fault == "never begin":
+        time.sleep(60)
     try:
         with runs.claim(runs.start(config)):
             FAULTS.get(fault, lambda config: None)(config)

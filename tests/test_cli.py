@@ -1,6 +1,8 @@
 """The commands: what they print, what they refuse, and their exit status."""
 
+import errno
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 from made_comparison import made_comparison
 from made_records import TWO_BY_THREE, complete_record, made_grid, made_record
 
-from lesionkit import catalogue, experiment
+from lesionkit import catalogue, cli, experiment, files
 from lesionkit.cli import main
 from lesionkit.comparison import load_bundle
 from lesionkit.config import RunConfig
@@ -242,6 +244,19 @@ def test_status_draws_the_grid_of_a_sweep(command, file, tmp_path):
     assert command("status", "--figure", picture).code == 2
 
 
+def test_a_figure_that_the_disk_refuses_leaves_nothing(
+    command, file, tmp_path, monkeypatch
+):
+    def full(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    picture = tmp_path / "figures" / "grid.png"
+    monkeypatch.setattr(files.os, "fsync", full)
+    result = command("status", file("grid.yaml", GRID), "--figure", picture)
+    assert result.err.startswith(f"lesionkit: the disk of {picture.parent} is full")
+    assert list(picture.parent.iterdir()) == []
+
+
 def test_status_of_a_sweep_counts_its_states(command, file):
     made_record(RunConfig(loss="dice"))
     result = command("status", file("grid.yaml", GRID))
@@ -384,6 +399,8 @@ def test_audit_finds_both_papers_errata_and_those_of_a_table(command, file):
     text = "model,loss,f1,precision,recall\nunet,mine,0.90,0.80,0.80\n"
     rows = json.loads(command("audit", file("b.csv", text), "--json").out)
     assert [r["severity"] for r in rows if r["rule"] == "F1"] == ["impossible"]
+    lines = command("audit", file("b.csv", text)).out.splitlines()
+    assert len([line for line in lines if line.startswith("impossible: ")]) == 1
 
 
 def test_plan_says_what_would_show_a_difference(command):
@@ -473,8 +490,11 @@ def test_being_stopped_is_one_line(command, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(experiment, "run", stopped)
+    ignored = []
+    monkeypatch.setattr(cli.signal, "signal", lambda *given: ignored.append(given))
     result = command("train", "-p", "loss", "dice")
     assert result.code not in (0, None)
+    assert ignored == [(signal.SIGINT, signal.SIG_IGN)]  # a second Ctrl-C says nothing
     # click ends the line of the ^C first
     assert result.err == "\nlesionkit: stopped; the same command goes on from here\n"
 

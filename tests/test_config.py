@@ -256,3 +256,43 @@ def test_the_choices_of_a_parameter_are_those_of_whoever_obeys_it() -> None:
     allowed = {rule.name: rule.metadata.get("one_of") for rule in fields(RunConfig)}
     assert allowed["loader"] == tuple(LOADERS)
     assert allowed["track"] == tuple(TRACKERS)
+
+
+def test_a_relative_data_folder_is_that_of_the_place_where_one_is(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("LESIONKIT_DATA", "mine")
+    found = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        found.append(config_module.data_folder())
+    assert found == [tmp_path / "one" / "mine", tmp_path / "two" / "mine"]
+
+
+def test_a_data_folder_of_nobody_is_refused_by_its_name(monkeypatch) -> None:
+    monkeypatch.setenv("LESIONKIT_DATA", "~nobody_of_that_name/data")
+    with pytest.raises(ValueError, match="determine") as error:
+        config_module.data_folder()
+    said = "LESIONKIT_DATA=~nobody_of_that_name/data: Could not determine home"
+    assert str(error.value).startswith(said)
+    assert str(error.value).endswith(": name another folder")
+
+
+def test_a_data_folder_may_have_a_home_spaces_and_any_letter(
+    monkeypatch, tmp_path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LESIONKIT_DATA", "~/läsion data")
+    assert config_module.data_folder() == tmp_path.resolve() / "läsion data"
+
+
+@pytest.mark.parametrize("wrong", [{"los": "dice"}, {"size": "abc"}, {"loss": "dicee"}])
+def test_a_notebook_shows_a_wrong_parameter_in_one_line(wrong: dict) -> None:
+    cells = {"In": ['loss: str = "dice"'], "loss": "dice"}
+    ((name, value),) = wrong.items()
+    cells["In"].append(f"# Parameters\n{name} = {value!r}\n")
+    with pytest.raises((ValueError, TypeError)) as error:
+        RunConfig.from_notebook(cells | wrong)
+    (line,) = error.value._render_traceback_()
+    assert line == f"{type(error.value).__name__}: {error.value}"

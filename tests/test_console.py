@@ -1,6 +1,7 @@
 """Values from text, tables to text, failures to one line."""
 
 import json
+import time
 
 import click
 import pytest
@@ -131,3 +132,18 @@ def test_an_error_says_the_way_out_where_the_system_says_none(error, said):
     assert console.told(error).startswith(said)
     if said in (text := str(error)) and "pip" in text:
         assert console.told(error) == text
+
+
+def test_a_bar_in_a_log_is_no_flood(capsys) -> None:
+    for _ in console.bar(range(6), desc="all"):
+        time.sleep(0.05)
+    lines = capsys.readouterr().err.split("\r")
+    assert len([line for line in lines if line.strip()]) == 2  # its start and its end
+    assert lines[-1].startswith("all: 100%")
+
+
+def test_a_folder_that_is_gone_is_told_as_that(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert console.told(FileNotFoundError(2, "No such file")) == console.GONE

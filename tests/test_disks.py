@@ -80,6 +80,26 @@ def test_any_other_error_passes_as_it_is(tmp_path):
     assert caught.value is error
 
 
+@pytest.mark.parametrize("below", ["", "prepared/toy"])
+def test_a_place_that_takes_no_folder_is_said_to_be_that(data_home, below):
+    with pytest.raises(FileNotFoundError) as caught, disks.refusals_told(data_home):
+        raise refusal(errno.ENOENT, data_home.parent)
+    said = f"{data_home.parent}: No such file or directory: no folder can be made here"
+    assert str(caught.value) == f"{said}; {disks.ELSEWHERE}"
+    if below:  # a file of the data that is missing is another matter
+        assert (
+            disks.in_words(refusal(errno.ENOENT, data_home / below), data_home) is None
+        )
+
+
+def test_a_half_written_file_is_told_by_the_name_that_was_asked_for(tmp_path):
+    said = []
+    for name in (".r.html.5b4c20ee.part", ".r.html.part", "r.html"):
+        said.append(disks.in_words(refusal(errno.EROFS, tmp_path / name), tmp_path))
+    named = [words.split(":")[0] for words in said]
+    assert named == [str(tmp_path / n) for n in ("r.html", ".r.html.part", "r.html")]
+
+
 def test_preparing_into_a_data_folder_that_is_a_file_is_one_line(data_home, capsys):
     data_home.write_text("")
     line = told_by(["prepare", "toy"], capsys)
@@ -137,6 +157,26 @@ def test_a_disk_that_cannot_reserve_is_written_all_the_same(
     assert np.load(tmp_path / "a.npy").tolist() == [7, 7, 7]
 
 
+def test_a_read_only_disk_is_told_before_the_samples_are_made(
+    data_home, monkeypatch, capsys
+):
+    filled = []
+    monkeypatch.setattr(preparing, "_rows", lambda *given: ([], {}))
+    monkeypatch.setattr(preparing, "fill", lambda *given, **more: filled.append(given))
+    mkdir = Path.mkdir
+
+    def closed(path, *given, **more):
+        if path.name.endswith(".part"):
+            raise refusal(errno.EROFS, path)
+        mkdir(path, *given, **more)
+
+    monkeypatch.setattr(Path, "mkdir", closed)
+    line = told_by(["prepare", "toy", "--size", "16", "--force"], capsys)
+    place = data_home / "prepared" / "toy" / "16"
+    assert line.startswith(f"lesionkit: {place}: Read-only file system: name another")
+    assert filled == []
+
+
 def test_drawing_the_toy_set_fails_before_the_work_where_nothing_can_be_written(
     data_home, monkeypatch
 ):
@@ -148,7 +188,7 @@ def test_drawing_the_toy_set_fails_before_the_work_where_nothing_can_be_written(
     assert drawn == []
 
 
-def test_a_run_whose_disk_fills_notes_why_in_one_line(tiny, monkeypatch):
+def test_a_run_whose_disk_fills_says_so_and_is_no_failed_run(tiny, monkeypatch):
     from lesionkit import experiment
 
     def full(*_, **__):
@@ -159,4 +199,5 @@ def test_a_run_whose_disk_fills_notes_why_in_one_line(tiny, monkeypatch):
     config = RunConfig(**small, model="colonsegnet")
     with pytest.raises(OSError, match="^the disk of .* is full"):
         experiment.run(config, progress=False)
-    assert runs.failure(config.folder).startswith("the disk of ")
+    assert runs.failure(config.folder) is None
+    assert runs.state(config.folder) == "unfinished"  # a sweep tries it again

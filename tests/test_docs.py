@@ -109,6 +109,7 @@ def test_a_docstring_keeps_its_formulas_and_gets_its_fields(written):
         ("[a](../../notebooks/01_data.ipynb)", "[a](/notebooks/01_data.ipynb)"),
         ("[a](../README.md#two-commands)", "[a](/index.md#two-commands)"),
         ("[a](../../CHANGELOG.md)", "[a](/changelog.md)"),
+        ("[a](../../CONTRIBUTING.md#add-a-loss)", "[a](/contributing.md#add-a-loss)"),
         ("[a](verdict.md)", "[a](verdict.md)"),
     ],
 )
@@ -165,7 +166,7 @@ def site(tmp_path, monkeypatch, notebook):
     def execute(path, data):
         done.append(path.name)
         made = nbformat.read(path, nbformat.NO_CONVERT)
-        made.metadata.papermill = {"input_path": str(path)}
+        made.metadata.papermill = {"input_path": str(path), "parameters": {}}
         text = nbformat.v4.new_output("stream", text=f"{data / 'runs'}\n")
         widget = {executed_notebooks.WIDGET: {}, "text/plain": "interactive()"}
         made.cells[1].outputs = [text, nbformat.v4.new_output("display_data", widget)]
@@ -178,7 +179,8 @@ def site(tmp_path, monkeypatch, notebook):
     (root / "pyproject.toml").touch()
     monkeypatch.setattr(executed_notebooks, "ROOT", root)
     monkeypatch.setattr(executed_notebooks, "execute", execute)
-    app = SimpleNamespace(srcdir=root / "docs")
+    config = SimpleNamespace(executed_in="")
+    app = SimpleNamespace(srcdir=root / "docs", config=config)
     return lambda: executed_notebooks.make_pages(app), done, root
 
 
@@ -192,6 +194,21 @@ def test_a_notebook_is_executed_once_for_each_state(site):
     (root / "pyproject.toml").write_text("other pins")
     build()
     assert done == ["07_page.ipynb"] * 2
+
+
+def test_a_page_may_be_made_of_a_copy_that_was_executed_before(notebook, monkeypatch):
+    path = notebook("1")
+    copy = nbformat.read(path, nbformat.NO_CONVERT)
+    copy.metadata.papermill = {"input_path": str(path), "parameters": {"epochs": 2}}
+    copy.cells[1].outputs = [
+        nbformat.v4.new_output("stream", text=f"{path.parent / 'data'}\n")
+    ]
+    nbformat.write(copy, path)
+    ((source, text),) = executed_notebooks.executed_before(path.parent, [path])
+    page = nbformat.reads(text, nbformat.NO_CONVERT)
+    assert source == path
+    assert page.cells[2].outputs[0].text == "data\n"
+    assert "out.ipynb -p epochs 2`" in page.cells[1].source
 
 
 def test_the_page_of_a_notebook_that_is_gone_goes_too(site):
@@ -219,10 +236,10 @@ def test_the_facts_below_a_title_stand_on_lines_of_their_own():
 
 
 def test_a_page_of_small_parameters_names_them_and_says_that_it_is_no_result():
-    said = executed_notebooks.made_with("06_lung_ct")
+    said = executed_notebooks.made_with("06_lung_ct", {"size": 32, "epochs": 1})
     assert "out.ipynb -p size 32 -p epochs 1`" in said
     assert "no result" in said
-    assert "no result" not in executed_notebooks.made_with("03_train")
+    assert "no result" not in executed_notebooks.made_with("03_train", {})
 
 
 @pytest.mark.slow

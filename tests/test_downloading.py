@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import random
+import socket
 from pathlib import Path
 
 import pytest
@@ -309,6 +310,21 @@ def test_a_spoiled_note_starts_again(server, target):
     target.with_name("a.zip.part.json").write_text(json.dumps([1]))
     download([url], target)
     assert server.asked == [("/a.zip", None)]
+
+
+def test_a_name_that_nobody_knows_sends_to_the_doctor(target, monkeypatch):
+    from urllib3.util import connection
+
+    def unknown(*_, **__):
+        raise socket.gaierror(-3, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(connection.socket, "getaddrinfo", unknown)
+    with pytest.raises(DownloadError) as caught:
+        download(["http://publisher.invalid/a.zip"], target)
+    assert str(caught.value) == (
+        "http://publisher.invalid/a.zip: [Errno -3] Temporary failure in name"
+        " resolution (lesionkit doctor tries it), 5 times in a row"
+    )
 
 
 def test_a_proxy_that_refuses_is_named_as_the_one_who_does():

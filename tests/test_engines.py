@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -20,7 +22,7 @@ from patience import comes
 
 from lesionkit import leases, runs
 from lesionkit.config import RunConfig, data_folder
-from lesionkit.engines import Outcome, local, pool, process, slots
+from lesionkit.engines import Outcome, local, pool, process, slots, worker
 from lesionkit.engines.pool import Pool
 
 # A driver as a program of its own: COUNT runs with the faults of the environment.
@@ -159,6 +161,27 @@ def test_a_run_that_always_crashes_is_given_up_and_stops_no_other(faulty) -> Non
     assert runs.failure(killed.config.folder) == killed.error
 
 
+def full(*_: object) -> None:
+    """What a disk without space says."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_run_given_up_on_a_full_disk_is_told_and_stops_no_other(
+    faulty, monkeypatch
+) -> None:
+    monkeypatch.setattr(runs, "note_failure", full)
+    killed, good = faulty("die", "", retries=0)
+    assert killed.error.startswith("the worker died (signal 9")
+    assert good.error is None
+
+
+def test_an_error_is_answered_when_the_log_has_no_space(monkeypatch) -> None:
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(write=full, flush=full))
+    found = worker.attempt(full, configs(1)[0])
+    reason = "OSError: [Errno 28] No space left on device"
+    assert found == {"error": reason, "died": False, "sound": True}
+
+
 def test_what_an_earlier_run_said_is_not_why_a_worker_died(faulty) -> None:
     _, killed = faulty("refuse", "die", retries=0)
     assert killed.error == (
@@ -181,6 +204,12 @@ def test_a_run_that_takes_too_long_is_killed_with_its_children(
     assert runs.failure(slow.config.folder) == slow.error
     assert good.error is None
     assert not alive(int((data_home / "child").read_text()))
+
+
+def test_a_run_that_took_too_long_to_begin_failed_and_is_not_missing(faulty) -> None:
+    (slow,) = faulty("never begin", timeout_seconds=1.0, retries=0)
+    assert slow.error == "it took longer than 1 s"
+    assert runs.state_of(slow.config) == ("failed", slow.error)
 
 
 def test_a_run_that_ignores_sigterm_is_killed_all_the_same(faulty, monkeypatch) -> None:
@@ -271,8 +300,31 @@ def seal_and_put(waiting: pool.Waiting, pending: process.Pending, _: float) -> N
     waiting.again.append(pending)
 
 
+def test_a_reason_that_finds_no_room_ends_no_sweep(monkeypatch) -> None:
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pool.runs, "note_failure", full)
+    tried = Pool([{}], COMMAND, retries=0)
+    tried.outcomes = []
+    tried._died(process.Pending(configs(1)[0], attempts=1), "it died")
+    assert [outcome.error for outcome in tried.outcomes] == ["it died"]
+
+
+def test_a_worker_whose_log_finds_no_room_answers_all_the_same(monkeypatch) -> None:
+    def full():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def fails(config):
+        raise ValueError("why")
+
+    monkeypatch.setattr(worker.traceback, "print_exc", full)
+    assert worker.attempt(fails, configs(1)[0])["error"] == "ValueError: why"
+
+
 def test_workers_that_cannot_start_end_the_sweep_with_their_reason(faulty) -> None:
-    with pytest.raises(RuntimeError, match="can be started: .* no torch here"):
+    said = "can be started: .* no torch here.*; ask lesionkit doctor$"
+    with pytest.raises(RuntimeError, match=said):
         faulty("", "", slot={"BROKEN": "1"}, places=2)
 
 

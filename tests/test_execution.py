@@ -67,5 +67,6 @@ def test_another_error_stays_as_it_is() -> None:
 def test_cuda_is_refused_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert device_of(RunConfig()) == torch.device("cpu")
-    with pytest.raises(ValueError, match="no CUDA device is here"):
+    with pytest.raises(ValueError, match="no CUDA device is here") as caught:
         device_of(RunConfig(device="cuda"))
+    assert caught.value._render_traceback_() == [f"ValueError: {caught.value}"]

@@ -59,6 +59,13 @@ def test_a_run_leaves_a_sealed_record_of_ten_files(tiny: str) -> None:
     assert runs.problems(record.folder) == []
 
 
+def test_a_notebook_shows_data_that_are_not_there_in_one_line(tiny: str) -> None:
+    with pytest.raises(FileNotFoundError, match="not prepared at size 64") as caught:
+        experiment.run(RunConfig(dataset=tiny, size=64, device="cpu"), progress=False)
+    (line,) = caught.value._render_traceback_()
+    assert line == f"FileNotFoundError: {caught.value}"
+
+
 def test_metrics_json_follows_from_images_csv(tiny: str) -> None:
     record = train()
     for threshold in ("probability", "raw_mean"):

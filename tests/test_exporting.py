@@ -136,7 +136,7 @@ def test_an_unknown_format_gets_the_nearest_name(tmp_path) -> None:
 
 def test_a_missing_package_says_which_extra_has_it(monkeypatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
-    with pytest.raises(ImportError, match=r"pip install 'lesionkit\[onnx\]'"):
+    with pytest.raises(ImportError, match="uv sync --extra onnx, or pip"):
         export_formats.import_onnx()
 
 

@@ -1,5 +1,6 @@
 """A file or a folder is there whole or not at all."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -126,3 +127,14 @@ def test_the_hash_is_sha_256(tmp_path):
     assert files.sha256(tmp_path / "a") == (
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     )
+
+
+def test_a_write_that_the_disk_refuses_names_the_file(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(OSError, match="No space") as caught:
+        files.write_bytes(tmp_path / "a.html", b"page")
+    assert caught.value.filename == str(tmp_path / "a.html")
+    assert list(tmp_path.iterdir()) == []

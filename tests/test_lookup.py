@@ -1,5 +1,7 @@
 """A name to its entry; one wording for a name that does not exist."""
 
+import pickle
+
 import pytest
 
 from lesionkit import lookup
@@ -67,3 +69,31 @@ def test_every_source_rule_of_the_catalogue_resolves(name):
 @pytest.mark.parametrize("part", sorted({p for e in LOSSES.values() for p in e.parts}))
 def test_every_part_of_a_compound_loss_is_a_loss(part):
     assert part in LOSSES
+
+
+def shown(error: Exception) -> list[str]:
+    """The lines that a notebook shows of an error."""
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell.instance()
+    lines = []
+    shell._showtraceback = lambda kind, value, stb: lines.extend(stb)
+    shell.showtraceback((type(error), error, error.__traceback__))
+    return lines
+
+
+def test_a_notebook_shows_a_refusal_in_a_line_and_other_errors_with_their_place():
+    with pytest.raises(KeyError) as other, lookup.shown_in_a_line(ValueError):
+        raise KeyError("dice")
+    kinds = (ValueError, TypeError)
+    with pytest.raises(kinds) as refused, lookup.shown_in_a_line(*kinds):
+        raise ValueError("a size of 8 or more")
+    assert shown(refused.value) == ["ValueError: a size of 8 or more"]
+    assert len(shown(other.value)) > 1
+
+
+def test_a_refusal_goes_from_process_to_process_with_its_line():
+    with pytest.raises(ValueError) as refused, lookup.shown_in_a_line(ValueError):
+        raise lookup.UnknownName("no")
+    again = pickle.loads(pickle.dumps(refused.value))
+    assert again._render_traceback_() == ["UnknownName: no"]

@@ -189,37 +189,15 @@ def test_the_parameters_of_the_training_page_have_the_defaults_of_a_run():
     assert page == {name: defaults[name] for name in page}
 
 
-# From here on notebooks are executed, these two once more with other parameters.
-AGAIN = {"03_again": "03_train", "04_records": "04_analysis"}
+# From here on notebooks are executed; see made_pages.
 
 
 @pytest.fixture(scope="module")
-def executed(tmp_path_factory):
-    """All pages, executed one after the other on one data folder."""
-    import papermill
-
-    folder = tmp_path_factory.mktemp("pages")
-    short = {"epochs": 2, "threads": 1}  # two threads wait on a busy machine
-    given = {
-        "03_train": short,
-        "03_again": short | {"loss": "dice"},
-        "04_records": {"runs": str(folder / "data" / "runs" / "demo")},
-        "06_lung_ct": {"size": 32, "epochs": 1},
-    }
-    done = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LESIONKIT_DATA", str(folder / "data"))
-        patch.setenv("JUPYTER_PREFER_ENV_PATH", "1")  # this interpreter's kernel
-        for name in (*PAGES, *AGAIN):
-            done[name] = papermill.execute_notebook(
-                PAGES[AGAIN.get(name, name)],
-                folder / f"{name}.ipynb",
-                parameters=given.get(name, {}),
-                kernel_name="python3",
-                progress_bar=False,
-                cwd=folder,
-            )
-    return folder, done
+def executed(executed_pages):
+    """The folder of the executed pages, and each page by its name."""
+    copies = executed_pages.glob("*.ipynb")
+    found = {path.stem: nbformat.read(path, nbformat.NO_CONVERT) for path in copies}
+    return executed_pages, found
 
 
 @pytest.mark.slow

@@ -30,6 +30,12 @@ def ran(*cells, unseen=()):
     return namespace
 
 
+def test_a_notebook_shows_a_misspelt_parameter_in_one_line():
+    with pytest.raises(ValueError, match="'run'") as caught:
+        notebook_parameters(ran('runs: str = "x"', '# Parameters\nrun = "y"'))
+    assert caught.value._render_traceback_() == [f"UnknownName: {caught.value}"]
+
+
 @pytest.mark.parametrize(
     ("kind", "value"),
     [(str, "a"), (int, 3), (bool, True), (float, 0.5)],

@@ -72,6 +72,17 @@ def test_predictions_that_are_not_the_records_are_refused(tiny: str) -> None:
         lk.replay(runs.RunRecord(record.folder))
 
 
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_weights_that_were_changed_are_refused(tiny: str, part: str) -> None:
+    record = train()
+    path = record.folder / "best.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1  # the last bits of one weight
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="best.safetensors was changed after the run"):
+        lk.replay(record, part)
+
+
 def test_a_run_without_weights_says_how_to_keep_them(tiny: str) -> None:
     record = train(keep_weights="none")
     with pytest.raises(FileNotFoundError, match="keep_weights best"):

@@ -98,3 +98,14 @@ def test_a_watch_adds_up_what_it_saw() -> None:
             time.sleep(0.02)
     assert 0.04 <= watch.seconds["data"] < 0.4
     assert watch.seconds["forward"] == 0
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = []
+    monkeypatch.setattr(profiling, "build", built.append)
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        profile(RunConfig(), tmp_path / "file" / "here")
+    assert built == []

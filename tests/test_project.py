@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from lesionkit.catalogue import MODELS
+from lesionkit.catalogue import DATASETS, MODELS
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -98,7 +99,27 @@ def test_the_readme_has_the_two_commands() -> None:
     assert "pip install uv && uv run pytest" in text
 
 
-@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "data/README.md"])
+def test_the_readme_gives_each_data_set_the_licence_of_the_catalogue() -> None:
+    text = (ROOT / "README.md").read_text()
+    table = text.split("<!-- data sets: begin -->")[1].split("<!-- data sets: end")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line]
+    found = {name.strip("`"): (title, lic) for name, title, _, lic in rows[2:]}
+    own = {n: (DATASETS[n].title, DATASETS[n].licence) for n in found}
+    assert found == own
+    paper_a = "isic2017 wound clinicdb kvasir busi_benign busi_malignant"
+    assert set(found) >= set(paper_a.split())
+
+
+def test_the_citation_names_this_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == PROJECT["version"]
+    assert citation["license"] == PROJECT["license"]
+    assert citation["cff-version"] == "1.2.0"
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "data/README.md"]
+)
 def test_every_local_link_of_a_page_leads_somewhere(name: str) -> None:
     page = ROOT / name
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
@@ -113,7 +134,9 @@ def test_the_page_of_networks_has_every_one(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["README.md", "docs/focal.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/howto/losses-and-metrics.md", "docs/focal.md"]
+)
 def test_the_python_of_a_page_runs(page: str) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.S)
     from lesionkit.losses import build_loss
@@ -122,3 +145,35 @@ def test_the_python_of_a_page_runs(page: str) -> None:
     for block in blocks:
         exec(block, names)
     assert names["loss"](names["logits"], names["mask"]).isfinite()
+
+
+def test_jupyterlab_4_is_what_all_extras_together_resolve_to() -> None:
+    pins = constraints()  # exported with every extra and every group at once
+    assert pins["jupyterlab"].startswith("4.")
+    wanted = [r for extra in PROJECT["optional-dependencies"].values() for r in extra]
+    needs = map(Requirement, wanted)
+    assert [str(r) for r in needs if not r.specifier.contains(pins[r.name])] == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("extras", [[], ["--all-extras"]])
+def test_a_resolver_finds_jupyterlab_4_with_and_without_extras(extras) -> None:
+    command = ["uv", "pip", "compile", "--quiet", "--no-header", *extras]
+    command += ["--constraint", "constraints.txt", "pyproject.toml"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^jupyterlab==4\.", done.stdout, re.M)
+
+
+@pytest.mark.long
+def test_the_pip_part_of_the_conda_environment_solves(tmp_path: Path) -> None:
+    listed = CONDA["dependencies"]
+    (lines,) = (each["pip"] for each in listed if isinstance(each, dict))
+    given = [word for line in lines for word in line.split()]
+    python = next(each for each in listed if str(each).startswith("python="))
+    venv = ["uv", "venv", "--quiet", "--python", python.split("=")[1], tmp_path / "v"]
+    subprocess.run(venv, check=True)
+    solve = ["uv", "pip", "install", "--dry-run", "--python", tmp_path / "v", *given]
+    done = subprocess.run(solve, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"torch=={constraints()['torch']}" in done.stderr

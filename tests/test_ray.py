@@ -22,6 +22,7 @@ from patience import comes
 from lesionkit import runs
 from lesionkit.config import RunConfig
 from lesionkit.engines import Outcome, local, on_ray, pool, ray_cluster, worker
+from lesionkit.extras import install
 
 HERE = str(Path(__file__).parent)
 needs_ray = pytest.mark.skipif(
@@ -134,9 +135,7 @@ def test_without_ray_one_line_says_what_to_install(monkeypatch) -> None:
     monkeypatch.setattr(on_ray, "find_spec", lambda name: None)
     with pytest.raises(ImportError) as caught:
         on_ray.run_all(configs(1))
-    assert str(caught.value) == (
-        "engine ray needs the extra: pip install 'lesionkit[ray]'"
-    )
+    assert str(caught.value) == f"engine ray needs the extra: {install('ray')}"
 
 
 @pytest.mark.parametrize(

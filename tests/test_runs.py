@@ -134,6 +134,18 @@ def test_arrays_come_back_as_stored(folder) -> None:
     assert np.array_equal(back, logits)
 
 
+@pytest.mark.parametrize("change", [-1, 1])
+def test_a_file_of_another_size_is_seen_without_hashing(folder, change: int) -> None:
+    runs.store_json(folder, "metrics", {"best_epoch": 1})
+    runs.finish(folder)
+    path = folder / "metrics.json"
+    size = path.stat().st_size
+    path.write_bytes(path.read_bytes()[:change] if change < 0 else b"x" * (size + 1))
+    told = f"{path} is {size + change} bytes, not {size}"
+    assert runs.problems(folder, hashes=False) == [told]
+    assert runs.state(folder) == "damaged"
+
+
 def test_why_a_run_failed_is_kept_until_it_is_tried_again(folder: Path) -> None:
     assert runs.failure(folder) is None
     runs.note_failure(folder, "the loss is nan")

@@ -51,11 +51,12 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """The site, built without a network; executed notebooks are kept for the next."""
+def site(tmp_path_factory, executed_pages):
+    """The site, built without a network, of pages that were executed for all tests."""
     folder = tmp_path_factory.mktemp("site")
     nowhere = {f"{kind}_proxy": "http://127.0.0.1:9" for kind in ("http", "https")}
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-E", "-b", "html"]
+    command += ["-D", f"executed_in={executed_pages}"]
     done = subprocess.run(
         [*command, "-d", folder / "trees", ROOT / "docs", folder / "html"],
         capture_output=True,

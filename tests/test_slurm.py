@@ -479,6 +479,17 @@ def test_a_run_whose_epoch_is_longer_than_the_time_limit_is_given_up(
     assert noted.read_text() == "requeue 12_0\n" * 2  # others may be left
 
 
+def test_a_new_submission_gives_a_run_two_time_limits_again(
+    submitted, task, fake
+) -> None:
+    folder = submitted(1)
+    fake("scontrol", "true")
+    used_up(task, folder)
+    slurm.submit(configs(1), "study", tasks=1)
+    used_up(task, folder)
+    assert not (folder / "failed" / "0").exists()
+
+
 def test_a_run_that_gets_on_may_use_up_any_number_of_time_limits(
     submitted, task, fake, monkeypatch
 ) -> None:

@@ -14,8 +14,8 @@ WALK = """
 lookup
 catalogue.losses catalogue.networks catalogue.datasets catalogue
 catalogue.publishers
-parameters protocols combinations config resolved disks files stores mirror records
-locks leases runs remote prepared
+parameters protocols combinations config resolved extras disks files stores mirror
+records locks leases runs remote prepared
 datasets.images datasets.resizing datasets.facts datasets.samples datasets.staging
 datasets.pairs
 datasets.kvasir datasets.clinicdb datasets.isic2017 datasets.wound datasets.busi
@@ -98,7 +98,8 @@ SOLE = {
     "onnxscript": {"export_formats"},
 }
 TORCH_FREE = """
-lookup catalogue parameters protocols combinations config resolved disks files stores
+lookup catalogue parameters protocols combinations config resolved extras disks files
+stores
 mirror records runs remote prepared splits
 datasets.preparing
 foreign_tables tables published ranking inference standing claims advice audit

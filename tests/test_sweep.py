@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from made_records import made_record
 
-from lesionkit import sweep
+from lesionkit import runs, sweep
 from lesionkit.catalogue import PAPER_A_LOSSES
 from lesionkit.config import RunConfig
 from lesionkit.engines import Outcome, one_by_one
@@ -313,6 +313,26 @@ def test_another_data_set_has_no_price_from_this_one(two):
         "weights of 2 runs: 0.1 GB\n"
         "1 of them: about 0.01 hours\n"
         "1 of them: no finished run of this kind to price from"
+    )
+
+
+@pytest.mark.parametrize(("kept", "gigabytes"), [("best", 0.2), ("half", 0.1)])
+def test_a_price_counts_the_bytes_that_are_kept(kept, gigabytes):
+    runs_of_unet = [RunConfig(loss=n, keep_weights=kept) for n in ("dice", "iou")]
+    told = price(Sweep("pair", tuple(runs_of_unet))).splitlines()[0]
+    assert told == f"weights of 2 runs: {gigabytes} GB"  # 24.4 million numbers each
+
+
+def test_a_price_of_another_data_set_comes_from_epochs_of_the_same_network():
+    done = made_record(RunConfig(), sealed=False)
+    sessions = [{"wall_seconds": 50.0, "epoch_seconds": 30.0}]
+    runs.store_json(done, "environment", {"sessions": sessions})
+    runs.finish(done)
+    own = {"dataset": "kvasir", "keep_weights": "none", "size": 64, "epochs": 60}
+    assert price(Sweep("other", (RunConfig(**own),))) == (
+        "weights of 1 runs: 0.0 GB\n"
+        "1 of them: at most 0.50 hours, from epochs of the same network and size on"
+        " another data set"
     )
 
 

@@ -98,6 +98,7 @@ def test_a_place_with_nothing_is_told_as_a_full_path():
         "data_name,model_name,loss_name,iter,test_dice,test_iou",
         "Data,Architecture,Criterion,Fold,F1,Jaccard",
         "data_set,network,loss_function,seed,DSC,mIoU",
+        "Dataset,Model,Loss,Repeat,Dice,IoU",
     ],
 )
 def test_common_spellings_of_columns_are_recognised(csv, head):

@@ -20,6 +20,7 @@ from made_records import metrics
 
 from lesionkit import trackers
 from lesionkit.config import RunConfig
+from lesionkit.extras import install
 from lesionkit.trackers import tracker
 
 CONFIG = RunConfig(loss="dice")
@@ -105,7 +106,7 @@ def test_a_missing_library_is_one_line_before_the_training(
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ModuleNotFoundError) as found:
         tracker(name, CONFIG)
-    needs = f"logging to {name} needs the extra: pip install 'lesionkit[{name}]'"
+    needs = f"logging to {name} needs the extra: {install(name)}"
     assert str(found.value) == needs
 
 

@@ -107,7 +107,8 @@ def as_page(executed: nbformat.NotebookNode, data: Path, state: str) -> str:
         without_widgets(cell)
         cell.metadata = {"tags": cell.metadata.get("tags", [])}
     with_lines(executed.cells[0])
-    executed.cells.insert(1, nbformat.v4.new_markdown_cell(made_with(name), id="made"))
+    made = made_with(name, executed.metadata.papermill.parameters)
+    executed.cells.insert(1, nbformat.v4.new_markdown_cell(made, id="made"))
     executed.metadata = {
         "kernelspec": executed.metadata.kernelspec,
         KEY: state,
@@ -116,10 +117,9 @@ def as_page(executed: nbformat.NotebookNode, data: Path, state: str) -> str:
     return text.replace(str(data), "data").replace(str(data.parent), ".")
 
 
-def made_with(name: str) -> str:
+def made_with(name: str, given: dict[str, Any]) -> str:
     """How the outputs of a page came about, as a note below its title."""
     command = f"uv run papermill notebooks/{name}.ipynb out.ipynb"
-    given = SMALL.get(name, {})
     command += "".join(f" -p {key} {value}" for key, value in given.items())
     short = " Few epochs of small images: its scores are no result." if given else ""
     return (
@@ -137,22 +137,39 @@ def write_if_new(path: Path, text: str) -> None:
 
 def make_pages(app: Sphinx) -> None:
     """Execute the notebooks that changed, and lay all of them among the sources."""
-    copies = Path(app.srcdir) / "_build/notebooks"
     pages = Path(app.srcdir) / "notebooks"
-    kit = kit_state()
     sources = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+    if app.config.executed_in:
+        texts = executed_before(Path(app.config.executed_in), sources)
+    else:
+        texts = executed_now(Path(app.srcdir) / "_build/notebooks", sources)
+    for notebook, text in texts:
+        write_if_new(pages / notebook.name, text)
+    for page in set(pages.glob("*.ipynb")) - {pages / n.name for n in sources}:
+        page.unlink()
+
+
+def executed_now(copies: Path, sources: list[Path]) -> Iterator[tuple[Path, str]]:
+    """Each notebook with its page, executed where its copy is of another state."""
+    kit = kit_state()
     with toy_data() as data:
         for notebook in sources:
             copy, state = copies / notebook.name, state_of(notebook, kit)
             if stored_state(copy) != state:
                 say.info(f"executing {notebook.name}")
                 write_if_new(copy, as_page(execute(notebook, data), data, state))
-            write_if_new(pages / notebook.name, copy.read_text())
-    for page in set(pages.glob("*.ipynb")) - {pages / n.name for n in sources}:
-        page.unlink()
+            yield notebook, copy.read_text()
+
+
+def executed_before(folder: Path, sources: list[Path]) -> Iterator[tuple[Path, str]]:
+    """Each notebook with its page, from copies that somebody executed in a folder."""
+    for notebook in sources:
+        executed = nbformat.read(folder / notebook.name, nbformat.NO_CONVERT)
+        yield notebook, as_page(executed, folder / "data", "executed before")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect to Sphinx."""
+    app.add_config_value("executed_in", "", "env", str)  # copies to take as they are
     app.connect("builder-inited", make_pages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -11,6 +11,7 @@ PAGES = (
     (re.compile(r"\]\((?:\.\./)*(?:docs/)?(notebooks/\w+\.ipynb)"), r"](/\1"),
     (re.compile(r"\]\((?:\.\./)+README\.md"), "](/index.md"),
     (re.compile(r"\]\((?:\.\./)+CHANGELOG\.md"), "](/changelog.md"),
+    (re.compile(r"\]\((?:\.\./)*CONTRIBUTING\.md"), "](/contributing.md"),
 )
 
 

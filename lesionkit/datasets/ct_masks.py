@@ -26,6 +26,7 @@ from lesionkit.datasets.ct_grid import (
 from lesionkit.datasets.dicom import Series
 from lesionkit.datasets.dicom_files import dicom_files, open_dicom
 from lesionkit.datasets.images import read_mask
+from lesionkit.extras import install
 
 LESION_NAMES = r"nodul|tumou?r|lesion|gtv|neoplas|cancer|carcinom|mass"
 
@@ -221,9 +222,8 @@ def _package(name: str, path: Path) -> Any:
     try:
         return import_module(name)
     except ImportError as error:
-        raise ImportError(
-            f"{path} needs {name.split('.')[0]}: pip install 'lesionkit[ct]'"
-        ) from error
+        needs = f"{path} needs {name.split('.')[0]}: {install('ct')}"
+        raise ImportError(needs) from error
 
 
 def _chosen(path: Path, names: dict[int, str], wanted: Sequence[str]) -> set[int]:

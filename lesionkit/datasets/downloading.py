@@ -138,8 +138,9 @@ def _failure(url: str, error: requests.RequestException) -> OSError:
         return NotThere(f"the certificate of {host} is not trusted: {_short(error)}")
     if isinstance(error, ValueError):  # how requests marks a wrong address
         return NotThere(f"{url} is not a web address")
-    proxied = isinstance(error, requests.exceptions.ProxyError)
-    via = " from the proxy (lesionkit doctor tries it)" if proxied else ""
+    via = " from the proxy" * isinstance(error, requests.exceptions.ProxyError)
+    if via or "Failed to resolve" in str(error):
+        via += " (lesionkit doctor tries it)"
     return Interrupted(f"{url}: {_short(error)}{via}")
 
 

@@ -16,7 +16,13 @@ from lesionkit.datasets.resizing import THUMBNAIL
 from lesionkit.datasets.samples import Sample
 from lesionkit.datasets.staging import Stage, default_jobs, fill, in_order, key_of
 from lesionkit.disks import refusals_told
-from lesionkit.prepared import Prepared, open_prepared, prepared_folder, write
+from lesionkit.prepared import (
+    Prepared,
+    check_room,
+    open_prepared,
+    prepared_folder,
+    write,
+)
 from lesionkit.runs import RunRecord
 
 SHOWN = 10  # bad files that an error names
@@ -69,6 +75,7 @@ def prepare(
         return open_prepared(name, size, resize=resize)
     settings = {"size": size, "resize": resize}
     with refusals_told(folder):
+        check_room(folder)
         stage = _stage(name, folder)
         again = fill(
             stage, samples, rows, bad, **settings, jobs=jobs, progress=progress

@@ -14,6 +14,7 @@ from typing import Any
 
 from lesionkit.config import CHECKOUT, in_checkout, notebook_folder
 from lesionkit.doctor.section import Section, answer, one_line
+from lesionkit.extras import install
 
 IMPORT_SECONDS = 180.0  # torch from a cold network disk
 ANSWER_SECONDS = 20.0
@@ -114,10 +115,7 @@ def extras(section: Section) -> None:
     for name, gives in EXTRAS.items():
         wanted = [Requirement(line) for line in requirements(name)]
         lacking = [r.name for r in wanted if _version(r.name) is None]
-        how = f"pip install 'lesionkit[{name}]'"
-        if in_checkout():
-            how = f"uv sync --extra {name}, or pip install --editable '.[{name}]'"
-        section.facts[name] = f"{gives}: " + (how if lacking else "installed")
+        section.facts[name] = f"{gives}: " + (install(name) if lacking else "installed")
 
 
 def tools(section: Section) -> None:

@@ -26,6 +26,7 @@ from lesionkit.engines import Outcome, worker
 from lesionkit.engines.pool import Pool, Slot
 from lesionkit.engines.process import LEAVE_SECONDS, Pending, last_words
 from lesionkit.engines.ray_cluster import Wish, connected, embedded, room
+from lesionkit.extras import install
 
 LOOK_SECONDS = 2.0  # between two looks whether an idle actor is still there
 
@@ -69,7 +70,7 @@ def run_all(
     if not cpus_per_run > 0:
         raise ValueError(f"cpus_per_run must be above 0, got {cpus_per_run}")
     if find_spec("ray") is None:
-        raise ImportError("engine ray needs the extra: pip install 'lesionkit[ray]'")
+        raise ImportError(f"engine ray needs the extra: {install('ray')}")
     on_gpu = any(config.device != "cpu" for config in configs)
     wish = Wish(len(configs), on_gpu, slots, slots_per_gpu, cpus_per_run)
     again = {"retries": retries, "timeout_seconds": timeout_seconds}

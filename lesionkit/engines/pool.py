@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import sys
@@ -217,10 +218,11 @@ class Pool:
             self._died(worker.release(), reason)
         elif not worker.leaving or worker.reason:
             slot.failures += 1
+            if all(slot.failures >= STARTS for slot in self.slots):
+                way = "; ask lesionkit doctor"
+                raise RuntimeError(f"no worker can be started: {reason}{way}")
             if slot.failures == STARTS:
                 print(f"a slot is given up: {reason}", file=sys.stderr)
-            if all(slot.failures >= STARTS for slot in self.slots):
-                raise RuntimeError(f"no worker can be started: {reason}")
 
     def _died(self, pending: Pending, reason: str) -> None:
         """What trained this run is gone: try again, or give it up and say why."""
@@ -229,7 +231,9 @@ class Pool:
         elif pending.attempts <= self.retries:
             self.waiting.put(pending)
         else:
-            runs.note_failure(pending.config.folder, reason)
+            # told, not kept, on a full disk or in the place of another run
+            with contextlib.suppress(OSError, ValueError):
+                runs.note_failure(runs.start(pending.config), reason)
             self._ended(pending, reason)
 
     def _ended(self, pending: Pending, error: str | None) -> None:

@@ -160,7 +160,8 @@ def attempt(train: Train, config: RunConfig) -> dict[str, Any]:
     except Exception as error:  # noqa: BLE001 - the next run is served all the same
         if name_of(error) == leases.Held.__name__:
             return {"held": True, "error": first_line(error)}
-        traceback.print_exc()  # to the log
+        with contextlib.suppress(OSError):  # the log's disk may be what is full
+            traceback.print_exc()
         in_kernel = hasattr(error, "ename")
         return {
             "error": first_line(error) if isinstance(error, Died) else reason(error),

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from lesionkit.extras import install
 from lesionkit.inference.contrasts import contrast
 from lesionkit.inference.grids import Grid
 
@@ -234,9 +235,8 @@ def bayesian(grid: Grid, margin: float, level: str = "dataset") -> pd.DataFrame:
     try:
         import baycomp
     except ImportError as error:
-        raise ImportError(
-            "the Bayesian test needs baycomp: pip install 'lesionkit[bayes]'"
-        ) from error
+        needs = f"the Bayesian test needs baycomp: {install('bayes')}"
+        raise ImportError(needs) from error
     values = at_level(grid, level)
     order = values.mean().sort_values(ascending=False, kind="stable").index
     rows = {}
