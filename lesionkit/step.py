@@ -130,15 +130,16 @@ class GraphedStep:
     def __init__(self, step: Step) -> None:
         self.step = step
         self.warm = 0
-        self.graph: torch.cuda.CUDAGraph | None = None
         self.failed = False
-        self.images: Tensor | None = None  # what the graph reads
-        self.masks: Tensor | None = None
-        self.value: Tensor | None = None
+        # what the graph reads and writes, and itself; not there before its steps
+        self.images: Any = None
+        self.masks: Any = None
+        self.value: Any = None
+        self.graph: Any = None
         self.stream = torch.cuda.Stream()
 
     def __call__(self, images: Tensor, masks: Tensor) -> Tensor:
-        if self.images is None or self.masks is None:
+        if self.images is None:
             self.images, self.masks = images.clone(), masks.clone()
         if self.failed or images.shape != self.images.shape:
             return self.step(images, masks)
@@ -147,9 +148,7 @@ class GraphedStep:
             return self._aside(images, masks)
         self.images.copy_(images)
         self.masks.copy_(masks)
-        if self.graph is None:
-            self.graph = self._capture(self.images, self.masks)
-        if self.graph is None or self.value is None:
+        if self.graph is None and not self._capture():
             return self.step(images, masks)
         self.graph.replay()
         return self.value.clone()  # the next launch writes over it
@@ -166,20 +165,21 @@ class GraphedStep:
         torch.cuda.current_stream().wait_stream(self.stream)
         return value
 
-    def _capture(self, images: Tensor, masks: Tensor) -> torch.cuda.CUDAGraph | None:
-        """The step recorded without running it; None, with a warning, if that fails."""
+    def _capture(self) -> bool:
+        """Record the step without running it; False, with a warning, if that fails."""
         graph = torch.cuda.CUDAGraph()
         try:
             with torch.cuda.graph(graph, stream=self.stream):
-                self.value = self.step(images, masks)
+                self.value = self.step(self.images, self.masks)
         except Exception as error:  # noqa: BLE001 - an operator that asks the host
             self.failed = True
             self.step.optimizer.zero_grad(set_to_none=True)
             warnings.warn(
                 f"training runs without a CUDA graph: {first_line(error)}", stacklevel=2
             )
-            return None
-        return graph
+            return False
+        self.graph = graph
+        return True
 
 
 def can_compile(device: torch.device) -> bool:
