@@ -20,8 +20,7 @@ from lesionkit.extras import install
 RETRY_SECONDS = 60.0
 # The columns of TensorBoard's table of runs, which it wants to know at the start.
 COLUMNS = ("validation_dice", "test/probability/image/dice")
-# Unless the user set them. By itself mlflow waits minutes for a server that is away,
-# reports its use to its makers, and prints.
+# Unless the user set them: mlflow waits for servers, reports its use, and prints.
 MLFLOW_SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
@@ -50,8 +49,8 @@ def tracker(name: str, config: RunConfig) -> Tracker:
             if kind is not None:
                 kind.check()
     except ImportError as error:
-        needs = f"logging to {name} needs the extra: {install(name)}"
-        raise ModuleNotFoundError(needs) from error
+        lacks = f"logging to {name} needs the extra: {install(name)}"
+        raise ModuleNotFoundError(lacks) from error
     return Tracker(name, config)
 
 
