@@ -140,18 +140,17 @@ class TensorBoard:
 
     def _open(self, step: int) -> Any:
         """Begin a file in which this step follows the ones before it."""
-        from torch.utils.tensorboard import SummaryWriter
-        from torch.utils.tensorboard.summary import hparams
+        from torch.utils.tensorboard import SummaryWriter, summary
 
         folder = data_folder() / "tensorboard" / self._config.run_id
         # what an earlier session logged from this step on is trained again: drop it
         self._writer = writer = SummaryWriter(str(folder), purge_step=step)
         columns = dict.fromkeys(COLUMNS, 0.0)
-        *begin, self._success = hparams(_parameters(self._config), columns)
+        *begin, self._success = summary.hparams(_parameters(self._config), columns)
         # the second file that add_hparams makes would hide what this one still gets
         events: Any = writer.file_writer  # None only once it is closed
-        for summary in begin:
-            events.add_summary(summary)
+        for each in begin:
+            events.add_summary(each)
         return writer
 
 
