@@ -436,7 +436,7 @@ def test_sigterm_stops_a_run_as_ctrl_c_does_and_frees_it_at_once(
 def test_a_second_signal_does_not_disturb_the_storing(submitted, task) -> None:
     folder = submitted(1)
     stopped = task(folder, 0, FAULTS=json.dumps({0: "hang on"}))
-    assert comes(lambda: events("began"))
+    assert comes(lambda: events("hangs"))
     for _ in range(3):
         stopped.terminate()
         time.sleep(0.3)
