@@ -26,6 +26,7 @@ import psutil
 sys.path.append(str(measurements.ROOT / "tests"))
 from patience import comes  # noqa: E402
 
+from lesionkit.runs import LEASE  # noqa: E402
 from lesionkit.sweep import Sweep, read_sweep  # noqa: E402
 
 LONG = 280.0  # seconds in which what is waited for must come
@@ -127,9 +128,10 @@ class Home:
         for process in workers():
             with contextlib.suppress(psutil.Error, OSError):
                 for path in map(Path, (f.path for f in process.open_files())):
-                    if path.name == ".claim" and self.folder in path.parents:
+                    lease = path.parent  # the holder keeps its lock on it open
+                    if lease.name == LEASE and self.folder in path.parents:
                         runs = self.folder / "runs"
-                        found[process.pid] = path.parent.relative_to(runs).as_posix()
+                        found[process.pid] = lease.parent.relative_to(runs).as_posix()
         return found
 
     def processes(self) -> list[int]:

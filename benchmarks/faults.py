@@ -57,7 +57,8 @@ def worker(bench: Bench) -> Row:
             finish(home.go("--retry-failed"))
     seen = f"{len(killed)} kills; the sweep itself ended with {status}"
     odd = status and max(home.cuts.values()) < 2 and f"ended with {status}: {err}"
-    return home.judge(bench.reference, "kill -9 of a worker", seen, odd or "")
+    none = "" if killed else "no worker was killed"
+    return home.judge(bench.reference, "kill -9 of a worker", seen, none, odd or "")
 
 
 def driver(bench: Bench) -> Row:
@@ -74,7 +75,8 @@ def driver(bench: Bench) -> Row:
         finish(home.go())
     seen = f"{len(gone)} kills; workers gone after {max(gone, default=0):.1f} s"
     late = "workers outlived the driver" if max(gone, default=0) > 15 else ""
-    return home.judge(bench.reference, "kill -9 of the driver", seen, late)
+    none = "" if gone else "no driver was killed"
+    return home.judge(bench.reference, "kill -9 of the driver", seen, none, late)
 
 
 def kill_driver(home: Home, sweep) -> float:
