@@ -70,7 +70,7 @@ def judged_full(home: Home, status: int, err: str) -> list[str]:
             wrong.append(f"damaged: {reason}")
         elif state != "done" and len(lines) != 1:
             wrong.append(f"{len(lines)} lines for {config.run_id}, which is {state}")
-        elif state != "done" and "No space left" not in lines[0]:
+        elif state != "done" and " is full (" not in lines[0]:
             wrong.append(f"not a word of space: {lines[0][-200:]}")
     left = [p.name for p in home.folder.rglob("*.part")]
     wrong += [f"left behind: {', '.join(left)}"] if left else []

@@ -116,15 +116,19 @@ def load_onnx(path: Path) -> Callable[[np.ndarray], np.ndarray]:
 
 @dataclass(frozen=True)
 class Format:
-    """One kind of file: how it ends, how it is written, how it is read again."""
+    """One kind of file: how it ends, how it is written, how it is read again.
+
+    `check` raises ImportError where a package for it is missing.
+    """
 
     suffix: str
     save: Callable[[torch.export.ExportedProgram, Path, dict], dict[str, Any]]
     load: Callable[[Path], Callable[[np.ndarray], np.ndarray]]
+    check: Callable[[], object] = lambda: None
 
 
 FORMATS = {
-    "onnx": Format(".onnx", _save_onnx, load_onnx),
+    "onnx": Format(".onnx", _save_onnx, load_onnx, import_onnx),
     "torch": Format(".pt2", _save_torch, load_torch),
 }
 

@@ -61,6 +61,7 @@ def export_model(
             or logits beyond TOLERANCE; then no file is left.
     """
     made = find("format", format, FORMATS)
+    made.check()
     record, folder = _finished(record), Path(folder)
     data = prepared_of(record)
     images, source = _images(record, data)

@@ -209,3 +209,9 @@ def test_every_network_exports_in_both_formats(tmp_path, name, variant) -> None:
         found = compare(model, made.load(path), images)
         assert found["images"] == 4
         assert found["largest_logit"] > 0
+
+
+def test_a_missing_package_is_told_before_anything_is_read(monkeypatch, tmp_path):
+    monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
+    with pytest.raises(ImportError, match="the format onnx needs the extra"):
+        lk.export_model(tmp_path / "no record", tmp_path)
