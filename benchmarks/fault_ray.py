@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import tempfile
 import time
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -47,6 +48,8 @@ def started(folder: Path) -> Any:
     """A cluster of one node; a busy machine is given more than one try."""
     from ray.cluster_utils import Cluster
 
+    # Cluster writes its address there, wherever its own folder is
+    Path(tempfile.gettempdir(), "ray").mkdir(exist_ok=True)
     head = {**NODE, "temp_dir": str(folder)}
     for left in reversed(range(TRIES)):
         try:

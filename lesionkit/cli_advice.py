@@ -47,6 +47,8 @@ def plan(
         return
     click.echo(f"To tell {difference:g} apart: {planning.more_data(grid, difference)}.")
     show(numbers(found, index=False), False)
+    if said := planning.caution(found):
+        click.echo(said)
 
 
 @click.command()

@@ -38,6 +38,13 @@ SETTING = (
     "alpha_form",
 )
 
+# What made a run, beside its parameters, and why it matters that it differs.
+MAKERS = {
+    "commit": "what changed the numbers stands in CHANGELOG.md under Numbers",
+    "torch": "last bits differ, and a whole training can follow them",
+    "hardware": "last bits differ, and a whole training can follow them",
+}
+
 
 def load_table(
     source: str | Path,
@@ -83,8 +90,23 @@ def load_table(
 
 
 def remarks(table: pd.DataFrame) -> list[str]:
-    """What is unusual in a table, a line each: in its file, and in its grid."""
-    return [*table.attrs.get("remarks", ()), *_grid_remarks(table)]
+    """What is unusual in a table, a line each: in its file, grid, and what made it."""
+    said = table.attrs.get("remarks", ())
+    return [*said, *_grid_remarks(table), *_maker_remarks(table)]
+
+
+def _maker_remarks(table: pd.DataFrame) -> list[str]:
+    """Whether runs were made by different code, torch or hardware, with their numbers.
+
+    The same parameters then may have meant another training.
+    """
+    said = []
+    for column, why in MAKERS.items():
+        counts = table[column].value_counts() if column in table else ()
+        if len(counts) > 1:
+            each = ", ".join(f"{name} ({count})" for name, count in counts.items())
+            said.append(f"runs by more than one {column}: {each}; {why}")
+    return said
 
 
 def _grid_remarks(table: pd.DataFrame) -> list[str]:
@@ -141,13 +163,22 @@ def _row(record: RunRecord) -> dict:
         row[f"{stratum}_dice"] = scores["probability"]["image"]["dice"]
     row["best_epoch"] = record.metrics["best_epoch"]
     row["epochs_trained"] = record.metrics["epochs"]
-    row["wall_seconds"] = sum(
-        session.get("wall_seconds", 0.0) for session in record.environment["sessions"]
-    )
+    sessions = record.environment["sessions"]
+    row["wall_seconds"] = sum(session.get("wall_seconds", 0.0) for session in sessions)
+    row |= _makers(sessions[-1])
     row |= {name: record.metrics["data"][name] for name in ("source", "fingerprint")}
     row["run_id"] = record.config["run_id"]
     row["folder"] = str(record.folder)
     return row
+
+
+def _makers(session: Mapping[str, Any]) -> dict[str, str | None]:
+    """What made a run, by its last session; a released kit has no commit."""
+    return {
+        "commit": session.get("commit") or session.get("lesionkit"),
+        "torch": session.get("torch"),
+        "hardware": session.get("gpu") or session.get("device"),
+    }
 
 
 def _others(identity: Mapping[str, object]) -> list[str]:

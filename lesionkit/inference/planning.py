@@ -110,6 +110,27 @@ def plan(
     return pd.DataFrame(rows)
 
 
+def caution(found: pd.DataFrame) -> str | None:
+    """Why a larger study of a plan shows less than a smaller one; None if none does.
+
+    With more of one axis the error comes to rest on the other, and the few of that
+    leave its spread so few degrees of freedom that t grows faster than the error falls.
+
+    Args:
+        found: what `plan` returned, the pilot's own size first.
+    """
+    pilot = found.iloc[0]
+    for axis, other in (("datasets", "models"), ("models", "datasets")):
+        alike = (found[[other, "repeats"]] == pilot[[other, "repeats"]]).all(axis=1)
+        if (found[alike].sort_values(axis)["detectable"].diff() > 0).any():
+            return (
+                f"More {_NAMES[axis]} alone come to show less here, not more: the "
+                f"error then rests on {pilot[other]} {_NAMES[other]}, too few to say "
+                f"how much a loss varies between {_NAMES[other]}. Plan more of both."
+            )
+    return None
+
+
 def spread_of(grid: Grid) -> dict[str, float]:
     """The deviations of a pilot; what a single data set or network hides is 0.
 
