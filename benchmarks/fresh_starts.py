@@ -32,7 +32,8 @@ lesionkit notebooks mine
 papermill mine/03_train.ipynb out.ipynb -p loss ioufocal
 lesionkit rank public-rerun
 """
-LESS = ("VIRTUAL_ENV", "PYTHONPATH", "LESIONKIT_DATA", "OMP_NUM_THREADS")
+OURS = re.compile("LESIONKIT_|TORCH|UV_")
+LESS = ("VIRTUAL_ENV", "PYTHONPATH", "OMP_NUM_THREADS")
 
 
 def blocks(text: str, heading: str) -> list[str]:
@@ -80,7 +81,7 @@ def start(lines: list[str], home: Path) -> tuple[list[float], str]:
 
 def fresh(home: Path) -> dict[str, str]:
     """An environment with empty caches, in which python is the bare one."""
-    kept = {k: v for k, v in os.environ.items() if k not in LESS and "UV_" not in k[:3]}
+    kept = {k: v for k, v in os.environ.items() if k not in LESS and not OURS.match(k)}
     places = {
         "XDG_CACHE_HOME": str(home / "cache"),
         "UV_CACHE_DIR": str(home / "cache" / "uv"),
