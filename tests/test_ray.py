@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 from made_worker import configs, events, seal
-from patience import comes
+from patience import children, comes
 
 from lesionkit import runs
 from lesionkit.config import RunConfig
@@ -72,11 +72,6 @@ def left() -> list[str]:
     ]
     found = [line for line in lines if "/tmp/lesionkit-ray-" in line]
     return found + [str(path) for path in Path("/tmp").glob("lesionkit-ray-*")]
-
-
-def children() -> set[int]:
-    """Processes that this one started, zombies too."""
-    return {child.pid for child in psutil.Process().children(recursive=True)}
 
 
 @pytest.fixture
