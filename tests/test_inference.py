@@ -97,7 +97,7 @@ def test_over_data_sets_alone_the_contrast_is_the_paired_t_test():
     assert [e[0] for e in found.interval()] == [pytest.approx(low), pytest.approx(high)]
 
 
-def test_the_error_of_a_crossed_mean_by_hand():
+def test_the_error_of_a_crossed_mean_is_that_computed_by_hand():
     # data sets 0 and 4 apart, networks 0 and 2, rest +-1
     d = np.array([[0.0, 2.0], [4.0, 6.0]]) + [[1.0, -1.0], [-1.0, 1.0]]
     found = crossed(d[None])

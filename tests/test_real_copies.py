@@ -52,7 +52,9 @@ def test_one_busi_image_is_benign_and_malignant() -> None:
 @pytest.mark.slow
 @needs_shared
 @pytest.mark.parametrize(("other", "expected"), [("malignant", 8), ("normal", 2)])
-def test_busi_pairs_across_classes_by_hash_alone(other: str, expected: int) -> None:
+def test_busi_has_the_counted_pairs_across_classes_by_hash_alone(
+    other: str, expected: int
+) -> None:
     pairs = across(real("benign"), real(other), distance=4, correlation=-1)
     assert len(pairs) == expected
 
