@@ -10,6 +10,11 @@ import pytest
 from made_data import write_discs
 from made_pages import execute_pages
 
+# An assert of these that fails shows its values, as one in a test does.
+pytest.register_assert_rewrite(
+    "made_blocks", "made_browser", "made_own_folder", "patience"
+)
+
 
 @pytest.fixture(autouse=True)
 def data_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import pytest
+
 
 @dataclass
 class Page:
@@ -145,3 +147,10 @@ def lying_server() -> Iterator[Server]:
             page.let_go.set()
         http.shutdown()
         http.server_close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """The server of one test."""
+    with lying_server() as running:
+        yield running

@@ -6,6 +6,7 @@ run leaves lines in events.jsonl in the data folder: when it began and how it en
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -49,6 +50,11 @@ def seal(config: RunConfig) -> None:
     folder = runs.start(config)
     runs.store_json(folder, "metrics", {"best_epoch": 1})
     runs.finish(folder)
+
+
+def full(*_: object) -> None:
+    """What a disk without space says."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def train(config: RunConfig) -> None:

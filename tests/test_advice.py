@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_inference import made_grid, noise
+from made_grids import made_grid, noise
 
 from lesionkit import advice, published
 from lesionkit.inference.grids import Grid

@@ -15,7 +15,7 @@ def pixels(count=5_000, seed=0):
     return p, (torch.rand(count, generator=random) < p**2).int()
 
 
-def test_four_pixels_by_hand():
+def test_four_pixels_have_the_error_computed_by_hand():
     p, mask = [0.9, 0.9, 0.1, 0.1], [1, 0, 0, 0]
     # |0.9 - 0.5| and |0.1 - 0|, two pixels each
     assert expected_calibration_error(p, mask) == pytest.approx(0.25)

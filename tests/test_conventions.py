@@ -40,11 +40,11 @@ def dice(convention):
         ("cut at the raw mean of each image", 2.5 / 3),
     ],
 )
-def test_three_images_by_hand(convention, value):
+def test_three_images_have_the_score_computed_by_hand(convention, value):
     assert dice(convention) == pytest.approx(value)
 
 
-def test_the_mean_over_thresholds_by_hand():
+def test_the_mean_over_thresholds_is_that_computed_by_hand():
     # stretched: p is 0 or 1, so k = 0 marks all and the 255 others mark FOUND
     all_marked = (2 / 3 + 2 / 3 + 0) / 3
     mean = (all_marked + 255 * 2.5 / 3) / 256

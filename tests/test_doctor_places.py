@@ -9,31 +9,13 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from made_doctor import examined, findings, only
 from made_records import complete_record
 
 from lesionkit import runs
 from lesionkit.config import RunConfig
 from lesionkit.doctor import network, places
-from lesionkit.doctor.section import Section
 from lesionkit.prepared import prepared_folder
-
-
-def examined(check):
-    """The section that a check fills."""
-    section = Section("made")
-    check(section)
-    return section
-
-
-def findings(section):
-    """Level and line of each finding."""
-    return [(finding.level, finding.says) for finding in section.findings]
-
-
-def only(section):
-    """The only finding there is."""
-    ((level, says),) = findings(section)
-    return level, says
 
 
 def test_a_data_folder_that_is_a_file_stops_the_demo(data_home, monkeypatch):

@@ -1,30 +1,17 @@
-"""Near-copies: made pictures, a reference of plain loops, the real data's counts."""
+"""Near-copies: made pictures, and a reference of plain loops."""
 
 from __future__ import annotations
 
 import io
 
 import numpy as np
-import pandas as pd
 import pytest
-from made_pictures import family, grey, picture, table_of, thumbnails
+from made_pictures import family, grey, picture, thumbnails
 from PIL import Image
-from real_thumbnails import FOLDERS, busi_files, real
-from shared_data import SHARED, needs_shared
 
 from lesionkit import duplicates
-from lesionkit.datasets.preparing import find_samples
 from lesionkit.datasets.resizing import thumbnail
-from lesionkit.duplicates import (
-    across,
-    clusters,
-    exact_copies,
-    near_pairs,
-    perceptual_hashes,
-    signatures,
-)
-
-NONE = pd.DataFrame({"first": [], "second": []})
+from lesionkit.duplicates import across, near_pairs, perceptual_hashes, signatures
 
 
 def brightened(array: np.ndarray) -> np.ndarray:
@@ -282,91 +269,3 @@ def test_across_pairs_a_set_with_itself_picture_by_picture() -> None:
 def test_across_with_an_empty_set_is_empty() -> None:
     made = family(12)
     assert len(across(made[:0], made)) == len(across(made, made[:0])) == 0
-
-
-# clusters and copies
-
-
-def test_a_chain_of_pairs_is_one_cluster() -> None:
-    found = clusters(7, table_of((4, 6), (1, 4), (2, 3)))
-    assert found.tolist() == [0, 1, 2, 2, 1, 3, 1]
-
-
-def test_clusters_are_numbered_by_their_first_picture() -> None:
-    assert clusters(5, table_of((0, 4), (1, 2))).tolist() == [0, 1, 1, 2, 0]
-
-
-def test_without_pairs_every_picture_is_its_own_cluster() -> None:
-    assert clusters(4, NONE).tolist() == [0, 1, 2, 3]
-    assert clusters(0, NONE).tolist() == []
-
-
-def test_a_pair_outside_the_pictures_is_refused() -> None:
-    with pytest.raises(ValueError, match="pictures 0 to 3, got 1 to 4"):
-        clusters(4, table_of((1, 4)))
-
-
-def test_equal_hashes_are_grouped_in_order() -> None:
-    assert exact_copies(["b", "a", "c", "a", "b", "a"]) == [[0, 4], [1, 3, 5]]
-
-
-def test_without_equal_hashes_there_is_no_group() -> None:
-    assert exact_copies(["a", "b"]) == exact_copies([]) == []
-
-
-# the real data
-
-# images that have a near-copy, and pairs, at distances 4 and 8: counted independently
-# (sources.json of the data) with another hash of the same kind
-COUNTED = {
-    "kvasir": ((6, 3), (14, 7)),
-    "clinicdb": ((152, 179), (324, 651)),
-    "isic2017": ((14, 7), (28, 14)),
-    "wound": ((49, 26), (64, 34)),
-    "lidc_slices_any": ((825, 1100), (994, 1927)),
-    "benign": ((183, 112), (210, 128)),
-    "malignant": ((23, 13), (29, 20)),
-    "normal": ((63, 51), (65, 56)),
-}
-
-
-@pytest.mark.slow
-@needs_shared
-@pytest.mark.parametrize("distance", [4, 8])
-@pytest.mark.parametrize("name", COUNTED)
-def test_real_near_copies_are_as_many_as_counted(name: str, distance: int) -> None:
-    pairs = near_pairs(real(name), distance=distance)
-    images = len(np.unique(pairs[["first", "second"]]))
-    expected = COUNTED[name][distance // 4 - 1]
-    # hashes of other details differ in single bits, at the limit of the distance
-    assert (images, len(pairs)) == pytest.approx(expected, rel=0.05, abs=6)
-
-
-@pytest.mark.slow
-@needs_shared
-def test_one_busi_image_is_benign_and_malignant() -> None:
-    names = [[path.name for path in busi_files(k)] for k in ("benign", "malignant")]
-    pairs = across(real("benign"), real("malignant"))
-    found = [
-        (names[0][a], names[1][b]) for a, b in pairs[["first", "second"]].to_numpy()
-    ]
-    assert ("benign (433).png", "malignant (145).png") in found
-
-
-@pytest.mark.slow
-@needs_shared
-@pytest.mark.parametrize(("other", "expected"), [("malignant", 8), ("normal", 2)])
-def test_busi_pairs_across_classes_by_hash_alone(other: str, expected: int) -> None:
-    pairs = across(real("benign"), real(other), distance=4, correlation=-1)
-    assert len(pairs) == expected
-
-
-@pytest.mark.slow
-@needs_shared
-def test_fuseg_has_copies_and_seven_are_in_train_and_validation() -> None:
-    samples, _ = find_samples("wound", SHARED / FOLDERS["wound"])
-    groups = exact_copies([sample.hashes()[0] for sample in samples])
-    parts = [{samples[i].name.split("/")[-3] for i in group} for group in groups]
-    # of the 29 groups with 32 extra copies, those among images with a published mask
-    assert (len(groups), sum(map(len, groups)) - len(groups)) == (24, 25)
-    assert parts.count({"train", "validation"}) == 7

@@ -1,56 +1,21 @@
-"""A config to a record: the whole way on a small set, interrupted and not."""
+"""A config to a record: the whole way on a small set."""
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
-from made_models import PARAMETERS, list_small_model
+from made_models import PARAMETERS
+from made_training import FILES, SMALL, train, visible
+from made_training import small_model as small_model
 from safetensors.torch import load_file
 
 from lesionkit import building, evaluation, experiment, runs
 from lesionkit.config import RunConfig
 from lesionkit.metrics import scores
-
-SMALL = {"dataset": "tiny", "size": 32, "epochs": 2, "batch_size": 4, "model": "small"}
-FILES = {
-    "DONE",
-    "best.safetensors",
-    "config.json",
-    "curves.npz",
-    "environment.json",
-    "history.csv",
-    "images.csv",
-    "logits.npz",
-    "metrics.json",
-    "split.csv",
-}
-
-
-@pytest.fixture(autouse=True)
-def small_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The small network stands in the catalogue."""
-    list_small_model(monkeypatch)
-
-
-def train(**parameters) -> runs.RunRecord:
-    """A short run on the tiny set."""
-    return experiment.run(RunConfig(**(SMALL | parameters)), progress=False)
-
-
-def visible(folder: Path) -> set[str]:
-    """Names of the files of a record."""
-    return {path.name for path in folder.iterdir() if path.name[0] != "."}
 
 
 def test_a_run_leaves_a_sealed_record_of_ten_files(tiny: str) -> None:
@@ -88,21 +53,6 @@ def test_the_tested_images_are_the_test_part_and_no_other(tiny: str) -> None:
         "validation": 4,
         "test": 4,
     }
-
-
-def test_each_part_of_the_split_is_batched_as_itself(tiny: str) -> None:
-    setting = building.build(RunConfig(**SMALL))
-    for name in ("train", "validation", "test"):
-        given = setting.batches[name].positions.tolist()
-        assert given == setting.parts.part(name).tolist()
-
-
-def test_the_optimizer_has_the_learning_rate_and_weight_decay_of_the_run(
-    tiny: str,
-) -> None:
-    own = SMALL | {"learning_rate": 0.02, "weight_decay": 0.03}
-    (group,) = building.build(RunConfig(**own)).optimizer.param_groups
-    assert (group["lr"], group["weight_decay"]) == (0.02, 0.03)
 
 
 def test_what_is_scored_and_kept_is_the_best_epoch_and_not_the_last(
@@ -144,13 +94,6 @@ def test_curves_hold_every_pixel_of_every_scored_image(tiny: str) -> None:
         pixels = arrays[f"{part}_lesion"].sum(1) + arrays[f"{part}_background"].sum(1)
         assert pixels.tolist() == [32 * 32] * 4
         assert arrays[f"{part}_extent"].shape == (4, 3)
-
-
-def test_a_finished_run_is_found_and_not_trained_again(tiny: str) -> None:
-    record = train()
-    before = (record.folder / "DONE").stat().st_mtime_ns
-    assert train().folder == record.folder
-    assert (record.folder / "DONE").stat().st_mtime_ns == before
 
 
 def test_equal_runs_have_equal_metrics_and_history(tiny: str) -> None:
@@ -196,119 +139,6 @@ def test_weights_are_kept_as_asked(tiny: str, keep: str, count: int) -> None:
     assert all(t.element_size() == count for t in floats)
 
 
-def interrupt_after(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the process 'die' right after an epoch's state was stored."""
-    save = runs.save_state
-    count = 0
-
-    def save_then_die(folder: Path, state: bytes) -> None:
-        nonlocal count
-        save(folder, state)
-        count += 1
-        if count == epoch:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(runs, "save_state", save_then_die)
-
-
-def test_a_run_goes_on_where_it_stopped_and_ends_the_same(
-    tiny: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = train(epochs=4, save_seconds=0)
-    wanted = {n: (whole.folder / n).read_bytes() for n in FILES - {"environment.json"}}
-    whole.folder.rename(whole.folder.with_name("kept"))
-    with monkeypatch.context() as patch:
-        interrupt_after(2, patch)
-        with pytest.raises(KeyboardInterrupt):
-            train(epochs=4, save_seconds=0)
-    assert runs.state(whole.folder) == "unfinished"
-    resumed = train(epochs=4, save_seconds=0)
-    sessions = resumed.environment["sessions"]
-    assert [session["first_epoch"] for session in sessions] == [1, 3]
-    for name in wanted.keys() - {"DONE"}:
-        assert (resumed.folder / name).read_bytes() == wanted[name], name
-
-
-def test_a_damaged_state_is_left_for_the_one_before(
-    tiny: str, monkeypatch: pytest.MonkeyPatch, capsys
-) -> None:
-    with monkeypatch.context() as patch:
-        interrupt_after(3, patch)
-        with pytest.raises(KeyboardInterrupt):
-            train(epochs=4, save_seconds=0)
-    folder = RunConfig(**(SMALL | {"epochs": 4})).folder
-    content = bytearray((folder / "state.pt").read_bytes())
-    content[len(content) // 2] ^= 1
-    (folder / "state.pt").write_bytes(content)
-    record = train(epochs=4, save_seconds=0)
-    assert record.environment["sessions"][-1]["first_epoch"] == 3
-    assert "state.pt: the stored state is damaged" in capsys.readouterr().err
-    assert record.history["epoch"].tolist() == [1, 2, 3, 4]
-
-
-def test_a_loss_that_becomes_nan_leaves_its_history_and_the_reason(
-    tiny: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plain, count = building.build_loss, 0
-
-    def build_loss(*args, **kwargs):
-        def loss(logits, mask):
-            nonlocal count
-            count += 1
-            value = plain(*args, **kwargs)(logits, mask)
-            return value * (float("inf") if count == 3 * 1 + 2 else 1.0)
-
-        made = torch.nn.Module()
-        made.forward = loss
-        return made
-
-    monkeypatch.setattr(building, "build_loss", build_loss)
-    told = "ioufocal: the loss is inf at epoch 2, batch 2, learning rate 0.001"
-    with pytest.raises(FloatingPointError, match=told):
-        train()
-    folder = RunConfig(**SMALL).folder
-    assert runs.state(folder) == "failed"
-    assert runs.failure(folder).startswith(told)
-    assert pd.read_csv(folder / "history.csv")["epoch"].tolist() == [1]
-    monkeypatch.undo()
-
-
-def test_a_run_that_failed_is_tried_again_and_sealed(
-    tiny: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(evaluation, "evaluate", lambda *a, **k: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            train()
-    folder = RunConfig(**SMALL).folder
-    assert runs.failure(folder) == "division by zero"
-    assert visible(train().folder) == FILES
-
-
-def test_the_reason_of_a_failure_is_gone_while_the_run_is_tried_again(
-    tiny: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = runs.start(RunConfig(**SMALL))
-    runs.note_failure(folder, "before")
-    seen, plain = [], experiment.train
-
-    def look(*args, **how):
-        seen.append((runs.failure(folder), runs.state(folder)))
-        return plain(*args, **how)
-
-    monkeypatch.setattr(experiment, "train", look)
-    train()
-    assert seen == [(None, "running")]
-
-
-def test_the_step_is_that_of_the_parameters(tiny: str) -> None:
-    own = {"model": "unet", "variant": "unet_2015_same_padding", "loss": "bce"}
-    own |= {"accumulate": 2, "dtype": "bfloat16", "memory_format": "channels_last"}
-    step = building.build_step(building.build(RunConfig(**(SMALL | own))))
-    assert (step.accumulate, step.dtype) == (2, "bfloat16")
-    assert (step.memory_format, step.compiled) == ("channels_last", False)
-
-
 def test_every_session_tells_its_speed_and_what_its_states_took(tiny: str) -> None:
     record = train(save_seconds=0)
     (session,) = record.environment["sessions"]
@@ -334,30 +164,6 @@ def test_loader_and_checkpointing_change_no_bit(
     )
     assert other.folder == plain.folder
     assert kept == {name: (other.folder / name).read_bytes() for name in kept}
-
-
-@pytest.mark.parametrize(
-    ("how", "says"),
-    [
-        ({"loss": "ioufocal"}, "Losses that are means over pixels: balanced_bce, bce"),
-        ({"loss": "focal", "definition": "A-meanfirst"}, "a mean taken first"),
-        ({"loss": "bce"}, "small .small. has batch normalisation"),
-    ],
-)
-def test_a_batch_is_not_cut_where_its_parts_do_not_add_up(
-    tiny: str, how: dict, says: str
-) -> None:
-    with pytest.raises(ValueError, match=says):
-        train(accumulate=2, **how)
-
-
-def test_the_model_lies_in_memory_as_asked(tiny: str) -> None:
-    setting = building.build(RunConfig(**SMALL, memory_format="channels_last"))
-    weight = setting.model[0].weight
-    assert weight.is_contiguous(memory_format=torch.channels_last)
-    formats = {batches.memory_format for batches in setting.batches.values()}
-    assert formats == {"channels_last"}
-    assert train(memory_format="channels_last").folder != train().folder
 
 
 @pytest.mark.parametrize(
@@ -428,36 +234,3 @@ def test_a_compiled_run_learns_what_a_plain_one_learns(tiny: str) -> None:
     one, other = plain.history["train_loss"], compiled.history["train_loss"]
     # dropout draws other maps in compiled code: the losses agree, not the bits
     assert np.allclose(one, other, rtol=0.2)
-
-
-@pytest.mark.slow
-def test_kill_minus_9_in_the_middle_changes_no_bit(tiny: str, data_home: Path) -> None:
-    """Four epochs at once equal some epochs, kill -9, and the rest."""
-    own = {"model": "unet", "epochs": 4, "save_seconds": 0.0, "threads": 1}
-    parameters = SMALL | own
-    config = RunConfig(**parameters)
-    pairs = [["-p", name, str(value)] for name, value in parameters.items()]
-    command = [sys.executable, "-m", "lesionkit.cli", "train", *sum(pairs, [])]
-
-    def finish() -> dict[str, bytes]:
-        subprocess.run(command, check=True, capture_output=True)
-        names = ("best.safetensors", "history.csv", "metrics.json", "curves.npz")
-        return {name: (config.folder / name).read_bytes() for name in names}
-
-    whole = finish()
-    for path in config.folder.iterdir():
-        path.unlink()
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not (config.folder / "state.previous.pt").exists():  # two epochs are stored
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert runs.state(config.folder) == "unfinished"
-    assert finish() == whole
-    sessions = json.loads((config.folder / "environment.json").read_text())["sessions"]
-    assert len(sessions) == 2
-    assert sessions[1]["first_epoch"] > 1
-    table = pd.read_csv(config.folder / "history.csv")
-    assert table["epoch"].tolist() == [1, 2, 3, 4]

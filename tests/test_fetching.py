@@ -2,105 +2,24 @@
 
 import dataclasses
 import hashlib
-import io
-import json
-import os
-import random
-import signal
-import subprocess
-import sys
-import threading
-import time
-import zipfile
 from pathlib import Path
-from types import SimpleNamespace
 
 import click
 import pytest
-from click.testing import CliRunner
-from lying_server import Page, lying_server
+from lying_server import Page
+from lying_server import server as server
+from made_publisher import KVASIR, PAIRS, content_of, kvasir, zipped
+from made_publisher import get as get
+from made_publisher import lines as lines
+from made_publisher import no_pauses as no_pauses
 
 from lesionkit import lookup
 from lesionkit.catalogue import DATASETS
 from lesionkit.catalogue.publishers import PUBLISHERS, Archive, Publisher
-from lesionkit.cli_data import fetch as fetch_command
-from lesionkit.datasets import downloading, fetching
+from lesionkit.datasets import fetching
 from lesionkit.datasets.archives import BadArchive
 from lesionkit.datasets.downloading import DownloadError
 from lesionkit.datasets.fetching import fetch
-
-ROOT = Path(__file__).parents[1]
-NOISE = random.Random(3)
-PAIRS = {
-    f"Kvasir-SEG/{kind}/{i}.jpg": NOISE.randbytes(40_000)
-    for kind in ("images", "masks")
-    for i in range(5)
-}
-FETCH = """
-import sys
-from lesionkit.catalogue.publishers import Archive, Publisher
-from lesionkit.datasets.fetching import fetch
-archive = Archive("kvasir-seg.zip", (sys.argv[1],), folder="Kvasir-SEG")
-fetch("kvasir", publisher=Publisher("homepage", "terms", (archive,)))
-"""
-
-
-def zipped(members):
-    """A zip of names and contents, as bytes."""
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(zipfile.ZipInfo(name), content)
-    return stream.getvalue()
-
-
-KVASIR = zipped(PAIRS)
-
-
-@pytest.fixture
-def server():
-    """The publisher's server."""
-    with lying_server() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch):
-    """Tries follow one another at once."""
-    monkeypatch.setattr(downloading, "PAUSE_SECONDS", 0.0)
-
-
-@pytest.fixture
-def lines():
-    """What was reported."""
-    return []
-
-
-@pytest.fixture
-def get(lines):
-    """Fetches with a publisher; the lines go to `lines`."""
-
-    def call(name, publisher, **how):
-        return fetch(name, publisher=publisher, report=lines.append, **how)
-
-    return call
-
-
-def kvasir(server, content=KVASIR, **known):
-    """Kvasir-SEG of five pairs on the server."""
-    url = server.serve("/kvasir-seg.zip", Page(content))
-    archive = Archive("kvasir-seg.zip", (url,), folder="Kvasir-SEG", **known)
-    return Publisher("homepage", "research only", (archive,))
-
-
-def content_of(raw):
-    """Every visible file below a raw folder with its content."""
-    found = [p for p in sorted(raw.rglob("*")) if p.is_file()]
-    return {
-        p.relative_to(raw).as_posix(): p.read_bytes()
-        for p in found
-        if not p.name.startswith(".")
-    }
 
 
 def test_a_data_set_is_downloaded_unpacked_and_counted(server, get, lines, data_home):
@@ -160,50 +79,6 @@ def test_terms_are_told_before_anything_is_asked_for(server, get, lines):
     with pytest.raises(click.Abort):
         get("kvasir", kvasir(server), agree=refuse)
     assert server.asked == []
-
-
-def test_a_wrong_checksum_is_refused_and_the_file_set_aside(server, get, data_home):
-    publisher = kvasir(server, sha256="0" * 64)
-    with pytest.raises(
-        ValueError, match=f"SHA-256 .*, not {'0' * 64}; kept as .*, and"
-    ):
-        get("kvasir", publisher)
-    raw = data_home / "raw" / "kvasir"
-    assert content_of(raw) == {"kvasir-seg.zip.refused": KVASIR}
-    right = hashlib.sha256(KVASIR).hexdigest()
-    assert get("kvasir", kvasir(server, sha256=right)).found == 5
-
-
-def test_a_wrong_md5_is_refused(server, get):
-    with pytest.raises(ValueError, match="MD5 [0-9a-f]{32}, not 0000"):
-        get("kvasir", kvasir(server, md5="0000"))
-
-
-def test_without_a_known_checksum_the_first_one_is_held_to(
-    server, get, lines, data_home
-):
-    publisher = kvasir(server)
-    raw = get("kvasir", publisher).folder
-    recorded = json.loads((raw / ".lesionkit-hashes.json").read_text())
-    sha256 = hashlib.sha256(KVASIR).hexdigest()
-    assert recorded["kvasir-seg.zip"] == {
-        "sha256": sha256,
-        "bytes": len(KVASIR),
-        "unpacked_files": 10,
-        "unpacked_bytes": 400_000,
-    }
-    assert (
-        f"kvasir-seg.zip: no checksum is known; kept for next time: {sha256}" in lines
-    )
-    (raw / "kvasir-seg.zip").unlink()
-    (raw / "Kvasir-SEG").rename(data_home / "elsewhere")
-    other = zipped(PAIRS | {"Kvasir-SEG/note.txt": b"changed"})
-    with pytest.raises(ValueError, match=f"not the {sha256} of the first download"):
-        get("kvasir", kvasir(server, other))
-    assert not (raw / "Kvasir-SEG").exists()
-    publisher = kvasir(server)
-    assert get("kvasir", publisher).downloaded == ("kvasir-seg.zip",)
-    assert "kvasir-seg.zip: the same as at the first download" in lines
 
 
 def test_a_length_that_is_too_short_is_found_without_a_checksum(server, get, data_home):
@@ -315,15 +190,6 @@ def test_files_that_lack_their_masks_are_told_by_the_adapter(server, get, data_h
         get("kvasir", publisher)
 
 
-def test_a_folder_that_has_changed_since_is_told(server, get, lines):
-    publisher = kvasir(server)
-    raw = get("kvasir", publisher).folder
-    for kind in ("images", "masks"):
-        (raw / "Kvasir-SEG" / kind / "3.jpg").unlink()
-    assert get("kvasir", publisher).found == 4
-    assert any("has changed: 8 files of 320000 bytes, 10 of" in line for line in lines)
-
-
 def test_an_archive_of_two_data_sets_is_downloaded_once(server, get, lines, data_home):
     names = [
         f"{kind} (1){end}.png"
@@ -344,14 +210,6 @@ def test_an_archive_of_two_data_sets_is_downloaded_once(server, get, lines, data
     assert len(server.asked) == 1
     first = data_home / "raw" / "busi_benign"
     assert f"Dataset_BUSI.zip: the same as in {first}, taken from it" in lines
-
-
-def test_another_file_of_the_same_name_is_not_taken(server, get, data_home):
-    beside = data_home / "raw" / "other" / "kvasir-seg.zip"
-    beside.parent.mkdir(parents=True)
-    beside.write_bytes(zipped({"Kvasir-SEG/images/1.jpg": b"x"}))
-    publisher = kvasir(server, sha256=hashlib.sha256(KVASIR).hexdigest())
-    assert get("kvasir", publisher).downloaded == ("kvasir-seg.zip",)
 
 
 def test_one_folder_of_a_repository_is_enough(server, get, lines, data_home):
@@ -388,74 +246,6 @@ def test_a_table_is_fetched_and_the_command_that_ranks_it_named(
         get("public-rerun", publisher)
 
 
-def started(server, data_home):
-    """A fetch in a process of its own, which waits in the middle of its download."""
-    page = server.pages["/kvasir-seg.zip"]
-    page.wait_after = 300_000
-    process = subprocess.Popen(
-        [sys.executable, "-c", FETCH, server.address + "/kvasir-seg.zip"],
-        env=os.environ | {"PYTHONPATH": str(ROOT), "LESIONKIT_DATA": str(data_home)},
-        stdout=subprocess.DEVNULL,
-    )
-    assert page.waiting.wait(30)
-    part = data_home / "raw" / "kvasir" / "kvasir-seg.zip.part"
-    for _ in range(500):
-        if part.is_file() and part.stat().st_size > 250_000:
-            return process
-        time.sleep(0.02)
-    raise AssertionError("the part does not grow")
-
-
-def test_a_killed_download_goes_on_and_gives_the_same_bytes(server, get, data_home):
-    publisher = kvasir(server)
-    process = started(server, data_home)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    size = (data_home / "raw" / "kvasir" / "kvasir-seg.zip.part").stat().st_size
-    left = data_home / "raw" / "kvasir" / ".Kvasir-SEG.0badcafe.part"
-    (left / "images").mkdir(parents=True)  # as a kill while unpacking leaves it
-    fetched = get("kvasir", publisher)
-    assert server.asked[-1] == ("/kvasir-seg.zip", f"bytes={size}-")
-    assert content_of(fetched.folder) == PAIRS | {"kvasir-seg.zip": KVASIR}
-    assert not left.exists()
-
-
-def test_a_second_fetch_at_the_same_time_is_refused(server, get, data_home):
-    publisher = kvasir(server)
-    process = started(server, data_home)
-    with pytest.raises(RuntimeError, match="another process is fetching kvasir into"):
-        get("kvasir", publisher)
-    server.pages["/kvasir-seg.zip"].let_go.set()
-    assert process.wait(30) == 0
-    assert get("kvasir", publisher).downloaded == ()
-
-
-def test_being_killed_while_unpacking_leaves_no_half_of_a_folder(
-    server, get, monkeypatch
-):
-    publisher = kvasir(server)
-
-    def half(path, folder, **how):
-        (folder / "images").mkdir()
-        (folder / "images" / "0.jpg").write_bytes(b"half")
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(fetching, "unpack", half)
-        with pytest.raises(KeyboardInterrupt):
-            get("kvasir", publisher)
-    raw = fetching.data_folder() / "raw" / "kvasir"
-    assert content_of(raw) == {"kvasir-seg.zip": KVASIR}
-    assert get("kvasir", publisher).found == 5
-
-
-def test_a_spoiled_record_is_named(server, get):
-    raw = get("kvasir", kvasir(server)).folder
-    (raw / ".lesionkit-hashes.json").write_text("{")
-    with pytest.raises(ValueError, match="hashes.json cannot be read: delete it"):
-        get("kvasir", kvasir(server))
-
-
 def test_what_the_kit_draws_needs_no_download(lines):
     assert fetch("toy", report=lines.append).downloaded == ()
     assert lines == ["toy is made by the kit, next: lesionkit prepare toy"]
@@ -464,94 +254,3 @@ def test_what_the_kit_draws_needs_no_download(lines):
 def test_an_unknown_name_gives_the_nearest():
     with pytest.raises(lookup.UnknownName, match="'kvazir'. Did you mean 'kvasir'"):
         fetch("kvazir")
-
-
-@pytest.mark.parametrize("name", PUBLISHERS)
-def test_every_publisher_says_what_is_needed(name):
-    entry = PUBLISHERS[name]
-    assert entry.homepage
-    assert entry.terms
-    assert entry.form or all(archive.urls for archive in entry.archives)
-    assert entry.archives or entry.form
-    assert entry.layout or (entry.dataset or name) in DATASETS
-    for archive in entry.archives:
-        assert all(url.startswith("https://") for url in archive.urls)
-        assert len(archive.sha256 or "0" * 64) == 64
-        assert len(archive.md5 or "0" * 32) == 32
-
-
-def test_every_data_set_that_is_not_drawn_has_its_publisher():
-    real = {n for n, e in DATASETS.items() if not e.generated and n != "folder"}
-    assert real <= set(PUBLISHERS)
-
-
-@pytest.fixture
-def command(server, monkeypatch):
-    """Runs `lesionkit fetch` for a Kvasir-SEG of five pairs on the server."""
-    monkeypatch.setitem(PUBLISHERS, "kvasir", kvasir(server))
-
-    def call(*arguments, **how):
-        result = CliRunner().invoke(fetch_command, arguments, **how)
-        return SimpleNamespace(
-            code=result.exit_code, out=result.stdout, err=result.stderr
-        )
-
-    return call
-
-
-def test_the_command_refuses_where_nobody_can_agree(command, server):
-    result = command("kvasir")
-    assert result.code == 2
-    assert "terms: research only\n" in result.out
-    assert result.err.splitlines()[-1].endswith(
-        "nobody is there to agree to the terms above: lesionkit fetch kvasir --yes"
-    )
-    assert server.asked == []
-
-
-def test_the_command_fetches_with_yes(command):
-    result = command("kvasir", "--yes")
-    assert result.code == 0
-    assert result.out.splitlines()[-1] == "next: lesionkit prepare kvasir"
-
-
-def test_the_command_gives_a_program_only_its_answer(command, data_home):
-    result = command("kvasir", "--yes", "--json")
-    assert json.loads(result.out) == {
-        "name": "kvasir",
-        "folder": str(data_home / "raw" / "kvasir"),
-        "found": 5,
-        "published": 1000,
-        "downloaded": ["kvasir-seg.zip"],
-    }
-
-
-@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("n\n", 1), ("", 1)])
-def test_the_command_asks_where_somebody_can_answer(
-    command, server, monkeypatch, answer, code
-):
-    monkeypatch.setattr("lesionkit.cli_data._can_answer", lambda: True)
-    result = command("kvasir", input=answer)
-    assert result.code == code
-    assert "Agree and download? [y/N]" in result.err
-    assert bool(server.asked) == (code == 0)
-
-
-def test_two_threads_may_fetch_two_data_sets(server, data_home):
-    url = server.serve("/kvasir-seg.zip", Page(KVASIR))
-    archive = Archive("kvasir-seg.zip", (url,), folder="Kvasir-SEG")
-    publisher = Publisher("homepage", "terms", (archive,), dataset="kvasir")
-    threads = [
-        threading.Thread(
-            target=fetch,
-            args=(name,),
-            kwargs={"publisher": publisher, "report": lambda line: None},
-        )
-        for name in ("one", "two")
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-    for name in ("one", "two"):
-        assert (data_home / "raw" / name / "Kvasir-SEG" / "images" / "0.jpg").is_file()

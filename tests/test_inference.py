@@ -5,35 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from made_grids import made_grid, noise
 from scipy import stats
 
 from lesionkit import published
 from lesionkit.inference.contrasts import contrast, crossed, scope, weighted
 from lesionkit.inference.grids import Grid, full_grid
 from lesionkit.inference.verdicts import judge
-
-
-def made_grid(runs: np.ndarray, metric: str = "dice") -> Grid:
-    """A grid of single runs (D, M, L, R)."""
-    several = runs.shape[3] > 1
-    names = ("set", "net", "loss")
-    return Grid(
-        metric,
-        *(
-            tuple(f"{n}{i}" for i in range(k))
-            for n, k in zip(names, runs.shape, strict=False)
-        ),
-        means=runs.mean(3),
-        deviations=runs.std(3, ddof=1) if several else np.full(runs.shape[:3], np.nan),
-        repeats=runs.shape[3],
-        runs=runs,
-        remarks=(),
-    )
-
-
-def noise(*shape: int, seed: int = 0, spread: float = 0.01) -> np.ndarray:
-    """Runs around 0.8."""
-    return 0.8 + np.random.default_rng(seed).normal(0, spread, shape)
 
 
 def rows(*cells: tuple) -> pd.DataFrame:
@@ -119,7 +97,7 @@ def test_over_data_sets_alone_the_contrast_is_the_paired_t_test():
     assert [e[0] for e in found.interval()] == [pytest.approx(low), pytest.approx(high)]
 
 
-def test_the_error_of_a_crossed_mean_by_hand():
+def test_the_error_of_a_crossed_mean_is_that_computed_by_hand():
     # data sets 0 and 4 apart, networks 0 and 2, rest +-1
     d = np.array([[0.0, 2.0], [4.0, 6.0]]) + [[1.0, -1.0], [-1.0, 1.0]]
     found = crossed(d[None])

@@ -1,4 +1,4 @@
-"""What splits give away: by hand, on made copies, and the real data's shares."""
+"""What splits give away: by hand, and on made copies."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ import pandas as pd
 import pytest
 from made_data import write_discs
 from made_pictures import family, picture, table_of, thumbnails
-from real_thumbnails import real
-from shared_data import SHARED, needs_shared
 
-from lesionkit import duplicates, leakage
-from lesionkit.datasets.preparing import prepare
+from lesionkit import leakage
 from lesionkit.duplicates import clusters, near_pairs, signatures
 from lesionkit.leakage import (
     copy_nearest_scores,
@@ -264,59 +261,3 @@ def test_a_table_of_nothing_is_refused(discs: Prepared) -> None:
         leakage_table(discs, seeds=[])
     with pytest.raises(ValueError, match="thumbnails must be 30, got 12"):
         leakage_table(discs, thumbnails=family(12))
-
-
-# the real data
-
-# share of test images with a near-copy in training, mean of 20 random splits, counted
-# independently with other splits and another hash of the same kind
-LEAKED = {
-    "clinicdb": 0.4309,
-    "benign": 0.292,
-    "malignant": 0.0881,
-    "lidc_slices_any": 0.8247,
-    "wound": 0.0376,
-    "kvasir": 0.0085,
-    "isic2017": 0.0081,
-}
-
-
-@pytest.mark.slow
-@needs_shared
-@pytest.mark.parametrize("name", LEAKED)
-def test_real_random_splits_leak_as_counted(name: str) -> None:
-    made = real(name)
-    share = random_split_leakage(near_pairs(made), len(made))
-    assert share == pytest.approx(LEAKED[name], abs=0.03)
-
-
-@pytest.mark.slow
-@needs_shared
-def test_copying_scores_half_on_random_clinicdb_and_little_by_sequence() -> None:
-    data = prepare("clinicdb", SHARED / "cvc-clinicdb", size=128)
-    table = leakage_table(data, seeds=range(20)).set_index("kind")
-    assert table.loc["image", "copy_nearest_dice"] == pytest.approx(0.52, abs=0.03)
-    # 29 sequences: single splits score 0.08 to 0.26
-    assert table.loc["group", "copy_nearest_dice"] == pytest.approx(0.11, abs=0.06)
-    assert table.loc["group", "leaked_share"] < 0.1
-
-
-@pytest.mark.slow
-@needs_shared
-def test_lidc_split_by_patient_hardly_leaks() -> None:
-    data = prepare("lidc_slices_any", SHARED / "lung-lidc", size=64)
-    table = leakage_table(data).set_index("kind")
-    assert table.loc["image", "leaked_share"] > 0.75
-    assert table.loc["group", "leaked_share"] < 0.02
-
-
-@pytest.mark.slow
-@needs_shared
-def test_busi_split_by_clusters_of_near_copies_does_not_leak() -> None:
-    made = real("benign")
-    pairs = near_pairs(made)
-    named = clusters(len(made), pairs)
-    test = np.flatnonzero(named % 5 == 0)
-    train = np.flatnonzero(named % 5 != 0)
-    assert leaked_share(pairs, train, test, len(made)) == 0
-    assert duplicates.near_pairs(made[train]).shape[0] > 0

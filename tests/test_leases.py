@@ -1,4 +1,4 @@
-"""Leases: one holder at a time, and what comes of those who die, sleep or race."""
+"""Leases: one holder at a time, and what comes of those who die or sleep."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from test_engines import comes
+from patience import comes
 
 from lesionkit import leases
 from lesionkit.leases import Held, Lost, lease
@@ -170,42 +169,6 @@ def test_a_clock_that_jumps_takes_no_lease_and_frees_none(
     living.wait()
     monkeypatch.setattr(time, "time", lambda: 0.0)
     assert comes(lambda: taken(path, 2.0), 20)
-
-
-def race(path: Path, seconds: float, takers: int = 2) -> list[str]:
-    """What comes of takers that start at once, the winner still holding."""
-    found, start, end = [], threading.Barrier(takers), threading.Barrier(takers)
-
-    def take() -> None:
-        start.wait()
-        try:
-            with lease(path, seconds):
-                found.append("won")
-                end.wait()
-        except BlockingIOError:
-            found.append("held")
-            end.wait()
-
-    threads = [threading.Thread(target=take) for _ in range(takers)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sorted(found)
-
-
-@pytest.mark.parametrize("kind", ["free", "new", "stale"])
-def test_of_two_takers_at_once_exactly_one_wins(tmp_path: Path, kind: str) -> None:
-    results = []
-    for i in range(50):
-        path = tmp_path / str(i)
-        if kind != "new":
-            path.mkdir()
-            (path / "0").write_bytes({"free": leases.FREE, "stale": b"gone"}[kind])
-        if kind == "stale":  # seen a long time ago
-            leases._looks[path] = leases.Look(0, b"gone", time.monotonic() - 1000)
-        results.append(race(path, 120))
-    assert results == [["held", "won"]] * 50
 
 
 def test_a_taker_that_judged_an_older_holder_takes_nothing(

@@ -1,23 +1,16 @@
-"""Tests on ranks against their own libraries; resampling, variance and planning."""
+"""Tests on ranks against their own libraries."""
 
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
+from made_grids import made_grid, noise
+from made_grids import rerun as rerun
 from scipy import stats
-from test_inference import made_grid, noise
 
 from lesionkit import published
-from lesionkit.inference import planning, rank_tests, resampling, variance
-from lesionkit.inference.contrasts import contrast
+from lesionkit.inference import rank_tests
 from lesionkit.inference.grids import full_grid
-
-
-@pytest.fixture(scope="module")
-def rerun():
-    """The public re-run."""
-    return full_grid(published.public_rerun())
 
 
 @pytest.fixture(scope="module")
@@ -131,174 +124,3 @@ def test_bayes_calls_equal_losses_alike_and_a_better_one_better():
     assert table.sum(axis=1).tolist() == pytest.approx([1, 1])
     assert table.iloc[0]["alike"] > 0.95
     assert table.loc["loss2"].iloc[0] > 0.95
-
-
-def test_bootstrapped_ranks_are_shares_that_follow_the_means():
-    runs = noise(4, 3, 4, 5, spread=0.02)
-    runs[:, :, 2] += 0.2
-    found = resampling.bootstrap(made_grid(runs), draws=300)
-    assert found.shares.sum(axis=1).tolist() == pytest.approx([1] * 4)
-    assert found.shares.index[0] == "loss2"
-    assert found.summary.loc["loss2"].tolist() == [1, 1, 1.0]
-    assert found.summary["first"].sum() == pytest.approx(1)
-
-
-def test_rank_intervals_hold_95_percent_of_the_drawn_ranks(rerun):
-    found = resampling.bootstrap(rerun, "cells", draws=500)
-    for loss, row in found.summary.iterrows():
-        shares = found.shares.loc[loss]
-        assert row["low"] <= row["high"]
-        assert shares.loc[row["low"] : row["high"]].sum() >= 0.95
-        assert shares.loc[: row["low"] - 1].sum() <= 0.025
-        assert shares.loc[row["high"] + 1 :].sum() <= 0.025
-
-
-def test_repeats_are_drawn_for_all_losses_together():
-    # one loss always ahead by the same in every repeat, however far repeats lie apart
-    runs = np.broadcast_to(noise(2, 1, 1, 5, spread=0.1), (2, 1, 2, 5)).copy()
-    runs[:, :, 1] += 1e-6
-    assert (
-        resampling.bootstrap(made_grid(runs), draws=200).summary["first"].iloc[0] == 1
-    )
-
-
-def test_the_same_seed_gives_the_same_ranking_and_another_another(rerun):
-    one, same, other = (
-        resampling.bootstrap(rerun, "cells", draws=100, seed=seed).shares
-        for seed in (0, 0, 1)
-    )
-    assert one.equals(same)
-    assert not one.equals(other)
-
-
-def test_the_spread_of_drawn_means_is_that_of_the_bootstrap():
-    runs = noise(1, 1, 2, 5, spread=0.1)
-    means = resampling._of_repeats(made_grid(runs), np.random.default_rng(0), 20_000)
-    expected = runs[0, 0].std(1) / np.sqrt(5)  # (R - 1) / R of the variance of the mean
-    assert means.std(0) == pytest.approx(expected, rel=0.03)
-
-
-@pytest.mark.parametrize("shape", [(2, 2, 3, 1), (1, 1, 3, 1)])
-def test_single_runs_cannot_be_drawn(shape):
-    with pytest.raises(ValueError, match="two runs or more in every cell"):
-        resampling.bootstrap(made_grid(noise(*shape)), "repeats")
-
-
-def test_cell_means_cannot_be_drawn_by_repeat(rerun):
-    with pytest.raises(ValueError, match="here are cell means"):
-        resampling.bootstrap(rerun, "repeats")
-
-
-def test_leaving_out_covers_everything_and_ranks_the_rest(rerun):
-    table = resampling.leave_one_out(rerun)
-    assert len(table) == 1 + 6 + 11 + 10
-    ranks = table[list(rerun.losses)]
-    assert ranks.loc["all"].sum() == 55
-    assert np.isnan(ranks.loc["without focal", "focal"])
-    assert ranks.loc["without focal"].sum() == 45
-    assert not table["supported"].any()
-
-
-def test_variance_shares_add_up_and_find_what_was_planted():
-    random = np.random.default_rng(1)
-    runs = 0.5 + random.normal(0, 0.02, (40, 30, 5, 3))
-    runs += random.normal(0, 0.1, (40, 1, 1, 1))
-    runs += random.normal(0, 0.05, (1, 30, 5, 1))
-    table = variance.shares(made_grid(runs))
-    assert table["share"].sum() == pytest.approx(1)
-    assert table["freedom"].sum() == runs.size - 1
-    found = table["deviation"]
-    assert found["data set"] == pytest.approx(0.1, rel=0.25)
-    assert found["model x loss"] == pytest.approx(0.05, rel=0.15)
-    assert found[variance.RUNS] == pytest.approx(0.02, rel=0.03)
-    assert found["data set x loss"] < 0.005
-
-
-def test_what_all_losses_of_a_repeat_share_is_not_in_their_difference():
-    random = np.random.default_rng(2)
-    runs = 0.5 + random.normal(0, 0.01, (6, 8, 5, 5))
-    runs += random.normal(0, 0.1, (6, 8, 1, 5))
-    grid = made_grid(runs)
-    assert variance.of_differences(grid)["run"] == pytest.approx(0.01, rel=0.1)
-    cells = type(grid)(**{**grid.__dict__, "runs": None})
-    assert variance.of_differences(cells)["run"] == pytest.approx(0.01, rel=0.2)
-
-
-def test_what_is_planned_is_what_the_test_shows():
-    runs = noise(6, 8, 6, 4, spread=0.02)
-    runs += np.random.default_rng(9).normal(0, 0.01, (6, 1, 6, 1))
-    grid = made_grid(runs)
-    a, b = np.triu_indices(6, 1)
-    shown = np.median(contrast(grid, a, b).detectable())
-    planned = planning.detectable(variance.of_differences(grid), 6, 8, 4)
-    assert planned == pytest.approx(shown, rel=0.25)
-
-
-SPREAD = {"dataset": 0.01, "model": 0.005, "cell": 0.0, "run": 0.03}
-
-
-def test_more_of_anything_shows_smaller_differences():
-    now = planning.detectable(SPREAD, 4, 4, 4)
-    for size in ((8, 4, 4), (4, 8, 4), (4, 4, 8)):
-        assert planning.detectable(SPREAD, *size) < now
-
-
-def test_repeats_alone_do_not_overcome_the_data_sets():
-    floor = np.sqrt(2 * 0.01**2 / 4) * (stats.norm.ppf(0.975) + stats.norm.ppf(0.8))
-    assert planning.detectable(SPREAD, 4, 4, 10_000) > floor
-    grid = made_grid(
-        noise(4, 4, 3, 3) + np.random.default_rng(0).normal(0, 0.05, (4, 1, 3, 1))
-    )
-    assert planning.needed(grid, 0.005, "repeats") is None
-    assert planning.needed(grid, 0.03, "datasets") > 4
-
-
-def test_what_is_needed_is_the_least_that_shows():
-    grid = made_grid(noise(3, 3, 3, 3, spread=0.03))
-    count = planning.needed(grid, 0.02, "datasets")
-    spread = planning.spread_of(grid)
-    assert planning.detectable(spread, count, 3, 3) <= 0.02
-    assert planning.detectable(spread, count - 1, 3, 3) > 0.02
-
-
-def test_a_pilot_on_one_data_set_does_not_plan_others():
-    grid = made_grid(noise(1, 1, 3, 5))
-    table = planning.plan(grid, 0.01)
-    assert set(table["datasets"]) == set(table["models"]) == {1}
-    assert table["detectable"].is_monotonic_decreasing
-    assert planning.needed(grid, 0.0001, "datasets") is None
-
-
-@pytest.mark.parametrize(
-    ("grid", "difference", "says"),
-    [
-        (made_grid(noise(1, 1, 3, 5)), 0.0, "between 0 and 1, got 0"),
-        (made_grid(noise(1, 1, 3, 1)), 0.01, "two repeats or more in every cell"),
-    ],
-)
-def test_a_plan_without_ground_is_refused(grid, difference, says):
-    with pytest.raises(ValueError, match=says):
-        planning.plan(grid, difference)
-
-
-def test_words_say_what_would_decide():
-    grid = made_grid(noise(3, 3, 3, 3, spread=0.03))
-    assert planning.more_data(grid, -0.1) == "no amount: the means point the other way"
-    assert planning.more_data(grid, 0.5).startswith("no more: a study of this size")
-    assert " data sets or " in planning.more_data(grid, 0.02)
-    assert "two repeats" in planning.more_data(made_grid(noise(1, 1, 2, 1)), 0.1)
-
-
-def test_nothing_here_needs_a_loss_of_ours():
-    table = pd.DataFrame(
-        [
-            (d, "m", loss, r, 0.5 + 0.1 * (loss == "mine") + 0.01 * r)
-            for d in "abc"
-            for loss in ("mine", "theirs")
-            for r in (0, 1)
-        ],
-        columns=["dataset", "model", "loss", "repeat", "dice"],
-    )
-    grid = full_grid(table)
-    assert rank_tests.pairwise(grid)["first"][0] == "mine"
-    assert resampling.bootstrap(grid, draws=20).summary["first"]["mine"] == 1

@@ -211,6 +211,12 @@ def test_a_file_stays_under_its_length(name: str) -> None:
     assert len(MODULES[name].read_text().splitlines()) <= limit
 
 
+@pytest.mark.parametrize("folder", ["tests", "benchmarks"])
+def test_a_file_beside_the_package_stays_under_its_length_too(folder: str) -> None:
+    paths = sorted((PACKAGE.parent / folder).rglob("*.py"))
+    assert [p.name for p in paths if len(p.read_text().splitlines()) > 300] == []
+
+
 @pytest.mark.parametrize("name", list(MODULES))
 def test_no_module_checks_with_assert(name: str) -> None:
     nodes = ast.walk(ast.parse(MODULES[name].read_text()))

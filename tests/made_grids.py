@@ -1,0 +1,38 @@
+"""Grids of made runs, and that of the public re-run."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lesionkit import published
+from lesionkit.inference.grids import Grid, full_grid
+
+
+def made_grid(runs: np.ndarray, metric: str = "dice") -> Grid:
+    """A grid of single runs (D, M, L, R)."""
+    several = runs.shape[3] > 1
+    names = ("set", "net", "loss")
+    return Grid(
+        metric,
+        *(
+            tuple(f"{n}{i}" for i in range(k))
+            for n, k in zip(names, runs.shape, strict=False)
+        ),
+        means=runs.mean(3),
+        deviations=runs.std(3, ddof=1) if several else np.full(runs.shape[:3], np.nan),
+        repeats=runs.shape[3],
+        runs=runs,
+        remarks=(),
+    )
+
+
+def noise(*shape: int, seed: int = 0, spread: float = 0.01) -> np.ndarray:
+    """Runs around 0.8."""
+    return 0.8 + np.random.default_rng(seed).normal(0, spread, shape)
+
+
+@pytest.fixture(scope="module")
+def rerun():
+    """The public re-run."""
+    return full_grid(published.public_rerun())

@@ -1,0 +1,58 @@
+"""A config to the objects of its run, or to the reason why not."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from made_training import SMALL, train
+from made_training import small_model as small_model
+
+from lesionkit import building
+from lesionkit.config import RunConfig
+
+
+def test_each_part_of_the_split_is_batched_as_itself(tiny: str) -> None:
+    setting = building.build(RunConfig(**SMALL))
+    for name in ("train", "validation", "test"):
+        given = setting.batches[name].positions.tolist()
+        assert given == setting.parts.part(name).tolist()
+
+
+def test_the_optimizer_has_the_learning_rate_and_weight_decay_of_the_run(
+    tiny: str,
+) -> None:
+    own = SMALL | {"learning_rate": 0.02, "weight_decay": 0.03}
+    (group,) = building.build(RunConfig(**own)).optimizer.param_groups
+    assert (group["lr"], group["weight_decay"]) == (0.02, 0.03)
+
+
+def test_the_step_is_that_of_the_parameters(tiny: str) -> None:
+    own = {"model": "unet", "variant": "unet_2015_same_padding", "loss": "bce"}
+    own |= {"accumulate": 2, "dtype": "bfloat16", "memory_format": "channels_last"}
+    step = building.build_step(building.build(RunConfig(**(SMALL | own))))
+    assert (step.accumulate, step.dtype) == (2, "bfloat16")
+    assert (step.memory_format, step.compiled) == ("channels_last", False)
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ({"loss": "ioufocal"}, "Losses that are means over pixels: balanced_bce, bce"),
+        ({"loss": "focal", "definition": "A-meanfirst"}, "a mean taken first"),
+        ({"loss": "bce"}, "small .small. has batch normalisation"),
+    ],
+)
+def test_a_batch_is_not_cut_where_its_parts_do_not_add_up(
+    tiny: str, how: dict, says: str
+) -> None:
+    with pytest.raises(ValueError, match=says):
+        train(accumulate=2, **how)
+
+
+def test_the_model_lies_in_memory_as_asked(tiny: str) -> None:
+    setting = building.build(RunConfig(**SMALL, memory_format="channels_last"))
+    weight = setting.model[0].weight
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    formats = {batches.memory_format for batches in setting.batches.values()}
+    assert formats == {"channels_last"}
+    assert train(memory_format="channels_last").folder != train().folder

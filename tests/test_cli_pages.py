@@ -1,0 +1,72 @@
+"""The commands that write or serve a page: report and thresholds."""
+
+import pytest
+from made_commands import command as command
+from made_comparison import made_comparison
+from made_records import complete_record
+
+from lesionkit.comparison import load_bundle
+from lesionkit.config import RunConfig
+
+
+def test_report_writes_the_page_and_the_reproduction_report(command, tmp_path):
+    page, text = tmp_path / "r.html", tmp_path / "r.md"
+    result = command("report", "public-rerun", "-o", page, "--reproduction", text)
+    assert result.code == 0
+    assert result.out.splitlines()[1:] == [str(text), str(page)]
+    assert page.read_text().startswith("<!DOCTYPE html>")
+    assert text.read_text().startswith("# Reproduction report")
+
+
+def test_thresholds_writes_the_page_and_the_bundle_of_a_bundle(command, tmp_path):
+    made = made_comparison().save(tmp_path / "made.npz")
+    page, copy = tmp_path / "page.html", tmp_path / "copy.npz"
+    result = command(
+        "thresholds", str(made), "--html", str(page), "--bundle", str(copy)
+    )
+    assert (result.code, result.err) == (0, "")
+    assert result.out.splitlines() == [str(page), str(copy)]
+    assert "made, by hand, repeat 0" in page.read_text()
+    assert load_bundle(copy).files == made_comparison().files
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "code"),
+    [
+        (["nowhere.npz"], "no bundle at ", 1),
+        (["--image", "smalest"], "unknown image 'smalest'. Did you mean 'smallest'", 2),
+        (["--only", "dataset=toy"], "chooses among run records", 2),
+        (["--port", "99999"], "99999 is not in the range 0<=x<=65535", 2),
+    ],
+)
+def test_thresholds_refuses_in_one_line(command, arguments, said, code):
+    result = command("thresholds", *arguments)
+    assert (result.code, result.out) == (code, "")
+    assert said in result.err
+    assert len(result.err.splitlines()) == 1
+
+
+def test_thresholds_of_several_comparisons_asks_which_to_write(
+    command, tiny, tmp_path, data_home
+):
+    for repeat in (0, 1):
+        config = RunConfig(loss="dice", dataset="tiny", size=32, repeat=repeat)
+        complete_record(config)
+    page = tmp_path / "page.html"
+    result = command("thresholds", str(data_home / "runs"), "--html", str(page))
+    assert result.code == 2
+    assert "2 comparisons (tiny, unet, repeat 0; tiny, unet, repeat 1)" in result.err
+    assert not page.exists()
+
+
+def test_thresholds_serves_the_notebook_with_the_arguments(command, monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        "lesionkit.serving.serve", lambda *given, **how: calls.append((given, how))
+    )
+    result = command("thresholds", "--image", "worst", "--port", "0", "--no-browser")
+    assert result.code == 0
+    (((name, values), how),) = calls
+    assert name == "05_thresholds"
+    assert values == {"source": "", "only": "", "image": "worst"}
+    assert (how["port"], how["browser"]) == (0, False)

@@ -1,0 +1,159 @@
+"""The commands that read tables: rank, claims and audit."""
+
+import json
+
+import pytest
+from made_commands import command as command
+from made_commands import file as file
+from made_records import TWO_BY_THREE, made_grid, made_record
+
+from lesionkit.config import RunConfig
+
+RANKED = """\
+dataset,model,loss,repeat,dice
+busi,unet,bce,0,0.7
+busi,unet,iou,0,0.8
+busi,unet,dice,0,0.9
+"""
+
+
+def test_rank_says_first_what_is_supported_and_what_is_not(command, file):
+    result = command("rank", file("a.csv", RANKED))
+    assert result.code == 0
+    first, second, _, head, row, *_ = result.out.splitlines()
+    assert first.startswith("Nothing can be said: dice has the highest mean dice")
+    assert second.startswith("dice leads with 3 of 6 points over 1 data set. If all 3")
+    assert head.split()[:4] == ["loss", "group", "mean", "scatter"]
+    assert row.split()[:3] == ["dice", "region", "0.9"]
+
+
+def test_rank_as_json_has_the_verdict_and_every_loss(command, file):
+    found = json.loads(command("rank", file("a.csv", RANKED), "--json").out)
+    assert found["verdict"]["leader"] == "dice"
+    assert found["verdict"]["supported"] is False
+    assert found["verdict"]["detectable"] is None  # nothing can be said
+    points = [(row["loss"], row["points_dataset"]) for row in found["losses"]]
+    assert points == [("dice", 3.0), ("iou", 2.0), ("bce", 1.0)]
+    assert [row["mean"] for row in found["losses"]] == [0.9, 0.8, 0.7]
+
+
+def test_rank_reads_a_folder_of_records(command, data_home):
+    made_grid(TWO_BY_THREE)
+    found = json.loads(command("rank", data_home / "runs", "--json").out)
+    assert [(row["loss"], row["points_dataset"]) for row in found["losses"]] == [
+        ("dice", 5.0),
+        ("bce", 4.0),
+        ("iou", 3.0),
+    ]
+    assert found["losses"][0]["mean"] == pytest.approx(0.76)  # each a second repeat
+    assert found["resampled"] == "repeats"
+
+
+def test_rank_adds_the_tables_that_are_asked_for(command):
+    asked = ["--pairs", "--leave-out", "--variance"]
+    result = command("rank", "public-rerun", *asked)
+    assert result.code == 0
+    lines = result.out.splitlines()
+    assert [line for line in lines if line in ("pairs", "leave_out", "variance")] == [
+        "pairs",
+        "leave_out",
+        "variance",
+    ]
+    assert sum(line.startswith("without ") for line in lines) == 27
+    assert result.err.startswith("public-rerun: only cell means")
+
+
+def test_what_is_unusual_in_a_table_is_told_beside_the_answer(command, file):
+    result = command("rank", file("a.csv", RANKED + RANKED.splitlines()[1]))
+    assert result.code == 0
+    assert result.err.splitlines() == [
+        f"{file('a.csv', RANKED)}: the same run again: line 5; left out"
+    ]
+
+
+def test_percent_is_taken_when_it_is_said(command, file):
+    path = file("a.csv", RANKED.replace("0.", "7"))
+    refused = command("rank", path)
+    assert (refused.code, refused.out) == (2, "")
+    assert "pass --percent" in refused.err
+    found = json.loads(command("rank", path, "--percent", "--json").out)
+    assert found["losses"][0]["mean"] == 0.79
+
+
+def test_claims_of_a_table_have_a_verdict_and_its_reason(command):
+    result = command("claims", "public-rerun")
+    assert result.code == 0
+    lines = result.out.splitlines()
+    assert lines[0].startswith("21 claims: 2 supported, 9 not supported, 10 untestable")
+    assert "A-compound: supported" in lines
+    rows = json.loads(command("claims", "public-rerun", "--paper", "B", "--json").out)
+    assert {row["verdict"] for row in rows} == {"untestable with these runs"}
+
+
+def test_claims_of_records_know_the_background(command, data_home):
+    made_grid(TWO_BY_THREE)
+    rows = json.loads(command("claims", data_home / "runs", "--json").out)
+    found = {row["claim"]: row for row in rows}
+    assert "background: largest difference" in found["A-probability-alike"]["evidence"]
+
+
+def test_audit_finds_both_papers_errata_and_those_of_a_table(command, file):
+    result = command("audit")
+    assert result.code == 0
+    assert result.out.splitlines()[0].startswith("paper B, Table 1: 2 of 9 rows")
+    text = "model,loss,f1,precision,recall\nunet,mine,0.90,0.80,0.80\n"
+    rows = json.loads(command("audit", file("b.csv", text), "--json").out)
+    assert [r["severity"] for r in rows if r["rule"] == "F1"] == ["impossible"]
+    lines = command("audit", file("b.csv", text)).out.splitlines()
+    assert len([line for line in lines if line.startswith("impossible: ")]) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["advise"], "your own runs, or --like with a data set"),
+        (["advise", "public-rerun", "--like", "kvasir"], "or --like with a data set"),
+        (["advise", "--like", "kvazir"], "Did you mean 'kvasir'?"),
+        (["plan", "public-rerun"], "Missing option '--difference'"),
+        (["plan", "public-rerun", "--difference", "0"], "0.0 is not in the range"),
+        (["claims", "public-rerun", "--paper", "C"], "'C' is not one of 'A', 'B'"),
+        (["audit", "x.csv", "--aggregation", "sum"], "'sum' is not one of"),
+        (["rank", "public-rerun", "--metric", "dise"], "Did you mean 'dice'?"),
+        (["rank", "public-rerun", "--only", "loss=dyce"], "no run has loss=dyce"),
+        (["report", "public-rerun", "--only", "loss=dice"], "two losses with all"),
+    ],
+)
+def test_a_wrong_question_is_one_line_and_status_2(command, arguments, said):
+    result = command(*arguments)
+    assert (result.code, result.out) == (2, "")
+    assert said in result.err.splitlines()[-1]
+
+
+def test_rank_maps_the_columns_of_a_table(command, file):
+    path = file("a.csv", RANKED.replace("dice\n", "overlap\n", 1))
+    assert command("rank", path).code == 2
+    assert command("rank", path, "--map", "overlap=dice").code == 0
+
+
+def test_rank_refuses_two_sizes_until_told_which_or_to_mix(command, data_home):
+    made_record(RunConfig(loss="dice"))
+    made_record(RunConfig(loss="iou", size=96))
+    runs = data_home / "runs"
+    refused = command("rank", runs)
+    assert refused.code == 2
+    assert "differ in size (64, 96)" in refused.err
+    alone = command("rank", runs, "--only", "size=96")
+    assert (alone.code, "two losses" in alone.err) == (2, True)
+    assert command("rank", runs, "--mix").code == 0
+
+
+def test_rank_of_a_place_with_nothing_is_status_1(command, tmp_path):
+    result = command("rank", tmp_path / "none")
+    assert result.code == 1
+    assert str(tmp_path / "none") in result.err
+
+
+def test_rank_of_an_unknown_metric_gives_the_nearest(command, file):
+    result = command("rank", file("a.csv", RANKED), "--metric", "dicee")
+    assert result.code == 2
+    assert "Did you mean 'dice'" in result.err

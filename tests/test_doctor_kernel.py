@@ -1,0 +1,104 @@
+"""Kernels of notebooks as doctor sees them."""
+
+import json
+import sys
+
+import pytest
+from made_doctor import examined, findings, only
+
+from lesionkit.doctor import kernel
+
+
+@pytest.fixture
+def spec(monkeypatch, tmp_path):
+    """Puts a user-level kernelspec `python3` before all others."""
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    monkeypatch.delenv("JUPYTER_PREFER_ENV_PATH", raising=False)
+
+    def write(text):
+        folder = tmp_path / "kernels" / "python3"
+        folder.mkdir(parents=True)
+        (folder / "kernel.json").write_text(text)
+        return folder
+
+    return write
+
+
+def argv(interpreter):
+    """A kernel.json that starts this interpreter."""
+    return json.dumps({"argv": [str(interpreter), "-m", "ipykernel_launcher"]})
+
+
+def test_a_kernel_with_a_bare_python_is_this_interpreter(spec):
+    folder = spec(argv("python"))
+    section = examined(kernel.kernelspec)
+    assert findings(section) == []
+    assert section.facts["python3"] == str(folder)
+    assert section.facts["interpreter"] == sys.executable
+
+
+def test_a_kernel_that_shadows_ours_and_lacks_lesionkit_stops_the_demo(spec, tmp_path):
+    other = tmp_path / "other"
+    other.write_text("#!/bin/sh\necho False\n")
+    other.chmod(0o755)
+    folder = spec(argv(other))
+    level, says = only(examined(kernel.kernelspec))
+    assert level == "stops"
+    assert says == (
+        f"the kernel python3 of {folder} runs {other}, which has no lesionkit;"
+        f" {kernel.OWN}, and remove {folder} or export JUPYTER_PREFER_ENV_PATH=1"
+    )
+
+
+def test_a_kernel_of_another_environment_with_lesionkit_is_a_warning(spec, tmp_path):
+    other = tmp_path / "other"
+    other.write_text("#!/bin/sh\necho True\n")
+    other.chmod(0o755)
+    spec(argv(other))
+    level, says = only(examined(kernel.kernelspec))
+    assert level == "warning"
+    assert f"is another interpreter, {other}: notebooks run there" in says
+
+
+def test_a_kernel_whose_interpreter_is_gone_stops_the_demo(spec, tmp_path):
+    spec(argv(tmp_path / "gone" / "python"))
+    level, says = only(examined(kernel.kernelspec))
+    assert level == "stops"
+    assert "which does not start (No such file or directory); " in says
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"argv": []}', "{}"])
+def test_a_kernelspec_that_cannot_be_read_stops_the_demo(spec, text):
+    folder = spec(text)
+    level, says = only(examined(kernel.kernelspec))
+    assert level == "stops"
+    assert says.startswith(f"{folder / 'kernel.json'} cannot be read: ")
+
+
+def test_no_kernelspec_on_disk_is_this_interpreter(monkeypatch):
+    monkeypatch.setattr(kernel, "found_specs", list)
+    section = examined(kernel.kernelspec)
+    assert (findings(section), section.facts["python3"][:12]) == ([], "none on disk")
+
+
+def test_python_beside_ours_in_one_folder_is_ours_and_a_link_elsewhere_is_not(
+    monkeypatch,
+):
+    monkeypatch.setattr(sys, "executable", "/env/bin/python")
+    assert kernel._same("/env/bin/python3.11")
+    assert not kernel._same("/env/bin/pypy")
+    assert not kernel._same("/other/bin/python")
+
+
+def test_a_missing_ipykernel_stops_the_demo(monkeypatch):
+    monkeypatch.setattr(kernel, "find_spec", lambda name: None)
+    level, says = only(examined(kernel.ipykernel))
+    assert (level, says[:28]) == ("stops", "ipykernel cannot be imported")
+
+
+def test_a_runtime_folder_that_cannot_be_made_stops_the_demo(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "file" / "runtime"))
+    level, says = only(examined(kernel.ipykernel))
+    assert level == "stops"
+    assert "no kernel can start; name a folder that can be written: export" in says

@@ -1,0 +1,53 @@
+"""What the runs that are missing will cost."""
+
+import pytest
+from made_records import made_record
+from made_sweeps import two as two
+
+from lesionkit import runs
+from lesionkit.config import RunConfig
+from lesionkit.pricing import price
+from lesionkit.sweep import Sweep
+
+
+def test_a_price_without_any_finished_run_guesses_no_hours(two):
+    # U-Net with ResNet-34: 24,436,369 parameters of 4 bytes, twice
+    assert price(two) == (
+        "weights of 2 runs: 0.2 GB\n"
+        "2 of them: no finished run of this kind to price from"
+    )
+
+
+def test_a_price_takes_the_hours_of_finished_runs_of_the_same_kind(two):
+    made_record(two.configs[0])  # 36 seconds: 0.01 hours
+    assert price(two) == "weights of 1 runs: 0.1 GB\n1 of them: about 0.01 hours"
+
+
+def test_another_data_set_has_no_price_from_this_one(two):
+    made_record(two.configs[0])
+    kvasir = RunConfig(loss="dice", dataset="kvasir", keep_weights="none")
+    assert price(Sweep("mixed", (*two.configs, kvasir))) == (
+        "weights of 2 runs: 0.1 GB\n"
+        "1 of them: about 0.01 hours\n"
+        "1 of them: no finished run of this kind to price from"
+    )
+
+
+@pytest.mark.parametrize(("kept", "gigabytes"), [("best", 0.2), ("half", 0.1)])
+def test_a_price_counts_the_bytes_that_are_kept(kept, gigabytes):
+    runs_of_unet = [RunConfig(loss=n, keep_weights=kept) for n in ("dice", "iou")]
+    told = price(Sweep("pair", tuple(runs_of_unet))).splitlines()[0]
+    assert told == f"weights of 2 runs: {gigabytes} GB"  # 24.4 million numbers each
+
+
+def test_a_price_of_another_data_set_comes_from_epochs_of_the_same_network():
+    done = made_record(RunConfig(), sealed=False)
+    sessions = [{"wall_seconds": 50.0, "epoch_seconds": 30.0}]
+    runs.store_json(done, "environment", {"sessions": sessions})
+    runs.finish(done)
+    own = {"dataset": "kvasir", "keep_weights": "none", "size": 64, "epochs": 60}
+    assert price(Sweep("other", (RunConfig(**own),))) == (
+        "weights of 1 runs: 0.0 GB\n"
+        "1 of them: at most 0.50 hours, from epochs of the same network and size on"
+        " another data set"
+    )
