@@ -196,7 +196,8 @@ def test_near_copies_under_other_names_give_the_same_split(
 
 def test_a_set_without_thumbnails_says_how_to_get_them(copied: Prepared) -> None:
     (copied.folder / "thumbnails.npy").unlink()
-    with pytest.raises(FileNotFoundError, match="lesionkit prepare copied --force"):
+    command = "lesionkit prepare copied --size 16 --force"
+    with pytest.raises(FileNotFoundError, match=command):
         split(copied, kind="group")
 
 
