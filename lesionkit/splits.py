@@ -127,7 +127,7 @@ def read_lists(data: Prepared, folder: Path | None = None) -> Split:
                 f"no list {path}; a split of kind 'lists' needs train.txt, "
                 "validation.txt and test.txt there, one file name a line"
             )
-        for number, line in enumerate(path.read_text().splitlines(), 1):
+        for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), 1):
             if name := line.strip():
                 where = f"{path.name}, line {number}"
                 place = _place(name, where, places)

@@ -223,6 +223,12 @@ def test_somebodys_lists_are_taken_as_they_are(data: Prepared, data_home) -> Non
     }
 
 
+def test_a_list_with_the_mark_of_an_editor_is_read(data: Prepared, data_home) -> None:
+    folder = data_home / "splits" / "hundred" / "lists"
+    lists(folder, "\ufeffdisc_07\n", "disc_01\n", "disc_99\n")
+    assert split(data, kind="lists").train.tolist() == [7]
+
+
 @pytest.mark.parametrize(
     ("texts", "says"),
     [
