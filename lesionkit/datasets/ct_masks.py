@@ -26,6 +26,7 @@ from lesionkit.datasets.ct_grid import (
 from lesionkit.datasets.dicom import Series
 from lesionkit.datasets.dicom_files import dicom_files, open_dicom
 from lesionkit.datasets.images import read_mask
+from lesionkit.datasets.pairs import is_visible
 from lesionkit.extras import install
 
 LESION_NAMES = r"nodul|tumou?r|lesion|gtv|neoplas|cancer|carcinom|mass"
@@ -58,7 +59,8 @@ def read_masks(
         modality = open_dicom(path, pixels=False).get("Modality")
         if modality in _READERS:
             found.append(_READERS[modality](path, series, structures))
-    for path in sorted([*folder.rglob("*.nii"), *folder.rglob("*.nii.gz")]):
+    volumes = [*folder.rglob("*.nii"), *folder.rglob("*.nii.gz")]
+    for path in sorted(filter(is_visible, volumes)):
         found.append(from_nifti(path, series))
     pictures = _from_pictures(folder, series)
     if pictures:
@@ -182,7 +184,8 @@ def from_nifti(path: Path, series: Series) -> dict[int, np.ndarray]:
 
 def _from_pictures(folder: Path, series: Series) -> dict[int, np.ndarray]:
     """The slices that masks/ has a picture or an array of, by the file's stem."""
-    files = [p for p in folder.rglob("masks/*") if p.suffix in (".png", ".npy")]
+    visible = filter(is_visible, folder.rglob("masks/*"))
+    files = [path for path in visible if path.suffix in (".png", ".npy")]
     stems = {path.stem: i for i, path in enumerate(series.paths)}
     unknown = sorted(path.name for path in files if path.stem not in stems)
     if unknown:
