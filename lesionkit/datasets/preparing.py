@@ -43,7 +43,7 @@ def prepare(
 
     Masks are resized with the nearest pixel, images with an antialiased bilinear
     filter or, as the public re-run of paper A does, with the nearest pixel too. Files
-    are read on several cores; one that was stopped goes on where it was.
+    are read on several cores; a preparation that was stopped goes on where it was.
 
     Args:
         name: one of lesionkit.DATASETS, or a new name for a folder of your own.
@@ -97,9 +97,9 @@ def _stage(name: str, folder: Path) -> Stage:
     return Stage(folder.with_name(f".{folder.name}.making"))
 
 
-def _refuse_bad(name: str, bad: dict[int, str], count: int, skip: bool) -> None:
+def _refuse_bad(name: str, bad: dict[int, str], count: int, skip_bad: bool) -> None:
     """Name every sample that cannot be used, unless they are to be left out."""
-    if not bad or (skip and len(bad) < count):
+    if not bad or (skip_bad and len(bad) < count):
         return
     reasons = [bad[i] for i in sorted(bad)]
     more = f"; and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
@@ -258,7 +258,7 @@ def _is_prepared(
         return False
     rows = [row for row in rows if row["file"] not in left_out]
     columns = ["file", "content_hash", "mask_hash", "group"]
-    columns += [name for name in rows[0] if name == "stratum"]
+    columns += ["stratum"] if any("stratum" in row for row in rows) else []
     found = index.reindex(columns=columns).to_dict("records")
     return found == [{name: row[name] for name in columns} for row in rows]
 
