@@ -238,6 +238,15 @@ def test_a_server_that_stays_in_trouble_is_given_up(server, target):
     assert len(server.asked) == downloading.TRIES
 
 
+def test_tries_that_all_bring_something_are_counted_as_they_were(
+    server, target, monkeypatch
+):
+    monkeypatch.setattr(downloading, "ALL_TRIES", 2)
+    page = Page(CONTENT, breaks=[PIECE, PIECE])
+    with pytest.raises(DownloadError, match="broke off, 2 times; 6.* kB are kept"):
+        download([server.serve("/a.zip", page)], target)
+
+
 def test_a_second_address_is_taken_where_the_first_fails(server, target):
     good = server.serve("/b.zip", Page(CONTENT))
     download([server.address + "/a.zip", good], target)
