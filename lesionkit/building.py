@@ -164,7 +164,8 @@ def scored_positions(
         found = {name: where[lesion[name]] for name, where in found.items()}
         if len(apart):
             found[WITHOUT_LESION] = apart
+    kind = "image with a lesion" if config.without_lesion == "apart" else "image"
     for name, where in found.items():
         if not len(where):
-            raise ValueError(f"{data.name}: no image with a lesion in the {name} part")
+            raise ValueError(f"{data.name}: no {kind} in the {name} part")
     return found

@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 from lesionkit import building, evaluation, experiment, runs
 from lesionkit.config import RunConfig
 from lesionkit.metrics import scores
+from lesionkit.prepared import open_prepared
 
 SMALL = {"dataset": "tiny", "size": 32, "epochs": 2, "batch_size": 4, "model": "small"}
 FILES = {
@@ -51,6 +52,16 @@ def train(**parameters) -> runs.RunRecord:
 def visible(folder: Path) -> set[str]:
     """Names of the files of a record."""
     return {path.name for path in folder.iterdir() if path.name[0] != "."}
+
+
+def test_a_part_without_any_image_is_refused_as_that(tiny: str, data_home) -> None:
+    folder = data_home / "splits" / tiny / "lists"
+    folder.mkdir(parents=True)
+    files = open_prepared(tiny, 32).index["file"]
+    for name, listed in (("train", files[:9]), ("validation", files[9:]), ("test", [])):
+        (folder / f"{name}.txt").write_text("\n".join(listed))
+    with pytest.raises(ValueError, match="tiny: no image in the test part"):
+        building.build(RunConfig(**SMALL, split="lists"))
 
 
 def test_a_run_leaves_a_sealed_record_of_ten_files(tiny: str) -> None:
