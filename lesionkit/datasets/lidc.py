@@ -20,6 +20,7 @@ from lesionkit.datasets.pairs import (
     natural_key,
     refuse,
 )
+from lesionkit.datasets.samples import same_size
 
 # How many of the readers must have marked a pixel. LIDC's own users call half of them
 # a consensus (level 0.5 in the common reader of the XML files): two of four.
@@ -45,10 +46,7 @@ class ReadersSample:
         image = read_image(self.image)[..., :1]
         readers = [read_mask(path) for path in self.masks]
         for path, mask in zip(self.masks, readers, strict=True):
-            if mask.shape != image.shape[:2]:
-                raise ValueError(
-                    f"{path}: a mask of {mask.shape} for {image.shape[:2]}"
-                )
+            same_size(path, mask, image, image_path=self.image)
         return image, agreed(np.stack(readers), self.consensus)
 
     def hashes(self) -> tuple[str, str]:
