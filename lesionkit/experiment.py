@@ -96,7 +96,8 @@ def _train_and_store(
 ) -> None:
     """Train and write every file of the record."""
     step = build_step(setting)
-    began = begin_session(folder, setting.device, progress.epoch, step.facts())
+    device, start = setting.device, progress.epoch
+    began = begin_session(folder, device, epoch=start, step=step.facts())
     with Session(setting, folder, progress, logged, show) as session:
         _train(setting, step, progress, session)
     setting.model.load_state_dict(progress.best_weights)
@@ -105,8 +106,9 @@ def _train_and_store(
         for name, batches in setting.batches.items()
         if name != "train"
     }
-    store(folder, setting, progress, found)
-    end_session(folder, began, progress.epoch, session.facts() | step.facts())
+    store(folder, setting, trained=progress, found=found)
+    facts = session.facts() | step.facts()
+    end_session(folder, began, epoch=progress.epoch, facts=facts)
     logged.end(RunRecord(folder).metrics)
     runs.finish(folder)
 

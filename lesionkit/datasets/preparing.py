@@ -78,7 +78,7 @@ def prepare(
         check_room(folder)
         stage = _stage(name, folder)
         again = fill(
-            stage, samples, rows, bad, **settings, jobs=jobs, progress=progress
+            stage, samples, rows, bad=bad, **settings, jobs=jobs, progress=progress
         )
         _refuse_bad(name, bad, len(samples), skip_bad)
         kept = [row for i, row in enumerate(rows) if i not in bad]

@@ -138,8 +138,8 @@ def fill(
     stage: Stage,
     samples: Sequence[Sample],
     rows: Sequence[dict[str, Any]],
-    bad: dict[int, str],
     *,
+    bad: dict[int, str],
     size: int,
     resize: str,
     jobs: int,
@@ -148,8 +148,15 @@ def fill(
     """Finish every sample that the stage does not have yet.
 
     Args:
+        stage: where they are kept.
+        samples: all of them.
+        rows: of the index, one a sample.
         bad: positions of samples that cannot be used, with the reason; those that are
             found here are added.
+        size: side of the prepared images, pixels.
+        resize: one of RESIZES, for images.
+        jobs: how many samples are decoded at once.
+        progress: wraps the samples, tqdm for instance.
 
     Returns:
         How many were there already.
