@@ -68,6 +68,12 @@ def test_a_value_of_another_type_is_refused_with_both_types(kind, value, allowed
     assert str(caught.value) == f"name (its manual) must be {allowed}"
 
 
+def test_a_number_without_limits_has_to_be_finite():
+    cells = (PAGE, '# Parameters\nshare = float("nan")')
+    with pytest.raises(ValueError, match="share .* must be a finite number, got nan"):
+        notebook_parameters(ran(*cells))
+
+
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), float("inf")])
 def test_a_number_outside_its_limits_is_refused_with_the_limits(value):
     with pytest.raises(ValueError, match=r"alpha \(x\) must be 0 to 1, got"):
