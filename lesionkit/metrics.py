@@ -180,7 +180,7 @@ def mean(values: np.ndarray, *, skip: bool) -> float:
 def lesion_and_background(
     probability: ArrayLike | Tensor, mask: ArrayLike | Tensor
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The scores of all lesion and of all background pixels, each sorted upwards."""
+    """The probabilities of lesion and of background pixels, each sorted upwards."""
     probability, mask = without_channel(probability), without_channel(mask)
     same_shape("probability", probability, mask)
     if probability.dtype in (torch.float16, torch.bfloat16):
