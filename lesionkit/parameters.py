@@ -68,7 +68,7 @@ def parameter_names(namespace: Mapping[str, Any], known: list[str]) -> list[str]
     """
     cells = namespace.get("In")
     if cells is None:  # a script: only annotated names can be told from others
-        return [n for n in namespace.get("__annotations__", {}) if n in namespace]
+        return [n for n in _annotations(namespace) if n in namespace]
     groups = [group for cell in cells if (group := _names_of_cell(cell, known))]
     names: dict[str, None] = {}
     for place, group in enumerate(groups, 1):
@@ -76,6 +76,14 @@ def parameter_names(namespace: Mapping[str, Any], known: list[str]) -> list[str]
         if not any(right <= set(later) for later in groups[place:]):
             names.update(dict.fromkeys(group))
     return [name for name in names if name in namespace]
+
+
+def _annotations(namespace: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Name to annotation, of a script; from Python 3.14 on worked out when asked."""
+    annotate = namespace.get("__annotate__")
+    if annotate is None:
+        return namespace.get("__annotations__", {})
+    return annotate(1)  # 1: the values themselves
 
 
 def _names_of_cell(cell: str, known: list[str]) -> list[str]:

@@ -195,8 +195,15 @@ def test_a_cell_with_one_parameter_leaves_the_others_in_force():
     assert RunConfig.from_notebook(namespace) == RunConfig(loss="bce", repeat=2)
 
 
-def test_in_a_script_the_annotated_names_are_the_parameters():
-    namespace = {"__annotations__": {"loss": str}, "loss": "dice", "lr": 1}
+@pytest.mark.parametrize(
+    ("named", "annotations"),
+    [
+        ("__annotations__", {"loss": str}),
+        ("__annotate__", lambda form: {"loss": str}),  # Python 3.14
+    ],
+)
+def test_in_a_script_the_annotated_names_are_the_parameters(named, annotations):
+    namespace = {named: annotations, "loss": "dice", "lr": 1}
     assert RunConfig.from_notebook(namespace) == RunConfig(loss="dice")
 
 
