@@ -10,6 +10,7 @@ from PIL import Image, ImageFile, ImageOps
 
 from lesionkit.datasets.images import (
     PIXEL_LIMIT,
+    decode,
     read_image,
     read_mask,
 )
@@ -310,3 +311,10 @@ def test_a_thumbnail_is_grey_antialiased_and_the_same_at_8_and_16_bits():
     assert np.abs(inner - 255 / 6).max() <= 15  # half of a third
     wide = thumbnail(stripes.astype(np.uint16) * 257)
     assert np.abs(wide.astype(int) - small).max() <= 1
+
+
+def test_a_jpeg_in_a_tiff_changes_values_whoever_decodes_it(tmp_path, monkeypatch):
+    path = saved(tmp_path / "a.tif", NOISE[..., 0], compression="jpeg")
+    # stands in for imagecodecs, with which tifffile reads it without Pillow
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", lambda page: NOISE[..., 0])
+    assert not decode(path).exact
