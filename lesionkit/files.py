@@ -19,10 +19,15 @@ DAY_SECONDS = 24 * 3600
 TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
 
 
+def beside(path: Path) -> Path:
+    """A hidden name beside a file or folder that nobody else has: .<name>.<hex>.part"""
+    return path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
+
+
 def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Write through a temporary file in the same folder, flushed and renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
+    temporary = beside(path)
     try:
         with temporary.open("wb") as stream:
             stream.write(content)
@@ -75,7 +80,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_left_behind(folder)
-    temporary, old = _beside(folder), _beside(folder)
+    temporary, old = beside(folder), beside(folder)
     temporary.mkdir()
     try:
         yield temporary
@@ -85,11 +90,6 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
     sync_folder(folder.parent)
-
-
-def _beside(folder: Path) -> Path:
-    """A name beside the folder that nobody else has."""
-    return folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.part")
 
 
 def _put_in_place(temporary: Path, folder: Path, old: Path) -> None:

@@ -20,13 +20,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import pandas as pd
 
 from lesionkit.config import data_folder
-from lesionkit.files import sha256, whole_folder, write_json
+from lesionkit.files import beside, sha256, whole_folder, write_json
 
 FORMAT = 1
 INDEX_COLUMNS = (
@@ -103,7 +102,7 @@ def size_options(size: int | str, resize: str) -> str:
 def check_room(folder: Path) -> None:
     """Raise now what the disk would refuse after the work that fills the folder."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    probe = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.part")
+    probe = beside(folder)
     probe.mkdir()
     probe.rmdir()
 
