@@ -68,9 +68,7 @@ def _content(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(
-            f"{path} is not YAML: {' '.join(str(error).split())}"
-        ) from None
+        raise ValueError(f"{path} is not YAML: {lookup.one_line(error)}") from None
     if not isinstance(content, dict) or not isinstance(content.get("axes"), dict):
         raise ValueError(f"{path}: a sweep is a mapping with axes: (and fixed:, name:)")
     for section in content:

@@ -33,6 +33,7 @@ from lesionkit.datasets.dicom_files import (
 from lesionkit.datasets.images import read_mask
 from lesionkit.datasets.pairs import is_visible
 from lesionkit.extras import install
+from lesionkit.lookup import one_line
 
 SEGMENT = ("SegmentIdentificationSequence", "ReferencedSegmentNumber")
 LESION_NAMES = r"nodul|tumou?r|lesion|gtv|neoplas|cancer|carcinom|mass"
@@ -115,7 +116,7 @@ def _opened_seg(path: Path) -> Any:
     try:
         return segmentation.segread(path)
     except Exception as error:  # noqa: BLE001 - highdicom is strict in many ways
-        reason = " ".join(str(error).split())[:160]
+        reason = one_line(error, longest=160)
         raise ValueError(
             f"{path}: not a DICOM SEG that can be read: {reason}"
         ) from error
@@ -176,7 +177,7 @@ def from_nifti(path: Path, series: Series) -> dict[int, np.ndarray]:
         image = nibabel.load(path)
         values = np.asanyarray(image.dataobj)
     except Exception as error:  # noqa: BLE001 - truncated gzip, wrong magic, ...
-        reason = " ".join(str(error).split())[:160]
+        reason = one_line(error, longest=160)
         raise ValueError(f"{path}: not a NIfTI file: {reason}") from error
     height, width = series.slice_hu(0).shape
     check_placed(path, series)

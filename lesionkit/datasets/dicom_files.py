@@ -18,6 +18,8 @@ from pydicom.uid import (
     generate_uid,
 )
 
+from lesionkit.lookup import one_line
+
 PADDING_HU = -1024.0  # outside of the scanned circle: taken for air
 
 # Where a tag of one frame stands: the functional group, and the keyword in it.
@@ -58,8 +60,8 @@ def open_dicom(path: Path, *, pixels: bool = True) -> pydicom.Dataset:
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror or error}") from error
     except Exception as error:  # noqa: BLE001 - broken files fail in many ways
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{path}: not a DICOM file: {reason[:120]}") from error
+        reason = one_line(error, longest=120)
+        raise ValueError(f"{path}: not a DICOM file: {reason}") from error
 
 
 def dicom_files(folder: Path) -> list[Path]:
@@ -140,8 +142,8 @@ def _decoded(dataset: pydicom.Dataset, path: Path, frame: int) -> np.ndarray:
                 raise ValueError(
                     f"{path}: compressed as {syntax.name}; install {package}"
                 ) from error
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{path}: pixels cannot be read: {reason[:160]}") from error
+        reason = one_line(error, longest=160)
+        raise ValueError(f"{path}: pixels cannot be read: {reason}") from error
     if int(dataset.get("NumberOfFrames") or 1) > 1:
         values = values[frame]
     return values

@@ -233,7 +233,7 @@ def _hashed(sample: Sample) -> dict[str, Any] | str:
     try:
         content_hash, mask_hash = sample.hashes()
     except (OSError, ValueError) as error:
-        return f"{sample.name}: {' '.join(str(error).split())}"
+        return f"{sample.name}: {lookup.one_line(error)}"
     return {
         "file": sample.name,
         "content_hash": content_hash,

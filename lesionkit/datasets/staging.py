@@ -22,6 +22,7 @@ import numpy as np
 
 from lesionkit.datasets.resizing import resize_image, resize_mask, thumbnail
 from lesionkit.datasets.samples import Sample
+from lesionkit.lookup import one_line
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ def fill(
         try:
             arrays = made(samples[i], size, resize)
         except (ValueError, OSError) as error:
-            reason = " ".join(str(error).split())
+            reason = one_line(error)
             name = samples[i].name
             return (reason if name in reason else f"{name}: {reason}"), False
         stage.put(key, arrays)  # a full disk is not the sample's fault
