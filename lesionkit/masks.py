@@ -50,6 +50,9 @@ def constant_maps(logits: Tensor) -> Tensor:
 def probability_cut(cut: float = 0.5) -> float:
     """The logit whose probability is `cut`: log(cut / (1 - cut)).
 
+    Raises:
+        ValueError: a cut outside 0 to 1.
+
     >>> probability_cut(0.5)
     0.0
     """
