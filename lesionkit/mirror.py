@@ -185,7 +185,7 @@ def read_seal(done: bytes, place: object) -> Seal:
         for file, stated in seal.items():
             if not re.fullmatch(r"\w[\w.-]*", file):
                 raise ValueError(file)
-            int(stated["bytes"]), str(stated["sha256"])
+            int(stated["bytes"]), str(stated["sha256"])  # refuses what has not both
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(
             f"{place}/DONE is not the seal of a run record; remove it, or push the"

@@ -93,7 +93,8 @@ class Pool:
         )
         self.silent_seconds = silent_seconds
         self.inbox: queue.SimpleQueue = queue.SimpleQueue()
-        self.started = 0
+        self.waiting, self.started = Waiting([]), 0
+        self.outcomes: list[Outcome] = []
 
     def run_all(self, configs: Sequence[RunConfig]) -> Generator[Outcome]:
         """The outcome of every run, as soon as it has ended.
