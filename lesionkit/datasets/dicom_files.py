@@ -117,7 +117,7 @@ def of_frame(dataset: pydicom.Dataset, frame: int, tag: tuple[str, str]) -> Any:
 
 
 def numbers_of_frame(
-    dataset: pydicom.Dataset, frame: int, tag: tuple[str, str], count: int
+    dataset: pydicom.Dataset, frame: int, tag: tuple[str, str], *, count: int
 ) -> tuple[float, ...] | None:
     """The numbers of a tag, None where there are not so many, or one is not finite."""
     values = of_frame(dataset, frame, tag)

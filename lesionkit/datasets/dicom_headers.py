@@ -48,9 +48,9 @@ def headers_of(dataset: pydicom.Dataset, path: Path) -> Iterator[Header]:
             path,
             frame,
             dataset,
-            position=numbers_of_frame(dataset, frame, POSITION, 3),
-            orientation=numbers_of_frame(dataset, frame, ORIENTATION, 6),
-            spacing=numbers_of_frame(dataset, frame, SPACING, 2),
+            position=numbers_of_frame(dataset, frame, POSITION, count=3),
+            orientation=numbers_of_frame(dataset, frame, ORIENTATION, count=6),
+            spacing=numbers_of_frame(dataset, frame, SPACING, count=2),
         )
 
 
