@@ -83,15 +83,21 @@ def by_monai(
 
 
 def scores(
-    predicted: ArrayLike | Tensor, mask: ArrayLike | Tensor, **options
+    predicted: ArrayLike | Tensor,
+    mask: ArrayLike | Tensor,
+    *,
+    tolerance: float = 2.0,
+    spacing: float | Sequence[float] = 1.0,
 ) -> dict[str, object]:
     """The means of per_image over the images where each is defined.
+
+    Arguments and errors as for per_image.
 
     Returns:
         hausdorff95, surface_dice: floats, NaN if no image has one; undefined: how many
         images had none, for each.
     """
-    found = per_image(predicted, mask, **options)
+    found = per_image(predicted, mask, tolerance=tolerance, spacing=spacing)
     result: dict = {name: mean(values, skip=True) for name, values in found.items()}
     result["undefined"] = {n: int(np.isnan(v).sum()) for n, v in found.items()}
     return result

@@ -67,20 +67,7 @@ def build(config: RunConfig) -> Setting:
     parts = split(data, kind=config.split, seed=config.split_seed)
     device = device_of(config)
     checkpoint.seed_everything(config.init_seed)
-    model = (
-        build_model(
-            config.model,
-            in_channels=data.images.shape[-1],
-            variant=config.variant,
-            pretrained=config.pretrained,
-        )
-        .to(device)
-        .to(memory_format=FORMATS[config.memory_format])
-    )
-    if config.accumulate > 1:
-        _refuse_batch_norm(config, model)
-    if config.activation_checkpointing:
-        recompute(model)
+    model = _model(config, data.images.shape[-1], device)
     optimizer = torch.optim.Adam(
         model.parameters(),
         lr=config.learning_rate,
@@ -88,7 +75,31 @@ def build(config: RunConfig) -> Setting:
         fused=True,  # one pass over the weights; at small sizes half of a CPU step
         capturable=config.graphed and device.type == "cuda",
     )
-    batches = {
+    batches = _batches(config, data, parts, device)
+    return Setting(config, data, parts, batches, model, loss.to(device), optimizer)
+
+
+def _model(config: Resolved, in_channels: int, device: torch.device) -> nn.Module:
+    """The network on its device, its weights drawn from the seed that was set."""
+    network = build_model(
+        config.model,
+        in_channels=in_channels,
+        variant=config.variant,
+        pretrained=config.pretrained,
+    )
+    model = network.to(device).to(memory_format=FORMATS[config.memory_format])
+    if config.accumulate > 1:
+        _refuse_batch_norm(config, model)
+    if config.activation_checkpointing:
+        recompute(model)
+    return model
+
+
+def _batches(
+    config: Resolved, data: Prepared, parts: Split, device: torch.device
+) -> dict[str, Batches]:
+    """The batches of each part that is trained on or scored."""
+    return {
         name: Batches(
             data,
             where,
@@ -99,7 +110,6 @@ def build(config: RunConfig) -> Setting:
         )
         for name, where in scored_positions(config, data, parts).items()
     }
-    return Setting(config, data, parts, batches, model, loss.to(device), optimizer)
 
 
 def _refuse_batch_norm(config: RunConfig, model: nn.Module) -> None:
@@ -154,7 +164,8 @@ def scored_positions(
         found = {name: where[lesion[name]] for name, where in found.items()}
         if len(apart):
             found[WITHOUT_LESION] = apart
+    kind = "image with a lesion" if config.without_lesion == "apart" else "image"
     for name, where in found.items():
         if not len(where):
-            raise ValueError(f"{data.name}: no image with a lesion in the {name} part")
+            raise ValueError(f"{data.name}: no {kind} in the {name} part")
     return found

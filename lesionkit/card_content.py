@@ -168,7 +168,7 @@ def near_copy_share(record: RunRecord) -> float | None:
     if not len(test):
         return None
     pairs = near_pairs(leakage.thumbnails_of(data))
-    return leakage.leaked_share(pairs, train, test, len(part))
+    return leakage.leaked_share(pairs, train, test, count=len(part))
 
 
 def training_facts(record: RunRecord) -> dict[str, Any]:

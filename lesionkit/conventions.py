@@ -121,33 +121,35 @@ def smoothed(counts: np.ndarray) -> dict[str, float]:
     return {key: metrics.mean(v, skip=True) for key, v in fractions.items()}
 
 
-def of_probabilities(p: Tensor, mask: Tensor) -> dict[str, dict[str, float]]:
+def of_probabilities(probability: Tensor, mask: Tensor) -> dict[str, dict[str, float]]:
     """The conventions that look at the probabilities (N, H, W) themselves."""
-    stretched = stretch(p)
+    stretched = stretch(probability)
     at_half = metrics.counts(stretched >= 0.5, mask).cpu().numpy()
-    swept, plain = (counts_by_threshold(each, mask) for each in (stretched, p))
+    swept = counts_by_threshold(stretched, mask)
+    plain = counts_by_threshold(probability, mask)
     return {
         "min-max stretched, cut 0.5": over_images(at_half),
         "min-max stretched, mean over 256 thresholds": over_thresholds(swept, np.mean),
         "min-max stretched, best of 256 thresholds": over_thresholds(swept, np.max),
         "mean over 256 thresholds": over_thresholds(plain, np.mean),
         "best of 256 thresholds": over_thresholds(plain, np.max),
-        "soft, without a cut": soft(p, mask),
+        "soft, without a cut": soft(probability, mask),
     }
 
 
-def stretch(p: Tensor) -> Tensor:
+def stretch(probability: Tensor) -> Tensor:
     """Each image's values from 0 to 1; a constant map becomes 0."""
-    low, high = (each.view(-1, 1, 1) for each in (p.amin((1, 2)), p.amax((1, 2))))
-    return (p - low) / (high - low).clamp(min=1e-8)
+    low = probability.amin((1, 2), keepdim=True)
+    high = probability.amax((1, 2), keepdim=True)
+    return (probability - low) / (high - low).clamp(min=1e-8)
 
 
-def counts_by_threshold(p: Tensor, mask: Tensor) -> np.ndarray:
-    """Counts (256, N, 4) of p >= k / 255; at k = 0 all is marked."""
+def counts_by_threshold(probability: Tensor, mask: Tensor) -> np.ndarray:
+    """Counts (256, N, 4) of probability >= k / 255; at k = 0 all is marked."""
     tables = []
-    for values, truth in zip(p, mask, strict=True):
+    for values, one_mask in zip(probability, mask, strict=True):
         bins = np.searchsorted(THRESHOLDS, values.double().cpu().numpy(), "right") - 1
-        lesion = metrics.binary("mask", truth).cpu().numpy()
+        lesion = metrics.binary("mask", one_mask).cpu().numpy()
         tp, fp = (
             np.bincount(bins[chosen], minlength=256)[::-1].cumsum()[::-1]
             for chosen in (lesion, ~lesion)
@@ -166,9 +168,9 @@ def over_thresholds(counts: np.ndarray, pick: Callable) -> dict[str, float]:
     return {name: float(pick(each[name].dropna())) for name in names}
 
 
-def soft(p: Tensor, mask: Tensor) -> dict[str, float]:
+def soft(probability: Tensor, mask: Tensor) -> dict[str, float]:
     """Sums of probabilities in place of counts, then the mean over images."""
-    p, y = p.double().flatten(1), mask.double().flatten(1)
+    p, y = probability.double().flatten(1), mask.double().flatten(1)
     both, marked, lesion = (p * y).sum(1), p.sum(1), y.sum(1)
     fractions = {
         "dice": 2 * both / (marked + lesion),

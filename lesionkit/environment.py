@@ -46,7 +46,7 @@ def describe(device: torch.device) -> dict[str, Any]:
 
 
 def begin_session(
-    folder: Path, device: torch.device, epoch: int, step: dict[str, Any]
+    folder: Path, device: torch.device, *, epoch: int, step: dict[str, Any]
 ) -> float:
     """Note in environment.json what goes on with the run after this epoch.
 
@@ -80,8 +80,17 @@ def begin_session(
     return time.monotonic()
 
 
-def end_session(folder: Path, began: float, epoch: int, facts: dict[str, Any]) -> None:
-    """Add the last epoch, the wall time and what was measured to the last session."""
+def end_session(
+    folder: Path, began: float, *, epoch: int, facts: dict[str, Any]
+) -> None:
+    """Add the last epoch, the wall time and what was measured to the last session.
+
+    Args:
+        folder: of the record.
+        began: what `begin_session` returned.
+        epoch: the last one that was trained.
+        facts: what was measured.
+    """
     environment = RunRecord(folder).environment
     environment["sessions"][-1] |= {
         "last_epoch": epoch,

@@ -36,7 +36,7 @@ class Evaluation:
         lesion, background: (N, 256) pixels of each class by logit bin.
         extent: (N, 3) min, max and mean of the raw logits of each image.
         logits: (N, H, W) float32.
-        truth: (N, H, W) bool, the masks.
+        mask: (N, H, W) bool, the ground truth.
         lesions: threshold name to columns (N,) lesions, lesions_found, false_lesions.
         average_precision: over the pooled pixels; NaN without a lesion pixel.
     """
@@ -47,7 +47,7 @@ class Evaluation:
     background: np.ndarray
     extent: np.ndarray
     logits: np.ndarray
-    truth: np.ndarray
+    mask: np.ndarray
     lesions: dict[str, dict[str, np.ndarray]]
     average_precision: float
 
@@ -64,7 +64,7 @@ class Evaluation:
 
     def take(self, chosen: np.ndarray) -> Evaluation:
         """The same of some of the images, by a (N,) bool array."""
-        logits, truth = self.logits[chosen], self.truth[chosen]
+        logits, mask = self.logits[chosen], self.mask[chosen]
         return Evaluation(
             positions=self.positions[chosen],
             counts={name: counts[chosen] for name, counts in self.counts.items()},
@@ -72,12 +72,12 @@ class Evaluation:
             background=self.background[chosen],
             extent=self.extent[chosen],
             logits=logits,
-            truth=truth,
+            mask=mask,
             lesions={
                 threshold: {name: values[chosen] for name, values in columns.items()}
                 for threshold, columns in self.lesions.items()
             },
-            average_precision=_average_precision(logits, truth),
+            average_precision=_average_precision(logits, mask),
         )
 
     def marked(self) -> dict[str, Any]:
@@ -131,8 +131,8 @@ def evaluate(
         positions.append(where.numpy())
         all_logits.append(logits[:, 0].cpu().numpy())
         all_masks.append(_flat(mask))
-    logits, truth = np.concatenate(all_logits), np.concatenate(all_masks)
-    lesion, background = histograms(logits, truth)
+    logits, every_mask = np.concatenate(all_logits), np.concatenate(all_masks)
+    lesion, background = histograms(logits, every_mask)
     return Evaluation(
         positions=np.concatenate(positions),
         counts={name: np.concatenate(parts) for name, parts in counts.items()},
@@ -140,9 +140,9 @@ def evaluate(
         background=background,
         extent=_extent(logits),
         logits=logits,
-        truth=truth,
+        mask=every_mask,
         lesions={name: _stacked(parts) for name, parts in lesions.items()},
-        average_precision=_average_precision(logits, truth),
+        average_precision=_average_precision(logits, every_mask),
     )
 
 
@@ -156,9 +156,9 @@ def _stacked(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _average_precision(logits: np.ndarray, truth: np.ndarray) -> float:
+def _average_precision(logits: np.ndarray, mask: np.ndarray) -> float:
     """Over the pooled pixels; NaN without a lesion pixel."""
-    return metrics.average_precision(torch.from_numpy(logits), torch.from_numpy(truth))
+    return metrics.average_precision(torch.from_numpy(logits), torch.from_numpy(mask))
 
 
 def histograms(logits: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -41,6 +41,8 @@ def execution(config: RunConfig) -> Iterator[None]:
     config = resolved(config)
     threads = torch.get_num_threads()
     strict = torch.are_deterministic_algorithms_enabled()
+    warns = torch.is_deterministic_algorithms_warn_only_enabled()
+    benchmark = torch.backends.cudnn.benchmark
     deterministic: Any = torch.utils.deterministic  # its one setting is in no stub
     filling = deterministic.fill_uninitialized_memory
     precision = [backend.fp32_precision for backend in _backends()]
@@ -60,9 +62,9 @@ def execution(config: RunConfig) -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(strict)
+        torch.use_deterministic_algorithms(strict, warn_only=warns)
         deterministic.fill_uninitialized_memory = filling
-        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.benchmark = benchmark
         for backend, before in zip(_backends(), precision, strict=True):
             backend.fp32_precision = before
 

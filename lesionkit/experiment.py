@@ -18,6 +18,7 @@ from lesionkit.execution import execution, memory_told
 from lesionkit.lookup import shown_in_a_line
 from lesionkit.runs import RunRecord
 from lesionkit.session import Session
+from lesionkit.step import GraphedStep, Step
 from lesionkit.storing import store
 from lesionkit.trackers import Tracker, tracker
 from lesionkit.training import Progress, Rules, train
@@ -94,10 +95,29 @@ def _train_and_store(
     setting: Setting, folder: Path, progress: Progress, logged: Tracker, show: bool
 ) -> None:
     """Train and write every file of the record."""
-    config, model = setting.config, setting.model
-    validation = setting.batches["validation"]
     step = build_step(setting)
-    began = begin_session(folder, setting.device, progress.epoch, step.facts())
+    device, start = setting.device, progress.epoch
+    began = begin_session(folder, device, epoch=start, step=step.facts())
+    with Session(setting, folder, progress, logged, show) as session:
+        _train(setting, step, progress, session)
+    setting.model.load_state_dict(progress.best_weights)
+    found = {
+        name: evaluation.evaluate(setting.model, batches, **setting.scoring)
+        for name, batches in setting.batches.items()
+        if name != "train"
+    }
+    store(folder, setting, trained=progress, found=found)
+    facts = session.facts() | step.facts()
+    end_session(folder, began, epoch=progress.epoch, facts=facts)
+    logged.end(RunRecord(folder).metrics)
+    runs.finish(folder)
+
+
+def _train(
+    setting: Setting, step: Step | GraphedStep, progress: Progress, session: Session
+) -> None:
+    """Train until the rules say stop; of a loss that is not finite, say whose it is."""
+    config, validation = setting.config, setting.batches["validation"]
     rules = Rules(
         epochs=config.epochs,
         patience=config.patience,
@@ -105,34 +125,21 @@ def _train_and_store(
         seed=config.init_seed,
         scored_epoch=config.scored_epoch,
     )
-    with Session(setting, folder, progress, logged, show) as session:
-        try:
-            train(
-                step,
-                setting.batches["train"],
-                lambda m: evaluation.validation_counts(
-                    m, validation, **setting.scoring
-                ),
-                model=model,
-                rules=rules,
-                progress=progress,
-                on_epoch=session.epoch,
-            )
-        except FloatingPointError as error:
-            raise FloatingPointError(
-                f"{config.loss}: {error}, learning rate {config.learning_rate:g}: try a"
-                " lower learning_rate, or dtype float32"
-            ) from None
-    model.load_state_dict(progress.best_weights)
-    found = {
-        name: evaluation.evaluate(model, batches, **setting.scoring)
-        for name, batches in setting.batches.items()
-        if name != "train"
-    }
-    store(folder, setting, progress, found)
-    end_session(folder, began, progress.epoch, session.facts() | step.facts())
-    logged.end(RunRecord(folder).metrics)
-    runs.finish(folder)
+    try:
+        train(
+            step,
+            setting.batches["train"],
+            lambda m: evaluation.validation_counts(m, validation, **setting.scoring),
+            model=setting.model,
+            rules=rules,
+            progress=progress,
+            on_epoch=session.epoch,
+        )
+    except FloatingPointError as error:
+        raise FloatingPointError(
+            f"{config.loss}: {error}, learning rate {config.learning_rate:g}: try a"
+            " lower learning_rate, or dtype float32"
+        ) from None
 
 
 def _resume(setting: Setting, folder: Path) -> Progress:

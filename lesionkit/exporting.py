@@ -114,27 +114,28 @@ def prepared_of(record: RunRecord) -> Prepared | None:
 def network_of(record: RunRecord, data: Prepared | None = None) -> nn.Module:
     """The network of a run with its trained weights, on the CPU, in float32."""
     asked = record.identity
-    known = DATASETS.get(asked["dataset"])
-    channels = known.channels if known else 3
-    if data is not None:
-        channels = data.images.shape[-1]
     # the stored weights replace whatever a pretrained encoder would download
     network = build_model(
-        asked["model"], variant=asked["variant"], in_channels=channels
+        asked["model"], variant=asked["variant"], in_channels=_channels(record, data)
     )
     load_weights(network, record.folder / "best.safetensors")
     return network.eval()
 
 
+def _channels(record: RunRecord, data: Prepared | None) -> int:
+    """Channels of the images that a run was trained on."""
+    if data is not None:
+        return data.images.shape[-1]
+    known = DATASETS.get(record.identity["dataset"])
+    return known.channels if known else 3
+
+
 def _images(record: RunRecord, data: Prepared | None) -> tuple[np.ndarray, str]:
     """Images to compare on, (N, H, W, C), and where they are from."""
-    asked = record.identity
     if data is None:
-        known = DATASETS.get(asked["dataset"])
-        side, channels = asked["size"], known.channels if known else 3
-        random = np.random.default_rng(0)
-        shape = (IMAGES, side, side, channels)
-        drawn = random.integers(0, 256, shape, dtype=np.uint8)
+        side = record.identity["size"]
+        shape = (IMAGES, side, side, _channels(record, data))
+        drawn = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
         return drawn, "random pixels, seed 0: the data set is not prepared here"
     scored = record.images["file"].unique()
     where = np.flatnonzero(data.index["file"].isin(scored))[:IMAGES]
@@ -143,9 +144,8 @@ def _images(record: RunRecord, data: Prepared | None) -> tuple[np.ndarray, str]:
 
 def describe(record: RunRecord, images: np.ndarray) -> dict[str, Any]:
     """What a program has to know that runs the file."""
-    asked, (_, height, width, channels) = record.identity, images.shape
-    known, top = DATASETS.get(asked["dataset"]), int(np.iinfo(images.dtype).max)
-    kept = record.config["execution"]["keep_weights"]
+    asked, kept = record.identity, record.config["execution"]["keep_weights"]
+    known = DATASETS.get(asked["dataset"])
     return {
         "run_id": record.config["run_id"],
         "dataset": asked["dataset"],
@@ -156,6 +156,19 @@ def describe(record: RunRecord, images: np.ndarray) -> dict[str, Any]:
         "loss": asked["loss"],
         "definition": asked["definition"],
         "classes": ["background", "lesion"],
+        **_in_and_out(images, asked["resize"]),
+        "threshold": {"rule": "probability", "cut": 0.5, "lesion_if": "logit >= 0"},
+        "weights": kept if kept != "half" else "half (stored in half precision)",
+        "trained_in": asked["dtype"],
+        "lesionkit": __version__,
+    }
+
+
+def _in_and_out(images: np.ndarray, resize: str) -> dict[str, Any]:
+    """What goes into the file, what is done to it before, and what comes out."""
+    _, height, width, channels = images.shape
+    top = int(np.iinfo(images.dtype).max)
+    return {
         "input": {
             "name": "image",
             "dtype": str(images.dtype),
@@ -164,7 +177,7 @@ def describe(record: RunRecord, images: np.ndarray) -> dict[str, Any]:
             "values": f"0 to {top}, as decoded: do not scale them",
         },
         "preprocessing": {
-            "resize": f"{asked['resize']} to {height} x {width}, aspect not kept:"
+            "resize": f"{resize} to {height} x {width}, aspect not kept:"
             " lesionkit.datasets.resizing.resize_image",
             "scaling": f"inside the file: divided by {top}",
         },
@@ -174,8 +187,4 @@ def describe(record: RunRecord, images: np.ndarray) -> dict[str, Any]:
             "shape": ["N", 1, height, width],
             "meaning": "before the sigmoid, of the lesion",
         },
-        "threshold": {"rule": "probability", "cut": 0.5, "lesion_if": "logit >= 0"},
-        "weights": kept if kept != "half" else "half (stored in half precision)",
-        "trained_in": asked["dtype"],
-        "lesionkit": __version__,
     }

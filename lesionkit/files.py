@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 DAY_SECONDS = 24 * 3600
+# What a system says where a folder is to be put in the place of another, or of a file.
+TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
+
+
+def beside(path: Path) -> Path:
+    """A hidden name beside a file or folder that nobody else has: .<name>.<hex>.part"""
+    return path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
 
 
 def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Write through a temporary file in the same folder, flushed and renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
+    temporary = beside(path)
     try:
         with temporary.open("wb") as stream:
             stream.write(content)
@@ -72,7 +80,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_left_behind(folder)
-    temporary, old = _beside(folder), _beside(folder)
+    temporary, old = beside(folder), beside(folder)
     temporary.mkdir()
     try:
         yield temporary
@@ -84,21 +92,17 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     sync_folder(folder.parent)
 
 
-def _beside(folder: Path) -> Path:
-    """A name beside the folder that nobody else has."""
-    return folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.part")
-
-
 def _put_in_place(temporary: Path, folder: Path, old: Path) -> None:
-    """Rename, moving away what is there; another process may put its own between."""
+    """Rename, moving away what is there; another process may do so at once."""
     for _ in range(10):
         try:
             temporary.rename(folder)
             return
-        except OSError:
-            if not folder.exists():
+        except OSError as error:
+            if error.errno not in TAKEN and not folder.exists():
                 raise
-            shutil.rmtree(old, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another has just moved it away
             folder.rename(old)
     raise OSError(f"{folder} is being written by another process again and again")
 
@@ -106,9 +110,10 @@ def _put_in_place(temporary: Path, folder: Path, old: Path) -> None:
 def _remove_left_behind(folder: Path) -> None:
     """Remove what processes that were killed left beside the folder, a day ago."""
     for left in folder.parent.glob(f".{folder.name}.*.part"):
-        touched = [path.stat().st_mtime for path in (left, *left.rglob("*"))]
-        if time.time() - max(touched) > DAY_SECONDS:
-            shutil.rmtree(left, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another has just put it in place
+            touched = [path.stat().st_mtime for path in (left, *left.rglob("*"))]
+            if time.time() - max(touched) > DAY_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def sha256(path: Path) -> str:

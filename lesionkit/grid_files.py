@@ -13,7 +13,7 @@ import yaml
 
 from lesionkit import lookup
 from lesionkit.catalogue import PAPER_A_LOSSES
-from lesionkit.config import RunConfig
+from lesionkit.config import PARAMETERS, RunConfig
 
 SECTIONS = ("name", "fixed", "axes", "exclude", "seeds")
 
@@ -60,7 +60,7 @@ def _read(path: Path) -> tuple[str, tuple[RunConfig, ...]]:
         configs.setdefault(config.run_id, config)
     if not configs:
         raise ValueError(f"{path}: exclude leaves no run")
-    return content.get("name") or path.stem, tuple(configs.values())
+    return str(content.get("name") or path.stem), tuple(configs.values())
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -68,9 +68,7 @@ def _content(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(
-            f"{path} is not YAML: {' '.join(str(error).split())}"
-        ) from None
+        raise ValueError(f"{path} is not YAML: {lookup.one_line(error)}") from None
     if not isinstance(content, dict) or not isinstance(content.get("axes"), dict):
         raise ValueError(f"{path}: a sweep is a mapping with axes: (and fixed:, name:)")
     for section in content:
@@ -113,6 +111,8 @@ def _seeds(
 
     def of(values: dict[str, Any]) -> dict[str, int]:
         repeat = values.get("repeat", 0)
+        if type(repeat) is not int or repeat < 0:
+            return {}  # the run itself is refused
         if repeat >= len(seeds):
             raise ValueError(
                 f"{path}: repeat {repeat} has no seed, there are {len(seeds)}"
@@ -129,10 +129,8 @@ def _excluded(path: Path, content: dict[str, Any]) -> Callable[[dict[str, Any]],
         isinstance(entry, dict) and entry for entry in entries
     ):
         raise ValueError(f"{path}: exclude must be a list of mappings, got {entries!r}")
-    known = list(RunConfig.__dataclass_fields__)
-    for entry in entries:
-        for name in entry:
-            lookup.find("parameter", name, dict.fromkeys(known))
+    for name in itertools.chain(*entries):
+        lookup.find("parameter", name, dict.fromkeys(PARAMETERS))
     choices = [
         {n: v if isinstance(v, list) else [v] for n, v in entry.items()}
         for entry in entries

@@ -198,8 +198,8 @@ def _given_away(
         train, _, test = splits.deal(labels, seed)
         if not (len(train) and len(test)):
             continue  # one group is nearly everything
-        shares.append(leakage.leaked_share(pairs, train, test, len(labels)))
-        scores = leakage.copy_nearest_scores(small, masks, train, test)
+        shares.append(leakage.leaked_share(pairs, train, test, count=len(labels)))
+        scores = leakage.copy_nearest_scores(small, masks, train=train, test=test)
         dice.append(scores.mean())
     if not shares:
         return float("nan"), float("nan")

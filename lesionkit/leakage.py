@@ -13,7 +13,7 @@ import pandas as pd
 from lesionkit.datasets.resizing import THUMBNAIL, thumbnail
 from lesionkit.duplicates import BLOCK, ends, near_pairs, signatures
 from lesionkit.prepared import Prepared
-from lesionkit.splits import SHARES, split
+from lesionkit.splits import deal_images, split
 
 SEEDS = (42, 43, 44, 45, 46)  # of the five repeats, paper A, II-4
 _TIE = 1e-5  # float32 sums over 256 products differ by less between machines
@@ -36,7 +36,7 @@ def thumbnails_of(data: Prepared) -> np.ndarray:
 
 
 def leaked_share(
-    pairs: pd.DataFrame, train: np.ndarray, test: np.ndarray, count: int
+    pairs: pd.DataFrame, train: np.ndarray, test: np.ndarray, *, count: int
 ) -> float:
     """The share of test images that have a near-copy in training.
 
@@ -61,7 +61,7 @@ def leaked_share(
 
 
 def random_split_leakage(
-    pairs: pd.DataFrame, count: int, splits: int = 20, seed: int = 0
+    pairs: pd.DataFrame, count: int, *, splits: int = 20, seed: int = 0
 ) -> float:
     """The share of leaked test images, mean over random 60:20:20 splits.
 
@@ -80,12 +80,10 @@ def random_split_leakage(
         raise ValueError(
             f"needs 5 images and 1 split, got {count} images and {splits} splits"
         )
-    train, validation = (round(share * count) for share in SHARES[:2])
     shares = []
     for i in range(splits):
-        dealt = np.random.default_rng(seed + i).permutation(count)
-        test = dealt[train + validation :]
-        shares.append(leaked_share(pairs, dealt[:train], test, count))
+        train, _, test = deal_images(np.arange(count), seed + i)
+        shares.append(leaked_share(pairs, train, test, count=count))
     return float(np.mean(shares))
 
 
@@ -121,7 +119,7 @@ def nearest(
 
 
 def copy_nearest_scores(
-    thumbnails: np.ndarray, masks: np.ndarray, train: np.ndarray, test: np.ndarray
+    thumbnails: np.ndarray, masks: np.ndarray, *, train: np.ndarray, test: np.ndarray
 ) -> np.ndarray:
     """Dice of a "model" that copies the mask of the most similar training image.
 
@@ -182,9 +180,11 @@ def leakage_table(
     for kind in kinds:
         named = groups if kind == "group" else None
         parts = [split(data, kind=kind, seed=s, groups=named) for s in seeds]
-        shares = [leaked_share(pairs, p.train, p.test, len(data)) for p in parts]
+        shares = [leaked_share(pairs, p.train, p.test, count=len(data)) for p in parts]
         scores = [
-            copy_nearest_scores(thumbnails, data.masks, p.train, p.test).mean()
+            copy_nearest_scores(
+                thumbnails, data.masks, train=p.train, test=p.test
+            ).mean()
             for p in parts
         ]
         rows.append((kind, len(seeds), float(np.mean(shares)), float(np.mean(scores))))

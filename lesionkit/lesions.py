@@ -14,7 +14,12 @@ from scipy.spatial.distance import pdist, squareform
 
 
 def components(mask: np.ndarray) -> tuple[np.ndarray, int]:
-    """Each pixel's lesion, from 1; 0 is background. And how many there are."""
+    """Each pixel's lesion, from 1, and how many there are; 0 is background.
+
+    Shape:
+        mask: any; more than 0 is lesion
+        returns: of the same shape, int32
+    """
     marked = np.asarray(mask) > 0
     return label(marked, generate_binary_structure(marked.ndim, marked.ndim))
 
@@ -34,14 +39,14 @@ def detections(predicted: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]
     """
     predicted, mask = np.asarray(predicted) > 0, np.asarray(mask) > 0
     if predicted.shape != mask.shape:
-        raise ValueError(f"predicted is {predicted.shape}, mask is {mask.shape}")
+        a, b = predicted.shape, mask.shape
+        raise ValueError(f"predicted and mask must have one shape, got {a} and {b}")
     found = np.zeros((len(mask), 3), np.int64)
-    for i, (guess, truth) in enumerate(zip(predicted, mask, strict=True)):
-        true_labels, lesions = components(truth)
-        guessed_labels, guesses = components(guess)
-        hit = guess & truth
-        met = len(np.unique(guessed_labels[hit]))
-        found[i] = lesions, len(np.unique(true_labels[hit])), guesses - met
+    for i, both in enumerate(predicted & mask):
+        lesions, count = components(mask[i])
+        marked, marked_count = components(predicted[i])
+        hit, right = (len(np.unique(each[both])) for each in (lesions, marked))
+        found[i] = count, hit, marked_count - right
     names = ("lesions", "lesions_found", "false_lesions")
     return {name: found[:, k] for k, name in enumerate(names)}
 
@@ -50,8 +55,8 @@ def measure(mask: np.ndarray, spacing: tuple[float, float, float]) -> pd.DataFra
     """Size of every lesion of a volume.
 
     volume_mm3 counts voxels. longest_mm is the longest diameter on one slice and
-    across_mm the width perpendicular to it there, as RECIST
-    1.1 and WHO measure them; both from pixel centre to pixel centre plus half a pixel.
+    across_mm the width perpendicular to it there, as RECIST 1.1 and WHO measure them;
+    both from pixel centre to pixel centre plus half a pixel.
 
     Args:
         spacing: mm between slices, rows and columns.
@@ -99,6 +104,9 @@ def measure(mask: np.ndarray, spacing: tuple[float, float, float]) -> pd.DataFra
 
 def diameters(plane: np.ndarray, spacing: tuple[float, float]) -> tuple[float, float]:
     """Longest diameter of what is marked on one slice, and across it, in mm.
+
+    Args:
+        spacing: mm between rows and between columns.
 
     Shape:
         plane: (H, W) of 0 and 1

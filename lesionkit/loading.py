@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from os import sysconf
 
 import numpy as np
 import torch
@@ -106,8 +106,8 @@ def free_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     try:
-        return sysconf("SC_PAGE_SIZE") * sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows does not tell it
         return 8 << 30
 
 

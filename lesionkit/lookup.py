@@ -46,6 +46,11 @@ def resolve(target: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
+def one_line(error: BaseException, *, longest: int | None = None) -> str:
+    """What an error says, on one line and cut at `longest`; its type if it is mute."""
+    return " ".join(str(error).split())[:longest] or type(error).__name__
+
+
 @contextmanager
 def shown_in_a_line(*kinds: type[Exception]) -> Iterator[None]:
     """Have notebooks, and so papermill, show these errors without a traceback.

@@ -1,7 +1,8 @@
 """Logits to a predicted mask: the thresholds, each with its cut in units of the logits.
 
 All work image by image and return uint8 0 or 1 in the shape of the logits. Half
-precision is compared as float32; sums are taken in float64.
+precision is compared as float32; sums are taken in float64. What `check` refuses, all
+refuse.
 """
 
 from __future__ import annotations
@@ -13,7 +14,12 @@ from torch import Tensor
 
 
 def check(logits: Tensor) -> Tensor:
-    """Logits in at least float32, once their shape is known to be one map an image."""
+    """Logits in at least float32, once their shape is known to be one map an image.
+
+    Raises:
+        TypeError: they are not floating point.
+        ValueError: another shape than (N, 1, H, W) or (N, H, W), or no pixel.
+    """
     if not logits.is_floating_point():
         raise TypeError(f"logits must be floating point, got {logits.dtype}")
     one_map = logits.ndim == 3 or (logits.ndim == 4 and logits.shape[1] == 1)
@@ -44,6 +50,9 @@ def constant_maps(logits: Tensor) -> Tensor:
 def probability_cut(cut: float = 0.5) -> float:
     """The logit whose probability is `cut`: log(cut / (1 - cut)).
 
+    Raises:
+        ValueError: a cut outside 0 to 1.
+
     >>> probability_cut(0.5)
     0.0
     """
@@ -67,6 +76,10 @@ def probability_mask(logits: Tensor, cut: float = 0.5) -> Tensor:
     Shape:
         logits: (N, 1, H, W) or (N, H, W) float, before the sigmoid
         returns: uint8 of the same shape
+
+    Raises:
+        TypeError: logits that are not floating point.
+        ValueError: logits of another shape, or a cut outside 0 to 1.
 
     Source: both papers, at 0.5.
     Chosen: ties are lesion; the papers are silent.

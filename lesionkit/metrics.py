@@ -79,7 +79,11 @@ def counts(predicted: ArrayLike | Tensor, mask: ArrayLike | Tensor) -> Tensor:
 
 
 def as_table(counts: ArrayLike | Tensor) -> np.ndarray:
-    """Counts as an (N, 4) array on the CPU."""
+    """Counts as an (N, 4) array on the CPU.
+
+    Raises:
+        ValueError: another shape, or a count below 0.
+    """
     counts = counts.cpu().numpy() if isinstance(counts, Tensor) else np.asarray(counts)
     if counts.ndim != 2 or counts.shape[1] != 4:
         raise ValueError(f"counts must be (N, 4): tp fp fn tn, got {counts.shape}")
@@ -180,7 +184,11 @@ def mean(values: np.ndarray, *, skip: bool) -> float:
 def lesion_and_background(
     probability: ArrayLike | Tensor, mask: ArrayLike | Tensor
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The scores of all lesion and of all background pixels, each sorted upwards."""
+    """The probabilities of lesion and of background pixels, each sorted upwards.
+
+    Raises:
+        ValueError: shapes differ, a mask value is not 0 or 1, a probability is NaN.
+    """
     probability, mask = without_channel(probability), without_channel(mask)
     same_shape("probability", probability, mask)
     if probability.dtype in (torch.float16, torch.bfloat16):

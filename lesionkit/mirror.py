@@ -15,10 +15,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from lesionkit.config import data_folder
-from lesionkit.files import sha256, whole_folder, write_bytes
+from lesionkit.files import beside, sha256, whole_folder, write_bytes
 from lesionkit.stores import Store, at_once, mark, open_store
 
 SMALL = (
@@ -162,7 +161,7 @@ def complete(folder: Path, file: str) -> Path:
     if file not in seal:
         return path
     store = open_store(origin["url"])
-    temporary = path.with_name(f".{file}.{uuid4().hex[:8]}.part")
+    temporary = beside(path)
     try:
         store.download(file, temporary)
         size, digest = temporary.stat().st_size, sha256(temporary)
@@ -186,7 +185,7 @@ def read_seal(done: bytes, place: object) -> Seal:
         for file, stated in seal.items():
             if not re.fullmatch(r"\w[\w.-]*", file):
                 raise ValueError(file)
-            int(stated["bytes"]), str(stated["sha256"])
+            int(stated["bytes"]), str(stated["sha256"])  # refuses what has not both
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(
             f"{place}/DONE is not the seal of a run record; remove it, or push the"

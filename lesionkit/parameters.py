@@ -10,14 +10,35 @@ from typing import Any
 from lesionkit import lookup
 
 
-def parameter(default: Any, kind: type, says: str, **rules: Any) -> Any:
-    """A RunConfig field with its type, its manual line and its rules."""
-    rules |= {"kind": kind, "says": says, "may_be_none": default is None}
-    return field(default=default, metadata=rules)
+def parameter(
+    default: Any,
+    kind: type,
+    says: str,
+    *,
+    one_of: tuple[str, ...] | None = None,
+    low: float | None = None,
+    high: float | None = None,
+) -> Any:
+    """A RunConfig field with its type, its manual line and its limits."""
+    rules = {"kind": kind, "says": says, "may_be_none": default is None}
+    limits = {"one_of": one_of, "low": low, "high": high}
+    given = {name: limit for name, limit in limits.items() if limit is not None}
+    return field(default=default, metadata=rules | given)
 
 
 def checked(name: str, value: Any, rules: Mapping[str, Any]) -> Any:
-    """The value in its type, or an error that says what is allowed and what came."""
+    """The value in its type, an integer for a float as a float.
+
+    Args:
+        name: of the parameter, for the text of an error.
+        value: what came.
+        rules: kind (the type) and says (its manual line); where there are any,
+            may_be_none, one_of, low and high.
+
+    Raises:
+        TypeError: a value of another type.
+        ValueError: none of the allowed ones.
+    """
     kind = rules["kind"]
     if value is None and rules.get("may_be_none"):
         return None
@@ -33,7 +54,8 @@ def checked(name: str, value: Any, rules: Mapping[str, Any]) -> Any:
         raise lookup.unknown(name, value, rules["one_of"])
     low, high = rules.get("low", float("-inf")), rules.get("high", float("inf"))
     if kind in (int, float) and not (low <= value <= high and value < float("inf")):
-        limit = f"{low} to {high}" if "high" in rules else f"{low} or more"
+        limit = f"{low} or more" if "low" in rules else "a finite number"
+        limit = f"{low} to {high}" if "high" in rules else limit
         raise ValueError(f"{name} ({rules['says']}) must be {limit}, got {value}")
     return value
 
@@ -46,7 +68,7 @@ def parameter_names(namespace: Mapping[str, Any], known: list[str]) -> list[str]
     """
     cells = namespace.get("In")
     if cells is None:  # a script: only annotated names can be told from others
-        return [n for n in namespace.get("__annotations__", {}) if n in namespace]
+        return [n for n in _annotations(namespace) if n in namespace]
     groups = [group for cell in cells if (group := _names_of_cell(cell, known))]
     names: dict[str, None] = {}
     for place, group in enumerate(groups, 1):
@@ -54,6 +76,14 @@ def parameter_names(namespace: Mapping[str, Any], known: list[str]) -> list[str]
         if not any(right <= set(later) for later in groups[place:]):
             names.update(dict.fromkeys(group))
     return [name for name in names if name in namespace]
+
+
+def _annotations(namespace: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Name to annotation, of a script; from Python 3.14 on worked out when asked."""
+    annotate = namespace.get("__annotate__")
+    if annotate is None:
+        return namespace.get("__annotations__", {})
+    return annotate(1)  # 1: the values themselves
 
 
 def _names_of_cell(cell: str, known: list[str]) -> list[str]:

@@ -20,13 +20,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import pandas as pd
 
 from lesionkit.config import data_folder
-from lesionkit.files import sha256, whole_folder, write_json
+from lesionkit.files import beside, sha256, whole_folder, write_json
 
 FORMAT = 1
 INDEX_COLUMNS = (
@@ -75,9 +74,11 @@ class Prepared:
             FileNotFoundError: the set was prepared before there were any.
         """
         if not self.has_thumbnails:
+            size, _, resize = self.folder.name.partition("-")
+            options = size_options(size, resize or "bilinear")
             raise FileNotFoundError(
                 f"{self.folder} has no thumbnails to look for near-copies among. "
-                f"Prepare it again: lesionkit prepare {self.name} --force"
+                f"Prepare it again: lesionkit prepare {self.name} {options} --force"
             )
         return np.load(self.folder / "thumbnails.npy")
 
@@ -93,10 +94,15 @@ def prepared_folder(name: str, size: int, resize: str = "bilinear") -> Path:
     return data_folder() / "prepared" / name / f"{size}{suffix}"
 
 
+def size_options(size: int | str, resize: str) -> str:
+    """Size and filter of a prepared form, as the command `prepare` takes them."""
+    return f"--size {size}" + ("" if resize == "bilinear" else f" --resize {resize}")
+
+
 def check_room(folder: Path) -> None:
     """Raise now what the disk would refuse after the work that fills the folder."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    probe = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.part")
+    probe = beside(folder)
     probe.mkdir()
     probe.rmdir()
 
@@ -191,18 +197,18 @@ def open_prepared(name: str, size: int = 224, *, resize: str = "bilinear") -> Pr
         FileNotFoundError: it is not prepared; the text gives the command that does it.
         ValueError: it was written by another format version.
     """
-    folder = prepared_folder(name, size, resize)
+    folder, options = prepared_folder(name, size, resize), size_options(size, resize)
     if not (folder / "manifest.json").is_file():
-        option = "" if resize == "bilinear" else f" --resize {resize}"
         raise FileNotFoundError(
             f"data set {name!r} is not prepared at size {size}: no folder {folder}. "
-            f"Fill it with: lesionkit prepare {name} --raw DIR --size {size}{option}"
+            f"Fill it with: lesionkit prepare {name} --raw DIR {options}"
         )
     manifest = json.loads((folder / "manifest.json").read_text())
     if manifest["format"] != FORMAT:
         raise ValueError(
             f"{folder}: prepared form of format {manifest['format']}, this version "
-            f"reads {FORMAT}. Prepare it again: lesionkit prepare {name} --force"
+            f"reads {FORMAT}. Prepare it again: lesionkit prepare {name} {options}"
+            " --force"
         )
     index = pd.read_csv(
         folder / "index.csv",

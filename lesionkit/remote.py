@@ -150,8 +150,11 @@ def _bring(store: Store, name: str, listing: Listing) -> Path | None:
     files = [record.file(file) for file in read_seal(done, store.at(name))]
     folder.mkdir(parents=True, exist_ok=True)
     with runs.claim(folder):
+        if runs.is_done(folder):  # another process ended it while the files came
+            return None
         if (folder / "DONE").is_file():
-            raise ValueError(f"{runs.problems(folder)[0]}; move {folder} away")
+            wrong = problems(folder, hashes=False)
+            raise ValueError(f"{wrong[0]}; move {folder} away")
         for file in files:
             _copy(file, folder / file.name)
         write_bytes(folder / "DONE", done)

@@ -83,24 +83,24 @@ def split(
         named = _groups(data, groups)
         parts = _deal_groups(named, _bands(data), _by_content(data), seed)
     else:
-        parts = _deal_images(_by_content(data), seed)
+        parts = deal_images(_by_content(data), seed)
     result = Split(kind, seed, *(np.sort(part) for part in parts))
     return _written(data, result, named)
 
 
-def deal(labels: np.ndarray, seed: int) -> list[np.ndarray]:
-    """Positions of train, validation and test, by labels alone.
+def deal(groups: np.ndarray, seed: int) -> list[np.ndarray]:
+    """Positions of train, validation and test, by the groups alone.
 
     Groups of one image each are dealt as single images.
 
     Shape:
-        labels: (N,) a group for each image
+        groups: (N,) a group for each image
     """
-    order = np.arange(len(labels))
-    if len(set(labels.tolist())) == len(labels):
-        return _deal_images(order, seed)
-    bands = np.zeros(len(labels), int)
-    return _deal_groups(labels.astype(str), bands, order, seed)
+    order = np.arange(len(groups))
+    if len(set(groups.tolist())) == len(groups):
+        return deal_images(order, seed)
+    bands = np.zeros(len(groups), int)
+    return _deal_groups(groups.astype(str), bands, order, seed)
 
 
 def read_lists(data: Prepared, folder: Path | None = None) -> Split:
@@ -127,7 +127,7 @@ def read_lists(data: Prepared, folder: Path | None = None) -> Split:
                 f"no list {path}; a split of kind 'lists' needs train.txt, "
                 "validation.txt and test.txt there, one file name a line"
             )
-        for number, line in enumerate(path.read_text().splitlines(), 1):
+        for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), 1):
             if name := line.strip():
                 where = f"{path.name}, line {number}"
                 place = _place(name, where, places)
@@ -184,15 +184,15 @@ def _by_content(data: Prepared) -> np.ndarray:
     return keys.sort_values([*map(str, keys)]).index.to_numpy()
 
 
-def _sizes(count: int) -> tuple[int, int]:
-    """How many images are for training and for validation; the rest is for test."""
-    return round(SHARES[0] * count), round(SHARES[1] * count)
+def deal_images(order: np.ndarray, seed: int) -> list[np.ndarray]:
+    """Single images to train, validation and test, 60:20:20.
 
-
-def _deal_images(order: np.ndarray, seed: int) -> list[np.ndarray]:
-    """Single images to the three parts."""
+    Shape:
+        order: (N,) positions, in the order in which they are shuffled
+        returns: three arrays of positions
+    """
     shuffled = np.random.default_rng(seed).permutation(order)
-    train, validation = _sizes(len(order))
+    train, validation = (round(share * len(order)) for share in SHARES[:2])
     return np.split(shuffled, [train, train + validation])
 
 
@@ -221,10 +221,10 @@ def copies(data: Prepared) -> np.ndarray:
         FileNotFoundError: the set was prepared before it had thumbnails.
     """
     pairs = near_pairs(data.thumbnails)
-    labels = clusters(len(data), pairs)
+    found = clusters(len(data), pairs)
     hashes = data.index["content_hash"].to_numpy(str)
-    least = {label: min(hashes[labels == label]) for label in set(labels.tolist())}
-    return np.array([f"copies_{least[label][:12]}" for label in labels.tolist()])
+    least = {cluster: min(hashes[found == cluster]) for cluster in set(found.tolist())}
+    return np.array([f"copies_{least[cluster][:12]}" for cluster in found.tolist()])
 
 
 def _bands(data: Prepared) -> np.ndarray:

@@ -96,9 +96,9 @@ class Step:
             images.tensor_split(self.accumulate),
             masks.tensor_split(self.accumulate),
         )
-        for some, truth in zip(*parts, strict=True):
+        for some, their_masks in zip(*parts, strict=True):
             if len(some):  # a small last batch may have fewer images than parts
-                total += self._gradient(some, truth, len(some) / len(images))
+                total += self._gradient(some, their_masks, len(some) / len(images))
         return total
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lesionkit.lookup import nearest
+from lesionkit.lookup import nearest, one_line
 
 # Two letters at least: one letter is a drive of Windows.
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?=://)")
@@ -163,14 +163,13 @@ def told(url: str, done: str) -> Iterator[None]:
         what = "no bucket or folder for" if done == "written" else "nothing at"
         raise FileNotFoundError(f"{what} {url}") from None
     except PermissionError as error:
-        raise PermissionError(f"no permission: {url}: {_one_line(error)}") from error
+        raise PermissionError(
+            f"no permission: {url}: {one_line(error, longest=300)}"
+        ) from error
     except Exception as error:  # noqa: BLE001 - each file system has its own
-        raise OSError(f"{url} cannot be {done}: {_one_line(error)}") from error
-
-
-def _one_line(error: Exception) -> str:
-    """What an error says, short, on one line."""
-    return " ".join(str(error).split())[:300] or type(error).__name__
+        raise OSError(
+            f"{url} cannot be {done}: {one_line(error, longest=300)}"
+        ) from error
 
 
 def _walks(files: Any) -> bool:

@@ -20,10 +20,18 @@ from lesionkit.training import Progress
 def store(
     folder: Path,
     setting: Setting,
+    *,
     trained: Progress,
     found: dict[str, evaluation.Evaluation],
 ) -> None:
-    """Every file of the record but environment.json and DONE."""
+    """Every file of the record but environment.json and DONE.
+
+    Args:
+        folder: of the record.
+        setting: what was trained.
+        trained: how that ended.
+        found: what the scored weights did, by part of the split.
+    """
     data, test = setting.data, found["test"]
     runs.store_table(folder, "split", manifest(data, setting.parts))
     runs.store_table(folder, "history", pd.DataFrame(trained.history))

@@ -95,8 +95,13 @@ def train(
         refuse_not_finite(values, epoch)
         sizes = torch.tensor([len(chosen) for chosen in order])
         train_loss = sum((values * sizes).tolist()) / len(batches)
-        dice = scores(counts.long().view(-1, 4))["dice"]
-        update(progress, model, train_loss, dice, rules.scored_epoch)
+        update(
+            progress,
+            model,
+            train_loss=train_loss,
+            validation_dice=scores(counts.long().view(-1, 4))["dice"],
+            scored_epoch=rules.scored_epoch,
+        )
         on_epoch(progress)
     return progress
 
@@ -114,11 +119,20 @@ def refuse_not_finite(values: Tensor, epoch: int) -> None:
 def update(
     progress: Progress,
     model: nn.Module,
+    *,
     train_loss: float,
     validation_dice: float,
     scored_epoch: str = "best",
 ) -> None:
-    """Count an epoch; the latest of equally good epochs is the best one."""
+    """Count an epoch; the latest of equally good epochs is the best one.
+
+    Args:
+        progress: before that epoch; it is changed in place.
+        model: after it.
+        train_loss: mean over its images.
+        validation_dice: of the model.
+        scored_epoch: see Rules.
+    """
     progress.epoch += 1
     if scored_epoch == "last" or validation_dice >= progress.best_dice:
         progress.best_epoch = progress.epoch

@@ -229,6 +229,15 @@ def test_a_picture_of_no_slice_or_another_size_is_refused(tmp_path, series):
         read_masks(tmp_path / "ct", series)
 
 
+def test_what_macos_puts_beside_a_mask_is_no_mask(tmp_path, series):
+    folder = tmp_path / "ct" / "masks"
+    folder.mkdir()
+    np.save(folder / "2.npy", truth(series)[2])
+    for name in ("._2.npy", "._9.png", "../._mask.nii.gz"):
+        (folder / name).write_bytes(b"Mac OS X")
+    assert list(read_masks(tmp_path / "ct", series)) == [2]
+
+
 def test_no_mask_at_all_is_refused_with_what_is_looked_for(tmp_path, series):
     with pytest.raises(FileNotFoundError, match="a DICOM SEG or RTSTRUCT"):
         read_masks(tmp_path / "ct", series)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pydicom
@@ -140,6 +142,15 @@ def test_a_folder_without_patients_or_masks_is_refused(drawn, tmp_path):
         (home / path.name).write_bytes(path.read_bytes())
     with pytest.raises(FileNotFoundError, match="no mask in .*p1"):
         lungct.samples(tmp_path)
+
+
+def test_tables_with_the_mark_of_a_spreadsheet_are_read(drawn, tmp_path):
+    raw = tmp_path / "raw"
+    shutil.copytree(drawn, raw)
+    before = [sample.stratum for sample in lungct.samples(raw)]
+    for path in raw.glob("*/strata.csv"):
+        path.write_text(path.read_text(), "utf-8-sig")
+    assert [sample.stratum for sample in lungct.samples(raw)] == before
 
 
 def test_every_slice_has_a_content_of_its_own(samples):

@@ -43,6 +43,18 @@ def test_a_run_that_may_be_irregular_lets_the_kernels_be_chosen_by_speed() -> No
     assert not torch.backends.cudnn.benchmark
 
 
+def test_what_the_user_set_before_a_run_is_set_after_it(monkeypatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        with execution(RunConfig()):
+            pass
+        assert torch.backends.cudnn.benchmark
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -16,6 +16,17 @@ from safetensors.torch import load_file
 from lesionkit import building, evaluation, experiment, runs
 from lesionkit.config import RunConfig
 from lesionkit.metrics import scores
+from lesionkit.prepared import open_prepared
+
+
+def test_a_part_without_any_image_is_refused_as_that(tiny: str, data_home) -> None:
+    folder = data_home / "splits" / tiny / "lists"
+    folder.mkdir(parents=True)
+    files = open_prepared(tiny, 32).index["file"]
+    for name, listed in (("train", files[:9]), ("validation", files[9:]), ("test", [])):
+        (folder / f"{name}.txt").write_text("\n".join(listed))
+    with pytest.raises(ValueError, match="tiny: no image in the test part"):
+        building.build(RunConfig(**SMALL, split="lists"))
 
 
 def test_a_run_leaves_a_sealed_record_of_ten_files(tiny: str) -> None:

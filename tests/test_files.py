@@ -104,6 +104,54 @@ def test_two_that_write_one_folder_at_once_leave_the_later_one_whole(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
+def test_two_that_move_the_old_folder_away_at_once_both_go_on(tmp_path, monkeypatch):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "old").write_text("old")
+    rename = Path.rename
+
+    def another_was_faster(self, target):
+        if self.name == "set":
+            monkeypatch.setattr(Path, "rename", rename)
+            self.rename(tmp_path / "moved by another")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", another_was_faster)
+    with files.whole_folder(tmp_path / "set") as part:
+        (part / "new").write_text("new")
+    assert (tmp_path / "set" / "new").read_text() == "new"
+
+
+def test_a_folder_that_is_gone_again_when_it_is_looked_at_is_taken(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "old").write_text("old")
+    rename = Path.rename
+
+    def another_moves_it_then(self, target):
+        try:
+            return rename(self, target)
+        except OSError:
+            monkeypatch.setattr(Path, "rename", rename)
+            rename(tmp_path / "set", tmp_path / "moved by another")
+            raise
+
+    monkeypatch.setattr(Path, "rename", another_moves_it_then)
+    with files.whole_folder(tmp_path / "set") as part:
+        (part / "new").write_text("new")
+    assert (tmp_path / "set" / "new").read_text() == "new"
+
+
+def test_what_another_process_puts_in_place_meanwhile_is_passed_over(
+    tmp_path, monkeypatch
+):
+    gone = tmp_path / ".set.0123abcd.part"
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: [gone])
+    with files.whole_folder(tmp_path / "set") as part:
+        (part / "new").write_text("new")
+    assert (tmp_path / "set" / "new").read_text() == "new"
+
+
 def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path):
     (tmp_path / ".set.0123abcd.part").mkdir()
     (tmp_path / ".set.0123abcd.part" / "half").write_text("half")

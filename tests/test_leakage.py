@@ -41,28 +41,29 @@ def four_pictures() -> np.ndarray:
 def test_a_test_image_with_a_copy_in_training_is_leaked() -> None:
     pairs = table_of((0, 5), (1, 2), (3, 4), (4, 6))
     # of 4, 5, 6, 7: 5 with 0, 4 with 3; 6 has a copy in test alone, 7 none
-    assert leaked_share(pairs, [0, 1, 2, 3], [4, 5, 6, 7], 8) == 0.5
+    assert leaked_share(pairs, [0, 1, 2, 3], [4, 5, 6, 7], count=8) == 0.5
 
 
 def test_a_pair_counts_in_either_direction() -> None:
-    assert leaked_share(table_of((0, 1)), [1], [0], 2) == 1
-    assert leaked_share(table_of((0, 1)), [0], [1], 2) == 1
+    assert leaked_share(table_of((0, 1)), [1], [0], count=2) == 1
+    assert leaked_share(table_of((0, 1)), [0], [1], count=2) == 1
 
 
 def test_a_copy_in_validation_is_no_leak_from_training() -> None:
-    assert leaked_share(table_of((0, 2)), [1], [2], 3) == 0
+    assert leaked_share(table_of((0, 2)), [1], [2], count=3) == 0
 
 
 def test_several_copies_of_one_image_count_once() -> None:
-    assert leaked_share(table_of((0, 3), (1, 3), (2, 3)), [0, 1, 2], [3, 4], 5) == 0.5
+    pairs = table_of((0, 3), (1, 3), (2, 3))
+    assert leaked_share(pairs, [0, 1, 2], [3, 4], count=5) == 0.5
 
 
 def test_an_empty_training_part_leaks_nothing() -> None:
-    assert leaked_share(table_of((0, 1)), [], [0, 1], 2) == 0
+    assert leaked_share(table_of((0, 1)), [], [0, 1], count=2) == 0
 
 
 def test_without_pairs_nothing_leaks() -> None:
-    assert leaked_share(table_of(), [0], [1], 2) == 0
+    assert leaked_share(table_of(), [0], [1], count=2) == 0
 
 
 @pytest.mark.parametrize(
@@ -76,12 +77,12 @@ def test_without_pairs_nothing_leaks() -> None:
 )
 def test_parts_that_are_none_are_refused(train: list, test: list, text: str) -> None:
     with pytest.raises(ValueError, match=text):
-        leaked_share(table_of(), train, test, 3)
+        leaked_share(table_of(), train, test, count=3)
 
 
 def test_a_pair_outside_the_images_is_refused() -> None:
     with pytest.raises(ValueError, match="pictures 0 to 2, got 0 to 3"):
-        leaked_share(table_of((0, 3)), [0], [1], 3)
+        leaked_share(table_of((0, 3)), [0], [1], count=3)
 
 
 # random splits
@@ -94,7 +95,7 @@ def test_random_splits_leak_what_the_splits_deal(discs: Prepared) -> None:
     place[order] = np.arange(30)
     by_content = pairs.apply(lambda ends: place[ends])
     expected = [
-        leaked_share(pairs, dealt.train, dealt.test, 30)
+        leaked_share(pairs, dealt.train, dealt.test, count=30)
         for dealt in (split(discs, seed=seed) for seed in (3, 4, 5))
     ]
     found = random_split_leakage(by_content, 30, splits=3, seed=3)
@@ -125,7 +126,7 @@ def test_seeds_of_random_splits_are_repeatable() -> None:
 @pytest.mark.parametrize(("count", "splits"), [(4, 20), (1, 20), (0, 20), (10, 0)])
 def test_too_few_images_or_splits_are_refused(count: int, splits: int) -> None:
     with pytest.raises(ValueError, match="needs 5 images and 1 split"):
-        random_split_leakage(table_of(), count, splits)
+        random_split_leakage(table_of(), count, splits=splits)
 
 
 # the nearest training image
@@ -178,14 +179,16 @@ def test_copied_masks_score_as_by_hand() -> None:
     masks[3] = [[1, 0], [1, 1]]  # one common pixel of 2 and 3: Dice 2 / 5
     masks[1] = [[1, 1], [1, 0]]  # copied for 2
     masks[2] = [[1, 1], [1, 1]]  # three common of 3 and 4: Dice 6 / 7
-    scores = copy_nearest_scores(four_pictures(), masks, [0, 1], [3, 2])
+    scores = copy_nearest_scores(four_pictures(), masks, train=[0, 1], test=[3, 2])
     assert scores.tolist() == pytest.approx([2 / 5, 6 / 7])
 
 
 def test_two_empty_masks_score_one_and_one_empty_mask_zero() -> None:
     masks = np.zeros((4, 2, 2), bool)
     masks[0, 0, 0] = True
-    assert copy_nearest_scores(four_pictures(), masks, [0, 1], [2, 3]).tolist() == [
+    assert copy_nearest_scores(
+        four_pictures(), masks, train=[0, 1], test=[2, 3]
+    ).tolist() == [
         1,
         0,
     ]
@@ -194,7 +197,7 @@ def test_two_empty_masks_score_one_and_one_empty_mask_zero() -> None:
 def test_masks_of_0_and_255_score_as_those_of_0_and_1() -> None:
     masks = np.random.default_rng(0).integers(0, 2, (4, 8, 8), np.uint8)
     one, other = (
-        copy_nearest_scores(four_pictures(), m, [0, 1], [2, 3])
+        copy_nearest_scores(four_pictures(), m, train=[0, 1], test=[2, 3])
         for m in (masks, masks * 255)
     )
     assert one.tolist() == other.tolist()
@@ -202,7 +205,9 @@ def test_masks_of_0_and_255_score_as_those_of_0_and_1() -> None:
 
 def test_masks_that_are_not_one_an_image_are_refused() -> None:
     with pytest.raises(ValueError, match=r"masks must be \(4, H, W\), got \(3, 8, 8\)"):
-        copy_nearest_scores(four_pictures(), np.zeros((3, 8, 8)), [0, 1], [2])
+        copy_nearest_scores(
+            four_pictures(), np.zeros((3, 8, 8)), train=[0, 1], test=[2]
+        )
 
 
 # the table
@@ -213,9 +218,10 @@ def test_the_table_holds_the_means_over_seeds(discs: Prepared) -> None:
     table = leakage_table(discs, seeds=(1, 2), thumbnails=made).set_index("kind")
     parts = [split(discs, kind="group", seed=seed) for seed in (1, 2)]
     pairs = near_pairs(made)
-    shares = [leaked_share(pairs, p.train, p.test, 30) for p in parts]
+    shares = [leaked_share(pairs, p.train, p.test, count=30) for p in parts]
     scores = [
-        copy_nearest_scores(made, discs.masks, p.train, p.test).mean() for p in parts
+        copy_nearest_scores(made, discs.masks, train=p.train, test=p.test).mean()
+        for p in parts
     ]
     assert list(table.index) == ["image", "group"]
     assert table["splits"].tolist() == [2, 2]

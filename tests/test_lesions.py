@@ -91,5 +91,5 @@ def test_one_large_spot_finds_every_lesion_below_it():
 
 
 def test_shapes_have_to_agree():
-    with pytest.raises(ValueError, match="predicted is"):
+    with pytest.raises(ValueError, match="predicted and mask must have one shape"):
         detections(np.zeros((1, 4, 4)), np.zeros((1, 4, 5)))

@@ -52,6 +52,17 @@ def test_a_crop_that_a_reader_lacks_is_refused(tmp_path):
         lidc.any_samples(tmp_path / "LIDC-IDRI-0007" / "nodule-0" / "mask-0")
 
 
+def test_what_macos_puts_beside_a_slice_is_no_slice(tmp_path):
+    crop(tmp_path, (1, 1, 2, 4))
+    images = tmp_path / "LIDC-IDRI-0007" / "nodule-0" / "images"
+    (images / "._slice-0.png").write_bytes(b"Mac OS X")
+    assert len(lidc.any_samples(tmp_path)) == 1
+    whole = tmp_path / "LIDC-IDRI-0007" / "a.npz"
+    np.savez(whole, image=np.eye(4), mask=np.eye(4))
+    whole.with_name("._a.npz").write_bytes(b"Mac OS X")
+    assert len(lidc.array_samples(tmp_path)) == 1
+
+
 def test_a_slice_with_two_nodules_is_one_sample_with_both(tmp_path):
     folder = tmp_path / "LIDC-IDRI-0001"
     folder.mkdir()

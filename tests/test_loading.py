@@ -140,6 +140,13 @@ def test_only_the_data_sets_used_last_stay(
     assert first is not second
 
 
+def test_a_computer_that_does_not_tell_its_memory_is_taken_for_one_of_8_gib(
+    monkeypatch,
+) -> None:
+    monkeypatch.delattr("os.sysconf")
+    assert loading.free_bytes(torch.device("cpu")) == 8 << 30
+
+
 def test_an_unknown_loader_gets_the_nearest_name(tiny: str) -> None:
     with pytest.raises(ValueError, match="Did you mean 'streamed'"):
         open_store(open_prepared(tiny, 32), "cpu", "stream")

@@ -97,3 +97,8 @@ def test_a_refusal_goes_from_process_to_process_with_its_line():
         raise lookup.UnknownName("no")
     again = pickle.loads(pickle.dumps(refused.value))
     assert again._render_traceback_() == ["UnknownName: no"]
+
+
+def test_an_error_is_told_on_one_line_and_by_its_type_if_it_is_mute():
+    assert lookup.one_line(ValueError("no\n  such\tfile"), longest=7) == "no such"
+    assert lookup.one_line(KeyboardInterrupt()) == "KeyboardInterrupt"

@@ -68,6 +68,12 @@ def test_a_value_of_another_type_is_refused_with_both_types(kind, value, allowed
     assert str(caught.value) == f"name (its manual) must be {allowed}"
 
 
+def test_a_number_without_limits_has_to_be_finite():
+    cells = (PAGE, '# Parameters\nshare = float("nan")')
+    with pytest.raises(ValueError, match="share .* must be a finite number, got nan"):
+        notebook_parameters(ran(*cells))
+
+
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), float("inf")])
 def test_a_number_outside_its_limits_is_refused_with_the_limits(value):
     with pytest.raises(ValueError, match=r"alpha \(x\) must be 0 to 1, got"):
@@ -189,8 +195,15 @@ def test_a_cell_with_one_parameter_leaves_the_others_in_force():
     assert RunConfig.from_notebook(namespace) == RunConfig(loss="bce", repeat=2)
 
 
-def test_in_a_script_the_annotated_names_are_the_parameters():
-    namespace = {"__annotations__": {"loss": str}, "loss": "dice", "lr": 1}
+@pytest.mark.parametrize(
+    ("named", "annotations"),
+    [
+        ("__annotations__", {"loss": str}),
+        ("__annotate__", lambda form: {"loss": str}),  # Python 3.14
+    ],
+)
+def test_in_a_script_the_annotated_names_are_the_parameters(named, annotations):
+    namespace = {named: annotations, "loss": "dice", "lr": 1}
     assert RunConfig.from_notebook(namespace) == RunConfig(loss="dice")
 
 

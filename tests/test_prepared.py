@@ -72,8 +72,9 @@ def test_a_changed_byte_is_found_by_verify(tiny: str) -> None:
 def test_another_format_version_is_refused(tiny: str) -> None:
     path = prepared.prepared_folder(tiny, 32) / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 99}))
-    with pytest.raises(ValueError, match="format 99, this version reads 1"):
+    with pytest.raises(ValueError, match="format 99, this version reads 1") as told:
         prepared.open_prepared(tiny, 32)
+    assert str(told.value).endswith("lesionkit prepare tiny --size 32 --force")
 
 
 def test_the_fingerprint_depends_on_content_and_not_on_names_or_order(

@@ -101,6 +101,16 @@ def test_what_cannot_be_read_may_be_left_out_by_name(own: Path) -> None:
         prepare("my_set", own, size=32)
 
 
+def test_a_set_of_which_only_what_was_left_out_remains_is_refused(own: Path) -> None:
+    (own / "images" / "case2.png").write_bytes(b"")
+    prepare("my_set", own, size=32, skip_bad=True)
+    for path in [*own.glob("images/*"), *own.glob("masks/*")]:
+        if path.stem != "case2":
+            path.unlink()
+    with pytest.raises(ValueError, match="1 of 1 samples cannot be used"):
+        prepare("my_set", own, size=32, skip_bad=True)
+
+
 def test_a_set_of_nothing_but_bad_files_is_refused(own: Path) -> None:
     for path in (own / "images").iterdir():
         path.write_bytes(b"")

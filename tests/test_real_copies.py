@@ -120,5 +120,5 @@ def test_busi_split_by_clusters_of_near_copies_does_not_leak() -> None:
     named = clusters(len(made), pairs)
     test = np.flatnonzero(named % 5 == 0)
     train = np.flatnonzero(named % 5 != 0)
-    assert leaked_share(pairs, train, test, len(made)) == 0
+    assert leaked_share(pairs, train, test, count=len(made)) == 0
     assert duplicates.near_pairs(made[train]).shape[0] > 0

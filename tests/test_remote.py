@@ -147,6 +147,23 @@ def test_a_run_that_is_trained_here_is_not_overwritten(two, elsewhere):
     assert runs.state(DICE.folder) == "unfinished"
 
 
+def test_a_run_that_ends_here_while_its_record_comes_is_left_as_it_is(
+    two, elsewhere, monkeypatch
+):
+    elsewhere()
+    fetch = RunRecord.file
+
+    def it_ends_meanwhile(self, name):
+        if name == "logits.npz":
+            monkeypatch.setattr(RunRecord, "file", fetch)
+            made_record(DICE)
+        return fetch(self, name)
+
+    monkeypatch.setattr(RunRecord, "file", it_ends_meanwhile)
+    assert remote.pull(two, {DICE.run_id}) == []
+    assert runs.state_of(DICE, verify=True) == ("done", "")
+
+
 def test_another_runs_config_in_the_place_of_a_pulled_record_is_refused(two, elsewhere):
     elsewhere()
     path = runs.start(DICE) / "config.json"

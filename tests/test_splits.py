@@ -196,7 +196,8 @@ def test_near_copies_under_other_names_give_the_same_split(
 
 def test_a_set_without_thumbnails_says_how_to_get_them(copied: Prepared) -> None:
     (copied.folder / "thumbnails.npy").unlink()
-    with pytest.raises(FileNotFoundError, match="lesionkit prepare copied --force"):
+    command = "lesionkit prepare copied --size 16 --force"
+    with pytest.raises(FileNotFoundError, match=command):
         split(copied, kind="group")
 
 
@@ -220,6 +221,12 @@ def test_somebodys_lists_are_taken_as_they_are(data: Prepared, data_home) -> Non
         "validation": 1,
         "test": 1,
     }
+
+
+def test_a_list_with_the_mark_of_an_editor_is_read(data: Prepared, data_home) -> None:
+    folder = data_home / "splits" / "hundred" / "lists"
+    lists(folder, "\ufeffdisc_07\n", "disc_01\n", "disc_99\n")
+    assert split(data, kind="lists").train.tolist() == [7]
 
 
 @pytest.mark.parametrize(

@@ -129,14 +129,14 @@ def test_the_latest_of_equally_good_epochs_is_the_best() -> None:
     for dice in (0.5, 0.7, 0.7, 0.6):
         with torch.no_grad():
             model.weight += 1
-        update(progress, model, 0.0, dice)
+        update(progress, model, train_loss=0.0, validation_dice=dice)
     assert progress.best_epoch == 3
     assert progress.best_weights["weight"] == model.weight - 1
 
 
 def test_the_best_weights_are_a_copy_that_training_does_not_move(tiny: str) -> None:
     model, progress = nn.Linear(1, 1), Progress()
-    update(progress, model, 0.0, 0.9)
+    update(progress, model, train_loss=0.0, validation_dice=0.9)
     before = copy.deepcopy(progress.best_weights)
     with torch.no_grad():
         model.weight.mul_(3)

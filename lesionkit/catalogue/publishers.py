@@ -41,13 +41,21 @@ ISIC = (
 )
 WOUND_COMMIT = "42a272dfe0679f20675e826385925cb7562934b6"
 RERUN_COMMIT = "71050a3bfdce93c0761bc1799ff5ffdd42ef9898"
-BUSI_TERMS = (
+BUSI = Publisher(  # both classes lie in one archive
+    "https://scholar.cu.edu.eg/?q=afahmy/pages/dataset",
     "unclear: treat as research use. The article (Al-Dhabyani et al., Data in Brief 28"
-    " (2020) 104863, to be cited) is open access; a catalogue states CC0 for a copy"
-)
-BUSI_FORM = (
-    "open the homepage in a browser and save Dataset_BUSI.zip in the folder (programs"
-    " have been refused there for the server's certificate; its SHA-256 is checked)"
+    " (2020) 104863, to be cited) is open access; a catalogue states CC0 for a copy",
+    (
+        Archive(
+            "Dataset_BUSI.zip",
+            ("https://scholar.cu.edu.eg/Dataset_BUSI.zip",),
+            sha256="b2ce09f6063a31a73f628b6a6ee1245187cbaec225e93e563735691d68654de7",
+            folder="Dataset_BUSI_with_GT",
+        ),
+    ),
+    form="open the homepage in a browser and save Dataset_BUSI.zip in the folder"
+    " (programs have been refused there for the server's certificate; its SHA-256 is"
+    " checked)",
 )
 WOUND_TERMS = (
     "no licence file; the publisher's README says that the clinic gave permission and"
@@ -153,32 +161,8 @@ PUBLISHERS = {
         ),
         dataset="wound",
     ),
-    "busi_benign": Publisher(
-        "https://scholar.cu.edu.eg/?q=afahmy/pages/dataset",
-        BUSI_TERMS,
-        (
-            Archive(
-                "Dataset_BUSI.zip",
-                ("https://scholar.cu.edu.eg/Dataset_BUSI.zip",),
-                sha256="b2ce09f6063a31a73f628b6a6ee1245187cbaec225e93e563735691d68654de7",
-                folder="Dataset_BUSI_with_GT",
-            ),
-        ),
-        form=BUSI_FORM,
-    ),
-    "busi_malignant": Publisher(
-        "https://scholar.cu.edu.eg/?q=afahmy/pages/dataset",
-        BUSI_TERMS,
-        (
-            Archive(
-                "Dataset_BUSI.zip",
-                ("https://scholar.cu.edu.eg/Dataset_BUSI.zip",),
-                sha256="b2ce09f6063a31a73f628b6a6ee1245187cbaec225e93e563735691d68654de7",
-                folder="Dataset_BUSI_with_GT",
-            ),
-        ),
-        form=BUSI_FORM,
-    ),
+    "busi_benign": BUSI,
+    "busi_malignant": BUSI,
     "lungct": Publisher(
         "you (paper B's 80 patients of a hospital were not published)",
         "yours",

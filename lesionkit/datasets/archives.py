@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
+from lesionkit.lookup import one_line
+
 BLOCK = 1 << 20
 
 
@@ -184,8 +186,7 @@ def _readable(path: Path) -> Iterator[None]:
         place = Path(error.filename).name
         raise BadArchive(f"{path.name} has two files called {place!r}") from None
     except ERRORS as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise BadArchive(f"{path.name} is damaged: {reason}") from None
+        raise BadArchive(f"{path.name} is damaged: {one_line(error)}") from None
 
 
 def _opened(path: Path) -> zipfile.ZipFile | tarfile.TarFile:

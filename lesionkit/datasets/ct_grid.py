@@ -13,9 +13,18 @@ GRID_MM = 0.1  # how far a mask's grid may be off the series' grid
 
 
 def check_plane(
-    path: Path, series: Series, position: np.ndarray, orientation: Any
+    path: Path, series: Series, position: np.ndarray, *, orientation: Any
 ) -> None:
-    """Refuse a frame whose rows or first pixel are not those of the slices."""
+    """Refuse a frame whose rows or first pixel are not those of the slices.
+
+    Args:
+        path: of its file, for the text of the error.
+        position: (3,) mm, centre of its first pixel.
+        orientation: six numbers, or None where the file does not say.
+
+    Raises:
+        ValueError: it lies on another grid.
+    """
     shift = position - series.positions[0]
     aside = shift - np.dot(shift, series.normal) * series.normal
     turned = orientation is not None and not np.allclose(
@@ -26,13 +35,21 @@ def check_plane(
 
 
 def check_placed(path: Path, series: Series) -> None:
-    """Refuse slices of which nobody knows where they are."""
+    """Refuse slices of which nobody knows where they are.
+
+    Raises:
+        ValueError: a position or the spacing is not known.
+    """
     if np.isnan(series.spacing).any() or np.isnan(series.positions).any():
         raise ValueError(f"{path}: its slices have no position or no spacing")
 
 
 def slice_at(path: Path, series: Series, height: float) -> int:
-    """The slice at a height along the normal."""
+    """The slice at a height along the normal, mm.
+
+    Raises:
+        ValueError: no slice is there.
+    """
     distance = np.abs(series.heights - height)
     i = int(np.argmin(distance))
     limit = 0.5 * series.between if len(series) > 1 else GRID_MM
@@ -42,9 +59,20 @@ def slice_at(path: Path, series: Series, height: float) -> int:
 
 
 def slice_of(
-    path: Path, series: Series, contour: Any, points: np.ndarray, frames: set[str]
+    path: Path, series: Series, contour: Any, *, points: np.ndarray, frames: set[str]
 ) -> int:
-    """The slice a contour lies on; it has to be one that the contour names."""
+    """The slice a contour lies on; it has to be one that the contour names.
+
+    Args:
+        path: of its file, for the text of the error.
+        contour: an item of ContourSequence.
+        points: (P, 3) mm, its corners.
+        frames: of reference that the file is drawn in; they decide where the contour
+            names no slice.
+
+    Raises:
+        ValueError: no slice is there, it names others, or it is drawn elsewhere.
+    """
     images = contour.get("ContourImageSequence") or []
     named = [image.ReferencedSOPInstanceUID for image in images]
     if not named and series.frame_of_reference not in frames:

@@ -24,10 +24,18 @@ from lesionkit.datasets.ct_grid import (
     to_pixels,
 )
 from lesionkit.datasets.dicom import Series
-from lesionkit.datasets.dicom_files import dicom_files, open_dicom
+from lesionkit.datasets.dicom_files import (
+    ORIENTATION,
+    POSITION,
+    dicom_files,
+    open_dicom,
+)
 from lesionkit.datasets.images import read_mask
+from lesionkit.datasets.pairs import is_visible
 from lesionkit.extras import install
+from lesionkit.lookup import one_line
 
+SEGMENT = ("SegmentIdentificationSequence", "ReferencedSegmentNumber")
 LESION_NAMES = r"nodul|tumou?r|lesion|gtv|neoplas|cancer|carcinom|mass"
 
 
@@ -58,7 +66,8 @@ def read_masks(
         modality = open_dicom(path, pixels=False).get("Modality")
         if modality in _READERS:
             found.append(_READERS[modality](path, series, structures))
-    for path in sorted([*folder.rglob("*.nii"), *folder.rglob("*.nii.gz")]):
+    volumes = [*folder.rglob("*.nii"), *folder.rglob("*.nii.gz")]
+    for path in sorted(filter(is_visible, volumes)):
         found.append(from_nifti(path, series))
     pictures = _from_pictures(folder, series)
     if pictures:
@@ -81,16 +90,11 @@ def from_seg(
     """A DICOM SEG: binary frames as they are, fractional ones cut at half.
 
     A frame belongs to the slice whose position it states.
+
+    Raises:
+        ImportError, ValueError: as `read_masks`.
     """
-    try:
-        seg = _package("highdicom", path).seg.segread(path)
-    except ImportError:
-        raise
-    except Exception as error:  # noqa: BLE001 - highdicom is strict in many ways
-        reason = " ".join(str(error).split())[:160]
-        raise ValueError(
-            f"{path}: not a DICOM SEG that can be read: {reason}"
-        ) from error
+    seg = _opened_seg(path)
     names = {int(s.SegmentNumber): str(s.SegmentLabel) for s in seg.SegmentSequence}
     numbers = _chosen(path, names, structures)
     shape = (int(seg.Rows), int(seg.Columns))
@@ -100,19 +104,29 @@ def from_seg(
     shared = list(seg.get("SharedFunctionalGroupsSequence") or [])
     for frame, group in zip(pixels, seg.PerFrameFunctionalGroupsSequence, strict=True):
         groups = [group, *shared]
-        number = _inner(
-            groups, "SegmentIdentificationSequence", "ReferencedSegmentNumber"
-        )
-        if int(number) not in numbers or not frame.any():
-            continue
-        position = _inner(groups, "PlanePositionSequence", "ImagePositionPatient")
-        orientation = _inner(
-            groups, "PlaneOrientationSequence", "ImageOrientationPatient"
-        )
-        check_plane(path, series, np.array(position, float), orientation)
-        i = slice_at(path, series, float(np.dot(position, series.normal)))
-        masks[i] |= (frame > half).astype(np.uint8)
+        if int(_inner(groups, SEGMENT)) in numbers and frame.any():
+            i = _slice_of_frame(path, series, groups)
+            masks[i] |= (frame > half).astype(np.uint8)
     return masks
+
+
+def _opened_seg(path: Path) -> Any:
+    """A DICOM SEG as highdicom has it, or one line that says why not."""
+    segmentation = _package("highdicom", path).seg
+    try:
+        return segmentation.segread(path)
+    except Exception as error:  # noqa: BLE001 - highdicom is strict in many ways
+        reason = one_line(error, longest=160)
+        raise ValueError(
+            f"{path}: not a DICOM SEG that can be read: {reason}"
+        ) from error
+
+
+def _slice_of_frame(path: Path, series: Series, groups: Sequence[Any]) -> int:
+    """The slice that a frame of a SEG lies on, by the position that it states."""
+    position = np.array(_inner(groups, POSITION), float)
+    check_plane(path, series, position, orientation=_inner(groups, ORIENTATION))
+    return slice_at(path, series, float(np.dot(position, series.normal)))
 
 
 def from_rtstruct(
@@ -123,6 +137,9 @@ def from_rtstruct(
     Contours of one structure on one slice are taken by turns: one within another is a
     hole. Each must lie on a slice that it names, or, where it names none, on a slice
     of the same frame of reference.
+
+    Raises:
+        ImportError, ValueError: as `read_masks`.
     """
     draw = _package("skimage.draw", path)
     dataset = open_dicom(path)
@@ -141,7 +158,7 @@ def from_rtstruct(
             if contour.get("ContourGeometricType") != "CLOSED_PLANAR":
                 continue
             points = np.array(contour.ContourData, float).reshape(-1, 3)
-            i = slice_of(path, series, contour, points, frames)
+            i = slice_of(path, series, contour, points=points, frames=frames)
             inside = draw.polygon2mask(shape, to_pixels(points, series, i))
             drawn[i] = drawn.get(i, np.zeros(shape, bool)) ^ inside
         for i, mask in drawn.items():
@@ -150,13 +167,17 @@ def from_rtstruct(
 
 
 def from_nifti(path: Path, series: Series) -> dict[int, np.ndarray]:
-    """A NIfTI mask on the series' own grid, in whatever order its axes run."""
+    """A NIfTI mask on the series' own grid, in whatever order its axes run.
+
+    Raises:
+        ImportError, ValueError: as `read_masks`.
+    """
     nibabel = _package("nibabel", path)
     try:
         image = nibabel.load(path)
         values = np.asanyarray(image.dataobj)
     except Exception as error:  # noqa: BLE001 - truncated gzip, wrong magic, ...
-        reason = " ".join(str(error).split())[:160]
+        reason = one_line(error, longest=160)
         raise ValueError(f"{path}: not a NIfTI file: {reason}") from error
     height, width = series.slice_hu(0).shape
     check_placed(path, series)
@@ -182,7 +203,8 @@ def from_nifti(path: Path, series: Series) -> dict[int, np.ndarray]:
 
 def _from_pictures(folder: Path, series: Series) -> dict[int, np.ndarray]:
     """The slices that masks/ has a picture or an array of, by the file's stem."""
-    files = [p for p in folder.rglob("masks/*") if p.suffix in (".png", ".npy")]
+    visible = filter(is_visible, folder.rglob("masks/*"))
+    files = [path for path in visible if path.suffix in (".png", ".npy")]
     stems = {path.stem: i for i, path in enumerate(series.paths)}
     unknown = sorted(path.name for path in files if path.stem not in stems)
     if unknown:
@@ -228,17 +250,9 @@ def _package(name: str, path: Path) -> Any:
 
 def _chosen(path: Path, names: dict[int, str], wanted: Sequence[str]) -> set[int]:
     """The numbers of the structures that count."""
-    patterns = [pattern.lower() for pattern in wanted]
-    found = {
-        number
-        for number, name in names.items()
-        if any(fnmatchcase(name.lower(), pattern) for pattern in patterns)
-    }
-    if not wanted:
-        found = {
-            n for n, name in names.items() if re.search(LESION_NAMES, name.lower())
-        }
-        found = found or (set(names) if len(names) == 1 else set())
+    found = {n for n, name in names.items() if _counts(name.lower(), wanted)}
+    if not wanted and len(names) == 1:
+        found = set(names)
     if not found:
         listed = ", ".join(names.values()) or "none"
         raise ValueError(
@@ -246,6 +260,13 @@ def _chosen(path: Path, names: dict[int, str], wanted: Sequence[str]) -> set[int
             "that count in structures.txt of the raw folder, one a line"
         )
     return found
+
+
+def _counts(name: str, wanted: Sequence[str]) -> bool:
+    """Whether a structure is one of those wanted, or else is named as a lesion."""
+    if not wanted:
+        return re.search(LESION_NAMES, name) is not None
+    return any(fnmatchcase(name, pattern.lower()) for pattern in wanted)
 
 
 def _empty(path: Path, series: Series, shape: tuple[int, int]) -> dict[int, np.ndarray]:
@@ -257,8 +278,9 @@ def _empty(path: Path, series: Series, shape: tuple[int, int]) -> dict[int, np.n
     return {i: np.zeros(shape, np.uint8) for i in range(len(series))}
 
 
-def _inner(groups: Sequence[Any], sequence: str, name: str) -> Any:
+def _inner(groups: Sequence[Any], tag: tuple[str, str]) -> Any:
     """A value of the first functional group that has it."""
+    sequence, name = tag
     for group in groups:
         if group.get(sequence):
             return group[sequence][0].get(name)

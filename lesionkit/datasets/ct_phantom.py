@@ -50,8 +50,8 @@ def samples(raw: Path) -> list[SliceSample]:
 def draw(folder: Path, patients: int = PATIENTS, side: int = SIDE) -> None:
     """Write the phantom: a folder a patient with *.dcm, masks/, strata.csv, truth.csv.
 
-    truth.csv holds the spheres: kind, centre (mm from the first pixel of the first
-    slice: x, y, z) and radius.
+    truth.csv holds the spheres: kind, centre (x and y from the middle of a slice, z
+    from the first slice, as DICOM has them) and radius, mm.
     """
     with whole_folder(folder) as part:
         for patient in range(patients):
@@ -63,19 +63,19 @@ def draw(folder: Path, patients: int = PATIENTS, side: int = SIDE) -> None:
 def _write_patient(home: Path, patient: int, side: int) -> None:
     """The files of one patient."""
     rng = np.random.Generator(np.random.PCG64((2026, patient)))
-    pixel = PIXEL_MM * SIDE / side
-    chest = _chest(rng, side, pixel)
+    pixel_mm = PIXEL_MM * SIDE / side
+    chest = _chest(rng, side, pixel_mm)
     spheres = _spheres(rng, chest)
     dtype, slope, intercept = STORED[patient % len(STORED)]
     order = rng.permutation(SLICES)  # file names must not give the order away
     strata = []
     for k in range(SLICES):
-        hu, mask, kind = _slice(rng, chest, spheres, k, pixel)
+        hu, mask, kind = _slice(rng, chest, spheres, k, pixel_mm)
         stored = np.rint((hu - intercept) / slope)
-        outside = np.hypot(chest["x"], chest["y"]) > 0.499 * side * pixel
+        outside = np.hypot(chest["x"], chest["y"]) > 0.499 * side * pixel_mm
         stored[outside] = PADDING if dtype == "int16" else 65535
         name = f"{order[k]:03d}"
-        tags = _tags(patient, k, pixel, side) | {
+        tags = _tags(patient, k, pixel_mm, side) | {
             "RescaleSlope": slope,
             "RescaleIntercept": intercept,
             "PixelPaddingValue": PADDING if dtype == "int16" else 65535,
@@ -89,9 +89,9 @@ def _write_patient(home: Path, patient: int, side: int) -> None:
     _write_table(home / "truth.csv", columns, spheres)
 
 
-def _tags(patient: int, k: int, pixel: float, side: int) -> dict[str, object]:
+def _tags(patient: int, k: int, pixel_mm: float, side: int) -> dict[str, object]:
     """The header of slice `k`; the same for every drawing."""
-    edge = -0.5 * (side - 1) * pixel
+    edge = -0.5 * (side - 1) * pixel_mm
     return {
         "PatientID": f"phantom_{patient:02d}",
         "StudyInstanceUID": made_uid("study", patient),
@@ -102,16 +102,18 @@ def _tags(patient: int, k: int, pixel: float, side: int) -> dict[str, object]:
         "InstanceNumber": SLICES - k,
         "ImagePositionPatient": [edge, edge, k * SLICE_MM],
         "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
-        "PixelSpacing": [pixel, pixel],
+        "PixelSpacing": [pixel_mm, pixel_mm],
         "SliceThickness": SLICE_MM,
         "WindowCenter": [50, -600],
         "WindowWidth": [350, 1500],
     }
 
 
-def _chest(rng: np.random.Generator, side: int, pixel: float) -> dict[str, np.ndarray]:
+def _chest(
+    rng: np.random.Generator, side: int, pixel_mm: float
+) -> dict[str, np.ndarray]:
     """Maps of one patient's chest, the same on every slice but for its vessels."""
-    y, x = (np.mgrid[:side, :side] - (side - 1) / 2) * pixel
+    y, x = (np.mgrid[:side, :side] - (side - 1) / 2) * pixel_mm
     width, depth = rng.uniform(138, 152), rng.uniform(98, 116)
     half, tall = rng.uniform(47, 58), rng.uniform(62, 76)
     shift = rng.uniform(8, 14) + half
@@ -151,7 +153,7 @@ def _spheres(rng: np.random.Generator, chest: dict) -> list[tuple]:
 
 
 def _slice(
-    rng: np.random.Generator, chest: dict, spheres: list[tuple], k: int, pixel: float
+    rng: np.random.Generator, chest: dict, spheres: list[tuple], k: int, pixel_mm: float
 ) -> tuple[np.ndarray, np.ndarray, str]:
     """Hounsfield units and lesion mask of slice `k`, and the kind of its lesion."""
     x, y, lungs = chest["x"], chest["y"], chest["lungs"]
@@ -168,7 +170,7 @@ def _slice(
         size = rng.uniform(1.5, 5.0)
         vessel = np.hypot(x - centre[0], y - centre[1]) < size
         hu[vessel & (lungs < 0.97)] = MUSCLE - 15
-    hu[(chest["heart"] < 1)] = MUSCLE - 5
+    hu[chest["heart"] < 1] = MUSCLE - 5
     hu[chest["spine"] < 1] = BONE
     mask, found = np.zeros(x.shape, np.uint8), ""
     for kind, centre_x, centre_y, centre_z, radius in spheres:

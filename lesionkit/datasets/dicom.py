@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -141,47 +141,30 @@ def read_series(folder: Path) -> list[Series]:
         dataset = open_dicom(path, pixels=False)
         if dataset.get("Modality") in NOT_IMAGES or "Rows" not in dataset:
             continue
-        uid = str(dataset.get("SeriesInstanceUID", ""))
+        uid = str(dataset.get("SeriesInstanceUID", "")) or f"?{path.parent}"
         if "LOCALIZER" in (dataset.get("ImageType") or ()):
             scouts[uid] = scouts.get(uid, 0) + 1
             continue
-        by_series.setdefault(uid or f"?{path.parent}", []).extend(
-            headers_of(dataset, path)
-        )
+        by_series.setdefault(uid, []).extend(headers_of(dataset, path))
     if not by_series:
         raise FileNotFoundError(f"no DICOM image in {folder} or below")
-    series = [_series(uid, headers) for uid, headers in by_series.items()]
     series = [
-        replace(s, remarks=(*s.remarks, f"{scouts[s.uid]} scout image(s) left out"))
-        if s.uid in scouts
-        else s
-        for s in series
+        _series(uid, headers, scouts.get(uid, 0)) for uid, headers in by_series.items()
     ]
     return sorted(series, key=lambda s: (-len(s), s.uid))
 
 
-def _series(uid: str, headers: list[Header]) -> Series:
-    """The slices of one series, ordered and checked."""
-    first = headers[0]
-    where = first.path.parent
-    sizes = {(int(h.dataset.Rows), int(h.dataset.Columns)) for h in headers}
-    if len(sizes) > 1:
-        named = " and ".join(f"{rows} x {columns}" for rows, columns in sorted(sizes))
-        raise ValueError(f"{where}: one series with slices of {named} pixels")
-    orientation = np.array(first.orientation or (1, 0, 0, 0, 1, 0), float)
-    for header in headers:
-        other = header.orientation or orientation
-        if not np.allclose(other, orientation, atol=1e-3):
-            raise ValueError(
-                f"{where}: one series with several orientations, "
-                f"{first.path.name} and {header.path.name}"
-            )
-    remarks: list[str] = []
+def _series(uid: str, headers: list[Header], scouts: int) -> Series:
+    """The slices of one series, ordered and checked, and how many scouts it had."""
+    first, orientation = headers[0], _shared_orientation(headers)
     normal = np.cross(orientation[:3], orientation[3:])
+    remarks: list[str] = []
     headers, heights = ordered(headers, normal, remarks)
     headers, heights = without_repeated(headers, heights, remarks)
     remark_gaps(heights, remarks)
     remark_tags(uid, headers, remarks)
+    if scouts:
+        remarks.append(f"{scouts} scout image(s) left out")
     unknown = (np.nan, np.nan, np.nan)
     rows_mm, columns_mm = first.spacing or unknown[:2]
     return Series(
@@ -198,3 +181,21 @@ def _series(uid: str, headers: list[Header]) -> Series:
         windows=windows_of(headers[0]),
         remarks=tuple(remarks),
     )
+
+
+def _shared_orientation(headers: list[Header]) -> np.ndarray:
+    """The (6,) orientation of all slices; refused are several of them, or of sizes."""
+    first, where = headers[0], headers[0].path.parent
+    sizes = {(int(h.dataset.Rows), int(h.dataset.Columns)) for h in headers}
+    if len(sizes) > 1:
+        named = " and ".join(f"{rows} x {columns}" for rows, columns in sorted(sizes))
+        raise ValueError(f"{where}: one series with slices of {named} pixels")
+    orientation = np.array(first.orientation or (1, 0, 0, 0, 1, 0), float)
+    for header in headers:
+        other = header.orientation or orientation
+        if not np.allclose(other, orientation, atol=1e-3):
+            raise ValueError(
+                f"{where}: one series with several orientations, "
+                f"{first.path.name} and {header.path.name}"
+            )
+    return orientation

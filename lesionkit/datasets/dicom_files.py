@@ -18,7 +18,18 @@ from pydicom.uid import (
     generate_uid,
 )
 
+from lesionkit.lookup import one_line
+
 PADDING_HU = -1024.0  # outside of the scanned circle: taken for air
+
+# Where a tag of one frame stands: the functional group, and the keyword in it.
+POSITION = ("PlanePositionSequence", "ImagePositionPatient")
+ORIENTATION = ("PlaneOrientationSequence", "ImageOrientationPatient")
+SPACING = ("PixelMeasuresSequence", "PixelSpacing")
+RESCALE = (
+    ("PixelValueTransformationSequence", "RescaleSlope"),
+    ("PixelValueTransformationSequence", "RescaleIntercept"),
+)
 
 # Which package decodes what; the last one is GPL, so no extra of ours brings it.
 _DECODERS = (
@@ -49,8 +60,8 @@ def open_dicom(path: Path, *, pixels: bool = True) -> pydicom.Dataset:
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror or error}") from error
     except Exception as error:  # noqa: BLE001 - broken files fail in many ways
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{path}: not a DICOM file: {reason[:120]}") from error
+        reason = one_line(error, longest=120)
+        raise ValueError(f"{path}: not a DICOM file: {reason}") from error
 
 
 def dicom_files(folder: Path) -> list[Path]:
@@ -90,8 +101,13 @@ def frame_hu(path: Path, frame: int = 0) -> np.ndarray:
     return values.astype(np.float32)
 
 
-def of_frame(dataset: pydicom.Dataset, frame: int, group: str, name: str):
-    """A value of one frame: its own group's, the shared group's, or the file's."""
+def of_frame(dataset: pydicom.Dataset, frame: int, tag: tuple[str, str]) -> Any:
+    """A value of one frame: its own group's, the shared group's, or the file's.
+
+    Args:
+        tag: keywords of the functional group and of the value, as POSITION has them.
+    """
+    group, name = tag
     per_frame = dataset.get("PerFrameFunctionalGroupsSequence") or []
     own = [per_frame[frame]] if frame < len(per_frame) else []
     for item in own + list(dataset.get("SharedFunctionalGroupsSequence") or []):
@@ -101,10 +117,10 @@ def of_frame(dataset: pydicom.Dataset, frame: int, group: str, name: str):
 
 
 def numbers_of_frame(
-    dataset: pydicom.Dataset, frame: int, group: str, name: str, count: int
+    dataset: pydicom.Dataset, frame: int, tag: tuple[str, str], *, count: int
 ) -> tuple[float, ...] | None:
-    """The numbers of a tag, None where it is not there, empty or not finite."""
-    values = of_frame(dataset, frame, group, name)
+    """The numbers of a tag, None where there are not so many, or one is not finite."""
+    values = of_frame(dataset, frame, tag)
     if values is None or isinstance(values, str | float) or len(values) != count:
         return None
     numbers = tuple(float(value) for value in values)
@@ -126,8 +142,8 @@ def _decoded(dataset: pydicom.Dataset, path: Path, frame: int) -> np.ndarray:
                 raise ValueError(
                     f"{path}: compressed as {syntax.name}; install {package}"
                 ) from error
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{path}: pixels cannot be read: {reason[:160]}") from error
+        reason = one_line(error, longest=160)
+        raise ValueError(f"{path}: pixels cannot be read: {reason}") from error
     if int(dataset.get("NumberOfFrames") or 1) > 1:
         values = values[frame]
     return values
@@ -135,11 +151,7 @@ def _decoded(dataset: pydicom.Dataset, path: Path, frame: int) -> np.ndarray:
 
 def _rescale(dataset: pydicom.Dataset, path: Path, frame: int) -> tuple[float, float]:
     """Slope and intercept of a frame; 1 and 0 where there are none."""
-    group = "PixelValueTransformationSequence"
-    found = [
-        of_frame(dataset, frame, group, name)
-        for name in ("RescaleSlope", "RescaleIntercept")
-    ]
+    found = [of_frame(dataset, frame, tag) for tag in RESCALE]
     slope, intercept = (
         default if value in (None, "") else float(value)
         for value, default in zip(found, (1.0, 0.0), strict=True)

@@ -9,7 +9,13 @@ from pathlib import Path
 import numpy as np
 import pydicom
 
-from lesionkit.datasets.dicom_files import frame_hu, numbers_of_frame
+from lesionkit.datasets.dicom_files import (
+    ORIENTATION,
+    POSITION,
+    SPACING,
+    frame_hu,
+    numbers_of_frame,
+)
 
 _SAME_MM = 0.01  # two positions nearer than this are one
 
@@ -27,36 +33,39 @@ class Header:
 
 
 def headers_of(dataset: pydicom.Dataset, path: Path) -> Iterator[Header]:
-    """One header a frame, after what no CT slice may be is refused."""
+    """One header a frame.
+
+    Raises:
+        ValueError: a picture in colour, which is no CT slice.
+    """
     if int(dataset.get("SamplesPerPixel", 1)) != 1:
         raise ValueError(f"{path}: a colour picture, not a CT slice")
-    if (
-        str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))[:10]
-        != "MONOCHROME"
-    ):
-        photometric = dataset.PhotometricInterpretation
+    photometric = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
+    if not photometric.startswith("MONOCHROME"):
         raise ValueError(f"{path}: photometric {photometric}, not a CT slice")
     for frame in range(int(dataset.get("NumberOfFrames") or 1)):
         yield Header(
             path,
             frame,
             dataset,
-            numbers_of_frame(
-                dataset, frame, "PlanePositionSequence", "ImagePositionPatient", 3
-            ),
-            numbers_of_frame(
-                dataset, frame, "PlaneOrientationSequence", "ImageOrientationPatient", 6
-            ),
-            numbers_of_frame(
-                dataset, frame, "PixelMeasuresSequence", "PixelSpacing", 2
-            ),
+            position=numbers_of_frame(dataset, frame, POSITION, count=3),
+            orientation=numbers_of_frame(dataset, frame, ORIENTATION, count=6),
+            spacing=numbers_of_frame(dataset, frame, SPACING, count=2),
         )
 
 
 def ordered(
     headers: list[Header], normal: np.ndarray, remarks: list[str]
 ) -> tuple[list[Header], np.ndarray]:
-    """The headers by growing height, and the heights; NaN where there are none."""
+    """The headers by growing height, and the heights; NaN where there are none.
+
+    Args:
+        normal: (3,) unit vector across the slices.
+        remarks: gets a line where something else than the position orders them.
+
+    Raises:
+        ValueError: only some have a position, or nothing orders them.
+    """
     where = headers[0].path.parent
     placed = [h.position for h in headers if h.position is not None]
     if len(placed) == len(headers):
@@ -90,7 +99,11 @@ def ordered(
 def without_repeated(
     headers: list[Header], heights: np.ndarray, remarks: list[str]
 ) -> tuple[list[Header], np.ndarray]:
-    """Each place once; the same picture twice is said, two pictures are refused."""
+    """Each place once; a picture that is there twice is said in the remarks.
+
+    Raises:
+        ValueError: two different pictures at one place.
+    """
     kept, dropped = [0], 0
     for i in range(1, len(headers)):
         if not abs(heights[i] - heights[kept[-1]]) < _SAME_MM:  # NaN is no place

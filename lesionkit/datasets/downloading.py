@@ -108,11 +108,11 @@ def _try_again(url: str, target: Path, progress: Callable) -> None:
             best = max(best, _size(part))
             if fruitless == TRIES:
                 break
-            pause = PAUSE_SECONDS * 2 ** max(fruitless - 1, 0)
-            pause = max(pause, last.pause_seconds)
+            pause = max(PAUSE_SECONDS * 2 ** max(fruitless - 1, 0), last.pause_seconds)
             time.sleep(min(pause, LONGEST_PAUSE_SECONDS))
     kept = f"; {in_bytes(_size(part))} are kept in {part}" if _size(part) else ""
-    raise DownloadError(f"{last}, {TRIES} times in a row{kept}")
+    times = f"{TRIES} times in a row" if fruitless == TRIES else f"{ALL_TRIES} times"
+    raise DownloadError(f"{last}, {times}{kept}")
 
 
 def _attempt(source: Source) -> None:

@@ -20,6 +20,7 @@ _ORIENTATION = 274  # the tag's number, in EXIF and in TIFF
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")  # of the many of Pillow
 _LOSSY = {"JPEG", "MPO", "WEBP", "jpeg", "tiff_jpeg", "webp"}  # the last in TIFF
+_LOSSY_TIFF = (6, 7, 34892, 50001)  # the same as tifffile knows them, by their tag
 _SAVE_AS_GREY = "save it as grey, with 0 for background"
 _OWN_PHOTOMETRICS = (0, 1, 2, 3)  # white is 0, black is 0, RGB, palette; else Pillow
 
@@ -213,7 +214,8 @@ def _decode_tiff(data: bytes) -> Raster:
                 return _decode_pillow(data)
             raise
         colour, alpha, index = _tiff_planes(page, values)
-    return Raster(colour, alpha, index, int(orientation.value) if orientation else 1)
+    turn = int(orientation.value) if orientation else 1
+    return Raster(colour, alpha, index, turn, page.compression not in _LOSSY_TIFF)
 
 
 def _check_page(page: tifffile.TiffPage, length: int, pages: int) -> None:

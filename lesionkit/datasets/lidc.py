@@ -14,7 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from lesionkit.datasets.images import read_image, read_mask
-from lesionkit.datasets.pairs import existing_folder, natural_key, refuse
+from lesionkit.datasets.pairs import (
+    existing_folder,
+    is_visible,
+    natural_key,
+    refuse,
+)
+from lesionkit.datasets.samples import same_size
 
 # How many of the readers must have marked a pixel. LIDC's own users call half of them
 # a consensus (level 0.5 in the common reader of the XML files): two of four.
@@ -40,10 +46,7 @@ class ReadersSample:
         image = read_image(self.image)[..., :1]
         readers = [read_mask(path) for path in self.masks]
         for path, mask in zip(self.masks, readers, strict=True):
-            if mask.shape != image.shape[:2]:
-                raise ValueError(
-                    f"{path}: a mask of {mask.shape} for {image.shape[:2]}"
-                )
+            same_size(path, mask, image, image_path=self.image)
         return image, agreed(np.stack(readers), self.consensus)
 
     def hashes(self) -> tuple[str, str]:
@@ -74,7 +77,8 @@ def _crops(consensus: str, raw: Path) -> list[ReadersSample]:
         ValueError: a crop without a mask of every reader of its nodule.
     """
     root = existing_folder(f"lidc_slices_{consensus}", raw)
-    images = sorted(root.rglob("nodule-*/images/*.png"), key=_by_path)
+    pictures = filter(is_visible, root.rglob("nodule-*/images/*.png"))
+    images = sorted(pictures, key=_by_path)
     if not images:
         raise FileNotFoundError(
             f"lidc_slices_{consensus}: no LIDC-IDRI-*/nodule-*/images/*.png in {raw}"
@@ -142,8 +146,9 @@ def array_samples(raw: Path) -> list[ArraySample]:
         ValueError: a file that cannot be read; an image without its mask.
     """
     root = existing_folder("lidc_npz", raw)
-    pairs = [(path, path) for path in root.rglob("LIDC-IDRI-*/*.npz")]
-    for image in root.glob("Image/LIDC-IDRI-*/*.npy"):
+    archives = filter(is_visible, root.rglob("LIDC-IDRI-*/*.npz"))
+    pairs = [(path, path) for path in archives]
+    for image in filter(is_visible, root.glob("Image/LIDC-IDRI-*/*.npy")):
         name = image.name.replace("_NI", "_MA")
         pairs.append((image, root / "Mask" / image.parent.name / name))
     if not pairs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,8 @@ import numpy as np
 
 from lesionkit.datasets.ct_masks import read_masks
 from lesionkit.datasets.dicom import MEDIASTINAL, Series, read_series, window
-from lesionkit.datasets.pairs import existing_folder, natural_key
+from lesionkit.datasets.own_files import read_text
+from lesionkit.datasets.pairs import existing_folder, is_visible, natural_key
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def samples(raw: Path) -> list[SliceSample]:
     folders = [
         path
         for path in sorted(existing_folder("lungct", raw).iterdir(), key=_by_name)
-        if path.is_dir() and not path.name.startswith(".")
+        if path.is_dir() and is_visible(path)
     ]
     if not folders:
         raise FileNotFoundError(f"lungct: no folder of a patient in {raw}")
@@ -136,15 +138,14 @@ def _lines(path: Path) -> list[str]:
     """The lines of a file that may not be there."""
     if not path.is_file():
         return []
-    return [line.strip() for line in path.read_text().splitlines() if line.strip()]
+    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
 
 
 def _strata(path: Path) -> dict[str, str]:
     """File name to stratum, from a file that may not be there."""
     if not path.is_file():
         return {}
-    with path.open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = list(csv.DictReader(io.StringIO(read_text(path), newline="")))
     if rows and not {"file", "stratum"} <= set(rows[0]):
         raise ValueError(f"{path}: needs the columns file and stratum")
     return {row["file"]: row["stratum"] for row in rows}

@@ -153,7 +153,11 @@ def refuse_rows(path: Path, problems: Sequence[str]) -> None:
 
 
 def read_text(path: Path) -> str:
-    """A file's text, with or without the mark that spreadsheets put first."""
+    """A file's text, with or without the mark that spreadsheets put first.
+
+    Raises:
+        ValueError: it is not UTF-8.
+    """
     try:
         return path.read_text("utf-8-sig")
     except UnicodeDecodeError:

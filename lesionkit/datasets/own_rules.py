@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from lesionkit.datasets.images import (
     decode,
     has_shape,
     lesion_of,
-    read_image,
     turned,
 )
 from lesionkit.datasets.own_files import (
@@ -39,23 +37,13 @@ class OwnSample(FileSample):
 
     lesion_values: tuple[int, ...] = ()  # empty: a mask of lesion and background
 
-    def read(self) -> tuple[np.ndarray, np.ndarray]:
-        """Image (H, W, C) uint8 or uint16 and mask (H, W) uint8 of 0 and 1.
+    def read_mask(self, path: Path) -> np.ndarray:
+        """One mask file, (H, W) uint8 of 0 and 1.
 
         Raises:
-            ValueError: a file cannot be decoded, image and mask differ in size, or a
-                mask does not say which of its values is the lesion.
+            ValueError: it cannot be decoded, or does not say which value is the lesion.
         """
-        image = read_image(self.image)
-        masks = [read_own_mask(path, self.lesion_values) for path in self.masks]
-        height, width = image.shape[:2]
-        for path, mask in zip(self.masks, masks, strict=True):
-            if mask.shape != (height, width):
-                raise ValueError(
-                    f"{path}: mask is {mask.shape[1]} x {mask.shape[0]}, its image "
-                    f"{self.image.name} is {width} x {height}"
-                )
-        return image, reduce(np.bitwise_or, masks)
+        return read_own_mask(path, self.lesion_values)
 
     def hashes(self) -> tuple[str, str]:
         """As of the files; other lesion values are another mask."""

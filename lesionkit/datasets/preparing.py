@@ -43,7 +43,7 @@ def prepare(
 
     Masks are resized with the nearest pixel, images with an antialiased bilinear
     filter or, as the public re-run of paper A does, with the nearest pixel too. Files
-    are read on several cores; one that was stopped goes on where it was.
+    are read on several cores; a preparation that was stopped goes on where it was.
 
     Args:
         name: one of lesionkit.DATASETS, or a new name for a folder of your own.
@@ -78,7 +78,7 @@ def prepare(
         check_room(folder)
         stage = _stage(name, folder)
         again = fill(
-            stage, samples, rows, bad, **settings, jobs=jobs, progress=progress
+            stage, samples, rows, bad=bad, **settings, jobs=jobs, progress=progress
         )
         _refuse_bad(name, bad, len(samples), skip_bad)
         kept = [row for i, row in enumerate(rows) if i not in bad]
@@ -97,9 +97,9 @@ def _stage(name: str, folder: Path) -> Stage:
     return Stage(folder.with_name(f".{folder.name}.making"))
 
 
-def _refuse_bad(name: str, bad: dict[int, str], count: int, skip: bool) -> None:
+def _refuse_bad(name: str, bad: dict[int, str], count: int, skip_bad: bool) -> None:
     """Name every sample that cannot be used, unless they are to be left out."""
-    if not bad or (skip and len(bad) < count):
+    if not bad or (skip_bad and len(bad) < count):
         return
     reasons = [bad[i] for i in sorted(bad)]
     more = f"; and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
@@ -233,7 +233,7 @@ def _hashed(sample: Sample) -> dict[str, Any] | str:
     try:
         content_hash, mask_hash = sample.hashes()
     except (OSError, ValueError) as error:
-        return f"{sample.name}: {' '.join(str(error).split())}"
+        return f"{sample.name}: {lookup.one_line(error)}"
     return {
         "file": sample.name,
         "content_hash": content_hash,
@@ -258,7 +258,7 @@ def _is_prepared(
         return False
     rows = [row for row in rows if row["file"] not in left_out]
     columns = ["file", "content_hash", "mask_hash", "group"]
-    columns += [name for name in rows[0] if name == "stratum"]
+    columns += ["stratum"] if any("stratum" in row for row in rows) else []
     found = index.reindex(columns=columns).to_dict("records")
     return found == [{name: row[name] for name in columns} for row in rows]
 

@@ -27,6 +27,25 @@ class Sample(Protocol):
         ...
 
 
+def same_size(
+    path: Path, mask: np.ndarray, image: np.ndarray, *, image_path: Path
+) -> None:
+    """Refuse a mask of another size than its image.
+
+    Shape:
+        mask: (H, W)
+        image: (H, W, C)
+
+    Raises:
+        ValueError: the two differ; the text names both files.
+    """
+    if mask.shape != image.shape[:2]:
+        raise ValueError(
+            f"{path}: mask is {mask.shape[1]} x {mask.shape[0]}, its image "
+            f"{image_path.name} is {image.shape[1]} x {image.shape[0]}"
+        )
+
+
 @dataclass(frozen=True)
 class FileSample:
     """An image file and the mask files whose union is its ground truth."""
@@ -45,14 +64,14 @@ class FileSample:
         image = read_image(self.image)
         union = np.zeros(image.shape[:2], np.uint8)
         for path in self.masks:
-            mask = read_mask(path)
-            if mask.shape != union.shape:
-                raise ValueError(
-                    f"{path}: mask is {mask.shape[1]} x {mask.shape[0]}, its image "
-                    f"{self.image.name} is {union.shape[1]} x {union.shape[0]}"
-                )
+            mask = self.read_mask(path)
+            same_size(path, mask, image, image_path=self.image)
             union |= mask
         return image, union
+
+    def read_mask(self, path: Path) -> np.ndarray:
+        """One mask file, (H, W) uint8 of 0 and 1."""
+        return read_mask(path)
 
     def hashes(self) -> tuple[str, str]:
         """SHA-256 of the image file and of its mask files one after the other."""

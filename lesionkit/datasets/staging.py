@@ -22,6 +22,7 @@ import numpy as np
 
 from lesionkit.datasets.resizing import resize_image, resize_mask, thumbnail
 from lesionkit.datasets.samples import Sample
+from lesionkit.lookup import one_line
 
 
 @dataclass(frozen=True)
@@ -138,8 +139,8 @@ def fill(
     stage: Stage,
     samples: Sequence[Sample],
     rows: Sequence[dict[str, Any]],
-    bad: dict[int, str],
     *,
+    bad: dict[int, str],
     size: int,
     resize: str,
     jobs: int,
@@ -148,8 +149,15 @@ def fill(
     """Finish every sample that the stage does not have yet.
 
     Args:
+        stage: where they are kept.
+        samples: all of them.
+        rows: of the index, one a sample.
         bad: positions of samples that cannot be used, with the reason; those that are
             found here are added.
+        size: side of the prepared images, pixels.
+        resize: one of RESIZES, for images.
+        jobs: how many samples are decoded at once.
+        progress: wraps the samples, tqdm for instance.
 
     Returns:
         How many were there already.
@@ -164,7 +172,7 @@ def fill(
         try:
             arrays = made(samples[i], size, resize)
         except (ValueError, OSError) as error:
-            reason = " ".join(str(error).split())
+            reason = one_line(error)
             name = samples[i].name
             return (reason if name in reason else f"{name}: {reason}"), False
         stage.put(key, arrays)  # a full disk is not the sample's fault

@@ -60,7 +60,7 @@ def raw_sets(section: Section) -> None:
 
 def prepared_sets(section: Section) -> None:
     """The prepared sets and their sizes; each has the files its manifest states."""
-    from lesionkit.prepared import open_prepared
+    from lesionkit.prepared import open_prepared, size_options
 
     sizes: dict[str, list[str]] = {}
     for path in _folders(data_folder() / "prepared"):
@@ -75,10 +75,10 @@ def prepared_sets(section: Section) -> None:
             except Exception as error:  # noqa: BLE001 - whatever a damaged file gives
                 wrong = one_line(error) or type(error).__name__
             if wrong:
-                option = f" --resize {resize}" if resize else ""
+                options = size_options(size, resize or "bilinear")
                 section.warn(
                     f"{made} is damaged ({wrong[:200]}): lesionkit prepare"
-                    f" {path.name} --size {size}{option} --force"
+                    f" {path.name} {options} --force"
                 )
     shown = [f"{name} at {', '.join(all_)}" for name, all_ in sizes.items()]
     section.facts["prepared"] = "; ".join(shown) or "none"

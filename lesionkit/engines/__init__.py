@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from lesionkit import runs
 from lesionkit.config import RunConfig
 
+NO_RECORD = "the run ended without a finished record"
+
 
 @dataclass(frozen=True)
 class Outcome:

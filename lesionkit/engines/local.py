@@ -57,10 +57,18 @@ def run_all(
 
 
 def worker_command(how: str) -> list[str]:
-    """What starts a worker: a crash in compiled code leaves its place in the log, and
-    a file in the working directory is never taken for a library (-P)."""
+    """What starts a worker."""
+    return module_command("worker", "--how", how)
+
+
+def module_command(name: str, *arguments: str) -> list[str]:
+    """What starts a module of `engines` in a process of its own.
+
+    A crash in compiled code leaves its place in the log, and a file in the working
+    directory is never taken for a library (-P).
+    """
     python = [sys.executable, "-P", "-X", "faulthandler"]
-    return [*python, "-m", "lesionkit.engines.worker", "--how", how]
+    return [*python, "-m", f"lesionkit.engines.{name}", *arguments]
 
 
 def execute(config: RunConfig) -> None:

@@ -24,8 +24,9 @@ from lesionkit import lookup
 from lesionkit.config import RunConfig, data_folder
 from lesionkit.engines import Outcome, worker
 from lesionkit.engines.pool import Pool, Slot
-from lesionkit.engines.process import LEAVE_SECONDS, Pending, last_words
+from lesionkit.engines.process import LEAVE_SECONDS, Pending, account, released
 from lesionkit.engines.ray_cluster import Wish, connected, embedded, room
+from lesionkit.engines.slots import check_counts
 from lesionkit.extras import install
 
 LOOK_SECONDS = 2.0  # between two looks whether an idle actor is still there
@@ -64,9 +65,7 @@ def run_all(
         RuntimeError: no actor can be started, or this process uses Ray already.
     """
     load = lookup.find("how", how, worker.HOWS)
-    for name, value in (("slots", slots), ("slots_per_gpu", slots_per_gpu)):
-        if value is not None and value < 1:
-            raise ValueError(f"{name} must be 1 or more, got {value}")
+    check_counts(slots, slots_per_gpu)
     if not cpus_per_run > 0:
         raise ValueError(f"cpus_per_run must be above 0, got {cpus_per_run}")
     if find_spec("ray") is None:
@@ -153,21 +152,31 @@ class Crew(Pool):
     Args:
         count: the slots.
         start: gives a new actor that writes to this log.
-        again: see Pool.
+        retries, timeout_seconds: see Pool.
     """
 
-    def __init__(self, count: int, start: Callable[[Path], Any], **again: Any) -> None:
+    def __init__(
+        self,
+        count: int,
+        start: Callable[[Path], Any],
+        *,
+        retries: int = 1,
+        timeout_seconds: float | None = None,
+    ) -> None:
         # Ray itself sees who is gone; a frozen actor is found by its time limit
-        super().__init__([{}] * count, [], silent_seconds=math.inf, **again)
+        super().__init__(
+            [{}] * count,
+            [],
+            retries=retries,
+            timeout_seconds=timeout_seconds,
+            silent_seconds=math.inf,
+        )
         self.start = start
 
     # pyrefly: ignore[bad-override] - an actor has what the pool uses of a worker
     def _start(self, slot: Slot) -> Actor:
-        """A new actor, with a log of its own."""
-        self.started += 1
-        when = time.strftime("%Y-%m-%dT%H%M%S")
-        name = f"{when}-{os.getpid()}-{self.started}.log"
-        return Actor(self.start, data_folder() / "runs" / ".logs" / name, self.inbox)
+        """A new actor."""
+        return Actor(self.start, self._new_log(), self.inbox)
 
 
 class Actor:
@@ -222,10 +231,7 @@ class Actor:
 
     def release(self) -> Pending:
         """The run it was asked for, which has ended one way or the other."""
-        pending, self.pending = self.pending, None
-        if pending is None:
-            raise RuntimeError("the worker was asked for no run")
-        pending.seconds = time.monotonic() - self.began
+        pending = released(self)
         with contextlib.suppress(OSError):
             # a network disk may remember that there was no DONE until it lists anew
             os.listdir(pending.config.folder)
@@ -274,10 +280,7 @@ class Actor:
 
     def death(self) -> str:
         """Why it died, in one line, with the place of its log."""
-        last = last_words(self.log, self.log_start)
-        died = f"the worker died ({self.gone}){last and ': ' + last}"
-        place = f"; log: {self.log}" if self.log.stat().st_size else ""
-        return (self.reason or died) + place
+        return account(self, str(self.gone))
 
 
 def why(error: BaseException) -> str:

@@ -10,18 +10,18 @@ import time
 from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lesionkit import runs
 from lesionkit.config import RunConfig, data_folder
-from lesionkit.engines import Outcome
+from lesionkit.engines import NO_RECORD, Outcome
 from lesionkit.engines.process import LEAVE_SECONDS, Pending, Worker, messages
 
 TICK_SECONDS = 0.2
 START_SECONDS = 300.0  # to import torch from a slow disk
 HELD_SECONDS = 2.0  # between two looks at a run that another process trains
 STARTS = 3  # workers that die before their first run, until a slot is given up
-NO_RECORD = "the run ended without a finished record"
 
 
 @dataclass
@@ -93,7 +93,8 @@ class Pool:
         )
         self.silent_seconds = silent_seconds
         self.inbox: queue.SimpleQueue = queue.SimpleQueue()
-        self.started = 0
+        self.waiting, self.started = Waiting([]), 0
+        self.outcomes: list[Outcome] = []
 
     def run_all(self, configs: Sequence[RunConfig]) -> Generator[Outcome]:
         """The outcome of every run, as soon as it has ended.
@@ -160,12 +161,15 @@ class Pool:
                 slot.worker = self._start(slot)
 
     def _start(self, slot: Slot) -> Worker:
-        """A new worker in this slot, with a log of its own."""
+        """A new worker in this slot."""
+        return Worker(self.command, slot.environment, self._new_log(), self.inbox)
+
+    def _new_log(self) -> Path:
+        """Where the next worker prints to."""
         self.started += 1
         when = time.strftime("%Y-%m-%dT%H%M%S")
         name = f"{when}-{os.getpid()}-{self.started}.log"
-        log = data_folder() / "runs" / ".logs" / name
-        return Worker(self.command, slot.environment, log, self.inbox)
+        return data_folder() / "runs" / ".logs" / name
 
     def _hear(self) -> None:
         """What the workers say, and what becomes of those that have ended."""

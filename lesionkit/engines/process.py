@@ -97,11 +97,7 @@ class Worker:
 
     def release(self) -> Pending:
         """The run it was asked for, which has ended one way or the other."""
-        pending, self.pending = self.pending, None
-        if pending is None:
-            raise RuntimeError("the worker was asked for no run")
-        pending.seconds = time.monotonic() - self.began
-        return pending
+        return released(self)
 
     def leave(self) -> None:
         """Ask it to end; a run under way stops as by Ctrl-C."""
@@ -164,10 +160,7 @@ class Worker:
         how = f"exit status {status}" if status >= 0 else f"signal {-status}"
         if status == -signal.SIGKILL:
             how += ", as when memory runs out"
-        last = last_words(self.log, self.log_start)
-        died = f"the worker died ({how}){last and ': ' + last}"
-        place = f"; log: {self.log}" if self.log.stat().st_size else ""
-        return (self.reason or died) + place
+        return account(self, how)
 
 
 def _start(
@@ -188,6 +181,23 @@ def _start(
             env={**os.environ, **home, **environment},
             start_new_session=True,  # Ctrl-C in the terminal reaches the driver only
         )
+
+
+def released(worker: Any) -> Pending:
+    """The run that a worker, or an actor, was asked for; it has none any more."""
+    pending, worker.pending = worker.pending, None
+    if pending is None:
+        raise RuntimeError("the worker was asked for no run")
+    pending.seconds = time.monotonic() - worker.began
+    return pending
+
+
+def account(worker: Any, how: str) -> str:
+    """Why a worker, or an actor, died: in one line, with the place of its log."""
+    last = last_words(worker.log, worker.log_start)
+    died = f"the worker died ({how}){last and ': ' + last}"
+    place = f"; log: {worker.log}" if worker.log.stat().st_size else ""
+    return (worker.reason or died) + place
 
 
 def last_words(log: Path, start: int = 0) -> str:

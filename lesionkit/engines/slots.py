@@ -63,9 +63,7 @@ def environments(
     Raises:
         ValueError: fewer than one.
     """
-    for name, value in (("slots", slots), ("slots_per_gpu", slots_per_gpu)):
-        if value is not None and value < 1:
-            raise ValueError(f"{name} must be 1 or more, got {value}")
+    check_counts(slots, slots_per_gpu)
     count = slots or len(gpus) * slots_per_gpu
     count = max(1, min(count, at_most))
     threads = {}
@@ -77,6 +75,17 @@ def environments(
     return [
         threads | {"CUDA_VISIBLE_DEVICES": gpus[i % len(gpus)]} for i in range(count)
     ]
+
+
+def check_counts(slots: int | None, slots_per_gpu: int) -> None:
+    """Refuse to run in no slot at all.
+
+    Raises:
+        ValueError: one of the two is below 1.
+    """
+    for name, value in (("slots", slots), ("slots_per_gpu", slots_per_gpu)):
+        if value is not None and value < 1:
+            raise ValueError(f"{name} must be 1 or more, got {value}")
 
 
 def cores() -> int:

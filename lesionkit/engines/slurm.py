@@ -32,7 +32,7 @@ from pathlib import Path
 from lesionkit import lookup, runs
 from lesionkit.config import RunConfig, data_folder
 from lesionkit.engines import Outcome
-from lesionkit.engines.local import HOWS
+from lesionkit.engines.local import HOWS, module_command
 from lesionkit.files import write_bytes, write_json
 
 ANSWER_SECONDS = 120.0  # a controller under load answers late
@@ -113,9 +113,8 @@ def _checked(option: str) -> str:
 
 
 def task_command(folder: Path, how: str) -> list[str]:
-    """What an array task runs; nothing in the working directory is a library (-P)."""
-    python = [sys.executable, "-P", "-X", "faulthandler"]
-    return [*python, "-m", "lesionkit.engines.slurm_task", str(folder), "--how", how]
+    """What an array task runs."""
+    return module_command("slurm_task", str(folder), "--how", how)
 
 
 def submit(

@@ -24,14 +24,13 @@ from uuid import uuid4
 
 from lesionkit import leases, runs
 from lesionkit.config import RunConfig
-from lesionkit.engines import worker
+from lesionkit.engines import NO_RECORD, worker
 from lesionkit.files import write_bytes
 
 LOOK_SECONDS = 10.0  # between two looks at runs that others hold
 DEATHS = 3  # processes that died in a run, until it is given up
 STUCK = 2  # time limits that a run used up without a new state, until it is given up
 LEASE_SECONDS = leases.SECONDS
-NO_RECORD = "the run ended without a finished record"
 
 
 class Task:
@@ -52,7 +51,7 @@ class Task:
         self.configs = [RunConfig.from_mapping(json.loads(line)) for line in lines]
         self.mark: Path | None = None
         self.stopped: int | None = None
-        self.sound = True
+        self.sound, self.trained = True, False
         self.attempts = 0
         self.under_way: tuple[int, list[int]] | None = None
 
@@ -104,8 +103,10 @@ class Task:
         return done or (self.folder / "failed" / str(number)).exists()
 
     def _deadly(self, number: int) -> bool:
-        """Whether a run killed too many processes; asked under its lease, since the
-        process that is in it now left a mark too."""
+        """Whether a run killed too many processes.
+
+        Asked under its lease, since a process that is in it now left a mark too.
+        """
         if len(list((self.folder / "begun").glob(f"{number}-*"))) < DEATHS:
             return False
         reason = f"{DEATHS} processes died in this run, as when memory runs out"
@@ -146,8 +147,10 @@ class Task:
         return None
 
     def judge(self) -> None:
-        """Give a run up that a whole time limit brought nowhere, more than once: it
-        would be put back into the queue for ever."""
+        """Give a run up that a whole time limit brought nowhere, more than once.
+
+        It would be put back into the queue for ever.
+        """
         if self.under_way is None or self.attempts > 1:
             return
         number, before = self.under_way

@@ -58,6 +58,7 @@ def build_model(
             where there are no encoder weights; a file that does not fit the model.
         RuntimeError: the encoder weights could not be downloaded.
         FileNotFoundError: there is no weights file at that path.
+        TypeError: `pretrained` is neither of these.
     """
     entry = lookup.find("model", name, MODELS)
     variant = entry.default if variant is None else variant

@@ -35,7 +35,11 @@ from torch import Tensor, nn
 
 from lesionkit.models.blocks import check_sides, resize
 from lesionkit.models.encoders import timm_stages
-from lesionkit.models.reverse_attention import AxialReverseAttention, conv_prelu
+from lesionkit.models.reverse_attention import (
+    AxialReverseAttention,
+    conv_prelu,
+    refined,
+)
 
 WIDTHS = (512, 1024, 2048)  # of stages 2, 3 and 4
 
@@ -82,13 +86,8 @@ class CaraNet(nn.Module):
         maps = self.encoder(image)
         features = [conv(x) for conv, x in zip(self.reduce, maps, strict=True)]
         decoded = self.partial_decoder(*features)  # (N, 1, H/8, W/8)
-        outputs = [resize(decoded, scale=8)]
-        coarse = resize(decoded, scale=1 / 4)
-        for level in (2, 1, 0):
-            finer = self.refine[level](features[level], coarse)
-            outputs.append(resize(finer, scale=8 * 2**level))
-            coarse = resize(finer, scale=2)
-        return outputs[::-1]
+        plain, coarse = resize(decoded, scale=8), resize(decoded, scale=1 / 4)
+        return [*refined(self.refine, features, coarse), plain]
 
     def supervised(self, image: Tensor) -> list[tuple[float, Tensor]]:
         """Each output with its weight in the training loss: 1."""

@@ -40,7 +40,7 @@ from torch.nn import functional as F
 from lesionkit import lookup
 from lesionkit.models.blocks import check_batch, check_sides, conv_bn_relu, resize
 from lesionkit.models.encoders import MixTransformer
-from lesionkit.models.reverse_attention import AxialReverseAttention
+from lesionkit.models.reverse_attention import AxialReverseAttention, refined
 
 ENCODERS = {"colonformer": "mit_b3", "colonformer_s": "mit_b2"}
 
@@ -83,13 +83,8 @@ class ColonFormer(nn.Module):
         check_batch(image, training=self.training)
         features = self.encoder(image)
         global_map = self.decoder(features)  # (N, 1, H/4, W/4)
-        outputs = [resize(global_map, scale=4)]
-        coarse = resize(global_map, scale=1 / 8)
-        for level in (2, 1, 0):
-            finer = self.refine[level](features[level + 1], coarse)
-            outputs.append(resize(finer, scale=8 * 2**level))
-            coarse = resize(finer, scale=2)
-        return outputs[::-1]
+        plain, coarse = resize(global_map, scale=4), resize(global_map, scale=1 / 8)
+        return [*refined(self.refine, features[1:], coarse), plain]
 
     def supervised(self, image: Tensor) -> list[tuple[float, Tensor]]:
         """Each output with its weight in the training loss: 1."""

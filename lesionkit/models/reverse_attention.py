@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lesionkit.models.blocks import resize
+
 
 def norm_prelu(channels: int) -> nn.Sequential:
     """Batch normalisation with eps 1e-3, then PReLU with a slope per channel."""
@@ -187,3 +189,25 @@ class AxialReverseAttention(nn.Module):
         if self.residual:
             attended = attended + context
         return coarse + self.convs((1 - torch.sigmoid(coarse)) * attended)
+
+
+def refined(
+    refine: nn.ModuleList, features: list[Tensor], coarse: Tensor
+) -> list[Tensor]:
+    """Logits refined from the coarsest level to the finest; the finest first.
+
+    Args:
+        refine: AxialReverseAttention of each level.
+        features: of each level, at strides 8, 16 and 32.
+        coarse: logits to begin with.
+
+    Shape:
+        coarse: (N, 1, H/32, W/32)
+        returns: three of (N, 1, H, W)
+    """
+    outputs = []
+    for level in (2, 1, 0):
+        finer = refine[level](features[level], coarse)
+        outputs.insert(0, resize(finer, scale=8 * 2**level))
+        coarse = resize(finer, scale=2)
+    return outputs
