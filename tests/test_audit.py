@@ -559,8 +559,7 @@ def test_nothing_found_is_said_in_words():
 
 
 def test_the_public_rerun_obeys_every_law_of_means_over_images():
-    table = published.FOLDER / "public_rerun_cells.csv"
-    assert audit_table(table, aggregation="image") == []
+    assert audit_table("public-rerun", aggregation="image") == []
 
 
 def test_no_law_refuses_means_of_random_images():

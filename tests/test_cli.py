@@ -415,6 +415,25 @@ def test_audit_finds_both_papers_errata_and_those_of_a_table(command, file):
     assert len([line for line in lines if line.startswith("impossible: ")]) == 1
 
 
+def test_audit_takes_the_public_rerun_by_its_name(command):
+    rows = json.loads(command("audit", "public-rerun", "--json").out)
+    assert {(row["source"], row["severity"]) for row in rows} == {
+        ("public-rerun", "not pooled")
+    }
+    told = command("audit", "public-rerun", "--aggregation", "image")
+    assert told.out.startswith("Nothing contradicts itself")
+
+
+@pytest.mark.parametrize("source", ["s3://bucket/runs", "."])
+def test_audit_says_why_it_does_not_take_run_records(command, source):
+    result = command("audit", source)
+    assert (result.code, result.out) == (2, "")
+    assert f"{source} is a place of run records, whose scores are computed" in (
+        result.err
+    )
+    assert len(result.err.splitlines()) == 1
+
+
 def test_plan_says_what_would_show_a_difference(command):
     result = command("plan", "public-rerun", "--difference", "0.002")
     assert result.code == 0
