@@ -82,7 +82,7 @@ def _of_runs(report: Report) -> list[Drawing]:
             (
                 "Runs against losses",
                 "How far runs of one cell lie apart, beside how far the losses do.",
-                lambda: ranking_figures.scatter(cells),
+                lambda: ranking_figures.scatter(cells, report.metric),
             )
         )
     shares = ["background", "raw_mean_background"]
