@@ -471,6 +471,7 @@ def test_report_writes_the_page_and_the_reproduction_report(command, tmp_path):
         (["advise"], "your own runs, or --like with a data set"),
         (["advise", "public-rerun", "--like", "kvasir"], "or --like with a data set"),
         (["advise", "--like", "kvazir"], "Did you mean 'kvasir'?"),
+        (["advise", "public-rerun", "--model", "unet"], "--only model=unet"),
         (["plan", "public-rerun"], "Missing option '--difference'"),
         (["plan", "public-rerun", "--difference", "0"], "0.0 is not in the range"),
         (["claims", "public-rerun", "--paper", "C"], "'C' is not one of 'A', 'B'"),
