@@ -21,8 +21,16 @@ def cells(table: pd.DataFrame, metric: str = "dice") -> pd.DataFrame:
 
     A cell is a data set, a model and a loss; the deviation is the sample's. In a table
     of cells the two are NaN where it does not have them.
+
+    Raises:
+        UnknownName: no such column, or one that holds no numbers.
     """
-    lookup.find("metric", metric, dict.fromkeys(table.columns))
+    numbers = [
+        str(name)
+        for name, values in table.items()
+        if values.dtype.kind in "fiu" or values.isna().all()
+    ]
+    lookup.find("metric", metric, dict.fromkeys(numbers))
     if is_cells(table):
         found = table[["dataset", "model", "loss"]].copy()
         found["mean"] = table[metric]
