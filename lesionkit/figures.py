@@ -16,8 +16,9 @@ from lesionkit.prepared import Prepared
 from lesionkit.runs import RunRecord
 
 # Okabe and Ito's palette (2008), safe for colour-blind readers.
-GREEN, ORANGE, SKY = "#009E73", "#D55E00", "#56B4E9"
-GROUP_COLOURS = {"region": "#0072B2", "distribution": "#E69F00", "compound": "#CC79A7"}
+BLUE, GREEN, ORANGE, SKY = "#0072B2", "#009E73", "#D55E00", "#56B4E9"
+AMBER, PINK = "#E69F00", "#CC79A7"
+GROUP_COLOURS = {"region": BLUE, "distribution": AMBER, "compound": PINK}
 OVERLAY = {"found (TP)": GREEN, "too much (FP)": ORANGE, "missed (FN)": SKY}
 TRUTH = "#F0E442"
 
@@ -30,9 +31,8 @@ def examples(data: Prepared, positions: Sequence[int], titles: Sequence[str]) ->
         positions: which images, by their position in the arrays.
         titles: a line above each image.
     """
-    count = len(positions)
-    columns = min(count, 6)
-    rows = -(-count // columns)
+    columns = min(len(positions), 6)
+    rows = -(-len(positions) // columns)
     figure, axes = plt.subplots(
         rows, columns, figsize=(2.1 * columns, 2.35 * rows), squeeze=False
     )
@@ -42,7 +42,7 @@ def examples(data: Prepared, positions: Sequence[int], titles: Sequence[str]) ->
         draw_image(axis, data.images[position])
         draw_outline(axis, data.masks[position])
         axis.set_title(title, fontsize=8)
-    return _tight(figure)
+    return tight(figure)
 
 
 def lesion_shares(shares: Mapping[str, pd.Series]) -> Figure:
@@ -63,7 +63,7 @@ def lesion_shares(shares: Mapping[str, pd.Series]) -> Figure:
     axis.set_xlim(0, 100)
     axis.set_ylabel("images with at most this, %")
     axis.legend(frameon=False, fontsize=8)
-    return _tight(figure)
+    return tight(figure)
 
 
 def curves(
@@ -82,7 +82,7 @@ def curves(
     axis.set(xlabel=xlabel, ylabel=ylabel, title=title)
     axis.axhline(0, color="grey", lw=0.6)
     axis.legend(frameon=False, fontsize=8)
-    return _tight(figure)
+    return tight(figure)
 
 
 def history(record: RunRecord) -> Figure:
@@ -96,7 +96,7 @@ def history(record: RunRecord) -> Figure:
     right.axvline(best, color=ORANGE, lw=1, label=f"best epoch, {best}")
     right.set(xlabel="epoch", ylabel="validation Dice", ylim=(0, 1))
     right.legend(frameon=False, loc="lower right")
-    return _tight(figure)
+    return tight(figure)
 
 
 def predictions(records: Mapping[str, RunRecord], data: Prepared | None) -> Figure:
@@ -209,7 +209,7 @@ def podium(points: pd.DataFrame, means: pd.DataFrame) -> Figure:
     axis.set_title("mean score and (podium points)", fontsize=9)
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)
-    return _tight(figure)
+    return tight(figure)
 
 
 def spread(table: pd.DataFrame, metric: str = "dice") -> Figure:
@@ -250,7 +250,7 @@ def _note(text: str) -> Figure:
     figure, axis = plt.subplots(figsize=(6.4, 0.8))
     axis.text(0.5, 0.5, text, ha="center", va="center")
     axis.axis("off")
-    return _tight(figure)
+    return tight(figure)
 
 
 def draw_image(axis: Axes, image: np.ndarray) -> None:
@@ -293,7 +293,7 @@ def with_legend(figure: Figure) -> Figure:
     return figure
 
 
-def _tight(figure: Figure) -> Figure:
+def tight(figure: Figure) -> Figure:
     """The figure with its parts in place; closed, so that it is not shown twice."""
     figure.tight_layout()
     plt.close(figure)
