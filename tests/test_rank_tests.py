@@ -289,6 +289,13 @@ def test_words_say_what_would_decide():
     assert "two repeats" in planning.more_data(made_grid(noise(1, 1, 2, 1)), 0.1)
 
 
+def test_an_unknown_level_or_axis_is_refused_with_the_nearest(rerun):
+    with pytest.raises(ValueError, match="unknown level 'datset'.*mean 'dataset'"):
+        rank_tests.mean_ranks(rerun, "datset")
+    with pytest.raises(ValueError, match="unknown axis 'repeat'.*mean 'repeats'"):
+        planning.needed(rerun, 0.01, "repeat")
+
+
 def test_nothing_here_needs_a_loss_of_ours():
     table = pd.DataFrame(
         [

@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from lesionkit import lookup
 from lesionkit.inference.contrasts import TEST_TO_TRAIN, scope
 from lesionkit.inference.grids import Grid
 from lesionkit.inference.variance import of_differences
 
 POWER = 0.8
 MOST = 1000  # more data sets or repeats than anybody has
+_NAMES = {"datasets": "data sets", "models": "networks", "repeats": "repeats"}
 
 
 def detectable(
@@ -79,8 +81,8 @@ def plan(
         enough (whether it shows the difference). First the pilot's own size.
 
     Raises:
-        ValueError: a difference that is not above 0, or a pilot without the spread of
-            its runs.
+        ValueError: a difference that is not between 0 and 1, or a pilot without the
+            spread of its runs.
     """
     if not 0 < difference < 1:
         raise ValueError(f"difference must lie between 0 and 1, got {difference}")
@@ -138,7 +140,12 @@ def needed(
 
     Args:
         axis: "datasets", "models" or "repeats".
+
+    Raises:
+        UnknownName: another axis.
+        ValueError: a pilot without the spread of its runs.
     """
+    lookup.find("axis", axis, _NAMES)
     deviations = spread_of(grid)
     size = {
         "datasets": len(grid.datasets),
@@ -187,9 +194,6 @@ def more_data(grid: Grid, difference: float) -> str:
     never = [_NAMES[a] for a, n in found.items() if n is None and _varies(grid, a)]
     text = f"{' or '.join(parts)} would show {difference:.4f} (now {_now(grid)})"
     return text + (f"; more {' or '.join(never)} alone would not" if never else "")
-
-
-_NAMES = {"datasets": "data sets", "models": "networks", "repeats": "repeats"}
 
 
 def _size(grid: Grid, axis: str) -> int:

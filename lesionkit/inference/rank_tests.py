@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from lesionkit import lookup
 from lesionkit.extras import install
 from lesionkit.inference.contrasts import contrast
 from lesionkit.inference.grids import AXES, Grid
@@ -36,7 +37,15 @@ DEPENDENCE = (
 
 
 def at_level(grid: Grid, level: str) -> pd.DataFrame:
-    """Means of the losses, a row for each cell, data set or model."""
+    """Means of the losses, a row for each cell, data set or model.
+
+    Args:
+        level: "cell", "dataset" or "model".
+
+    Raises:
+        UnknownName: another level.
+    """
+    lookup.find("level", level, dict.fromkeys(LEVELS))
     if level == "cell":
         flat = grid.means.reshape(-1, len(grid.losses))
         names = [f"{d}/{m}" for d in grid.datasets for m in grid.models]
