@@ -79,7 +79,7 @@ def draw(records: dict[str, RunRecord]) -> None:
             at = position(data[name], file)
             found = kept[name][file] >= 0
             panel, own = axes[row, column], data[name]
-            figures.draw_errors(panel, own.images[at], own.masks[at], found)
+            figures.draw_errors(panel, own.images[at], own.masks[at], predicted=found)
             dice = figures.stored_dice(record, file, "probability")
             panel.set_xlabel(f"{dice:.2f}", fontsize=7, labelpad=1)
     titles = ["ground truth", *(MODELS[name].title for name in records)]

@@ -90,6 +90,9 @@ def means(table: pd.DataFrame, rows: str, metric: str = "dice") -> pd.DataFrame:
         table: a tidy table of runs.
         rows: "dataset" or "model".
         metric: a column of the table.
+
+    Raises:
+        UnknownName: other rows, or no such metric.
     """
     lookup.find("rows", rows, dict.fromkeys(("dataset", "model")))
     return cells(table, metric).pivot_table(
@@ -109,6 +112,9 @@ def row_points(values: np.ndarray, ties: str = "share") -> np.ndarray:
     Shape:
         values: (L,)
         returns: (L,) points
+
+    Raises:
+        UnknownName: another rule for ties.
 
     Example:
         >>> row_points(np.array([0.9, 0.9, 0.7, 0.6])).tolist()
@@ -130,9 +136,13 @@ def podium(
     table: pd.DataFrame,
     rows: str = "dataset",
     metric: str = "dice",
+    *,
     ties: str = "share",
 ) -> pd.DataFrame:
     """Podium points per row and loss, with their sum in the last row.
+
+    Raises:
+        UnknownName: other rows, no such metric, or another rule for ties.
 
     Source: paper A, Fig. 2B and 2C (3, 2, 1 points for the first three).
     """
@@ -154,7 +164,7 @@ def points_of(wide: pd.DataFrame, ties: str = "share") -> pd.DataFrame:
 
 @lru_cache
 def chance_of_podium(
-    rows: int, losses: int, simulations: int = 100_000, seed: int = 0
+    rows: int, losses: int, *, simulations: int = 100_000, seed: int = 0
 ) -> np.ndarray:
     """Points of the best of `losses` equal losses over `rows` rows, simulated.
 

@@ -25,6 +25,7 @@ RULE_NAMES = {"probability": "probability 0.5", "raw_mean": "raw mean"}
 def side_by_side(
     comparison: Comparison,
     position: int,
+    *,
     predicted: np.ndarray,
     numbers: pd.DataFrame,
 ) -> Figure:
@@ -49,7 +50,7 @@ def side_by_side(
     for axis, found, row in zip(
         axes.flat[1:], predicted, numbers.itertuples(), strict=False
     ):
-        draw_errors(axis, image, mask, found.astype(bool))
+        draw_errors(axis, image, mask, predicted=found.astype(bool))
         draw_outline(axis, mask)
         text = f"{row.loss}\nDice {row.dice:.3f}, marks {row.marked:.1%}"
         axis.set_title(text, fontsize=8)
@@ -80,7 +81,7 @@ def two_rules(
         for axis, found, row in zip(
             line[1:], predicted, numbers.itertuples(), strict=True
         ):
-            draw_errors(axis, image, mask, found.astype(bool))
+            draw_errors(axis, image, mask, predicted=found.astype(bool))
             text = f"marks {row.marked:.1%}\nDice {row.dice:.3f}"
             axis.set_xlabel(text, fontsize=7, labelpad=1)
     for axis, title in zip(axes[0], ["image", *comparison.losses], strict=True):

@@ -170,7 +170,9 @@ class ThresholdExplorer:
         """What is shown, as a plain figure."""
         predicted = self.panels.predicted(self.setting).numpy()
         comparison, position = self.panels.comparison, self.panels.position
-        return side_by_side(comparison, position, predicted, self.numbers)
+        return side_by_side(
+            comparison, position, predicted=predicted, numbers=self.numbers
+        )
 
     def _offer_images(self, image: str) -> None:
         """The images that the comparison has, by rule and by name."""
