@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 
 from lesionkit.catalogue import LOSSES
+from lesionkit.foreign_tables import KEYS, METRICS
 from lesionkit.foreign_tables import SPELLINGS as KNOWN
 
-KEYS = ("dataset", "model", "loss", "repeat")
-SCORES = ("dice", "iou", "precision", "recall", "average_precision")
+SCORES = (*METRICS, "average_precision")
 SPELLINGS = {
     **KNOWN,
     "dice": (

@@ -17,6 +17,7 @@ from lesionkit.answers import (
     Answer,
 )
 from lesionkit.catalogue import LOSSES, PAPER_A_LOSSES
+from lesionkit.foreign_tables import METRICS
 
 VERDICTS = (SUPPORTED, NOT_SUPPORTED, CONTRADICTED, UNTESTABLE)
 COMPOUND = tuple(name for name in PAPER_A_LOSSES if LOSSES[name].group == "compound")
@@ -24,7 +25,6 @@ SINGLE = tuple(name for name in PAPER_A_LOSSES if LOSSES[name].group != "compoun
 ORDER = (  # paper A, over the models
     "ioufocal dicebce ioudice ioubce iou bce dice bcefocal dicefocal focal"
 ).split()
-METRICS = ("dice", "iou", "precision", "recall")
 
 
 @dataclass(frozen=True)
