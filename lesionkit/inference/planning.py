@@ -10,6 +10,7 @@ from lesionkit import lookup
 from lesionkit.inference.contrasts import TEST_TO_TRAIN, scope
 from lesionkit.inference.grids import Grid
 from lesionkit.inference.variance import of_differences
+from lesionkit.inference.verdicts import number_of
 
 POWER = 0.8
 MOST = 1000  # more data sets or repeats than anybody has
@@ -208,4 +209,7 @@ def _varies(grid: Grid, axis: str) -> bool:
 
 def _now(grid: Grid) -> str:
     """The size of the grid."""
-    return ", ".join(f"{_size(grid, axis)} {name}" for axis, name in _NAMES.items())
+    return ", ".join(
+        number_of(_size(grid, axis), name.removesuffix("s"))
+        for axis, name in _NAMES.items()
+    )

@@ -144,14 +144,14 @@ def _sentence(
 
 def _where(grid: Grid) -> str:
     """How much was looked at."""
-    runs = f"{grid.repeats} runs a cell" if grid.repeats else "cell means"
+    runs = f"{number_of(grid.repeats, 'run')} a cell" if grid.repeats else "cell means"
     return (
-        f"over {_number(len(grid.datasets), 'data set')} and "
-        f"{_number(len(grid.models), 'network')} with {runs}"
-    ).replace("1 runs", "1 run")
+        f"over {number_of(len(grid.datasets), 'data set')} and "
+        f"{number_of(len(grid.models), 'network')} with {runs}"
+    )
 
 
-def _number(count: int, name: str) -> str:
+def number_of(count: int, name: str) -> str:
     """A number with its noun."""
     return f"{count} {name}{'' if count == 1 else 's'}"
 
