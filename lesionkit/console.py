@@ -128,7 +128,11 @@ def _short(value: Any) -> Any:
 
 
 def pair(text: str) -> tuple[str, str]:
-    """NAME=VALUE as a pair."""
+    """NAME=VALUE as a pair.
+
+    Raises:
+        ValueError: no equals sign.
+    """
     name, equals, value = text.partition("=")
     if not equals:
         raise ValueError(f"expected NAME=VALUE, got {text!r}")

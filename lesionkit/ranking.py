@@ -196,7 +196,7 @@ def podium_sentence(points: pd.DataFrame) -> str:
         leads = f"{', '.join(leaders)} lead, each with"
     chance = chance_of_podium(rows, losses)
     probability = float((chance >= best - 1e-9).mean())  # thirds of points are inexact
-    name = {"dataset": "data set"}.get(axis := str(points.index.name), axis)
+    name = "data set" if points.index.name == "dataset" else points.index.name
     text = (
         f"{leads} {best:g} of {total.sum():g} points over {rows} "
         f"{name}{'s' if rows > 1 else ''}. If all {losses} losses were equal, the best "
