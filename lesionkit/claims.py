@@ -97,7 +97,7 @@ CLAIMS = {
         order_claims.ranks,
         {
             "loss": "ioufocal",
-            "expected": {"dice": 2, "iou": 2, "precision": 3, "recall": 2},
+            "published": {"dice": 2, "iou": 2, "precision": 3, "recall": 2},
         },
     ),
     "A-points-data-sets": Claim(

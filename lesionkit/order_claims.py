@@ -90,21 +90,21 @@ def _agreement(grid: Grid, order: Sequence[str]) -> str:
 
 
 @testable
-def ranks(table: pd.DataFrame, *, loss: str, expected: Mapping[str, int]) -> Answer:
+def ranks(table: pd.DataFrame, *, loss: str, published: Mapping[str, int]) -> Answer:
     """Whether a loss has these ranks: as many are above it as that, and no more.
 
     The ranks that a loss may have lie between 1 + those surely above it and all less
     those surely below it, with Bonferroni's correction over the others and metrics.
     """
     verdicts, parts, weakest = [], [], ""
-    for metric, rank in expected.items():
+    for metric, rank in published.items():
         grid = grid_of(table, metric, ())
         if loss not in grid.losses:
             raise Untestable(f"no run of {loss}; needs runs of it")
         mine = grid.losses.index(loss)
         others = np.array([i for i in range(len(grid.losses)) if i != mine])
         found = contrast(grid, others, np.full(len(others), mine))
-        sure = found.p * len(others) * len(expected) < LEVEL
+        sure = found.p * len(others) * len(published) < LEVEL
         best = 1 + int((sure & (found.mean > 0)).sum())
         worst = len(grid.losses) - int((sure & (found.mean < 0)).sum())
         here = 1 + int((found.mean > 0).sum())
