@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from lesionkit import mean_claims, order_claims
+from lesionkit import lookup, mean_claims, order_claims
 from lesionkit.answers import (
     CONTRADICTED,
     NOT_SUPPORTED,
@@ -224,10 +224,13 @@ def check(table: pd.DataFrame, names: tuple[str, ...] = ()) -> pd.DataFrame:
     Returns:
         A row a claim: claim, paper, place, says, verdict, evidence, more (what would
         decide it).
+
+    Raises:
+        UnknownName: no claim of that name.
     """
     rows = []
     for name in names or CLAIMS:
-        claim = CLAIMS[name]
+        claim = lookup.find("claim", name, CLAIMS)
         answer = claim.predicate(table, **claim.given)
         rows.append(
             {
