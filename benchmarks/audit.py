@@ -111,6 +111,7 @@ def altered(random: np.random.Generator, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def main() -> None:
+    """One row for each way of making and each thing told."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--tables", type=int, default=50)

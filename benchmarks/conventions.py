@@ -14,6 +14,7 @@ import lesionkit as lk
 
 
 def main() -> None:
+    """A row a convention."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="A finished record with weights.")
     options = parser.parse_args()

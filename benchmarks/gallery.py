@@ -18,6 +18,7 @@ from lesionkit import figures, runs
 from lesionkit.catalogue import MODELS
 from lesionkit.config import RunConfig
 from lesionkit.datasets.preparing import data_of
+from lesionkit.prepared import Prepared
 from lesionkit.runs import RunRecord
 from lesionkit.sweep import read_sweep
 
@@ -90,7 +91,7 @@ def draw(records: dict[str, RunRecord]) -> None:
     figure.savefig(measurements.ROOT / PICTURE, dpi=95, pil_kwargs=quality)
 
 
-def logits_by_file(record: RunRecord, data: object) -> dict[str, np.ndarray]:
+def logits_by_file(record: RunRecord, data: Prepared) -> dict[str, np.ndarray]:
     """The kept test logits of a run, by the name of the image."""
     kept = record.arrays("logits")
     names = data.index["file"].to_numpy()[kept["positions"]]
@@ -105,7 +106,7 @@ def shared_files(kept: dict[str, dict[str, np.ndarray]]) -> list[str]:
     return [files[i] for i in chosen]
 
 
-def position(data: object, file: str) -> int:
+def position(data: Prepared, file: str) -> int:
     """Where an image stands in the arrays."""
     return int(np.flatnonzero(data.index["file"].to_numpy() == file)[0])
 

@@ -127,6 +127,7 @@ def geometric(values: list[float]) -> float:
 
 
 def main() -> None:
+    """A table for each size of batch."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7)

@@ -185,6 +185,7 @@ def ap_lines(million: int) -> list[str]:
 
 
 def main() -> None:
+    """Both parts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pixels", type=int, default=100, help="Million.")
     parser.add_argument("--rounds", type=int, default=5)
