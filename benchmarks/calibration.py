@@ -173,7 +173,7 @@ def markdown(table: pd.DataFrame) -> list[str]:
         [f"{v:.4f}" if isinstance(v, float) else str(v) for v in row]
         for row in table.itertuples(index=False)
     ]
-    return ["| " + " | ".join(row) + " |" for row in rows]
+    return [measurements.row(row) for row in rows]
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ from lesionkit.prepared import Prepared
 from lesionkit.runs import RunRecord
 from lesionkit.sweep import read_sweep
 
-BEGIN, END = "<!-- networks: begin -->", "<!-- networks: end -->"
 FATNET = RunConfig(model="fatnet", epochs=2)  # at 224, twelve times the pixels
 ROWS = 3
 PICTURE = "docs/figures/toy_models_predictions.jpg"
@@ -41,16 +40,14 @@ def main() -> None:
     lines = table(configs, records)
     measurements.append(f"Sweep {sweep.name}", lines)
     page = measurements.ROOT / "docs" / "models.md"
-    head, rest = page.read_text().split(BEGIN)
-    _, tail = rest.split(END)
-    page.write_text(head + "\n".join([BEGIN, *lines, END]) + tail)
+    measurements.put_between(page, "networks", lines)
 
 
 def table(configs: list[RunConfig], records: dict[str, RunRecord]) -> list[str]:
     """A line a network: what was trained and how it scored."""
     names = ["network", "variant", "parameters", "GMACs", "side", "Dice", "IoU", "AP"]
     names += ["best epoch"]
-    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+    lines = measurements.head(names)
     for config in configs:
         facts = MODELS[config.model].variants[config.variant]
         metrics = records[config.model].metrics
@@ -60,7 +57,7 @@ def table(configs: list[RunConfig], records: dict[str, RunRecord]) -> list[str]:
         cells += [f"{scores['dice']:.3f}", f"{scores['iou']:.3f}"]
         cells += [f"{metrics['test']['average_precision']:.3f}"]
         cells += [f"{metrics['best_epoch']} of {metrics['epochs']}"]
-        lines.append("| " + " | ".join(cells) + " |")
+        lines.append(measurements.row(cells))
     return lines
 
 

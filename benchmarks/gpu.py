@@ -147,12 +147,12 @@ def table(measured: dict[str, dict], given: argparse.Namespace) -> list[str]:
     """The lines of the page: a row a network, and the sum."""
     packs = list(next(iter(measured.values()))["packed"])
     heads = ["network", *WAYS, *packs, "GiB", "MFU", *(f"h at {e}" for e in EPOCHS)]
-    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    lines = measurements.head(heads)
     for name, found in measured.items():
-        cells = [shown(rate, 1) for rate in found["rates"].values()]
+        cells = [name, *(shown(rate, 1) for rate in found["rates"].values())]
         cells += [shown(rate, 1) for rate in found["packed"].values()]
         cells += costs(name, found, given)
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        lines.append(measurements.row(cells))
     known = [found for found in measured.values() if found["best"]]
     sums = [sum(hours(found, epochs) for found in known) for epochs in EPOCHS]
     whole = len(known) * RUNS * len(IMAGES)

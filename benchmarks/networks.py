@@ -99,7 +99,7 @@ def row(name: str, variant: str, found: dict) -> str:
     cells = [name, variant, f"{facts.parameters:,}", f"{facts.gmacs:.2f}"]
     cells += [f"{found['forward']:.2f}", f"{found['backward']:.2f}"]
     cells += [f"{rate:.0f}", f"{found['peak']:.0f}"]
-    return "| " + " | ".join(cells) + " |"
+    return measurements.row(cells)
 
 
 if __name__ == "__main__":

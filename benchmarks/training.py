@@ -189,8 +189,8 @@ def overhead_lines(given: argparse.Namespace) -> list[str]:
         shares = overhead(
             name, variant, data, count=given.images, repeats=given.repeats
         )
-        row = (statistics.median(shares), min(shares), max(shares))
-        lines.append(f"| {variant} | " + " | ".join(f"{s:+.2%}" for s in row) + " |")
+        told = (statistics.median(shares), min(shares), max(shares))
+        lines.append(measurements.row([variant, *(f"{s:+.2%}" for s in told)]))
     return lines
 
 
