@@ -109,19 +109,19 @@ def ranks(table: pd.DataFrame, *, loss: str, published: Mapping[str, int]) -> An
         worst = len(grid.losses) - int((sure & (found.mean < 0)).sum())
         here = 1 + int((found.mean > 0).sum())
         parts.append(f"{metric} {here} (may be {best} to {worst})")
-        inside = best <= rank <= worst
-        verdicts.append(
-            CONTRADICTED
-            if not inside
-            else SUPPORTED
-            if best == worst
-            else NOT_SUPPORTED
-        )
+        verdicts.append(_of_rank(rank, best, worst))
         gaps = np.abs(found.mean[~sure])
         weakest = weakest or (more_data(grid, float(gaps.min())) if len(gaps) else "")
     verdict = next(v for v in (CONTRADICTED, NOT_SUPPORTED, SUPPORTED) if v in verdicts)
     evidence = f"rank of {loss} here: {', '.join(parts)}"
     return Answer(verdict, evidence, "" if verdict == SUPPORTED else weakest)
+
+
+def _of_rank(rank: int, best: int, worst: int) -> str:
+    """The verdict on a rank, where a loss may have those from best to worst."""
+    if not best <= rank <= worst:
+        return CONTRADICTED
+    return SUPPORTED if best == worst else NOT_SUPPORTED
 
 
 @testable

@@ -62,7 +62,7 @@ def judge(grid: Grid, *, level: float = LEVEL, margin: float = MARGIN) -> Verdic
     count = len(order)
     behind = contrast(grid, np.full(count - 1, order[0]), order[1:])
     supported = bool((behind.p < level).all() and (behind.mean > 0).all())
-    allowed = np.ones(count, bool) if not supported else np.arange(count) == 0
+    allowed = np.arange(count) == 0
     if not supported:
         allowed[1:] = _may_be_best(grid, order, level)
     table = _against(grid, order, behind, allowed)
