@@ -55,8 +55,8 @@ def audit_table(
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: another aggregation, two columns of one meaning, a table with
-            neither scores nor points, or run records, whose scores nobody printed.
+        ValueError: another aggregation, no CSV, two columns of one meaning, a table
+            with neither scores nor points, or run records, whose scores nobody printed.
 
     Source: the laws of audit_laws; paper A for the points.
     """

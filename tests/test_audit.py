@@ -392,6 +392,15 @@ def test_a_file_that_is_not_there_is_said(tmp_path):
         audit_table(tmp_path / "none.csv")
 
 
+@pytest.mark.parametrize("ask", [audit_table, audit_statements])
+@pytest.mark.parametrize("content", [b"", b"a,b\n\xff,1\n", b"a\n1,2\n1,2,3\n"])
+def test_a_file_that_is_no_csv_is_named(tmp_path, ask, content):
+    path = tmp_path / "table.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="table.csv: not a CSV that can be read: "):
+        ask(path)
+
+
 # Points.
 
 
