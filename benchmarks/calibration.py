@@ -96,6 +96,7 @@ def draw(
 def detectable(
     world: World,
     random: np.random.Generator,
+    *,
     shape: tuple[int, int, int, int] = SHAPE,
     tables: int = 200,
 ) -> float:
@@ -136,7 +137,7 @@ def calibrate(
     random = np.random.default_rng(seed)
     rows = []
     for world in worlds():
-        smallest = detectable(world, random, shape)
+        smallest = detectable(world, random, shape=shape)
         for planted in (0.0, smallest, 2 * smallest):
             hits, out = rate(world, tables, random, shape=shape, planted=planted)
             low, high = interval(hits, tables)
