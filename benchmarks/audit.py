@@ -111,6 +111,7 @@ def altered(random: np.random.Generator, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def main() -> None:
+    """One row for each way of making and each thing told."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--tables", type=int, default=50)
@@ -121,11 +122,10 @@ def main() -> None:
         f"{ALTERED_BY[0]} to {ALTERED_BY[1]:g} points; share of tables with an "
         'impossible row (false alarms, hits) and with a row "not pooled".',
         "",
-        "| " + " | ".join(table.columns) + " |",
-        "|---" * len(table.columns) + "|",
+        *measurements.head(table.columns),
     ]
     for row in table.itertuples(index=False):
-        lines.append("| " + " | ".join(_cell(value) for value in row) + " |")
+        lines.append(measurements.row(_cell(value) for value in row))
     measurements.append("One wrong number in a table of scores", lines)
 
 

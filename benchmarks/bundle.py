@@ -20,6 +20,7 @@ FIVE = (0, 1, 4, 5, 7)  # by growing lesion
 
 
 def main() -> None:
+    """Write both files, unless five images change what the rules find."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, default=data_folder() / "runs")
     options = parser.parse_args()

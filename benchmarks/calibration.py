@@ -96,6 +96,7 @@ def draw(
 def detectable(
     world: World,
     random: np.random.Generator,
+    *,
     shape: tuple[int, int, int, int] = SHAPE,
     tables: int = 200,
 ) -> float:
@@ -136,7 +137,7 @@ def calibrate(
     random = np.random.default_rng(seed)
     rows = []
     for world in worlds():
-        smallest = detectable(world, random, shape)
+        smallest = detectable(world, random, shape=shape)
         for planted in (0.0, smallest, 2 * smallest):
             hits, out = rate(world, tables, random, shape=shape, planted=planted)
             low, high = interval(hits, tables)
@@ -173,7 +174,7 @@ def markdown(table: pd.DataFrame) -> list[str]:
         [f"{v:.4f}" if isinstance(v, float) else str(v) for v in row]
         for row in table.itertuples(index=False)
     ]
-    return ["| " + " | ".join(row) + " |" for row in rows]
+    return [measurements.row(row) for row in rows]
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import lesionkit as lk
 
 
 def main() -> None:
+    """A row a convention."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="A finished record with weights.")
     options = parser.parse_args()
@@ -27,11 +28,10 @@ def main() -> None:
         f" {', '.join(f'{name} {identity[name]}' for name in told)}."
         f" Dice from {table['dice'].min():.3f} to {table['dice'].max():.3f}.",
         "",
-        "| convention | " + " | ".join(table.columns) + " |",
-        "|---" * (len(table.columns) + 1) + "|",
+        *measurements.head(["convention", *table.columns]),
     ]
     for name, row in table.iterrows():
-        lines.append(f"| {name} | " + " | ".join(f"{v:.3f}" for v in row) + " |")
+        lines.append(measurements.row([str(name), *(f"{v:.3f}" for v in row)]))
     measurements.append("The same predictions under every convention", lines)
 
 

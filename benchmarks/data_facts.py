@@ -55,7 +55,7 @@ def main() -> None:
             "Leaked: mean share over 20 random splits; copied: Dice of copying the "
             "mask of the most similar training image.",
             "",
-            *("| " + " | ".join(cells) + " |" for cells in lines),
+            *(measurements.row(cells) for cells in lines),
         ],
     )
 

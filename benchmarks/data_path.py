@@ -56,16 +56,8 @@ def rate(epoch: Callable[[], int]) -> float:
     return statistics.median(rates)
 
 
-def main() -> None:
-    """Both rates, their ratio, and the time of an inspection by images."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("name")
-    parser.add_argument("--raw", type=Path, required=True)
-    parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--copies", type=int, default=1, help="Of a few files.")
-    given = parser.parse_args()
-    torch.set_num_threads(1)
-    samples, _ = find_samples(given.name, given.raw)
+def epoch_lines(samples: list[Sample], given: argparse.Namespace) -> list[str]:
+    """Images a second of both ways, and their ratio."""
     data = prepare(given.name, given.raw, size=given.size)
     every = np.tile(np.arange(len(data)), given.copies)
     batches = Batches(data, every, batch_size=BATCH)
@@ -79,7 +71,7 @@ def main() -> None:
     }
     rates = {name: rate(epoch) for name, epoch in epochs.items()}
     first, second = rates.values()
-    lines = [
+    return [
         f"{given.name}, {len(data)} images ({given.copies} times) of up to "
         f"{data.index['height'].max()} x {data.index['width'].max()} at {given.size} "
         "px, one thread, CPU time.",
@@ -89,15 +81,31 @@ def main() -> None:
         *(f"| {name} | {value:.0f} |" for name, value in rates.items()),
         "",
         f"Ratio {first / second:.1f}.",
-        "",
-        "| images | seconds of an inspection, decoding included |",
-        "|---|---|",
     ]
+
+
+def inspection_lines(name: str, samples: list[Sample]) -> list[str]:
+    """Seconds of an inspection of a quarter, a half and all of the images."""
+    lines = ["| images | seconds of an inspection, decoding included |", "|---|---|"]
     for share in (4, 2, 1):
         part = samples[: len(samples) // share]
         began = time.perf_counter()
-        inspection.inspect_samples(given.name, part)
+        inspection.inspect_samples(name, part)
         lines.append(f"| {len(part)} | {time.perf_counter() - began:.1f} |")
+    return lines
+
+
+def main() -> None:
+    """Both rates, their ratio, and the time of an inspection by images."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("name")
+    parser.add_argument("--raw", type=Path, required=True)
+    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--copies", type=int, default=1, help="Of a few files.")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    samples, _ = find_samples(given.name, given.raw)
+    lines = [*epoch_lines(samples, given), "", *inspection_lines(given.name, samples)]
     measurements.append("One epoch from arrays and from files", lines)
 
 

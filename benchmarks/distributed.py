@@ -16,6 +16,9 @@ import os
 import socket
 import statistics
 import time
+from collections.abc import Callable
+from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Barrier
 
 import measurements
 import torch
@@ -33,9 +36,8 @@ WAYS = {
 }
 
 
-def work(rank: int, given: dict, barrier, results) -> None:
-    """Train for so many steps as one of the processes; send the seconds they took."""
-    torch.set_num_threads(1)
+def ready(rank: int, given: dict) -> Callable[[], None]:
+    """A training step on random images, on the device of one of the processes."""
     cuda = given["device"] == "cuda"
     device = torch.device("cuda", rank) if cuda else torch.device("cpu")
     model = lk.build_model(given["model"], variant=given["variant"]).to(device)
@@ -55,13 +57,20 @@ def work(rank: int, given: dict, barrier, results) -> None:
         loss_of(model(image), mask).backward()
         optimizer.step()
 
+    return step
+
+
+def work(rank: int, given: dict, *, barrier: Barrier, results: SimpleQueue) -> None:
+    """Train for so many steps as one of the processes; send the seconds they took."""
+    torch.set_num_threads(1)
+    step = ready(rank, given)
     for _ in range(2):  # the first steps choose kernels
         step()
     barrier.wait()
     began = time.perf_counter()
     for _ in range(STEPS):
         step()
-    if cuda:
+    if given["device"] == "cuda":
         torch.cuda.synchronize()
     results.put(time.perf_counter() - began)
     if given["together"]:
@@ -77,8 +86,9 @@ def images_per_second(way: str, given: dict) -> float:
     given = given | {"batch": batch, "together": together, "port": port}
     context = get_context("spawn")
     barrier, results = context.Barrier(count), context.SimpleQueue()
+    shared = {"barrier": barrier, "results": results}
     workers = [
-        context.Process(target=work, args=(rank, given, barrier, results))
+        context.Process(target=work, args=(rank, given), kwargs=shared)
         for rank in range(count)
     ]
     for each in workers:

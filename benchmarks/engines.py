@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import measurements
 
@@ -45,7 +46,7 @@ def plain(home: Path) -> Iterator[Mapping[str, str]]:
     yield {}
 
 
-def ray_head(node: Mapping[str, int], tries: int = 3):
+def ray_head(node: Mapping[str, int], tries: int = 3) -> Any:
     """A cluster of one node; a busy machine takes longer than Ray gives it."""
     from ray.cluster_utils import Cluster
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fault_bench import Bench
-from fault_homes import Row, ended, finish
+from fault_homes import Home, Row, ended, finish
 
 from lesionkit.records import RunRecord
 
@@ -94,7 +94,7 @@ def record(bench: Bench) -> Row:
     return home.judge(bench.reference, "records edited by hand", told(found), *wrong)
 
 
-def swept(home, found: dict, edited: dict) -> str:
+def swept(home: Home, found: dict, edited: dict) -> str:
     """Sweep once, and note what it does with each edited run; its stderr."""
     before = {run_id: len(home.sessions(run_id)) for run_id in edited.values()}
     err = ended(home.go())[2]

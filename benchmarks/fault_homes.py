@@ -176,6 +176,7 @@ class Home:
             thread.join()
 
     def _watch(self, stop: threading.Event) -> None:
+        """Look at every run again and again, and once more after the stop."""
         ids = [config.run_id for config in self.sweep.configs]
         sessions: dict[str, int] = {}
         while True:

@@ -17,6 +17,7 @@ import contextlib
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -79,7 +80,7 @@ def driver(bench: Bench) -> Row:
     return home.judge(bench.reference, "kill -9 of the driver", seen, none, late)
 
 
-def kill_driver(home: Home, sweep) -> float:
+def kill_driver(home: Home, sweep: subprocess.Popen) -> float:
     """Kill a sweep; the seconds until its workers have ended by themselves."""
     sweep.send_signal(signal.SIGSTOP)  # it hands out no further run
     home.note_cut(*home.trainers().values())

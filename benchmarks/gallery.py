@@ -18,10 +18,10 @@ from lesionkit import figures, runs
 from lesionkit.catalogue import MODELS
 from lesionkit.config import RunConfig
 from lesionkit.datasets.preparing import data_of
+from lesionkit.prepared import Prepared
 from lesionkit.runs import RunRecord
 from lesionkit.sweep import read_sweep
 
-BEGIN, END = "<!-- networks: begin -->", "<!-- networks: end -->"
 FATNET = RunConfig(model="fatnet", epochs=2)  # at 224, twelve times the pixels
 ROWS = 3
 PICTURE = "docs/figures/toy_models_predictions.jpg"
@@ -40,16 +40,14 @@ def main() -> None:
     lines = table(configs, records)
     measurements.append(f"Sweep {sweep.name}", lines)
     page = measurements.ROOT / "docs" / "models.md"
-    head, rest = page.read_text().split(BEGIN)
-    _, tail = rest.split(END)
-    page.write_text(head + "\n".join([BEGIN, *lines, END]) + tail)
+    measurements.put_between(page, "networks", lines)
 
 
 def table(configs: list[RunConfig], records: dict[str, RunRecord]) -> list[str]:
     """A line a network: what was trained and how it scored."""
     names = ["network", "variant", "parameters", "GMACs", "side", "Dice", "IoU", "AP"]
     names += ["best epoch"]
-    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+    lines = measurements.head(names)
     for config in configs:
         facts = MODELS[config.model].variants[config.variant]
         metrics = records[config.model].metrics
@@ -59,7 +57,7 @@ def table(configs: list[RunConfig], records: dict[str, RunRecord]) -> list[str]:
         cells += [f"{scores['dice']:.3f}", f"{scores['iou']:.3f}"]
         cells += [f"{metrics['test']['average_precision']:.3f}"]
         cells += [f"{metrics['best_epoch']} of {metrics['epochs']}"]
-        lines.append("| " + " | ".join(cells) + " |")
+        lines.append(measurements.row(cells))
     return lines
 
 
@@ -79,7 +77,7 @@ def draw(records: dict[str, RunRecord]) -> None:
             at = position(data[name], file)
             found = kept[name][file] >= 0
             panel, own = axes[row, column], data[name]
-            figures.draw_errors(panel, own.images[at], own.masks[at], found)
+            figures.draw_errors(panel, own.images[at], own.masks[at], predicted=found)
             dice = figures.stored_dice(record, file, "probability")
             panel.set_xlabel(f"{dice:.2f}", fontsize=7, labelpad=1)
     titles = ["ground truth", *(MODELS[name].title for name in records)]
@@ -90,7 +88,7 @@ def draw(records: dict[str, RunRecord]) -> None:
     figure.savefig(measurements.ROOT / PICTURE, dpi=95, pil_kwargs=quality)
 
 
-def logits_by_file(record: RunRecord, data: object) -> dict[str, np.ndarray]:
+def logits_by_file(record: RunRecord, data: Prepared) -> dict[str, np.ndarray]:
     """The kept test logits of a run, by the name of the image."""
     kept = record.arrays("logits")
     names = data.index["file"].to_numpy()[kept["positions"]]
@@ -105,7 +103,7 @@ def shared_files(kept: dict[str, dict[str, np.ndarray]]) -> list[str]:
     return [files[i] for i in chosen]
 
 
-def position(data: object, file: str) -> int:
+def position(data: Prepared, file: str) -> int:
     """Where an image stands in the arrays."""
     return int(np.flatnonzero(data.index["file"].to_numpy() == file)[0])
 

@@ -13,30 +13,25 @@ the best rates the hours of paper A's 3,600 trainings follow, at 200 epochs each
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 
 import measurements
 import torch
-from torch import multiprocessing
+from gpu_rates import (
+    BATCH,
+    WAYS,
+    processes_rate,
+    ready,
+    steps_rate,
+    streams_rate,
+    validation_rate,
+)
 
 from lesionkit.catalogue import MODELS
-from lesionkit.losses import build_loss
 from lesionkit.meter import PEAKS, peak_flops, peak_memory
-from lesionkit.models import build_model
-from lesionkit.step import GraphedStep, Step, autocast, can_compile
+from lesionkit.step import can_compile
 
-BATCH = 8
-WAYS = {
-    "fp32": {},
-    "tf32": {"dtype": "tf32"},
-    "bf16": {"dtype": "bfloat16"},
-    "bf16 channels_last": {"dtype": "bfloat16", "memory_format": "channels_last"},
-    "graphed": {"dtype": "bfloat16", "graphed": True},
-    "compiled": {"dtype": "bfloat16", "compile": True},
-    "compiled graphed": {"dtype": "bfloat16", "compile": True, "graphed": True},
-}
 # Images of the six sets, parts 6 : 2 : 2, ten losses, five repeats.
 IMAGES = {
     "isic2017": 2750,
@@ -50,124 +45,6 @@ TRAINED, VALIDATED, RUNS = 0.6, 0.2, 50
 EPOCHS = (200, 104)
 
 
-@dataclass
-class Bench:
-    """A network ready to step on random images."""
-
-    step: Callable
-    model: torch.nn.Module
-    images: torch.Tensor
-    masks: torch.Tensor
-
-    def batch(self, turn: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Eight images, taken from the resident ones."""
-        where = torch.arange(
-            turn * BATCH, (turn + 1) * BATCH, device=self.images.device
-        )
-        where %= len(self.images)
-        return self.images.index_select(0, where), self.masks.index_select(0, where)
-
-
-def ready(name: str, way: str, *, size: int, device: torch.device) -> Bench:
-    """A network with its step, executed in one of WAYS."""
-    how = dict(WAYS[way])
-    graphed = how.pop("graphed", False)
-    precision = "tf32" if how.get("dtype") == "tf32" else "ieee"
-    torch.backends.cuda.matmul.fp32_precision = precision
-    torch.backends.cudnn.conv.fp32_precision = precision
-    torch.manual_seed(0)
-    layout = how.get("memory_format", "contiguous_format")
-    model = build_model(name).to(device, memory_format=getattr(torch, layout)).train()
-    capturable = graphed and device.type == "cuda"
-    adam = torch.optim.Adam(model.parameters(), fused=True, capturable=capturable)
-    step = Step(model, build_loss("ioufocal"), adam, **how)
-    images = torch.randint(256, (32, size, size, 3), dtype=torch.uint8, device=device)
-    masks = (images[..., 0] > 200).to(torch.uint8)
-    return Bench(GraphedStep(step) if graphed else step, model, images, masks)
-
-
-def wait(device: torch.device) -> None:
-    """Until the device has done everything."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def steps_rate(bench: Bench, steps: int, device: torch.device) -> float:
-    """Images a second, after steps that load, compile and capture."""
-    for turn in range(max(2, min(6, steps))):
-        bench.step(*bench.batch(turn))
-    wait(device)
-    began = time.perf_counter()
-    for turn in range(steps):
-        bench.step(*bench.batch(turn))
-    wait(device)
-    return steps * BATCH / (time.perf_counter() - began)
-
-
-@torch.no_grad()
-def validation_rate(bench: Bench, way: str, steps: int, device: torch.device) -> float:
-    """Images a second of the forward pass in eval mode."""
-    bench.model.eval()
-    dtype = WAYS[way].get("dtype", "float32")
-    for turn in range(steps + 1):
-        if turn == 1:
-            wait(device)
-            began = time.perf_counter()
-        with autocast(device, dtype):
-            bench.model(bench.batch(turn)[0].permute(0, 3, 1, 2).float() / 255)
-    wait(device)
-    bench.model.train()
-    return steps * BATCH / (time.perf_counter() - began)
-
-
-def one_of_several(
-    settings: tuple, number: int, barrier: object, rates: object
-) -> None:
-    """The work of one process among several: ready, all together, its rate."""
-    name, way, size, steps, kind = settings
-    device = torch.device(kind)
-    torch.set_num_threads(1)
-    bench = ready(name, way, size=size, device=device)
-    steps_rate(bench, 1, device)
-    barrier.wait()
-    rates[number] = steps_rate(bench, steps, device)
-
-
-def processes_rate(settings: tuple, count: int) -> float:
-    """Images a second of several processes together."""
-    context = multiprocessing.get_context("spawn")
-    barrier, rates = context.Barrier(count), context.Array("d", count)
-    started = [
-        context.Process(target=one_of_several, args=(settings, i, barrier, rates))
-        for i in range(count)
-    ]
-    for process in started:
-        process.start()
-    for process in started:
-        process.join()
-    if any(process.exitcode for process in started):
-        raise RuntimeError("a process of several ended badly (out of memory?)")
-    return sum(rates)
-
-
-def streams_rate(settings: tuple, count: int) -> float:
-    """Images a second of several models, each on a stream of this process."""
-    name, way, size, steps, kind = settings
-    device = torch.device(kind)
-    benches = [ready(name, way, size=size, device=device) for _ in range(count)]
-    streams = [torch.cuda.Stream() for _ in benches]
-    began = 0.0
-    for turn in range(steps + 6):
-        if turn == 6:
-            wait(device)
-            began = time.perf_counter()
-        for bench, stream in zip(benches, streams, strict=True):
-            with torch.cuda.stream(stream):
-                bench.step(*bench.batch(turn))
-    wait(device)
-    return count * steps * BATCH / (time.perf_counter() - began)
-
-
 def tried(work: Callable[[], float]) -> float | None:
     """The rate, or None where it cannot run; the reason goes to the terminal."""
     try:
@@ -177,46 +54,64 @@ def tried(work: Callable[[], float]) -> float | None:
         return None
 
 
-def measure(name: str, given: argparse.Namespace, device: torch.device) -> dict:
-    """All rates of one network, and the memory of its best way."""
-    rates: dict[str, float | None] = dict.fromkeys(WAYS)
-    memory, validated, best = 0, 0.0, None
+def possible_ways(given: argparse.Namespace, device: torch.device) -> list[str]:
+    """The ways that were asked for and that this device and its compiler have."""
+    found = []
     for way, how in WAYS.items():
-        cuda_only = how.get("graphed") or how.get("dtype") == "tf32"
-        no_compiler = how.get("compile") and not given.compile
-        if way not in given.ways or no_compiler:
-            continue
-        if cuda_only and device.type != "cuda":
-            continue
+        needs_cuda = how.get("graphed") or how.get("dtype") == "tf32"
+        lacks_cuda = needs_cuda and device.type != "cuda"
+        lacks_compiler = how.get("compile") and not given.compile
+        if way in given.ways and not lacks_cuda and not lacks_compiler:
+            found.append(way)
+    return found
+
+
+def alone(
+    name: str, given: argparse.Namespace, device: torch.device
+) -> tuple[dict[str, float | None], dict | None]:
+    """The rate of one network in each way, and what is known of the best one."""
+    rates: dict[str, float | None] = dict.fromkeys(WAYS)
+    best = None
+    for way in possible_ways(given, device):
         if device.type == "cuda":
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
         bench = ready(name, way, size=given.size, device=device)
-        rates[way] = tried(lambda b=bench: steps_rate(b, given.steps, device))
-        if rates[way] and (best is None or rates[way] > rates[best]):
-            best, memory = way, peak_memory(device) or 0
-            validated = validation_rate(bench, way, given.steps, device)
+        rate = tried(partial(steps_rate, bench, given.steps, device))
+        rates[way] = rate
+        if rate and (best is None or rate > best["solo"]):
+            memory = peak_memory(device) or 0
+            validated = validation_rate(bench, way, given.steps, device=device)
+            best = {"best": way, "solo": rate, "memory": memory, "validated": validated}
         del bench
-    settings = (name, best, given.size, given.steps, device.type)
-    packed = {}
-    for count in given.packed:
-        packed[f"{count} processes"] = tried(
-            lambda n=count: processes_rate(settings, n)
-        )
-        if device.type == "cuda":
-            packed[f"{count} streams"] = tried(
-                lambda n=count: streams_rate(settings, n)
-            )
-    found = [rate for rate in (*packed.values(), rates[best]) if rate]
+    return rates, best
+
+
+def together(
+    name: str, way: str | None, given: argparse.Namespace, device: torch.device
+) -> dict[str, float | None]:
+    """The rates of several at once, in the best way; None where there is none."""
+    kinds = {"processes": processes_rate}
+    if device.type == "cuda":
+        kinds["streams"] = streams_rate
+    settings = (name, way, given.size, given.steps, device.type)
     return {
-        "rates": rates,
-        "packed": packed,
-        "best": best,
-        "memory": memory,
-        "trained": max(found),
-        "validated": validated * max(found) / rates[best],
-        "solo": rates[best],
+        f"{count} {kind}": tried(partial(rate, settings, count)) if way else None
+        for count in given.packed
+        for kind, rate in kinds.items()
     }
+
+
+def measure(name: str, given: argparse.Namespace, device: torch.device) -> dict:
+    """All rates of one network; `best` is None where it can run in no way."""
+    rates, best = alone(name, given, device)
+    packed = together(name, best and best["best"], given, device)
+    found = {"rates": rates, "packed": packed}
+    if best is None:
+        return found | {"best": None}
+    trained = max(rate for rate in (*packed.values(), best["solo"]) if rate)
+    validated = best["validated"] * trained / best["solo"]
+    return found | best | {"trained": trained, "validated": validated}
 
 
 def hours(found: dict, epochs: int) -> float:
@@ -239,20 +134,28 @@ def shown(value: float | None, digits: int = 0) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
+def costs(name: str, found: dict, given: argparse.Namespace) -> list[str]:
+    """Memory, utilisation and hours of a network; dashes where it cannot run."""
+    if found["best"] is None:
+        return [shown(None)] * (2 + len(EPOCHS))
+    used = utilisation(name, found, given)
+    every = [f"{hours(found, epochs):.1f}" for epochs in EPOCHS]
+    return [f"{found['memory'] / 2**30:.2f}", shown(used, 3), *every]
+
+
 def table(measured: dict[str, dict], given: argparse.Namespace) -> list[str]:
     """The lines of the page: a row a network, and the sum."""
     packs = list(next(iter(measured.values()))["packed"])
     heads = ["network", *WAYS, *packs, "GiB", "MFU", *(f"h at {e}" for e in EPOCHS)]
-    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    lines = measurements.head(heads)
     for name, found in measured.items():
-        used = utilisation(name, found, given)
-        cells = [shown(rate, 1) for rate in found["rates"].values()]
+        cells = [name, *(shown(rate, 1) for rate in found["rates"].values())]
         cells += [shown(rate, 1) for rate in found["packed"].values()]
-        cells += [f"{found['memory'] / 2**30:.2f}", shown(used, 3)]
-        cells += [f"{hours(found, epochs):.1f}" for epochs in EPOCHS]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    sums = [sum(hours(f, epochs) for f in measured.values()) for epochs in EPOCHS]
-    whole = len(measured) * RUNS * len(IMAGES)
+        cells += costs(name, found, given)
+        lines.append(measurements.row(cells))
+    known = [found for found in measured.values() if found["best"]]
+    sums = [sum(hours(found, epochs) for found in known) for epochs in EPOCHS]
+    whole = len(known) * RUNS * len(IMAGES)
     said = " and ".join(
         f"{total:.1f} hours at {epochs} epochs"
         for total, epochs in zip(sums, EPOCHS, strict=True)

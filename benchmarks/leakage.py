@@ -16,14 +16,11 @@ from scipy import stats
 
 from lesionkit import leakage
 from lesionkit.datasets.preparing import data_of
-from lesionkit.runs import find_records
+from lesionkit.runs import RunRecord, find_records
 
 
-def main() -> None:
-    """Test Dice by split, the difference with its interval, and Dice by copying."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("runs", type=Path, help="folder of records")
-    records = find_records(parser.parse_args().runs)
+def dice_by_split(records: list[RunRecord]) -> tuple[list[int], dict[str, np.ndarray]]:
+    """The repeats that both splits have, and test Dice of them, a split."""
     dice: dict[str, dict[int, float]] = {"image": {}, "group": {}}
     for record in records:
         score = record.metrics["test"]["probability"]["image"]["dice"]
@@ -31,28 +28,54 @@ def main() -> None:
     repeats = sorted(dice["image"].keys() & dice["group"].keys())
     if not repeats:
         raise SystemExit("no finished record of both splits there")
-    image, group = (np.array([dice[k][r] for r in repeats]) for k in ("image", "group"))
+    return repeats, {
+        split: np.array([scores[repeat] for repeat in repeats])
+        for split, scores in dice.items()
+    }
+
+
+def table(record: RunRecord, repeats: list[int], dice: dict) -> list[str]:
+    """A row a split: Dice of each repeat, their mean, and Dice by copying."""
+    seeds = [42 + repeat for repeat in repeats]
+    found = leakage.leakage_table(data_of(record), ("image", "group"), seeds=seeds)
+    copied = found.set_index("kind")["copy_nearest_dice"]
+    lines = [
+        "| split | test Dice, each repeat | mean | Dice by copying the nearest mask |",
+        "|---|---|---|---|",
+    ]
+    for split, scores in dice.items():
+        each = ", ".join(f"{score:.3f}" for score in scores)
+        lines.append(
+            f"| {split} | {each} | {scores.mean():.3f} | {copied[split]:.3f} |"
+        )
+    return lines
+
+
+def difference(image: np.ndarray, group: np.ndarray) -> str:
+    """What the image split gives more than the group split, with its interval."""
     found = stats.ttest_ind(image, group, equal_var=False)
     low, high = found.confidence_interval()
+    return (
+        f"Image less group: {image.mean() - group.mean():+.3f} Dice (95 % interval "
+        f"{low:+.3f} to {high:+.3f}, Welch)."
+    )
+
+
+def main() -> None:
+    """Test Dice by split, the difference with its interval, and Dice by copying."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("runs", type=Path, help="folder of records")
+    records = find_records(parser.parse_args().runs)
+    repeats, dice = dice_by_split(records)
     first = records[0].identity
-    seeds = [42 + repeat for repeat in repeats]
-    copied = leakage.leakage_table(data_of(records[0]), ("image", "group"), seeds=seeds)
     lines = [
         f"{first['dataset']} at {first['size']} px, {first['variant']}, "
         f"{first['loss']}, {first['epochs']} epochs, repeats "
         f"{', '.join(map(str, repeats))}.",
         "",
-        "| split | test Dice, each repeat | mean | Dice by copying the nearest mask |",
-        "|---|---|---|---|",
-    ]
-    for name, scores in (("image", image), ("group", group)):
-        each = ", ".join(f"{score:.3f}" for score in scores)
-        copies = copied.set_index("kind")["copy_nearest_dice"][name]
-        lines.append(f"| {name} | {each} | {scores.mean():.3f} | {copies:.3f} |")
-    lines += [
+        *table(records[0], repeats, dice),
         "",
-        f"Image less group: {image.mean() - group.mean():+.3f} Dice (95 % interval "
-        f"{low:+.3f} to {high:+.3f}, Welch).",
+        difference(**dice),
     ]
     measurements.append(f"What near-copies are worth on {first['dataset']}", lines)
 

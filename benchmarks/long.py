@@ -38,6 +38,7 @@ def lines_of(log: str) -> list[str]:
 
 
 def main() -> None:
+    """A row a test."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--log", nargs="*", type=Path)
     options = parser.parse_args()

@@ -127,6 +127,7 @@ def geometric(values: list[float]) -> float:
 
 
 def main() -> None:
+    """A table for each size of batch."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7)
@@ -142,13 +143,10 @@ def main() -> None:
 def table(title: str, found: dict[str, tuple[dict, dict]]) -> list[str]:
     """Milliseconds and peak units, a loss a line, and the ratios below."""
     keys = ["compiled", "eager", "smp", "MONAI", "torchvision"]
-    lines = [
-        f"| {title}: ms, peak in logits tensors | " + " | ".join(keys) + " |",
-        "|---" * (len(keys) + 1) + "|",
-    ]
+    lines = measurements.head([f"{title}: ms, peak in logits tensors", *keys])
     for name, (times, peaks) in found.items():
         cells = [f"{times[k]:.1f}, {peaks[k]:.1f}" if k in times else "" for k in keys]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        lines.append(measurements.row([name, *cells]))
     lines.append("")
     for ours in ("compiled", "eager"):
         for theirs in ("smp", "MONAI"):

@@ -1,6 +1,7 @@
 """Appends what a script measured to docs/measurements.md, with date, commit, hardware.
 
-Used by the other scripts of this folder: `measurements.append(title, lines)`.
+Used by the other scripts of this folder: `measurements.append(title, lines)`. `head`
+and `row` make the tables, `put_between` puts one on another page.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -28,6 +30,24 @@ def append(title: str, lines: list[str]) -> None:
     with PAGE.open("a") as page:
         page.write(text)
     print(text)
+
+
+def row(cells: Iterable[str]) -> str:
+    """A row of a table."""
+    return "| " + " | ".join(cells) + " |"
+
+
+def head(names: Sequence[str]) -> list[str]:
+    """The names of a table's columns, and the line below them."""
+    return [row(names), "|" + "---|" * len(names)]
+
+
+def put_between(page: Path, name: str, lines: list[str]) -> None:
+    """Lines in place of those between the marks of a name on a page."""
+    begin, end = (f"<!-- {name}: {where} -->" for where in ("begin", "end"))
+    before, rest = page.read_text().split(begin)
+    _, after = rest.split(end)
+    page.write_text(before + "\n".join([begin, *lines, end]) + after)
 
 
 def arguments() -> list[str]:

@@ -33,7 +33,8 @@ def main() -> None:
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
-        print(json.dumps(cost(*given.one, given.repeats, given.threads)))
+        found = cost(*given.one, repeats=given.repeats, threads=given.threads)
+        print(json.dumps(found))
         return
     lines = [
         "| network | variant | parameters | GMACs | forward s | backward s"
@@ -56,7 +57,7 @@ def in_own_process(name: str, variant: str, given: argparse.Namespace) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def cost(name: str, variant: str, repeats: int, threads: int) -> dict:
+def cost(name: str, variant: str, *, repeats: int, threads: int) -> dict:
     """Median seconds of forward and backward, and peak memory, of one network."""
     import torch
 
@@ -99,7 +100,7 @@ def row(name: str, variant: str, found: dict) -> str:
     cells = [name, variant, f"{facts.parameters:,}", f"{facts.gmacs:.2f}"]
     cells += [f"{found['forward']:.2f}", f"{found['backward']:.2f}"]
     cells += [f"{rate:.0f}", f"{found['peak']:.0f}"]
-    return "| " + " | ".join(cells) + " |"
+    return measurements.row(cells)
 
 
 if __name__ == "__main__":

@@ -44,12 +44,11 @@ def score_lines(records: list[RunRecord]) -> list[str]:
         sum(s.get("wall_seconds", 0.0) for s in r.environment["sessions"])
         for r in records
     ]
-    lines.append("| " + " | ".join(table.columns) + " |")
-    lines.append("|" + "---|" * len(table.columns))
+    lines += measurements.head(table.columns)
     for row in table.itertuples(index=False):
         cells = [f"{v:.3f}" if isinstance(v, float) else str(v) for v in row]
         cells[-1] = f"{row.seconds:.0f}"
-        lines.append("| " + " | ".join(c.replace("nan", "") for c in cells) + " |")
+        lines.append(measurements.row(c.replace("nan", "") for c in cells))
     return lines
 
 

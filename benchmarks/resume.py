@@ -20,7 +20,6 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import measurements
@@ -85,7 +84,7 @@ def killed(config: RunConfig, after: float) -> bool:
 
 
 def kill_and_finish(
-    config: RunConfig, wanted: dict[str, bytes], length: float, draw: random.Random
+    config: RunConfig, wanted: dict[str, bytes], *, length: float, draw: random.Random
 ) -> tuple[int, bool]:
     """How often it was killed before its end, and whether it ended the same."""
     count = 0
@@ -109,7 +108,7 @@ def interrupt(config: RunConfig) -> None:
 
 
 def corrupt_and_finish(
-    config: RunConfig, wanted: dict[str, bytes], told: Path, draw: random.Random
+    config: RunConfig, wanted: dict[str, bytes], *, told: Path, draw: random.Random
 ) -> tuple[bool, bool]:
     """Whether one flipped bit was noticed, and whether the run ended the same."""
     path = config.folder / "state.pt"
@@ -121,24 +120,79 @@ def corrupt_and_finish(
     return noticed, well and content(config) == wanted
 
 
-def each(
-    count: int, draw: random.Random, work: Callable[..., None], **rules: object
-) -> None:
-    """Do the work `count` times, going through networks and loaders."""
-    cases = [(model, loader) for model in NETWORKS for loader in LOADERS]
-    known: dict[tuple[str, str], tuple] = {}
-    for i in range(count):
-        model, loader = cases[i % len(cases)]
+class Tally:
+    """Trainings that were killed or damaged, and how each of them ended.
+
+    Args:
+        given: the options of the command.
+        told: a file for what a training says on stderr.
+    """
+
+    def __init__(self, given: argparse.Namespace, told: Path) -> None:
+        self.given, self.told, self.draw = given, told, random.Random(given.seed)
+        self.kills: list[int] = []
+        self.same: list[bool] = []
+        self.noticed: list[bool] = []
+        self.recovered: list[bool] = []
+        self.known: dict[tuple[str, str], tuple[dict[str, bytes], float]] = {}
+
+    def case(self, number: int) -> tuple[RunConfig, dict[str, bytes], float]:
+        """A network and a loader in turn: what they leave undisturbed, how long."""
+        cases = [(model, loader) for model in NETWORKS for loader in LOADERS]
+        model, loader = cases[number % len(cases)]
         config = RunConfig(
-            dataset="discs", model=model, loader=loader, save_seconds=0.0, **rules
+            dataset="discs",
+            model=model,
+            loader=loader,
+            save_seconds=0.0,
+            epochs=self.given.epochs,
+            size=self.given.size,
+            device=self.given.device,
         )
-        if (model, loader) not in known:
-            known[model, loader] = whole(config)
-        work(config, *known[model, loader], draw)
+        if (model, loader) not in self.known:
+            self.known[model, loader] = whole(config)
+        return config, *self.known[model, loader]
+
+    def kill(self, number: int) -> None:
+        """One training, killed and finished."""
+        config, wanted, length = self.case(number)
+        count, same = kill_and_finish(config, wanted, length=length, draw=self.draw)
+        self.kills.append(count)
+        self.same.append(same)
+
+    def corrupt(self, number: int) -> None:
+        """One training, killed, its state damaged by a bit, and finished."""
+        config, wanted, _ = self.case(number)
+        interrupt(config)
+        seen, same = corrupt_and_finish(config, wanted, told=self.told, draw=self.draw)
+        self.noticed.append(seen)
+        self.recovered.append(same)
+        shutil.rmtree(config.folder)
+
+    def lines(self) -> list[str]:
+        """The table of the page."""
+        given, kills = self.given, sum(self.kills)
+        return [
+            f"{', '.join(NETWORKS)}, {' and '.join(LOADERS)}, {given.epochs} epochs, 40"
+            f" images of {given.size} px, {given.device}, a state after every epoch.",
+            "",
+            "| what | tried | as it should be |",
+            "|---|---|---|",
+            f"| trainings killed by kill -9 ({kills} kills before their end), finished"
+            f" with the same bits | {len(self.same)} | {sum(self.same)} |",
+            f"| states with one flipped bit, noticed | {len(self.noticed)} |"
+            f" {sum(self.noticed)} |",
+            f"| of these finished from the state before, with the same bits |"
+            f" {len(self.recovered)} | {sum(self.recovered)} |",
+        ]
+
+    def well(self) -> bool:
+        """Whether every run ended as it should."""
+        return all(self.same) and all(self.noticed) and all(self.recovered)
 
 
 def main() -> None:
-    """Both tables."""
+    """The table, and status 1 where a run did not end the same."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, default=30)
     parser.add_argument("--epochs", type=int, default=5)
@@ -147,41 +201,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    draw = random.Random(given.seed)
-    rules = {"epochs": given.epochs, "size": given.size, "device": given.device}
-    kills, same, noticed, recovered = [], [], [], []
     with tempfile.TemporaryDirectory() as home:
         os.environ["LESIONKIT_DATA"] = home
         write_discs("discs", count=40, size=given.size)
-
-        def kill(config, wanted, length, draw) -> None:
-            count, alike = kill_and_finish(config, wanted, length, draw)
-            kills.append(count)
-            same.append(alike)
-
-        def corrupt(config, wanted, length, draw) -> None:
-            interrupt(config)
-            seen, alike = corrupt_and_finish(config, wanted, Path(home) / "told", draw)
-            noticed.append(seen)
-            recovered.append(alike)
-            shutil.rmtree(config.folder)
-
-        each(given.count, draw, kill, **rules)
-        each(given.count, draw, corrupt, **rules)
-    lines = [
-        f"{', '.join(NETWORKS)}, {' and '.join(LOADERS)}, {given.epochs} epochs, 40"
-        f" images of {given.size} px, {given.device}, a state after every epoch.",
-        "",
-        "| what | tried | as it should be |",
-        "|---|---|---|",
-        f"| trainings killed by kill -9 ({sum(kills)} kills before their end), finished"
-        f" with the same bits | {len(same)} | {sum(same)} |",
-        f"| states with one flipped bit, noticed | {len(noticed)} | {sum(noticed)} |",
-        f"| of these finished from the state before, with the same bits |"
-        f" {len(recovered)} | {sum(recovered)} |",
-    ]
-    measurements.append("Resume after kill -9 and after a flipped bit", lines)
-    if not (all(same) and all(noticed) and all(recovered)):
+        tally = Tally(given, Path(home) / "told")
+        for number in range(given.count):
+            tally.kill(number)
+        for number in range(given.count):
+            tally.corrupt(number)
+    measurements.append("Resume after kill -9 and after a flipped bit", tally.lines())
+    if not tally.well():
         raise SystemExit("not all runs ended the same")
 
 

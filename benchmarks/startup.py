@@ -100,13 +100,10 @@ def seconds(*command: str) -> float:
     return time.perf_counter() - began
 
 
-def main() -> None:
-    """Both tables."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--runs", type=int, default=5)
-    given = parser.parse_args()
+def engine_lines(count: int) -> list[str]:
+    """A row an engine: what its runs cost beside their epochs."""
     lines = [
-        f"{given.runs} runs of ENet, two epochs of 12 images of 32 px, one slot.",
+        f"{count} runs of ENet, two epochs of 12 images of 32 px, one slot.",
         "",
         "| engine | first run, beside its epochs, s | every other run, s |",
         "|---|---|---|",
@@ -115,8 +112,13 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as home:
             os.environ["LESIONKIT_DATA"] = home
             write_discs("discs")
-            first, rest = beside_training(engine, given.runs)
+            first, rest = beside_training(engine, count)
         lines.append(f"| {name} | {first:.2f} | {rest:.3f} |")
+    return lines
+
+
+def status_line() -> str:
+    """How long a look at 3,600 made records takes, here and as commands."""
     with tempfile.TemporaryDirectory() as home:
         os.environ["LESIONKIT_DATA"] = home
         configs = read_sweep("paper_a.yaml").configs
@@ -125,16 +127,21 @@ def main() -> None:
         began = time.perf_counter()
         counted = read_sweep("paper_a.yaml").states()["state"].value_counts().to_dict()
         inside = time.perf_counter() - began
-        status, again = (
-            seconds("status", "paper_a.yaml"),
-            seconds("sweep", "paper_a.yaml"),
-        )
-    lines += [
-        "",
+        status = seconds("status", "paper_a.yaml")
+        again = seconds("sweep", "paper_a.yaml")
+    return (
         f"paper_a.yaml with {len(configs):,} made records ({counted}): read and looked"
         f" at in {inside:.2f} s in a process that is there; `lesionkit status`"
-        f" {status:.2f} s, a sweep with nothing to do {again:.2f} s.",
-    ]
+        f" {status:.2f} s, a sweep with nothing to do {again:.2f} s."
+    )
+
+
+def main() -> None:
+    """The table, and the line below it."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--runs", type=int, default=5)
+    given = parser.parse_args()
+    lines = [*engine_lines(given.runs), "", status_line()]
     measurements.append("What a run costs beside its training", lines)
 
 

@@ -19,8 +19,6 @@ from lesionkit.datasets.preparing import data_of
 from lesionkit.sweep import Sweep, read_sweep
 from lesionkit.tables import comparable_records, load_table
 
-BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
-
 
 def main() -> None:
     """Tabulate the sweep's records; write figures and the README's table if asked."""
@@ -37,10 +35,7 @@ def main() -> None:
         draw(table, given.figures, sweep.name)
     if given.readme:
         page = measurements.ROOT / "README.md"
-        head, rest = page.read_text().split(BEGIN)
-        _, tail = rest.split(END)
-        body = "\n".join([BEGIN, *scores(table, commands=True), END])
-        page.write_text(head + body + tail)
+        measurements.put_between(page, "results", scores(table, commands=True))
 
 
 def records_of(sweep: Sweep) -> pd.DataFrame:
@@ -59,14 +54,14 @@ def scores(table: pd.DataFrame, *, commands: bool = False) -> list[str]:
     names = ["Dice", "IoU", "precision", "recall", "AP", "best epoch"]
     keys = ["dice", "iou", "precision", "recall", "average_precision", "best_epoch"]
     head = ["data set", "loss", *names, *(["command"] if commands else [])]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines = measurements.head(head)
     ordered = table.sort_values(["dataset", "dice"], ascending=[True, False])
     for run in ordered.to_dict("records"):
         numbers = [f"{run[key]:.3f}" for key in keys[:-1]] + [str(run["best_epoch"])]
         cells = [run["dataset"], run["loss"], *numbers]
         if commands:
             cells.append(f"`lesionkit train -p loss {run['loss']}`")
-        lines.append("| " + " | ".join(cells) + " |")
+        lines.append(measurements.row(cells))
     return lines
 
 

@@ -53,6 +53,7 @@ def rows(made: Comparison) -> list[str]:
 
 
 def main() -> None:
+    """The table, and the figures if asked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("source", type=Path)
     parser.add_argument("--only", default="")

@@ -37,6 +37,7 @@ from lesionkit.step import Step
 from lesionkit.training import Progress, Rules, train
 
 BATCH = 8
+TURNS = 3
 
 
 def adam(model: nn.Module) -> torch.optim.Optimizer:
@@ -175,6 +176,51 @@ def ways_of(files: Files, data: Prepared) -> dict[str, Callable[[], int]]:
     }
 
 
+def overhead_lines(given: argparse.Namespace) -> list[str]:
+    """The first table: a row a network."""
+    lines = [
+        f"Over a bare loop at {given.small} px, {given.repeats} paired repeats:",
+        "",
+        "| network | overhead, median | lowest | highest |",
+        "|---|---|---|---|",
+    ]
+    data = prepare(given.name, given.raw, size=given.small)
+    for name, variant in (("unet", "smp_unet_resnet34"), ("enet", "enet_port")):
+        shares = overhead(
+            name, variant, data, count=given.images, repeats=given.repeats
+        )
+        told = (statistics.median(shares), min(shares), max(shares))
+        lines.append(measurements.row([variant, *(f"{s:+.2%}" for s in told)]))
+    return lines
+
+
+def rates_of(ways: dict[str, Callable[[], int]]) -> dict[str, float]:
+    """Images a second of each way, CPU time, median of turns."""
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(TURNS):
+        for name, epoch in ways.items():
+            began = time.process_time()
+            count = epoch()
+            rates[name].append(count / (time.process_time() - began))
+    return {name: statistics.median(found) for name, found in rates.items()}
+
+
+def way_lines(given: argparse.Namespace) -> list[str]:
+    """The second table: a row a way."""
+    samples, _ = find_samples(given.name, given.raw)
+    files = Files(samples[: given.images], given.size)
+    data = prepare(given.name, given.raw, size=given.size)
+    medians = rates_of(ways_of(files, data))
+    first = next(iter(medians.values()))
+    return [
+        f"smp_unet_resnet34 at {given.size} px, median of {TURNS} turns:",
+        "",
+        "| way | images a second | ratio |",
+        "|---|---|---|",
+        *(f"| {n} | {v:.2f} | {v / first:.2f} |" for n, v in medians.items()),
+    ]
+
+
 def main() -> None:
     """Both tables."""
     parser = argparse.ArgumentParser()
@@ -186,40 +232,12 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=48, help="Of an epoch.")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    samples, _ = find_samples(given.name, given.raw)
-    files = Files(samples[: given.images], given.size)
     lines = [
         f"{given.name}, {given.images} images an epoch, one thread, CPU time.",
         "",
-        f"Over a bare loop at {given.small} px, {given.repeats} paired repeats:",
+        *overhead_lines(given),
         "",
-        "| network | overhead, median | lowest | highest |",
-        "|---|---|---|---|",
-    ]
-    small = prepare(given.name, given.raw, size=given.small)
-    for name, variant in (("unet", "smp_unet_resnet34"), ("enet", "enet_port")):
-        shares = overhead(
-            name, variant, small, count=given.images, repeats=given.repeats
-        )
-        row = (statistics.median(shares), min(shares), max(shares))
-        lines.append(f"| {variant} | " + " | ".join(f"{s:+.2%}" for s in row) + " |")
-    data = prepare(given.name, given.raw, size=given.size)
-    ways = ways_of(files, data)
-    rates: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(3):
-        for name, epoch in ways.items():
-            began = time.process_time()
-            count = epoch()
-            rates[name].append(count / (time.process_time() - began))
-    medians = {name: statistics.median(found) for name, found in rates.items()}
-    first = next(iter(medians.values()))
-    lines += [
-        "",
-        f"smp_unet_resnet34 at {given.size} px, median of 3 turns:",
-        "",
-        "| way | images a second | ratio |",
-        "|---|---|---|",
-        *(f"| {n} | {v:.2f} | {v / first:.2f} |" for n, v in medians.items()),
+        *way_lines(given),
     ]
     measurements.append("The training loop against a bare and a plain one", lines)
 

@@ -77,6 +77,7 @@ def redrawn(explorer: widgets.ThresholdExplorer, times: int = 10) -> np.ndarray:
 
 
 def main() -> None:
+    """Both lines."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--moves", type=int, default=200)
     options = parser.parse_args()

@@ -101,7 +101,10 @@ def from_published(
         },
         index=pd.Index(grid.losses, name="loss"),
     ).sort_values("expected", ascending=False)
-    return Advice(_expected(table, dataset, model, margin), table)
+    named = {"dice": "Dice", "iou": "IoU"}.get(metric, metric)
+    where = "no data set in particular" if dataset == "any" else dataset
+    where += f" and {model}" if model else ""
+    return Advice(_expected(table, where, named, margin), table)
 
 
 def _predicted(
@@ -132,13 +135,9 @@ def _rest(grid: Grid) -> float:
     return float(((y - pairs + singles - y.mean()) ** 2).sum() / freedom)
 
 
-def _expected(
-    table: pd.DataFrame, dataset: str, model: str | None, margin: float
-) -> str:
+def _expected(table: pd.DataFrame, where: str, metric: str, margin: float) -> str:
     """The advice in plain words."""
     left = table[table["best"] >= NEGLIGIBLE]
-    where = "no data set in particular" if dataset == "any" else dataset
-    where += f" and {model}" if model else ""
     first = table.index[0]
     worst = float(left["behind"].max())
     text = f"Going by the public re-run, for {where}: "
@@ -149,8 +148,8 @@ def _expected(
     reach = float((table["high"] - table["low"]).iloc[0] / 2)
     text += (
         f". {first} is the best with probability {table['best'].iloc[0]:.2f}; the "
-        f"expected differences between these are at most {worst:.4f} Dice, each known "
-        f"to {reach:.4f}"
+        f"expected differences between these are at most {worst:.4f} {metric}, each "
+        f"known to {reach:.4f}"
     )
     if worst < margin:
         text += f", and below {margin:g} no difference matters in practice"

@@ -53,7 +53,11 @@ def testable(predicate: Callable[..., Answer]) -> Callable[..., Answer]:
 def grid_of(
     table: pd.DataFrame, metric: str = "dice", losses: Sequence[str] = ()
 ) -> Grid:
-    """The grid of these losses, or the reason why there is none."""
+    """The grid of these losses.
+
+    Raises:
+        Untestable: why there is none, and after "; needs " what would make one.
+    """
     lacking = [name for name in losses if name not in set(table["loss"])]
     if lacking:
         raise Untestable(f"no run of {', '.join(lacking)}; needs runs of them")

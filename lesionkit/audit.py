@@ -27,6 +27,7 @@ from lesionkit.audit_numbers import (
     read_table,
 )
 from lesionkit.audit_text import audit_statements
+from lesionkit.stores import is_url
 
 __all__ = ["Finding", "audit_published", "audit_statements", "audit_table", "summary"]
 
@@ -44,7 +45,8 @@ def audit_table(
 
     Args:
         path_or_frame: a CSV file or a frame: a row a result, in percent or fractions;
-            or points alone, a row a data set or model and a column a loss.
+            or points alone, a row a data set or model and a column a loss. Or
+            "public-rerun": the cells that come with the kit.
         name: what the findings call it; by default the file's name.
         aggregation: "pooled" or "image" where the table says so; None for unknown.
 
@@ -53,17 +55,32 @@ def audit_table(
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: another aggregation, two columns of one meaning, or a table with
-            neither scores nor points.
+        ValueError: another aggregation, no CSV, two columns of one meaning, a table
+            with neither scores nor points, or run records, whose scores nobody printed.
 
     Source: the laws of audit_laws; paper A for the points.
     """
     if aggregation is not None:
         lookup.find("aggregation", aggregation, dict.fromkeys(AGGREGATIONS))
+    if not isinstance(path_or_frame, pd.DataFrame):
+        path_or_frame, name = _printed(path_or_frame, name)
     table = read_table(path_or_frame, name)
     found = [finding for row in table.rows for finding in audit_row(row, aggregation)]
     found += _points(table) + _gammas(table) + _spread(table)
     return [replace(f, source=table.name, rows=len(table.rows)) for f in found]
+
+
+def _printed(source: str | Path, name: str) -> tuple[str | Path, str]:
+    """The file with the numbers as they were printed, and what it is called."""
+    if published.is_public_rerun(source):
+        return published.CELLS, name or published.NAME
+    if is_url(source) or Path(source).is_dir():
+        raise ValueError(
+            f"{source} is a place of run records, whose scores are computed and not "
+            "printed: lesionkit status --verify checks them; the audit takes a CSV or "
+            f"{published.NAME}"
+        )
+    return source, name
 
 
 def _points(table: Table) -> list[Finding]:

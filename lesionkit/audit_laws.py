@@ -32,9 +32,10 @@ Ends = tuple[Fraction, Fraction, Fraction]
 
 @dataclass(frozen=True)
 class _Law:
-    """What the other numbers of a row say about one, which they leave so much room.
+    """What the other numbers of a row leave open for one of them.
 
-    Over pooled pixels it is `pooled`, as a mean over images from `least` to `most`.
+    Over pooled pixels it is `pooled`; as a mean over images it lies between `least`
+    and `most`. `given` names the others, `needs` what they would have to be.
     """
 
     rule: str

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 
 from lesionkit.catalogue import LOSSES
+from lesionkit.foreign_tables import KEYS, METRICS, refusals_named
 from lesionkit.foreign_tables import SPELLINGS as KNOWN
 
-KEYS = ("dataset", "model", "loss", "repeat")
-SCORES = ("dice", "iou", "precision", "recall", "average_precision")
+SCORES = (*METRICS, "average_precision")
 SPELLINGS = {
     **KNOWN,
     "dice": (
@@ -216,7 +216,7 @@ def read_table(source: str | Path | pd.DataFrame | Table, name: str = "") -> Tab
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: two columns have one meaning.
+        ValueError: no CSV, or two columns have one meaning.
     """
     if isinstance(source, Table):
         return source
@@ -225,9 +225,10 @@ def read_table(source: str | Path | pd.DataFrame | Table, name: str = "") -> Tab
         if not path.is_file():
             raise FileNotFoundError(f"no table at {path.absolute()}")
         name = name or path.stem
-        source = pd.read_csv(
-            path, dtype=str, keep_default_na=False, encoding="utf-8-sig"
-        )
+        with refusals_named(path):
+            source = pd.read_csv(
+                path, dtype=str, keep_default_na=False, encoding="utf-8-sig"
+            )
     texts = source.map(_text).rename(columns=_names(list(source.columns), name))
     texts = texts[(texts != "").any(axis=1)]
     return _table(texts, name)

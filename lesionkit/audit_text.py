@@ -29,6 +29,7 @@ from lesionkit.audit_numbers import (
     same,
     shown,
 )
+from lesionkit.foreign_tables import refusals_named
 
 COUNT = ("count", "number")
 SEED = ("seed_value", "seeds_value")
@@ -76,7 +77,7 @@ def audit_statements(
         table: the table they are about.
 
     Raises:
-        ValueError: a column is missing.
+        ValueError: no CSV, or a column is missing.
         FileNotFoundError: no such file.
 
     Source: paper A and B state what the rules look for; published/statements.csv.
@@ -94,7 +95,8 @@ def audit_statements(
 def _read(statements: pd.DataFrame | str | Path) -> list[Said]:
     """Rows of text as statements."""
     if not isinstance(statements, pd.DataFrame):
-        statements = pd.read_csv(statements, dtype=str, keep_default_na=False)
+        with refusals_named(Path(statements)):
+            statements = pd.read_csv(statements, dtype=str, keep_default_na=False)
     missing = [name for name in COLUMNS if name not in statements]
     if missing:
         raise ValueError(

@@ -13,12 +13,12 @@ from lesionkit import leakage
 from lesionkit.catalogue import DATASETS, LOSSES
 from lesionkit.config import RunConfig
 from lesionkit.duplicates import near_pairs
+from lesionkit.foreign_tables import METRICS
 from lesionkit.inference.intervals import mean_interval
 from lesionkit.prepared import open_prepared
 from lesionkit.records import RunRecord
 from lesionkit.splits import PARTS
 
-METRICS = ("dice", "iou", "precision", "recall")
 SIZES = (0.01, 0.05, 0.2)  # edges of the strata, shares of the image; 5 % is "small"
 
 

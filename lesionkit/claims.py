@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from lesionkit import mean_claims, order_claims
+from lesionkit import lookup, mean_claims, order_claims
 from lesionkit.answers import (
     CONTRADICTED,
     NOT_SUPPORTED,
@@ -17,6 +17,7 @@ from lesionkit.answers import (
     Answer,
 )
 from lesionkit.catalogue import LOSSES, PAPER_A_LOSSES
+from lesionkit.foreign_tables import METRICS
 
 VERDICTS = (SUPPORTED, NOT_SUPPORTED, CONTRADICTED, UNTESTABLE)
 COMPOUND = tuple(name for name in PAPER_A_LOSSES if LOSSES[name].group == "compound")
@@ -24,7 +25,6 @@ SINGLE = tuple(name for name in PAPER_A_LOSSES if LOSSES[name].group != "compoun
 ORDER = (  # paper A, over the models
     "ioufocal dicebce ioudice ioubce iou bce dice bcefocal dicefocal focal"
 ).split()
-METRICS = ("dice", "iou", "precision", "recall")
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ CLAIMS = {
         order_claims.ranks,
         {
             "loss": "ioufocal",
-            "expected": {"dice": 2, "iou": 2, "precision": 3, "recall": 2},
+            "published": {"dice": 2, "iou": 2, "precision": 3, "recall": 2},
         },
     ),
     "A-points-data-sets": Claim(
@@ -224,10 +224,13 @@ def check(table: pd.DataFrame, names: tuple[str, ...] = ()) -> pd.DataFrame:
     Returns:
         A row a claim: claim, paper, place, says, verdict, evidence, more (what would
         decide it).
+
+    Raises:
+        UnknownName: no claim of that name.
     """
     rows = []
     for name in names or CLAIMS:
-        claim = CLAIMS[name]
+        claim = lookup.find("claim", name, CLAIMS)
         answer = claim.predicate(table, **claim.given)
         rows.append(
             {

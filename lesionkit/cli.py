@@ -1,4 +1,7 @@
-"""The commands: exit status 0 if it worked, 2 for wrong arguments, 1 for the rest."""
+"""The commands: exit status 0 if it worked, 2 for wrong arguments, 1 for the rest.
+
+141 where the reader of the answer left, as in `lesionkit models | head -1`.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +21,23 @@ from lesionkit.cli_notebooks import notebooks
 from lesionkit.cli_pages import report, thresholds
 from lesionkit.cli_sweep import status, sweep
 from lesionkit.cli_tables import audit, claims, rank
-from lesionkit.console import arguments, fail, show, told, typed, usage
+from lesionkit.console import arguments, fail, show, told, typed, unread, usage
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="For a program to read.")
 
 
 class Commands(click.Group):
     """Commands in the order of the walk; an unknown one gets the nearest name."""
+
+    def make_context(self, *given: Any, **extra: Any) -> click.Context:
+        """The arguments read; `--help` and `--version` answer here."""
+        with unread():
+            return super().make_context(*given, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """The command run."""
+        with unread():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands as they were added."""

@@ -76,6 +76,11 @@ def advise(
         raise click.UsageError(
             "give a table or folder of your own runs, or --like with a data set"
         )
+    if model is not None and like is None:
+        raise click.UsageError(
+            "--model goes with --like; of your own runs choose with --only "
+            f"model={model}"
+        )
     table = None if source is None else read(source)
     with arguments():
         if table is not None:

@@ -1,4 +1,4 @@
-"""The commands that get raw data."""
+"""The command that gets raw data."""
 
 from __future__ import annotations
 

@@ -24,7 +24,10 @@ ENGINES = {
 @click.command()
 @click.argument("file", type=Path)
 @click.option(
-    "--engine", default="local", show_default=True, help=f"{', '.join(ENGINES)}."
+    "--engine",
+    default="local",
+    show_default=True,
+    help="; ".join(f"{name}: {says}" for name, says in ENGINES.items()),
 )
 @click.option(
     "--how",
@@ -67,7 +70,7 @@ def sweep(
     records: str | None,
     dry_run: bool,
     retry_failed: bool,
-    **how: Any,
+    **given: Any,
 ) -> None:
     """All missing runs of a grid; the same command again goes on with the rest."""
     from tqdm import tqdm
@@ -76,7 +79,7 @@ def sweep(
     from lesionkit.sweep import read_sweep
 
     lookup.find("engine", engine, ENGINES)
-    lookup.find("how", how["how"], {"worker": None, "notebook": None})
+    lookup.find("how", given["how"], {"worker": None, "notebook": None})
     with arguments():
         grid = read_sweep(file)
     if dry_run:
@@ -86,7 +89,7 @@ def sweep(
             _tell_there(missing, records)
         click.echo(price(grid))
         return
-    execute = _engine(engine, grid.name, how)
+    execute = _engine(engine, grid.name, given)
 
     def report(line: str) -> None:
         tqdm.write(line, file=sys.stderr)
@@ -153,22 +156,22 @@ def _shared(grid: Any, records: str | None, report: Callable) -> Any:
     return shared(grid.configs, records, report)
 
 
-def _engine(engine: str, name: str, how: dict[str, Any]) -> Callable:
+def _engine(engine: str, name: str, given: dict[str, Any]) -> Callable:
     """The function that runs configs, with the options that it takes."""
-    local = {key: how[key] for key in ("how", "slots", "slots_per_gpu", "retries")}
+    local = {key: given[key] for key in ("how", "slots", "slots_per_gpu", "retries")}
     if engine == "slurm":
         from lesionkit.engines import slurm
 
-        own = {"tasks": how["tasks"], "options": how["sbatch"], "how": how["how"]}
+        own = {"tasks": given["tasks"], "options": given["sbatch"], "how": given["how"]}
         return partial(slurm.run_all, name=name, **own)
     if engine == "ray":
         from lesionkit.engines import on_ray
 
-        own = {"address": how["address"], "timeout_seconds": how["timeout"]}
+        own = {"address": given["address"], "timeout_seconds": given["timeout"]}
         return partial(on_ray.run_all, **local, **own)
     from lesionkit.engines import local as here
 
-    return partial(here.run_all, **local, timeout_seconds=how["timeout"])
+    return partial(here.run_all, **local, timeout_seconds=given["timeout"])
 
 
 @click.command()

@@ -197,24 +197,28 @@ def claims(
 
 
 @click.command()
-@click.argument("file", type=Path, required=False)
+@click.argument("source", type=place, required=False)
 @click.option(
     "--aggregation",
     type=click.Choice(["pooled", "image"]),
     help="How the table's scores were averaged, where that is known.",
 )
 @AS_JSON
-def audit(file: Path | None, aggregation: str | None, as_json: bool) -> None:
-    """The arithmetic of a printed table: a CSV of yours, or both papers' own."""
+def audit(source: Source | None, aggregation: str | None, as_json: bool) -> None:
+    """The arithmetic of a printed table: of SOURCE, or of both papers.
+
+    SOURCE is a CSV, or public-rerun, the cells that come with the kit. Run records are
+    not printed, but computed: lesionkit status --verify checks them.
+    """
     from dataclasses import asdict
 
     from lesionkit import audit as checked
 
     with arguments():
-        if file is None:
+        if source is None:
             found = checked.audit_published()
         else:
-            found = checked.audit_table(file, aggregation=aggregation)
+            found = checked.audit_table(source, aggregation=aggregation)
     if as_json:
         show([asdict(finding) for finding in found], True)
         return

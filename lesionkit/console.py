@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from lesionkit.disks import in_words
 from lesionkit.stores import is_url
 
 GONE = "the folder this was called in is gone: cd to one that is there"
+UNREAD = 128 + 13  # what a shell shows of a program that SIGPIPE ended
 
 
 @contextmanager
@@ -24,6 +27,38 @@ def arguments() -> Iterator[None]:
         yield
     except (ValueError, TypeError) as error:
         raise click.UsageError(str(error)) from None
+
+
+@contextmanager
+def unread() -> Iterator[None]:
+    """End quietly, as `cat` does, when nobody reads the rest of an answer.
+
+    Any other pipe that breaks stays an error with its line: click takes every one for
+    that of the answer, and ends without a word.
+
+    Raises:
+        SystemExit: with UNREAD.
+        OSError: a pipe to a process or a server broke.
+    """
+    try:
+        yield
+    except BrokenPipeError as error:
+        left = [stream for stream in (1, 2) if _has_no_reader(stream)]
+        if not left:
+            said = f"{error}: a process or server that was written to is gone"
+            raise OSError(said) from error
+        for stream in left:  # Python writes to them once more as it ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+        raise SystemExit(UNREAD) from None
+
+
+def _has_no_reader(stream: int) -> bool:
+    """Whether the other end of a pipe is closed."""
+    if not hasattr(select, "poll"):  # Windows
+        return False
+    asked = select.poll()
+    asked.register(stream, 0)  # what goes wrong is told unasked
+    return any(found & (select.POLLERR | select.POLLHUP) for _, found in asked.poll(0))
 
 
 def typed(value: str) -> bool | int | float | str | None:
@@ -93,7 +128,11 @@ def _short(value: Any) -> Any:
 
 
 def pair(text: str) -> tuple[str, str]:
-    """NAME=VALUE as a pair."""
+    """NAME=VALUE as a pair.
+
+    Raises:
+        ValueError: no equals sign.
+    """
     name, equals, value = text.partition("=")
     if not equals:
         raise ValueError(f"expected NAME=VALUE, got {text!r}")
@@ -134,5 +173,6 @@ def told(error: Exception) -> str:
 def fail(error: object, code: int) -> None:
     """One line on stderr, and the end."""
     text = " ".join(str(error).split())
-    click.echo(f"lesionkit: {text}", err=True)
+    with unread():
+        click.echo(f"lesionkit: {text}", err=True)
     raise SystemExit(code)

@@ -96,10 +96,8 @@ def precision_and_roc(records: Mapping[str, RunRecord]) -> Figure:
     figure, (left, right) = _panels(1, 2, (11, 4.2))
     for name, record in records.items():
         table = rates(record)
-        precision = record.metrics["test"]["average_precision"]
-        left.plot(
-            table["recall"], table["precision"], label=f"{name}, AP {precision:.3f}"
-        )
+        ap = record.metrics["test"]["average_precision"]
+        left.plot(table["recall"], table["precision"], label=f"{name}, AP {ap:.3f}")
         area = float(
             np.trapezoid(table["recall"][::-1], table["false_positive_rate"][::-1])
         )

@@ -68,7 +68,7 @@ def leaks(table: pd.DataFrame) -> Figure:
         axis.bar_label(drawn, fmt="%.2f", padding=3, fontsize=8)
         axis.set_yticks(places, table["split"])
         axis.set_xlabel(label, fontsize=8)
-        axis.set_xlim(0, max(1e-9, values.max()) * 1.25 or 1)
+        axis.set_xlim(0, 1.25 * values.max() if values.max() > 0 else 1)
         axis.invert_yaxis()
     return figure
 

@@ -147,7 +147,7 @@ def _agreement(good: list[Seen], group: list[int]) -> float:
 
 
 def across(
-    good: Sequence[Seen], other: str, raw: Path | None, jobs: int
+    good: Sequence[Seen], other: str, raw: Path | None, *, jobs: int
 ) -> list[Finding]:
     """Images of this set that are in another set too."""
     with collecting():

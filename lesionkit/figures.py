@@ -16,8 +16,9 @@ from lesionkit.prepared import Prepared
 from lesionkit.runs import RunRecord
 
 # Okabe and Ito's palette (2008), safe for colour-blind readers.
-GREEN, ORANGE, SKY = "#009E73", "#D55E00", "#56B4E9"
-GROUP_COLOURS = {"region": "#0072B2", "distribution": "#E69F00", "compound": "#CC79A7"}
+BLUE, GREEN, ORANGE, SKY = "#0072B2", "#009E73", "#D55E00", "#56B4E9"
+AMBER, PINK = "#E69F00", "#CC79A7"
+GROUP_COLOURS = {"region": BLUE, "distribution": AMBER, "compound": PINK}
 OVERLAY = {"found (TP)": GREEN, "too much (FP)": ORANGE, "missed (FN)": SKY}
 TRUTH = "#F0E442"
 
@@ -30,9 +31,8 @@ def examples(data: Prepared, positions: Sequence[int], titles: Sequence[str]) ->
         positions: which images, by their position in the arrays.
         titles: a line above each image.
     """
-    count = len(positions)
-    columns = min(count, 6)
-    rows = -(-count // columns)
+    columns = min(len(positions), 6)
+    rows = -(-len(positions) // columns)
     figure, axes = plt.subplots(
         rows, columns, figsize=(2.1 * columns, 2.35 * rows), squeeze=False
     )
@@ -42,7 +42,7 @@ def examples(data: Prepared, positions: Sequence[int], titles: Sequence[str]) ->
         draw_image(axis, data.images[position])
         draw_outline(axis, data.masks[position])
         axis.set_title(title, fontsize=8)
-    return _tight(figure)
+    return tight(figure)
 
 
 def lesion_shares(shares: Mapping[str, pd.Series]) -> Figure:
@@ -63,7 +63,7 @@ def lesion_shares(shares: Mapping[str, pd.Series]) -> Figure:
     axis.set_xlim(0, 100)
     axis.set_ylabel("images with at most this, %")
     axis.legend(frameon=False, fontsize=8)
-    return _tight(figure)
+    return tight(figure)
 
 
 def curves(
@@ -82,7 +82,7 @@ def curves(
     axis.set(xlabel=xlabel, ylabel=ylabel, title=title)
     axis.axhline(0, color="grey", lw=0.6)
     axis.legend(frameon=False, fontsize=8)
-    return _tight(figure)
+    return tight(figure)
 
 
 def history(record: RunRecord) -> Figure:
@@ -96,7 +96,7 @@ def history(record: RunRecord) -> Figure:
     right.axvline(best, color=ORANGE, lw=1, label=f"best epoch, {best}")
     right.set(xlabel="epoch", ylabel="validation Dice", ylim=(0, 1))
     right.legend(frameon=False, loc="lower right")
-    return _tight(figure)
+    return tight(figure)
 
 
 def predictions(records: Mapping[str, RunRecord], data: Prepared | None) -> Figure:
@@ -126,13 +126,14 @@ def predictions(records: Mapping[str, RunRecord], data: Prepared | None) -> Figu
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
     axes = axes.T if across else axes
     for row, position in enumerate(positions):
-        draw_image(axes[row, 0], data.images[position])
-        draw_outline(axes[row, 0], data.masks[position])
+        image, mask = data.images[position], data.masks[position]
+        draw_image(axes[row, 0], image)
+        draw_outline(axes[row, 0], mask)
         file = data.index["file"][position]
         for column, (title, record) in enumerate(records.items(), 1):
             predicted = kept[title]["logits"][row] >= 0
             panel = axes[row, column]
-            draw_errors(panel, data.images[position], data.masks[position], predicted)
+            draw_errors(panel, image, mask, predicted=predicted)
             dice = stored_dice(record, file, "probability")
             panel.set_xlabel(f"Dice {dice:.2f}", fontsize=7, labelpad=1)
     for axis, title in zip(axes[0], ["ground truth", *records], strict=True):
@@ -155,12 +156,13 @@ def thresholds(
     for column, row in enumerate(rows):
         position, logits = kept["positions"][row], kept["logits"][row].astype(float)
         file = data.index["file"][position]
-        draw_image(axes[0, column], data.images[position])
-        draw_outline(axes[0, column], data.masks[position])
+        image, mask = data.images[position], data.masks[position]
+        draw_image(axes[0, column], image)
+        draw_outline(axes[0, column], mask)
         cuts = {"probability": logits >= 0, "raw_mean": logits > logits.mean()}
         for line, (name, predicted) in enumerate(cuts.items(), 1):
             panel = axes[line, column]
-            draw_errors(panel, data.images[position], data.masks[position], predicted)
+            draw_errors(panel, image, mask, predicted=predicted)
             dice = stored_dice(record, file, name)
             label = f"marks {predicted.mean():.0%}, Dice {dice:.2f}"
             panel.set_xlabel(label, fontsize=7, labelpad=1)
@@ -209,7 +211,7 @@ def podium(points: pd.DataFrame, means: pd.DataFrame) -> Figure:
     axis.set_title("mean score and (podium points)", fontsize=9)
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)
-    return _tight(figure)
+    return tight(figure)
 
 
 def spread(table: pd.DataFrame, metric: str = "dice") -> Figure:
@@ -236,13 +238,8 @@ def spread(table: pd.DataFrame, metric: str = "dice") -> Figure:
         axis.grid(axis="x", lw=0.4)
     axes[0, 0].set_yticks(range(len(order)), order)
     axes[0, 0].invert_yaxis()
-    patches = [Patch(color=c, label=group) for group, c in GROUP_COLOURS.items()]
-    figure.legend(
-        handles=patches, loc="lower center", ncols=3, frameon=False, fontsize=8
-    )
-    figure.tight_layout(rect=(0, 0.07, 1, 1))
-    plt.close(figure)
-    return figure
+    _legend_below(figure, GROUP_COLOURS)
+    return tight(figure, rect=(0, 0.07, 1, 1))
 
 
 def _note(text: str) -> Figure:
@@ -250,7 +247,7 @@ def _note(text: str) -> Figure:
     figure, axis = plt.subplots(figsize=(6.4, 0.8))
     axis.text(0.5, 0.5, text, ha="center", va="center")
     axis.axis("off")
-    return _tight(figure)
+    return tight(figure)
 
 
 def draw_image(axis: Axes, image: np.ndarray) -> None:
@@ -269,7 +266,7 @@ def draw_outline(axis: Axes, mask: np.ndarray) -> None:
 
 
 def draw_errors(
-    axis: Axes, image: np.ndarray, mask: np.ndarray, predicted: np.ndarray
+    axis: Axes, image: np.ndarray, mask: np.ndarray, *, predicted: np.ndarray
 ) -> None:
     """An image under the colours of what was found, too much, and missed."""
     draw_image(axis, image)
@@ -283,18 +280,21 @@ def draw_errors(
 
 def with_legend(figure: Figure) -> Figure:
     """The colours of the overlay below a grid of panels."""
-    patches = [Patch(color=colour, label=name) for name, colour in OVERLAY.items()]
+    _legend_below(figure, OVERLAY)
     height = figure.get_size_inches()[1]
-    figure.tight_layout(rect=(0, 0.35 / height, 1, 1), h_pad=0.3, w_pad=0.3)
-    figure.legend(
-        handles=patches, loc="lower center", ncols=3, frameon=False, fontsize=8
-    )
-    plt.close(figure)
-    return figure
+    return tight(figure, rect=(0, 0.35 / height, 1, 1), pad=0.3)
 
 
-def _tight(figure: Figure) -> Figure:
+def _legend_below(figure: Figure, colours: Mapping[str, str]) -> None:
+    """Names with their colours in a line below everything."""
+    shown = [Patch(color=colour, label=name) for name, colour in colours.items()]
+    figure.legend(handles=shown, loc="lower center", ncols=3, frameon=False, fontsize=8)
+
+
+def tight(
+    figure: Figure, *, rect: tuple | None = None, pad: float | None = None
+) -> Figure:
     """The figure with its parts in place; closed, so that it is not shown twice."""
-    figure.tight_layout()
+    figure.tight_layout(rect=rect, h_pad=pad, w_pad=pad)
     plt.close(figure)
     return figure

@@ -6,7 +6,8 @@ number where they are known.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -86,13 +87,24 @@ def is_cells(table: pd.DataFrame) -> bool:
     return not table.duplicated(["dataset", "model", "loss"]).any()
 
 
-def _read(path: Path) -> tuple[pd.DataFrame, list[str]]:
-    """The file's rows without the blank ones; the index counts all of them."""
+@contextmanager
+def refusals_named(path: Path) -> Iterator[None]:
+    """Name the file where what is read in the block is no CSV.
+
+    Raises:
+        ValueError: it is none.
+    """
     try:
-        table = pd.read_csv(path, skip_blank_lines=False, skipinitialspace=True)
+        yield
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path}: not a CSV that can be read: {reason}") from None
+
+
+def _read(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    """The file's rows without the blank ones; the index counts all of them."""
+    with refusals_named(path):
+        table = pd.read_csv(path, skip_blank_lines=False, skipinitialspace=True)
     blank = table.index[table.isna().all(axis=1)]
     remarks = [f"blank: {_lines(blank)}"] if len(blank) else []
     table = table.drop(index=blank)

@@ -150,8 +150,9 @@ def _sweep_file(path: Path) -> Path:
         return shipped / path.name
     here = " (that is a folder)" if path.is_dir() else ""
     names = sorted(file.name for file in shipped.glob("*.yaml"))
-    near = lookup.nearest(path.name, names)
-    hint = f" Did you mean {near}?" if near else ""
+    # without the ending, which they all share: it alone would make any two alike
+    near = lookup.nearest(path.stem, (Path(name).stem for name in names))
+    hint = f" Did you mean {near}.yaml?" if near else ""
     raise FileNotFoundError(
         f"no sweep file at {path.absolute()}{here}.{hint} "
         f"With the kit come: {', '.join(names)}"

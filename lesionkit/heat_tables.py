@@ -20,11 +20,9 @@ from matplotlib.patches import Rectangle
 
 from lesionkit import ranking
 from lesionkit.catalogue import DATASETS, MODELS
-from lesionkit.figures import GROUP_COLOURS
+from lesionkit.figures import BLUE
 
-WHITE_TO_BLUE = LinearSegmentedColormap.from_list(
-    "white to blue", ["white", GROUP_COLOURS["region"]]
-)
+WHITE_TO_BLUE = LinearSegmentedColormap.from_list("white to blue", ["white", BLUE])
 
 
 def blank(size: tuple[float, float]) -> Figure:

@@ -103,7 +103,7 @@ def inspect(
     findings = [Finding("unpaired", says, files) for says, files in defects]
     findings += report.findings
     for other, folder in against:
-        findings += across(report.seen, other, folder, jobs or default_jobs())
+        findings += across(report.seen, other, folder, jobs=jobs or default_jobs())
     return replace(report, findings=tuple(f for f in findings if f.files))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from lesionkit.data_findings import Finding
 from lesionkit.datasets.resizing import resize_image, resize_mask
 from lesionkit.datasets.samples import Sample
+from lesionkit.figures import TRUTH
 from lesionkit.files import write_bytes
 from lesionkit.inspection import DataReport
 from lesionkit.panels import outline, png, rgb
@@ -19,7 +20,6 @@ from lesionkit.templates import filled
 
 SIDE = 128  # of a picture on the page, pixels
 SHOWN = 12  # pictures of a finding
-TRUTH = "#F0E442"
 
 
 def write_page(report: DataReport, path: Path) -> Path:

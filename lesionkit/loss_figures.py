@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
+from lesionkit.figures import BLUE, ORANGE
 from lesionkit.loss_study import pixel_curve
 from lesionkit.losses import FocalLoss
 
 LOGITS = np.linspace(-6, 6, 121)
-BLUE, ORANGE = "#0072B2", "#D55E00"
 
 
 def surfaces(found: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:

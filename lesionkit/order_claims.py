@@ -90,38 +90,38 @@ def _agreement(grid: Grid, order: Sequence[str]) -> str:
 
 
 @testable
-def ranks(table: pd.DataFrame, *, loss: str, expected: Mapping[str, int]) -> Answer:
+def ranks(table: pd.DataFrame, *, loss: str, published: Mapping[str, int]) -> Answer:
     """Whether a loss has these ranks: as many are above it as that, and no more.
 
     The ranks that a loss may have lie between 1 + those surely above it and all less
     those surely below it, with Bonferroni's correction over the others and metrics.
     """
     verdicts, parts, weakest = [], [], ""
-    for metric, rank in expected.items():
+    for metric, rank in published.items():
         grid = grid_of(table, metric, ())
         if loss not in grid.losses:
             raise Untestable(f"no run of {loss}; needs runs of it")
         mine = grid.losses.index(loss)
         others = np.array([i for i in range(len(grid.losses)) if i != mine])
         found = contrast(grid, others, np.full(len(others), mine))
-        sure = found.p * len(others) * len(expected) < LEVEL
+        sure = found.p * len(others) * len(published) < LEVEL
         best = 1 + int((sure & (found.mean > 0)).sum())
         worst = len(grid.losses) - int((sure & (found.mean < 0)).sum())
         here = 1 + int((found.mean > 0).sum())
         parts.append(f"{metric} {here} (may be {best} to {worst})")
-        inside = best <= rank <= worst
-        verdicts.append(
-            CONTRADICTED
-            if not inside
-            else SUPPORTED
-            if best == worst
-            else NOT_SUPPORTED
-        )
+        verdicts.append(_of_rank(rank, best, worst))
         gaps = np.abs(found.mean[~sure])
         weakest = weakest or (more_data(grid, float(gaps.min())) if len(gaps) else "")
     verdict = next(v for v in (CONTRADICTED, NOT_SUPPORTED, SUPPORTED) if v in verdicts)
     evidence = f"rank of {loss} here: {', '.join(parts)}"
     return Answer(verdict, evidence, "" if verdict == SUPPORTED else weakest)
+
+
+def _of_rank(rank: int, best: int, worst: int) -> str:
+    """The verdict on a rank, where a loss may have those from best to worst."""
+    if not best <= rank <= worst:
+        return CONTRADICTED
+    return SUPPORTED if best == worst else NOT_SUPPORTED
 
 
 @testable

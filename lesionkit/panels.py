@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from lesionkit import masks, metrics
 from lesionkit.comparison import Comparison
-from lesionkit.figures import GREEN, OVERLAY, TRUTH
+from lesionkit.figures import BLUE, GREEN, OVERLAY, PINK, TRUTH
 from lesionkit.lookup import find
 
 RULES = {
@@ -29,7 +29,7 @@ VIEWS = {"errors": "errors", "mask": "mask", "image": "image"}
 SIDE = 224  # of a tile's image, about: small images are enlarged by a whole number
 COLUMNS, GAP, TITLE, HISTOGRAM = 6, 8, 44, 56  # tiles; pixels
 INK, PAPER, PALE, GREY = "#1E1E1E", "#FFFFFF", "#F0F0F0", "#9A9A9A"
-HALF, OWN = "#0072B2", "#CC79A7"
+HALF, OWN = BLUE, PINK
 LEGEND = (
     (TRUTH, "outline of the ground truth"),
     *((colour, name) for name, colour in OVERLAY.items()),
@@ -41,8 +41,6 @@ LEGEND = (
 )
 # tp, fp, fn and tn of a pixel by 2 * predicted + truth.
 KINDS = np.array([3, 2, 1, 0], dtype=np.intp)
-
-
 FONT, BOLD = ImageFont.load_default(15), ImageFont.load_default(17)
 
 
@@ -94,7 +92,9 @@ class Panels:
             "otsu": masks.otsu_cut(self.logits).numpy(),
             "best_validation": np.asarray(comparison.validation_cuts, dtype=float),
         }
-        self._draw_once()
+        self._lay_out()
+        self.canvas = self._still()
+        self.ranges = [self._histogram(i) for i in range(len(self.logits))]
 
     def cuts(self, setting: Setting) -> np.ndarray:
         """The cut of each loss in units of the logits, (L,)."""
@@ -178,43 +178,42 @@ class Panels:
             area = canvas[top + 4 : top + HISTOGRAM, left:][:, : self.shown.shape[1]]
             area[:, first : first + thick] = rgb(colour)
 
-    def _draw_once(self) -> None:
-        """Everything that no setting changes: places, layers, histograms, legend."""
+    def _lay_out(self) -> None:
+        """Where the tiles stand, and how each kind of pixel looks in each view."""
         image = self.comparison.images[self.position]
         image = image.astype(float) * (255 / np.iinfo(image.dtype).max)
         image = np.broadcast_to(image, (*image.shape[:2], 3))
         longest = max(self.mask.shape)
         self.factor = max(1, round(SIDE / longest)), max(1, round(longest / SIDE))
         self.shown = enlarged(self.mask, self.factor)
-        height, width = self.shown.shape
         image = enlarged(image, self.factor).reshape(-1, 3)
         edge = outline(self.shown).ravel()
         self.layers = {name: layers(image, edge, name) for name in VIEWS}
-        count = len(self.logits) + 2
-        rows = -(-count // COLUMNS)
-        tile = (width + GAP, TITLE + height + HISTOGRAM + GAP)
+        height, width = self.shown.shape
+        self.tile = width + GAP, TITLE + height + HISTOGRAM + GAP
         self.places = [
-            (GAP + (i % COLUMNS) * tile[0], GAP + (i // COLUMNS) * tile[1])
-            for i in range(count)
+            (GAP + (i % COLUMNS) * self.tile[0], GAP + (i // COLUMNS) * self.tile[1])
+            for i in range(len(self.logits) + 2)  # the image first, the legend last
         ]
-        columns = min(COLUMNS, count)
-        size = (GAP + columns * tile[0], GAP + rows * tile[1])
+
+    def _still(self) -> np.ndarray:
+        """What no setting changes: names, the image, the legend, room for the rest."""
+        columns = min(COLUMNS, len(self.places))
+        rows = -(-len(self.places) // COLUMNS)
+        size = (GAP + columns * self.tile[0], GAP + rows * self.tile[1])
         picture = Image.new("RGB", size, PAPER)
         pen = ImageDraw.Draw(picture)
         for (left, top), name in zip(
             self.places, ["image", *self.comparison.losses], strict=False
         ):
             pen.text((left, top), name, fill=INK, font=BOLD)
-        self._legend(pen, *self.places[-1])
-        self.canvas = np.array(picture)
         left, top = self.places[0]
-        plain = self.layers["image"][0].reshape(height, width, 3)
-        self.canvas[top + TITLE :, left:][:height, :width] = plain
         share = f"lesion {self.mask.mean():.1%} of the image"
-        pen = ImageDraw.Draw(picture := Image.fromarray(self.canvas))
         pen.text((left, top + 22), share, fill=INK, font=FONT)
-        self.canvas = np.array(picture)
-        self.ranges = [self._histogram(i) for i in range(len(self.logits))]
+        plain = self.layers["image"][0].reshape(*self.shown.shape, 3)
+        picture.paste(Image.fromarray(plain), (left, top + TITLE))
+        self._legend(pen, *self.places[-1])
+        return np.array(picture)
 
     def _legend(self, pen: ImageDraw.ImageDraw, left: int, top: int) -> None:
         """What the colours mean, in the last tile."""

@@ -47,7 +47,11 @@ def table_1(
 
     Args:
         threshold: "probability" (0.5) or "raw_mean".
+
+    Raises:
+        UnknownName: another threshold.
     """
+    lookup.find("threshold", threshold, dict.fromkeys(("probability", "raw_mean")))
     return pd.DataFrame([_row(record, threshold) for record in records])
 
 

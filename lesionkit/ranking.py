@@ -21,8 +21,16 @@ def cells(table: pd.DataFrame, metric: str = "dice") -> pd.DataFrame:
 
     A cell is a data set, a model and a loss; the deviation is the sample's. In a table
     of cells the two are NaN where it does not have them.
+
+    Raises:
+        UnknownName: no such column, or one that holds no numbers.
     """
-    lookup.find("metric", metric, dict.fromkeys(table.columns))
+    numbers = [
+        str(name)
+        for name, values in table.items()
+        if values.dtype.kind in "fiu" or values.isna().all()
+    ]
+    lookup.find("metric", metric, dict.fromkeys(numbers))
     if is_cells(table):
         found = table[["dataset", "model", "loss"]].copy()
         found["mean"] = table[metric]
@@ -82,6 +90,9 @@ def means(table: pd.DataFrame, rows: str, metric: str = "dice") -> pd.DataFrame:
         table: a tidy table of runs.
         rows: "dataset" or "model".
         metric: a column of the table.
+
+    Raises:
+        UnknownName: other rows, or no such metric.
     """
     lookup.find("rows", rows, dict.fromkeys(("dataset", "model")))
     return cells(table, metric).pivot_table(
@@ -101,6 +112,9 @@ def row_points(values: np.ndarray, ties: str = "share") -> np.ndarray:
     Shape:
         values: (L,)
         returns: (L,) points
+
+    Raises:
+        UnknownName: another rule for ties.
 
     Example:
         >>> row_points(np.array([0.9, 0.9, 0.7, 0.6])).tolist()
@@ -122,9 +136,13 @@ def podium(
     table: pd.DataFrame,
     rows: str = "dataset",
     metric: str = "dice",
+    *,
     ties: str = "share",
 ) -> pd.DataFrame:
     """Podium points per row and loss, with their sum in the last row.
+
+    Raises:
+        UnknownName: other rows, no such metric, or another rule for ties.
 
     Source: paper A, Fig. 2B and 2C (3, 2, 1 points for the first three).
     """
@@ -146,7 +164,7 @@ def points_of(wide: pd.DataFrame, ties: str = "share") -> pd.DataFrame:
 
 @lru_cache
 def chance_of_podium(
-    rows: int, losses: int, simulations: int = 100_000, seed: int = 0
+    rows: int, losses: int, *, simulations: int = 100_000, seed: int = 0
 ) -> np.ndarray:
     """Points of the best of `losses` equal losses over `rows` rows, simulated.
 
@@ -178,7 +196,7 @@ def podium_sentence(points: pd.DataFrame) -> str:
         leads = f"{', '.join(leaders)} lead, each with"
     chance = chance_of_podium(rows, losses)
     probability = float((chance >= best - 1e-9).mean())  # thirds of points are inexact
-    name = {"dataset": "data set"}.get(axis := str(points.index.name), axis)
+    name = "data set" if points.index.name == "dataset" else points.index.name
     text = (
         f"{leads} {best:g} of {total.sum():g} points over {rows} "
         f"{name}{'s' if rows > 1 else ''}. If all {losses} losses were equal, the best "

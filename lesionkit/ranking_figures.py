@@ -52,6 +52,7 @@ def means_by_loss(
     means: pd.DataFrame,
     low: pd.DataFrame | None = None,
     high: pd.DataFrame | None = None,
+    *,
     published: pd.DataFrame | None = None,
 ) -> Figure:
     """Each loss's mean in each metric as a point with its interval; no cut bars.

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lesionkit import published, ranking_figures, standing
+from lesionkit.foreign_tables import METRICS
 from lesionkit.inference import rank_tests, resampling
 from lesionkit.report_content import Report
 
@@ -82,7 +83,7 @@ def _of_runs(report: Report) -> list[Drawing]:
             (
                 "Runs against losses",
                 "How far runs of one cell lie apart, beside how far the losses do.",
-                lambda: ranking_figures.scatter(cells),
+                lambda: ranking_figures.scatter(cells, report.metric),
             )
         )
     shares = ["background", "raw_mean_background"]
@@ -122,10 +123,7 @@ def _published(report: Report, rows: str) -> pd.DataFrame | None:
     table = published.public_rerun()
     losses = list(report.standing.grid.losses)
     if rows == "metric":
-        names = [
-            name for name in ("dice", "iou", "precision", "recall") if name in table
-        ]
-        return table.groupby("loss")[names].mean().T[losses]
+        return table.groupby("loss")[list(METRICS)].mean().T[losses]
     wanted = [n for n in report.standing.grid.names(rows) if n in set(table[rows])]
     if not wanted or report.metric not in table:
         return None

@@ -80,6 +80,7 @@ def serve(
 
     Raises:
         ValueError: no such parameter, or the port is taken.
+        RuntimeError: Voila ended with an error.
     """
     notebook = with_parameters(name, values)
     port, token = free_port(port), secrets.token_hex(16)

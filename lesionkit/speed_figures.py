@@ -6,8 +6,9 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-# Okabe and Ito's palette (2008), safe for colour-blind readers.
-COLOURS = ("#56B4E9", "#009E73", "#0072B2", "#E69F00", "#CC79A7")
+from lesionkit.figures import AMBER, BLUE, GREEN, PINK, SKY, tight
+
+COLOURS = (SKY, GREEN, BLUE, AMBER, PINK)
 
 
 def epoch_parts(table: pd.DataFrame, title: str = "") -> Figure:
@@ -28,5 +29,4 @@ def epoch_parts(table: pd.DataFrame, title: str = "") -> Figure:
     axis.set(xlabel="seconds of one epoch", title=title)
     axis.set_xlim(0, 1.3 * table["seconds"].max())
     axis.spines[["top", "right"]].set_visible(False)
-    figure.tight_layout()
-    return figure
+    return tight(figure)

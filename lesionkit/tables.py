@@ -77,7 +77,7 @@ def load_table(
     path = Path(source)
     if is_url(source):
         table, said = _from_records(source), []
-    elif str(source) == published.NAME and not path.exists():
+    elif published.is_public_rerun(source):
         table, said = published.public_rerun(), []
     elif path.is_dir():
         table, said = _from_records(path), []

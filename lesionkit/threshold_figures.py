@@ -8,15 +8,24 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lesionkit.comparison import Comparison
-from lesionkit.figures import draw_errors, draw_image, draw_outline, with_legend
+from lesionkit.figures import (
+    BLUE,
+    ORANGE,
+    draw_errors,
+    draw_image,
+    draw_outline,
+    tight,
+    with_legend,
+)
 
-RULE_MARKS = {"probability": ("#0072B2", "o"), "raw_mean": ("#D55E00", "s")}
+RULE_MARKS = {"probability": (BLUE, "o"), "raw_mean": (ORANGE, "s")}
 RULE_NAMES = {"probability": "probability 0.5", "raw_mean": "raw mean"}
 
 
 def side_by_side(
     comparison: Comparison,
     position: int,
+    *,
     predicted: np.ndarray,
     numbers: pd.DataFrame,
 ) -> Figure:
@@ -41,7 +50,7 @@ def side_by_side(
     for axis, found, row in zip(
         axes.flat[1:], predicted, numbers.itertuples(), strict=False
     ):
-        draw_errors(axis, image, mask, found.astype(bool))
+        draw_errors(axis, image, mask, predicted=found.astype(bool))
         draw_outline(axis, mask)
         text = f"{row.loss}\nDice {row.dice:.3f}, marks {row.marked:.1%}"
         axis.set_title(text, fontsize=8)
@@ -72,7 +81,7 @@ def two_rules(
         for axis, found, row in zip(
             line[1:], predicted, numbers.itertuples(), strict=True
         ):
-            draw_errors(axis, image, mask, found.astype(bool))
+            draw_errors(axis, image, mask, predicted=found.astype(bool))
             text = f"marks {row.marked:.1%}\nDice {row.dice:.3f}"
             axis.set_xlabel(text, fontsize=7, labelpad=1)
     for axis, title in zip(axes[0], ["image", *comparison.losses], strict=True):
@@ -111,7 +120,7 @@ def background_marked(marked: pd.DataFrame) -> Figure:
     axis.set_xlabel(f"background marked, % (mean of {images} test images, 95 %)")
     axis.grid(axis="x", lw=0.4)
     axis.legend(frameon=False, fontsize=8)
-    return _done(figure)
+    return tight(figure)
 
 
 def dice_curves(curves: pd.DataFrame, cuts: dict[str, float] | None = None) -> Figure:
@@ -136,7 +145,7 @@ def dice_curves(curves: pd.DataFrame, cuts: dict[str, float] | None = None) -> F
     axis.set(xlabel="cut in units of the logit (0 is probability 0.5)", ylim=(0, 1))
     axis.set_ylabel("mean Dice of the test set")
     axis.legend(frameon=False, fontsize=8, ncols=2)
-    return _done(figure)
+    return tight(figure)
 
 
 def theory(table: pd.DataFrame) -> Figure:
@@ -160,11 +169,4 @@ def theory(table: pd.DataFrame) -> Figure:
     right.axhline(0.5, color="black", lw=0.8, ls=":")
     right.set_title("no lesion: half is predicted", fontsize=9)
     right.legend(frameon=False, fontsize=7, ncols=2)
-    return _done(figure)
-
-
-def _done(figure: Figure) -> Figure:
-    """The figure with its parts in place; closed, so that it is not shown twice."""
-    figure.tight_layout()
-    plt.close(figure)
-    return figure
+    return tight(figure)

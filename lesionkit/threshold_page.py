@@ -80,7 +80,7 @@ def page(comparison: Comparison, images: list[str] | None = None) -> str:
     }
     position = comparison.position(chosen[0])
     predicted, numbers = panels.both_rules(comparison, position)["raw_mean"]
-    twin = png(side_by_side(comparison, position, predicted, numbers))
+    twin = png(side_by_side(comparison, position, predicted=predicted, numbers=numbers))
     text = TEMPLATE.read_text()
     for name, value in {
         "TITLE": html.escape(comparison.title),

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from lesionkit.inference.intervals import mean_interval
+from lesionkit.inference.intervals import LEVEL, RESAMPLES, mean_interval
 from lesionkit.runs import RunRecord
 
 
@@ -73,7 +73,10 @@ def best_validation_cut(record: RunRecord) -> float:
 
 
 def background_marked(
-    records: Mapping[str, RunRecord], *, level: float = 0.95, resamples: int = 2000
+    records: Mapping[str, RunRecord],
+    *,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
 ) -> pd.DataFrame:
     """Mean share of the background that each rule marks on the test images.
 

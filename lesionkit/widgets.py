@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets
@@ -21,6 +21,10 @@ from lesionkit.loss_figures import focal_curves
 from lesionkit.losses import within
 from lesionkit.panels import Panels, Setting
 from lesionkit.threshold_figures import side_by_side
+
+TWIN = "lesionkit-static-twin"
+WIDE = ipywidgets.Layout(width="100%", max_width="1400px")
+LONG = {"description_width": "150px"}
 
 
 def png(figure: Figure, dpi: int = 100) -> bytes:
@@ -71,20 +75,11 @@ def focal_sliders(alpha: float = 0.8, gamma: float = 2.0) -> Sliders:
     Raises:
         ValueError: alpha is not from 0 to 1, or gamma not from 0 to 5.
     """
-    starts = {"alpha": (within("alpha", alpha, 1), 1, 0.05)}
-    starts["gamma"] = (within("gamma", gamma, 5), 5, 0.1)
-    sliders = {
-        name: ipywidgets.FloatSlider(
-            value=start, min=0, max=high, step=step, description=name
-        )
-        for name, (start, high, step) in starts.items()
+    limits = {
+        "alpha": (within("alpha", alpha, 1), 0, 1, 0.05),
+        "gamma": (within("gamma", gamma, 5), 0, 5, 0.1),
     }
-    return Sliders(focal_curves, sliders)
-
-
-TWIN = "lesionkit-static-twin"
-WIDE = ipywidgets.Layout(width="100%", max_width="1400px")
-LONG = {"description_width": "150px"}
+    return Sliders(focal_curves, _float_sliders(limits))
 
 
 def window_sliders(hu: np.ndarray, center: float = 50, width: float = 350) -> Sliders:
@@ -93,14 +88,22 @@ def window_sliders(hu: np.ndarray, center: float = 50, width: float = 350) -> Sl
     Shape:
         hu: (H, W) Hounsfield units
     """
-    limits = {"center": (center, -1000, 1000), "width": (width, 2, 3000)}
-    sliders = {
+    limits = {"center": (center, -1000, 1000, 1), "width": (width, 2, 3000, 1)}
+    return Sliders(
+        lambda center, width: windowed(hu, center, width), _float_sliders(limits)
+    )
+
+
+def _float_sliders(
+    limits: Mapping[str, Sequence[float]],
+) -> dict[str, ipywidgets.FloatSlider]:
+    """A slider for each name: where it starts, its ends, and its step."""
+    return {
         name: ipywidgets.FloatSlider(
-            value=start, min=low, max=high, step=1, description=name
+            value=start, min=low, max=high, step=step, description=name
         )
-        for name, (start, low, high) in limits.items()
+        for name, (start, low, high, step) in limits.items()
     }
-    return Sliders(lambda center, width: windowed(hu, center, width), sliders)
 
 
 class ThresholdExplorer:
@@ -170,7 +173,9 @@ class ThresholdExplorer:
         """What is shown, as a plain figure."""
         predicted = self.panels.predicted(self.setting).numpy()
         comparison, position = self.panels.comparison, self.panels.position
-        return side_by_side(comparison, position, predicted, self.numbers)
+        return side_by_side(
+            comparison, position, predicted=predicted, numbers=self.numbers
+        )
 
     def _offer_images(self, image: str) -> None:
         """The images that the comparison has, by rule and by name."""

@@ -92,6 +92,15 @@ def test_probabilities_to_be_best_add_up_and_exclude_focal():
 
 
 @pytest.mark.parametrize(
+    ("metric", "word"), [("dice", "Dice"), ("iou", "IoU"), ("recall", "recall")]
+)
+def test_the_expected_differences_are_those_of_the_metric_asked_for(metric, word):
+    sentence = advice.from_published("kvasir", metric=metric).sentence
+    words = sentence.partition("are at most ")[2].split()
+    assert words[1] == f"{word},"
+
+
+@pytest.mark.parametrize(
     ("place", "says"),
     [
         (("kvazir",), "unknown data set 'kvazir'. Did you mean 'kvasir'"),

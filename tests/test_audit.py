@@ -10,7 +10,7 @@ import pytest
 from made_audit import TABLE_1, told, verdicts
 
 from lesionkit import audit, published
-from lesionkit.audit import audit_table, summary
+from lesionkit.audit import audit_statements, audit_table, summary
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 CODE = sorted(Path(audit.__file__).parent.glob("audit*.py"))
@@ -147,6 +147,15 @@ def test_a_file_that_is_not_there_is_said(tmp_path):
         audit_table(tmp_path / "none.csv")
 
 
+@pytest.mark.parametrize("ask", [audit_table, audit_statements])
+@pytest.mark.parametrize("content", [b"", b"a,b\n\xff,1\n", b"a\n1,2\n1,2,3\n"])
+def test_a_file_that_is_no_csv_is_named(tmp_path, ask, content):
+    path = tmp_path / "table.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="table.csv: not a CSV that can be read: "):
+        ask(path)
+
+
 # Points.
 
 
@@ -228,8 +237,7 @@ def test_nothing_found_is_said_in_words():
 
 
 def test_the_public_rerun_obeys_every_law_of_means_over_images():
-    table = published.FOLDER / "public_rerun_cells.csv"
-    assert audit_table(table, aggregation="image") == []
+    assert audit_table("public-rerun", aggregation="image") == []
 
 
 @pytest.mark.slow

@@ -227,6 +227,11 @@ def test_a_loss_that_was_not_run_is_named():
     assert answer["more"] == "runs of them"
 
 
+def test_an_unknown_claim_is_refused_with_the_nearest():
+    with pytest.raises(ValueError, match="unknown claim 'A-ordr'.*mean 'A-order'"):
+        claims.check(made(EQUAL, repeats=1), ("A-ordr",))
+
+
 def test_the_sentence_counts_the_verdicts():
     answers = pd.DataFrame({"verdict": [SUPPORTED, UNTESTABLE, UNTESTABLE]})
     says = "3 claims: 1 supported, 2 untestable with these runs."

@@ -1,5 +1,6 @@
 """The commands: what they print, what they refuse, and their exit status."""
 
+import errno
 import json
 import signal
 import subprocess
@@ -169,6 +170,29 @@ def test_being_stopped_is_one_line(command, monkeypatch):
     assert ignored == [(signal.SIGINT, signal.SIG_IGN)]  # a second Ctrl-C says nothing
     # click ends the line of the ^C first
     assert result.err == "\nlesionkit: stopped; the same command goes on from here\n"
+
+
+@pytest.mark.parametrize("name", ["models", "losses", "--help"])
+def test_an_answer_whose_reader_left_ends_quietly_as_sigpipe_would(name):
+    script = Path(sys.executable).with_name("lesionkit")
+    pipe = subprocess.PIPE
+    process = subprocess.Popen([script, name], stdout=pipe, stderr=pipe)
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait() == 141
+
+
+def test_another_pipe_that_breaks_is_an_error_with_its_line(command, monkeypatch):
+    def broken(config):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(experiment, "run", broken)
+    result = command("train", "-p", "loss", "dice")
+    assert (result.code, result.out) == (1, "")
+    assert result.err == (
+        "lesionkit: [Errno 32] Broken pipe: a process or server that was written to is"
+        " gone\n"
+    )
 
 
 @pytest.mark.parametrize("arguments", ["['--help']", "['losses']", "['models']"])

@@ -3,6 +3,7 @@
 import errno
 import json
 
+import pytest
 from made_commands import command as command
 from made_commands import file as file
 from made_records import made_record
@@ -118,10 +119,22 @@ def test_a_sweep_with_a_failed_run_ends_with_status_1(command, file, monkeypatch
     assert how["retries"] == 0
 
 
-def test_a_sweep_file_that_is_not_there_is_status_1(command):
-    result = command("sweep", "none.yaml")
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("none.yaml", ". With the kit come: "),
+        ("my_grid.yaml", ". With the kit come: "),
+        ("leekage.yaml", ". Did you mean leakage.yaml? With the kit come: "),
+        ("leakage.yml", ". Did you mean leakage.yaml? With the kit come: "),
+        ("Toy_Ten", ". Did you mean toy_ten.yaml? With the kit come: "),
+    ],
+)
+def test_a_sweep_file_that_is_not_there_is_status_1_with_a_near_name(
+    command, name, hint
+):
+    result = command("sweep", name)
     assert result.code == 1
-    assert "/none.yaml" in result.err
+    assert f"/{name}{hint}" in result.err
 
 
 def test_a_sweep_with_an_unknown_loss_is_status_2(command, file):

@@ -114,6 +114,7 @@ def test_audit_finds_both_papers_errata_and_those_of_a_table(command, file):
         (["advise"], "your own runs, or --like with a data set"),
         (["advise", "public-rerun", "--like", "kvasir"], "or --like with a data set"),
         (["advise", "--like", "kvazir"], "Did you mean 'kvasir'?"),
+        (["advise", "public-rerun", "--model", "unet"], "--only model=unet"),
         (["plan", "public-rerun"], "Missing option '--difference'"),
         (["plan", "public-rerun", "--difference", "0"], "0.0 is not in the range"),
         (["claims", "public-rerun", "--paper", "C"], "'C' is not one of 'A', 'B'"),
@@ -157,3 +158,22 @@ def test_rank_of_an_unknown_metric_gives_the_nearest(command, file):
     result = command("rank", file("a.csv", RANKED), "--metric", "dicee")
     assert result.code == 2
     assert "Did you mean 'dice'" in result.err
+
+
+def test_audit_takes_the_public_rerun_by_its_name(command):
+    rows = json.loads(command("audit", "public-rerun", "--json").out)
+    assert {(row["source"], row["severity"]) for row in rows} == {
+        ("public-rerun", "not pooled")
+    }
+    told = command("audit", "public-rerun", "--aggregation", "image")
+    assert told.out.startswith("Nothing contradicts itself")
+
+
+@pytest.mark.parametrize("source", ["s3://bucket/runs", "."])
+def test_audit_says_why_it_does_not_take_run_records(command, source):
+    result = command("audit", source)
+    assert (result.code, result.out) == (2, "")
+    assert f"{source} is a place of run records, whose scores are computed" in (
+        result.err
+    )
+    assert len(result.err.splitlines()) == 1

@@ -50,7 +50,7 @@ def test_found_too_much_and_missed_have_their_own_colours(axis):
     image = np.zeros((2, 2, 3), np.uint8)
     mask = np.array([[1, 0], [1, 0]], np.uint8)
     predicted = np.array([[1, 1], [0, 0]], bool)
-    figures.draw_errors(axis, image, mask, predicted)
+    figures.draw_errors(axis, image, mask, predicted=predicted)
     layer = axis.images[1].get_array().data
     assert layer[0, 0] == pytest.approx(FOUND)
     assert layer[0, 1] == pytest.approx(TOO_MUCH)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -31,8 +33,6 @@ def test_the_study_is_twelve_networks_of_300_trainings(gpu) -> None:
 
 
 def test_a_sum_over_networks_stands_below_the_table(gpu) -> None:
-    import argparse
-
     rates = dict.fromkeys(gpu.WAYS, 10.0)
     row = {"rates": rates, "packed": {"2 processes": None}, "best": "bf16"}
     row |= {"memory": 2**30, "trained": 60.0, "validated": 200.0, "solo": 10.0}
@@ -44,6 +44,23 @@ def test_a_sum_over_networks_stands_below_the_table(gpu) -> None:
     )
     assert lines[2].count("|") == lines[0].count("|") == lines[1].count("|")
     assert "| – |" in lines[2]
+
+
+def test_a_network_that_can_run_in_no_way_is_a_row_of_dashes(
+    gpu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> float:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(gpu, "ready", lambda *_, **given: None)
+    monkeypatch.setattr(gpu, "steps_rate", full)
+    given = argparse.Namespace(ways=["fp32"], compile=False, packed=[2], size=32)
+    given.steps, given.device = 1, "cpu"
+    found = gpu.measure("enet", given, torch.device("cpu"))
+    lines = gpu.table({"enet": found}, given)
+    assert {cell.strip() for cell in lines[2].split("|")[2:-1]} == {"–"}
+    assert lines[2].count("|") == lines[0].count("|")
+    assert "0 trainings on this device" in lines[-1]
 
 
 @pytest.mark.slow

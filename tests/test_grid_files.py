@@ -170,6 +170,24 @@ def test_a_part_of_a_sweep_that_fits_nothing_is_refused(sweep_of, text, message)
         sweep_of(text)
 
 
+@pytest.mark.parametrize(
+    ("repeat", "kind", "message"),
+    [
+        ("one", TypeError, "repeat .* must be of type int"),
+        (-3, ValueError, "0 or more"),
+    ],
+)
+def test_a_repeat_that_is_none_is_refused_whatever_seeds_there_are(
+    sweep_of, repeat, kind, message
+):
+    with pytest.raises(kind, match=message):
+        sweep_of(f"axes: {{repeat: [{repeat}]}}\nseeds: [7, 9]")
+
+
+def test_a_name_that_yaml_takes_for_a_number_is_text(sweep_of):
+    assert sweep_of("name: 2024\naxes: {repeat: 0-1}").name == "2024"
+
+
 def test_deviations_go_from_the_paper_to_its_rerun_one_setting_at_a_time():
     configs = read_sweep("deviations.yaml").configs
     first, *changed, last = [c.identity() for c in configs if c.repeat == 0]

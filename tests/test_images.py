@@ -8,7 +8,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageFile, ImageOps
 
-from lesionkit.datasets.images import PIXEL_LIMIT, read_image, read_mask
+from lesionkit.datasets.images import PIXEL_LIMIT, decode, read_image, read_mask
 
 RGB = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3) * 14
 GREY = np.array([[0, 127, 128], [255, 1, 200]], np.uint8)
@@ -255,3 +255,10 @@ def test_largest_image_of_isic_is_within_the_limit():
 def test_unsupported_mode_is_named(tmp_path):
     path = saved(tmp_path / "a.tif", RGB, "LAB")
     assert "'LAB'" in one_line_error(read_image, path)
+
+
+def test_a_jpeg_in_a_tiff_changes_values_whoever_decodes_it(tmp_path, monkeypatch):
+    path = saved(tmp_path / "a.tif", NOISE[..., 0], compression="jpeg")
+    # stands in for imagecodecs, with which tifffile reads it without Pillow
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", lambda page: NOISE[..., 0])
+    assert not decode(path).exact

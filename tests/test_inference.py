@@ -190,6 +190,14 @@ def test_a_clear_winner_is_supported_and_alone():
     )
 
 
+@pytest.mark.parametrize(
+    ("repeats", "says"), [(1, "1 run a cell"), (2, "2 runs a"), (11, "11 runs a cell")]
+)
+def test_a_verdict_counts_its_runs_in_words_that_agree(repeats, says):
+    sentence = judge(made_grid(noise(2, 2, 2, repeats))).sentence
+    assert f"over 2 data sets and 2 networks with {says}" in sentence
+
+
 def test_equal_losses_have_no_winner_and_none_is_ruled_out():
     verdict = judge(made_grid(noise(6, 4, 3, 2)))
     assert not verdict.supported

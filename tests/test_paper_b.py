@@ -159,6 +159,11 @@ def test_a_row_of_the_table_is_what_the_record_says(record):
     assert 0 <= row["lesions_found"] <= row["lesions"]
 
 
+def test_a_table_under_an_unknown_threshold_is_refused(record):
+    with pytest.raises(ValueError, match="unknown threshold 'raw'.*mean 'raw_mean'"):
+        paper_b.table_1([record], "raw")
+
+
 def test_rates_agree_with_the_counts_at_probability_one_half(record):
     table = paper_b.rates(record).set_index("logit")
     counts = record.images[record.images["threshold"] == "probability"]

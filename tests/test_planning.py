@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from made_grids import made_grid, noise
+from made_grids import rerun as rerun
 from scipy import stats
 
 from lesionkit.inference import planning, variance
@@ -72,5 +73,12 @@ def test_words_say_what_would_decide():
     grid = made_grid(noise(3, 3, 3, 3, spread=0.03))
     assert planning.more_data(grid, -0.1) == "no amount: the means point the other way"
     assert planning.more_data(grid, 0.5).startswith("no more: a study of this size")
+    one = made_grid(noise(1, 1, 2, 4))
+    assert "(1 data set, 1 network, 4 repeats)" in planning.more_data(one, 0.5)
     assert " data sets or " in planning.more_data(grid, 0.02)
     assert "two repeats" in planning.more_data(made_grid(noise(1, 1, 2, 1)), 0.1)
+
+
+def test_an_unknown_axis_is_refused_with_the_nearest(rerun):
+    with pytest.raises(ValueError, match="unknown axis 'repeat'.*mean 'repeats'"):
+        planning.needed(rerun, 0.01, "repeat")

@@ -7,6 +7,7 @@ import json
 import time
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 import torch
 from click.testing import CliRunner
@@ -80,6 +81,7 @@ def test_the_figure_has_a_bar_a_part_with_its_seconds(
     widths = [bar.get_width() for bar in axis.patches]
     assert widths == pytest.approx(table["seconds"].tolist())
     assert axis.texts[0].get_text().endswith("%")
+    assert plt.get_fignums() == []  # closed, so that a notebook shows it once
 
 
 def test_the_command_writes_trace_and_figure(tiny: str, tmp_path: Path) -> None:

@@ -124,3 +124,8 @@ def test_bayes_calls_equal_losses_alike_and_a_better_one_better():
     assert table.sum(axis=1).tolist() == pytest.approx([1, 1])
     assert table.iloc[0]["alike"] > 0.95
     assert table.loc["loss2"].iloc[0] > 0.95
+
+
+def test_an_unknown_level_is_refused_with_the_nearest(rerun):
+    with pytest.raises(ValueError, match="unknown level 'datset'.*mean 'dataset'"):
+        rank_tests.mean_ranks(rerun, "datset")

@@ -124,6 +124,11 @@ def test_an_unknown_metric_is_refused_with_the_nearest(table):
         ranking.cells(table, "dicee")
 
 
+def test_a_column_of_words_is_no_metric(table):
+    with pytest.raises(ValueError, match="unknown metric 'loss'.*One of: repeat, dice"):
+        ranking.cells(table, "loss")
+
+
 def test_a_cell_with_more_repeats_weighs_no_more_in_a_mean():
     table = pd.DataFrame(
         {

@@ -101,7 +101,7 @@ def test_a_group_has_its_own_colour_and_its_own_mark(figure):
 
 def test_intervals_and_printed_values_stand_where_they_are_given():
     printed = pd.DataFrame({"iou": [0.72]}, ["dice"])
-    figure = figures.means_by_loss(MEANS, MEANS - 0.01, MEANS + 0.03, printed)
+    figure = figures.means_by_loss(MEANS, MEANS - 0.01, MEANS + 0.03, published=printed)
     dice, iou = figure.axes
     spans = [segment[:, 0].tolist() for segment in dice.collections[0].get_segments()]
     assert np.array(spans) == pytest.approx(

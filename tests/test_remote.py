@@ -13,6 +13,7 @@ from made_remote import requests as requests
 from made_remote import two as two
 
 from lesionkit import remote, runs
+from lesionkit.runs import RunRecord
 from lesionkit.tables import load_table
 
 

@@ -89,6 +89,14 @@ def test_a_small_table_of_other_losses_has_a_page_too(tmp_path):
     assert "mine is supported as the best of 2 losses for set0 with net" in text
 
 
+def test_the_scatter_of_a_page_is_that_of_its_metric():
+    table = made({"dice": 0.1, "iou": 0.0}, datasets=2, models=("fcn", "unet"))
+    found = report.make(table, "runs", metric="iou")
+    draw = {name: drawn for name, _, drawn in report.figures_of(found)}
+    axis = draw["Runs against losses"]().axes[0]
+    assert axis.get_xlabel().startswith("standard deviation of iou over")
+
+
 @pytest.mark.slow
 def test_the_figures_of_the_page_are_files_of_their_own_too(made_report, tmp_path):
     paths = report.write_figures(made_report, tmp_path / "figures")

@@ -34,10 +34,10 @@ def examine(report: Callable[[str], None] = lambda line: None) -> Iterator[Secti
     Args:
         report: called with the name of a section before it is examined.
     """
-    for name, all_ in CHECKS.items():
+    for name, checks in CHECKS.items():
         report(name)
         section = Section(name)
-        for check in all_:
+        for check in checks:
             try:
                 check(section)
             except Exception as error:  # noqa: BLE001 - a check that fails says so

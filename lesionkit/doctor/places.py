@@ -80,7 +80,7 @@ def prepared_sets(section: Section) -> None:
                     f"{made} is damaged ({wrong[:200]}): lesionkit prepare"
                     f" {path.name} {options} --force"
                 )
-    shown = [f"{name} at {', '.join(all_)}" for name, all_ in sizes.items()]
+    shown = [f"{name} at {', '.join(found)}" for name, found in sizes.items()]
     section.facts["prepared"] = "; ".join(shown) or "none"
 
 

@@ -139,11 +139,8 @@ def requirements(extra: str = "") -> list[str]:
     """The kit's dependencies, or those of an extra, as pyproject.toml has them."""
     if in_checkout():  # what is installed may be an older one
         project = _project()
-        return (
-            project["optional-dependencies"][extra]
-            if extra
-            else (project["dependencies"])
-        )
+        optional = project["optional-dependencies"]
+        return optional[extra] if extra else project["dependencies"]
     lines = metadata.requires("lesionkit") or []
     mark = re.compile(r"""\bextra\s*==\s*["']([\w-]+)["']""")
     marked = [(line, mark.search(line)) for line in lines]

@@ -82,7 +82,7 @@ def full_grid(table: pd.DataFrame, metric: str = "dice") -> Grid:
         ValueError: no such metric, or fewer than two losses are left.
     """
     found = cells(table, metric).dropna(subset=["mean"])
-    if metric not in table or found.empty:
+    if found.empty:
         raise ValueError(f"the table has no value of {metric}")
     means = _cube(found, "mean")
     names = [list(index) for index in means[1]]

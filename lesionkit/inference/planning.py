@@ -6,12 +6,15 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from lesionkit import lookup
 from lesionkit.inference.contrasts import TEST_TO_TRAIN, scope
 from lesionkit.inference.grids import Grid
 from lesionkit.inference.variance import of_differences
+from lesionkit.inference.verdicts import number_of
 
 POWER = 0.8
 MOST = 1000  # more data sets or repeats than anybody has
+_NAMES = {"datasets": "data sets", "models": "networks", "repeats": "repeats"}
 
 
 def detectable(
@@ -79,8 +82,8 @@ def plan(
         enough (whether it shows the difference). First the pilot's own size.
 
     Raises:
-        ValueError: a difference that is not above 0, or a pilot without the spread of
-            its runs.
+        ValueError: a difference that is not between 0 and 1, or a pilot without the
+            spread of its runs.
     """
     if not 0 < difference < 1:
         raise ValueError(f"difference must lie between 0 and 1, got {difference}")
@@ -159,7 +162,12 @@ def needed(
 
     Args:
         axis: "datasets", "models" or "repeats".
+
+    Raises:
+        UnknownName: another axis.
+        ValueError: a pilot without the spread of its runs.
     """
+    lookup.find("axis", axis, _NAMES)
     deviations = spread_of(grid)
     size = {
         "datasets": len(grid.datasets),
@@ -210,9 +218,6 @@ def more_data(grid: Grid, difference: float) -> str:
     return text + (f"; more {' or '.join(never)} alone would not" if never else "")
 
 
-_NAMES = {"datasets": "data sets", "models": "networks", "repeats": "repeats"}
-
-
 def _size(grid: Grid, axis: str) -> int:
     """How many of an axis there are."""
     return max(grid.repeats, 1) if axis == "repeats" else len(getattr(grid, axis))
@@ -225,4 +230,7 @@ def _varies(grid: Grid, axis: str) -> bool:
 
 def _now(grid: Grid) -> str:
     """The size of the grid."""
-    return ", ".join(f"{_size(grid, axis)} {name}" for axis, name in _NAMES.items())
+    return ", ".join(
+        number_of(_size(grid, axis), name.removesuffix("s"))
+        for axis, name in _NAMES.items()
+    )

@@ -9,16 +9,26 @@ from __future__ import annotations
 
 import warnings
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from lesionkit import lookup
 from lesionkit.extras import install
 from lesionkit.inference.contrasts import contrast
-from lesionkit.inference.grids import Grid
+from lesionkit.inference.grids import AXES, Grid
 
 LEVELS = ("cell", "dataset", "model")
+# Of the mixed model, as formulas of statsmodels.
+RANDOM_EFFECTS = {
+    "dataset": "0 + C(dataset)",
+    "model": "0 + C(model)",
+    "pair": "0 + C(dataset):C(model)",
+    "loss_dataset": "0 + C(loss):C(dataset)",
+    "loss_model": "0 + C(loss):C(model)",
+}
 DEPENDENCE = (
     "Cells that share images or a network are not independent, so tests over cells "
     "find too much; over data sets or networks alone they have few units and find too "
@@ -27,7 +37,15 @@ DEPENDENCE = (
 
 
 def at_level(grid: Grid, level: str) -> pd.DataFrame:
-    """Means of the losses, a row for each cell, data set or model."""
+    """Means of the losses, a row for each cell, data set or model.
+
+    Args:
+        level: "cell", "dataset" or "model".
+
+    Raises:
+        UnknownName: another level.
+    """
+    lookup.find("level", level, dict.fromkeys(LEVELS))
     if level == "cell":
         flat = grid.means.reshape(-1, len(grid.losses))
         names = [f"{d}/{m}" for d in grid.datasets for m in grid.models]
@@ -170,32 +188,47 @@ def mixed_model(grid: Grid) -> pd.DataFrame:
     Raises:
         ValueError: fewer than two data sets or models.
     """
+    counts = len(grid.datasets), len(grid.models)
+    if min(counts) < 2:
+        raise ValueError(
+            "the mixed model needs two data sets and two networks or more, got "
+            f"{counts[0]} and {counts[1]}"
+        )
+    leader = grid.losses[int(grid.overall.argmax())]
+    table = _differences(_fitted(_long(grid), leader))
+    table.attrs["leader"] = leader
+    return table.sort_values("difference", ascending=False)
+
+
+def _long(grid: Grid) -> pd.DataFrame:
+    """A row a cell and loss, with its score."""
+    index = pd.MultiIndex.from_product(
+        (grid.datasets, grid.models, grid.losses), names=AXES
+    )
+    return pd.Series(grid.means.ravel(), index=index, name="score").reset_index()
+
+
+def _fitted(rows: pd.DataFrame, leader: str) -> Any:
+    """The mixed model's fit, with losses as fixed effects against the leader."""
     from statsmodels.regression.mixed_linear_model import MixedLM
 
-    if min(len(grid.datasets), len(grid.models)) < 2:
-        raise ValueError("the mixed model needs two data sets and two networks or more")
-    rows, fixed, leader = _long(grid)
-    parts = {
-        "dataset": "0 + C(dataset)",
-        "model": "0 + C(model)",
-        "pair": "0 + C(dataset):C(model)",
-        "loss_dataset": "0 + C(loss):C(dataset)",
-        "loss_model": "0 + C(loss):C(model)",
-    }
     model = MixedLM.from_formula(
-        f"score ~ {fixed}",
+        f"score ~ C(loss, Treatment({leader!r}))",
         rows,
         groups=np.ones(len(rows)),
         re_formula="0",
-        vc_formula=parts,
+        vc_formula=RANDOM_EFFECTS,
     )
     with warnings.catch_warnings():  # a variance of 0 is a finding, not a failure
         warnings.simplefilter("ignore")
-        fit = model.fit(reml=True)
+        return model.fit(reml=True)
+
+
+def _differences(fit: Any) -> pd.DataFrame:
+    """The fixed effects of a fit, a row a loss."""
     ends = fit.conf_int()
-    found = [
-        {
-            "loss": name.split("[T.")[1].rstrip("]"),
+    found = {
+        name.split("[T.")[1].rstrip("]"): {
             "difference": float(fit.params[name]),
             "error": float(fit.bse[name]),
             "low": float(ends.loc[name, 0]),
@@ -204,20 +237,8 @@ def mixed_model(grid: Grid) -> pd.DataFrame:
         }
         for name in fit.params.index
         if "[T." in name
-    ]
-    table = pd.DataFrame(found).set_index("loss")
-    table.attrs["leader"] = leader
-    return table.sort_values("difference", ascending=False)
-
-
-def _long(grid: Grid) -> tuple[pd.DataFrame, str, str]:
-    """A row a cell and loss, the formula of the fixed effect, and the leader."""
-    leader = grid.losses[int(grid.overall.argmax())]
-    index = pd.MultiIndex.from_product(
-        (grid.datasets, grid.models, grid.losses), names=("dataset", "model", "loss")
-    )
-    rows = pd.Series(grid.means.ravel(), index=index, name="score").reset_index()
-    return rows, f"C(loss, Treatment({leader!r}))", leader
+    }
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis("loss")
 
 
 def bayesian(grid: Grid, margin: float, level: str = "dataset") -> pd.DataFrame:

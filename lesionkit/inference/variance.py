@@ -76,6 +76,7 @@ def _deviations(table: pd.DataFrame) -> list[float]:
     }
     weight = dict(zip(table["axes"], table["weight"], strict=True))
     variance: dict[tuple[int, ...], float] = {}
+    # the runs first, then from the interaction of all axes down to each alone
     for axes in sorted(square, key=lambda a: -len(a) if a else -9):
         below = variance.get((), 0.0) if axes else 0.0
         if 2 in axes:

@@ -62,7 +62,7 @@ def judge(grid: Grid, *, level: float = LEVEL, margin: float = MARGIN) -> Verdic
     count = len(order)
     behind = contrast(grid, np.full(count - 1, order[0]), order[1:])
     supported = bool((behind.p < level).all() and (behind.mean > 0).all())
-    allowed = np.ones(count, bool) if not supported else np.arange(count) == 0
+    allowed = np.arange(count) == 0
     if not supported:
         allowed[1:] = _may_be_best(grid, order, level)
     table = _against(grid, order, behind, allowed)
@@ -144,14 +144,14 @@ def _sentence(
 
 def _where(grid: Grid) -> str:
     """How much was looked at."""
-    runs = f"{grid.repeats} runs a cell" if grid.repeats else "cell means"
+    runs = f"{number_of(grid.repeats, 'run')} a cell" if grid.repeats else "cell means"
     return (
-        f"over {_number(len(grid.datasets), 'data set')} and "
-        f"{_number(len(grid.models), 'network')} with {runs}"
-    ).replace("1 runs", "1 run")
+        f"over {number_of(len(grid.datasets), 'data set')} and "
+        f"{number_of(len(grid.models), 'network')} with {runs}"
+    )
 
 
-def _number(count: int, name: str) -> str:
+def number_of(count: int, name: str) -> str:
     """A number with its noun."""
     return f"{count} {name}{'' if count == 1 else 's'}"
 

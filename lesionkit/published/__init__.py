@@ -32,6 +32,12 @@ from lesionkit import lookup
 
 FOLDER = Path(__file__).parent
 NAME = "public-rerun"  # what the re-run is called where a table is asked for
+CELLS = FOLDER / "public_rerun_cells.csv"
+
+
+def is_public_rerun(source: str | Path) -> bool:
+    """Whether a source is the re-run's name, and not of a file or folder here."""
+    return str(source) == NAME and not Path(source).exists()
 
 
 def public_rerun() -> pd.DataFrame:
@@ -44,7 +50,7 @@ def public_rerun() -> pd.DataFrame:
 
     Source: soujing/losses_research, all_data_0511.csv, commit of 2025-12-31.
     """
-    table = pd.read_csv(FOLDER / "public_rerun_cells.csv")
+    table = pd.read_csv(CELLS)
     table.columns = table.columns.str.removesuffix("_mean")
     return table
 
