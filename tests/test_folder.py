@@ -9,6 +9,7 @@ from made_own_folder import columns, files, lesion, picture, refusal
 
 from lesionkit.datasets import folder
 from lesionkit.datasets.pairs import collecting
+from lesionkit.datasets.preparing import prepare
 
 # images, masks, and the column of each image's lesion
 LAYOUTS = {
@@ -191,3 +192,8 @@ def test_collecting_defects_gives_no_image_an_unclear_mask(tmp_path: Path) -> No
     with collecting() as noted:
         assert folder.samples(tmp_path) == []
     assert [len(names) for _, names in noted] == [1, 2]
+
+
+def test_a_set_of_ones_own_is_called_by_its_name_in_errors(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="^my_set: no images with masks"):
+        prepare("my_set", tmp_path)

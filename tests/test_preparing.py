@@ -299,8 +299,3 @@ def test_an_archive_in_place_of_its_folder_is_to_be_unpacked(tmp_path: Path) -> 
     (tmp_path / "kvasir-seg.zip").touch()
     with pytest.raises(FileNotFoundError, match="is a file: unpack an archive first"):
         prepare("kvasir", tmp_path / "kvasir-seg.zip")
-
-
-def test_a_set_of_ones_own_is_called_by_its_name_in_errors(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="^my_set: no images with masks"):
-        prepare("my_set", tmp_path)
