@@ -11,6 +11,7 @@ import pytest
 
 from lesionkit.datasets import archives
 from lesionkit.datasets.archives import BadArchive, Limits, kind_problem, unpack
+from lesionkit.datasets.preparing import prepare
 
 NOISE = random.Random(5).randbytes(3000)
 REGULAR = stat.S_IFREG | 0o644
@@ -284,3 +285,9 @@ def test_nothing_here_depends_on_where_it_is_called_from(
     monkeypatch.chdir(tmp_path)
     unpack(Path(path.name), folder)
     assert below(folder) == {"a": b"x"}
+
+
+def test_an_archive_in_place_of_its_folder_is_to_be_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "kvasir-seg.zip").touch()
+    with pytest.raises(FileNotFoundError, match="is a file: unpack an archive first"):
+        prepare("kvasir", tmp_path / "kvasir-seg.zip")

@@ -293,9 +293,3 @@ def test_what_was_done_is_told_in_six_lines(own: Path, capsys) -> None:
     told = capsys.readouterr().out.splitlines()
     assert told[0].endswith("; 1 changed, 1 added, 1 removed since the last time")
     assert told[3].startswith("1 masks without lesion")
-
-
-def test_an_archive_in_place_of_its_folder_is_to_be_unpacked(tmp_path: Path) -> None:
-    (tmp_path / "kvasir-seg.zip").touch()
-    with pytest.raises(FileNotFoundError, match="is a file: unpack an archive first"):
-        prepare("kvasir", tmp_path / "kvasir-seg.zip")
