@@ -32,7 +32,9 @@ def slow_unless(pairs, fast):
     return [pytest.param(*pair, marks=marks[pair in fast]) for pair in pairs]
 
 
-every_variant = pytest.mark.parametrize(("name", "variant"), VARIANTS)
+every_variant = pytest.mark.parametrize(
+    ("name", "variant"), slow_unless(VARIANTS, FAST | set(DEFAULTS))
+)
 every_variant_computed = pytest.mark.parametrize(
     ("name", "variant"), slow_unless(VARIANTS, FAST)
 )

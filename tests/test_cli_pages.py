@@ -9,6 +9,7 @@ from lesionkit.comparison import load_bundle
 from lesionkit.config import RunConfig
 
 
+@pytest.mark.slow
 def test_report_writes_the_page_and_the_reproduction_report(command, tmp_path):
     page, text = tmp_path / "r.html", tmp_path / "r.md"
     result = command("report", "public-rerun", "-o", page, "--reproduction", text)

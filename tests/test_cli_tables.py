@@ -49,6 +49,7 @@ def test_rank_reads_a_folder_of_records(command, data_home):
     assert found["resampled"] == "repeats"
 
 
+@pytest.mark.slow
 def test_rank_adds_the_tables_that_are_asked_for(command):
     asked = ["--pairs", "--leave-out", "--variance"]
     result = command("rank", "public-rerun", *asked)

@@ -162,6 +162,7 @@ def test_every_session_tells_its_speed_and_what_its_states_took(tiny: str) -> No
     assert session["mfu"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loader", ["resident", "streamed"])
 @pytest.mark.parametrize("recomputed", [False, True])
 def test_loader_and_checkpointing_change_no_bit(
@@ -212,6 +213,7 @@ def test_an_own_folder_with_few_images_trains_with_full_batches(tiny: str) -> No
     assert len(record.images) == 2 * 3
 
 
+@pytest.mark.slow
 def test_a_run_on_every_head_differs_from_one_on_the_main_head(tiny: str) -> None:
     heads = {"model": "emcadnet", "variant": "emcadnet_b0", "epochs": 1}
     plain, deep = train(**heads), train(**heads, deep_supervision=True)

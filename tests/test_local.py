@@ -30,6 +30,7 @@ list(run_all([config], how=sys.argv[1]))
 SMALL = {"dataset": "tiny", "size": 32, "batch_size": 4, "epochs": 2, "model": "enet"}
 
 
+@pytest.mark.slow
 def test_files_of_the_working_directory_are_not_taken_for_libraries(
     tmp_path: Path,
 ) -> None:

@@ -27,6 +27,8 @@ from lesionkit import trackers
 from lesionkit.config import RunConfig
 from lesionkit.trackers import tracker
 
+pytestmark = pytest.mark.slow  # mlflow takes seconds to come up
+
 
 @pytest.fixture(scope="module")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -183,7 +185,6 @@ def test_what_could_not_be_logged_is_logged_later(
     assert len(capfd.readouterr().err.splitlines()) == 1
 
 
-@pytest.mark.slow
 def test_runs_that_begin_together_make_one_store(data_home: Path) -> None:
     pytest.importorskip("mlflow", reason="the extra mlflow is missing")
     code = (

@@ -19,6 +19,8 @@ from made_trackers import no_settings as no_settings
 
 from lesionkit.trackers import tracker
 
+pytestmark = pytest.mark.slow  # mlflow takes seconds to come up
+
 NOWHERE = "http://127.0.0.1:9"  # nobody listens on this port
 
 

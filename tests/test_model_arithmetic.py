@@ -36,6 +36,7 @@ def test_heads_equal_the_golden_ones(name, variant):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "variant"), RESIZED)
 def test_forward_equals_the_golden_one_where_the_head_is_smaller(name, variant):
     golden = GOLDEN[f"{name}/{variant}"]["forward"]

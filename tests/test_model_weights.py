@@ -4,7 +4,7 @@ import socket
 
 import pytest
 import torch
-from every_model import VARIANTS, facts, seeded
+from every_model import FAST, VARIANTS, facts, seeded, slow_unless
 from safetensors.torch import save_file
 from torch import nn
 from torchvision.models import resnet50
@@ -30,7 +30,7 @@ def offline(monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
 
 
-@pytest.mark.parametrize(("name", "variant"), PRETRAINED)
+@pytest.mark.parametrize(("name", "variant"), slow_unless(PRETRAINED, FAST))
 def test_pretrained_without_a_network_is_one_line_with_the_weights_id(
     name, variant, offline
 ):

@@ -8,12 +8,15 @@ import pytest
 import torch
 from every_model import (
     DEFAULTS,
+    FAST,
     GOLDEN,
     VARIANTS,
     batch_norms,
     every_variant,
+    every_variant_computed,
     facts,
     shapes_only,
+    slow_unless,
 )
 from golden_rule import multiset
 from torch import nn
@@ -60,7 +63,7 @@ def test_batch_norm_has_the_published_eps_and_momentum(name, variant):
         assert (norm.eps, norm.momentum) == (special or [(1e-5, 0.1)])[0], layer
 
 
-@every_variant
+@every_variant_computed
 def test_one_channel_changes_only_the_first_layers(name, variant):
     three = shapes_only(name, variant).state_dict()
     one = shapes_only(name, variant, in_channels=1).state_dict()
@@ -117,7 +120,7 @@ def test_fatnet_takes_224_and_nothing_else():
 
 
 @pytest.mark.parametrize("size", [8, 31, 33, 64, 70, 224, 225])
-@every_variant
+@pytest.mark.parametrize(("name", "variant"), VARIANTS)
 def test_the_side_that_is_proposed_is_one_that_the_network_takes(name, variant, size):
     near = facts(name, variant).nearest(size)
     assert facts(name, variant).takes(near)
@@ -143,7 +146,7 @@ def test_an_unknown_variant_is_answered_with_the_nearest_one():
         build_model("unet", variant="bn_bilinear")
 
 
-@pytest.mark.parametrize(("name", "variant"), DEFAULTS)
+@pytest.mark.parametrize(("name", "variant"), slow_unless(DEFAULTS, FAST))
 def test_no_variant_is_the_first_one_listed(name, variant):
     default = shapes_only(name, variant)
     assert str(shapes_only(name, None)) == str(default)

@@ -116,6 +116,7 @@ FIRST_WEIGHTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "variant"), FIRST_WEIGHTS)
 def test_first_weights_have_the_published_spread_and_biases_are_zero(name, variant):
     model = seeded(name, variant)
@@ -135,6 +136,7 @@ def test_segnet_starts_with_the_shifts_of_the_authors_solver():
     assert all((norm.bias == 0.001).all() for norm in norms)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["caranet", "colonformer", "enet"])
 def test_slopes_start_at_a_quarter_and_attention_at_zero(name):
     values = seeded(name, None).named_parameters()
@@ -192,7 +194,7 @@ def test_these_drop_nothing(name):
 # training
 
 
-@pytest.mark.parametrize(("name", "variant"), SEVERAL_HEADS)
+@pytest.mark.parametrize(("name", "variant"), slow_unless(SEVERAL_HEADS, FAST))
 def test_the_supervised_maps_are_the_heads_at_the_images_size(name, variant):
     model = shapes_only(name, variant)
     image = torch.empty(2, 3, 64, 64, device="meta")
@@ -213,7 +215,7 @@ def test_emcadnet_also_trains_the_sum_of_its_heads():
     torch.testing.assert_close(total, torch.stack(maps).sum(0))
 
 
-@pytest.mark.parametrize(("name", "variant"), VARIANTS)
+@every_variant
 def test_several_heads_are_told_by_name(name, variant):
     named = f"{name} ({variant})" in several_heads()
     assert named == (facts(name, variant).heads > 1)

@@ -53,6 +53,7 @@ def test_an_error_is_told_in_one_line_and_not_tried_again(faulty) -> None:
     assert "Traceback (most recent call last)" in logs()[0].read_text()
 
 
+@pytest.mark.slow
 def test_a_worker_that_may_be_damaged_is_replaced(faulty) -> None:
     bad, good = faulty("break cuda", "")
     assert bad.error == "RuntimeError: CUDA error: device-side assert triggered"
@@ -67,6 +68,7 @@ def test_a_run_that_crashes_once_is_tried_again_and_works(faulty) -> None:
     assert len({event["pid"] for event in events("began")}) == 2
 
 
+@pytest.mark.slow
 def test_a_run_that_always_crashes_is_given_up_and_stops_no_other(faulty) -> None:
     killed, left, good = faulty("die", "leave", "", retries=2)
     assert killed.error == "the worker died (signal 9, as when memory runs out)"
@@ -77,6 +79,7 @@ def test_a_run_that_always_crashes_is_given_up_and_stops_no_other(faulty) -> Non
     assert runs.failure(killed.config.folder) == killed.error
 
 
+@pytest.mark.slow
 def test_a_run_given_up_on_a_full_disk_is_told_and_stops_no_other(
     faulty, monkeypatch
 ) -> None:
@@ -86,6 +89,7 @@ def test_a_run_given_up_on_a_full_disk_is_told_and_stops_no_other(
     assert good.error is None
 
 
+@pytest.mark.slow
 def test_what_an_earlier_run_said_is_not_why_a_worker_died(faulty) -> None:
     _, killed = faulty("refuse", "die", retries=0)
     assert killed.error == (
@@ -99,6 +103,7 @@ def test_the_record_alone_says_whether_a_run_worked(faulty) -> None:
     assert (empty.error, empty.attempts) == (pool.NO_RECORD, 1)
 
 
+@pytest.mark.slow
 def test_a_run_that_takes_too_long_is_killed_with_its_children(
     faulty, data_home: Path
 ) -> None:
@@ -110,18 +115,21 @@ def test_a_run_that_takes_too_long_is_killed_with_its_children(
     assert not alive(int((data_home / "child").read_text()))
 
 
+@pytest.mark.slow
 def test_a_run_that_took_too_long_to_begin_failed_and_is_not_missing(faulty) -> None:
     (slow,) = faulty("never begin", timeout_seconds=1.0, retries=0)
     assert slow.error == "it took longer than 1 s"
     assert runs.state_of(slow.config) == ("failed", slow.error)
 
 
+@pytest.mark.slow
 def test_a_run_that_ignores_sigterm_is_killed_all_the_same(faulty, monkeypatch) -> None:
     monkeypatch.setattr(process, "TERM_SECONDS", 0.3)
     (deaf,) = faulty("hang deaf", timeout_seconds=0.5, retries=0)
     assert (deaf.error, deaf.attempts) == ("it took longer than 0.5 s", 1)
 
 
+@pytest.mark.slow
 def test_a_worker_without_a_sign_of_life_is_replaced_and_no_other(
     faulty, monkeypatch
 ) -> None:
@@ -133,18 +141,21 @@ def test_a_worker_without_a_sign_of_life_is_replaced_and_no_other(
     assert slower.error is None
 
 
+@pytest.mark.slow
 def test_what_a_run_prints_or_reads_does_not_reach_the_driver(faulty) -> None:
     outcomes = faulty("print and read", "", timeout_seconds=20.0)
     assert [(o.error, o.attempts) for o in outcomes] == [(None, 1)] * 2
     assert logs()[0].read_text().count('{"run_id"') == 3
 
 
+@pytest.mark.slow
 def test_two_slots_run_two_at_once(faulty) -> None:
     outcomes = faulty("meet", "meet", places=2)  # each waits until both have begun
     assert [(o.error, o.attempts) for o in outcomes] == [(None, 1)] * 2
     assert {event["slot"] for event in events("began")} == {"0", "1"}
 
 
+@pytest.mark.slow
 def test_no_more_workers_are_started_than_there_are_runs(faulty, monkeypatch) -> None:
     started = []
     start = Pool._start
@@ -155,11 +166,13 @@ def test_no_more_workers_are_started_than_there_are_runs(faulty, monkeypatch) ->
     assert len(started) == 2
 
 
+@pytest.mark.slow
 def test_a_worker_that_has_grown_is_replaced_before_the_next_run(faulty) -> None:
     faulty("", "", "", recycle_bytes=1)
     assert len({event["pid"] for event in events("ended")}) == 3
 
 
+@pytest.mark.slow
 def test_a_run_held_by_another_process_is_waited_for_until_it_is_done(
     faulty, monkeypatch
 ) -> None:
@@ -174,6 +187,7 @@ def test_a_run_held_by_another_process_is_waited_for_until_it_is_done(
     assert [event["repeat"] for event in events("began")] == [1]
 
 
+@pytest.mark.slow
 def test_a_run_that_another_process_lets_go_is_trained(faulty, monkeypatch) -> None:
     monkeypatch.setattr(pool, "HELD_SECONDS", 0.1)
     held, free = configs(2)
@@ -221,6 +235,7 @@ def test_workers_that_cannot_start_end_the_sweep_with_their_reason(faulty) -> No
         faulty("", "", slot={"BROKEN": "1"}, places=2)
 
 
+@pytest.mark.slow
 def test_a_slot_where_no_worker_starts_is_given_up_and_the_others_go_on(
     capsys,
 ) -> None:
@@ -231,6 +246,7 @@ def test_a_slot_where_no_worker_starts_is_given_up_and_the_others_go_on(
     assert line.startswith("a slot is given up: the worker died (exit status 1)")
 
 
+@pytest.mark.slow
 def test_a_slot_that_works_again_is_as_good_as_new() -> None:
     worn = Pool([{}], COMMAND)
     worn.slots[0].failures = pool.STARTS - 1
@@ -243,6 +259,7 @@ def test_a_run_found_finished_is_not_begun(faulty) -> None:
     assert faulty("die") == [Outcome(configs(1)[0], None, 0.0, 0)]
 
 
+@pytest.mark.slow
 def test_closing_early_stops_the_run_under_way_and_every_worker(monkeypatch) -> None:
     monkeypatch.setenv("FAULTS", '{"1": "hang"}')
     found = Pool([{}], COMMAND).run_all(configs(3))

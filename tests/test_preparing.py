@@ -168,6 +168,7 @@ def test_thumbnails_are_those_of_the_native_images(own: Path) -> None:
     assert small.thumbnails[3].min() == small.thumbnails[3].max() == 120
 
 
+@pytest.mark.slow
 def test_a_preparation_that_is_killed_goes_on_and_ends_the_same(
     own: Path, data_home: Path, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from made_slurm import done, ended, seal
 from made_slurm import fake as fake
 from made_slurm import submitted as submitted
@@ -29,6 +30,7 @@ def test_a_task_trains_every_run_and_starts_at_its_own(submitted, task) -> None:
     assert not any((c.folder / runs.LEASE).exists() for c in configs(4))
 
 
+@pytest.mark.slow
 def test_tasks_on_one_list_run_nothing_twice_and_lose_nothing(submitted, task) -> None:
     folder = submitted(24)
     tasks = [task(folder, 0), task(folder, 0), task(folder, 1)]
@@ -37,6 +39,7 @@ def test_tasks_on_one_list_run_nothing_twice_and_lose_nothing(submitted, task) -
     assert len(events("began")) == 24
 
 
+@pytest.mark.slow
 def test_leases_alone_keep_a_run_for_one_task(submitted, task, monkeypatch) -> None:
     folder = submitted(1)
     with leases.lease(configs(1)[0].folder / runs.LEASE, 2.0):
@@ -44,6 +47,7 @@ def test_leases_alone_keep_a_run_for_one_task(submitted, task, monkeypatch) -> N
     assert events("began") == []
 
 
+@pytest.mark.slow
 def test_a_run_that_killed_two_is_not_given_up_while_a_third_trains_it(
     submitted, task
 ) -> None:
@@ -55,6 +59,7 @@ def test_a_run_that_killed_two_is_not_given_up_while_a_third_trains_it(
     assert not (folder / "failed" / "0").exists()
 
 
+@pytest.mark.slow
 def test_a_killed_task_that_starts_again_finishes_exactly_the_rest(
     submitted, task
 ) -> None:
@@ -69,6 +74,7 @@ def test_a_killed_task_that_starts_again_finishes_exactly_the_rest(
     assert [event["repeat"] for event in events("began")] == [0, 1, 2, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_a_failed_run_is_noted_and_not_tried_again_by_this_submission(
     submitted, task
 ) -> None:
@@ -90,6 +96,7 @@ def test_a_run_without_a_record_failed(submitted, task) -> None:
     assert outcome.error == slurm_task.NO_RECORD
 
 
+@pytest.mark.slow
 def test_a_run_in_which_every_process_dies_is_given_up(submitted, task) -> None:
     folder = submitted(2)
     faults = {"FAULTS": json.dumps({0: "die"}), "LEASE": "0.3"}
@@ -101,6 +108,7 @@ def test_a_run_in_which_every_process_dies_is_given_up(submitted, task) -> None:
     assert good.error is None
 
 
+@pytest.mark.slow
 def test_an_error_that_may_damage_a_process_gives_the_task_a_new_one(
     submitted, task
 ) -> None:
@@ -134,6 +142,7 @@ def test_a_run_that_was_done_between_look_and_lease_is_not_begun(
     assert slurm_task.Task(folder, 0, load=lambda: 1 / 0).take(0) is None
 
 
+@pytest.mark.slow
 def test_sigterm_stops_a_run_as_ctrl_c_does_and_frees_it_at_once(
     submitted, task
 ) -> None:
@@ -148,6 +157,7 @@ def test_sigterm_stops_a_run_as_ctrl_c_does_and_frees_it_at_once(
     assert ended() == [0, 1]
 
 
+@pytest.mark.slow
 def test_a_second_signal_does_not_disturb_the_storing(submitted, task) -> None:
     folder = submitted(1)
     stopped = task(folder, 0, FAULTS=json.dumps({0: "hang on"}))
@@ -158,6 +168,7 @@ def test_a_second_signal_does_not_disturb_the_storing(submitted, task) -> None:
     assert stopped.poll() is None
 
 
+@pytest.mark.slow
 def test_near_the_time_limit_a_task_goes_back_into_the_queue(
     submitted, task, fake
 ) -> None:
@@ -180,6 +191,7 @@ def used_up(task, folder: Path) -> None:
     assert under_way.wait(20) == 128 + signal.SIGUSR1
 
 
+@pytest.mark.slow
 def test_a_run_whose_epoch_is_longer_than_the_time_limit_is_given_up(
     submitted, task, fake
 ) -> None:
@@ -194,6 +206,7 @@ def test_a_run_whose_epoch_is_longer_than_the_time_limit_is_given_up(
     assert noted.read_text() == "requeue 12_0\n" * 2  # others may be left
 
 
+@pytest.mark.slow
 def test_a_new_submission_gives_a_run_two_time_limits_again(
     submitted, task, fake
 ) -> None:
@@ -228,6 +241,7 @@ def test_a_time_limit_that_other_runs_used_up_counts_for_none(submitted, task) -
     assert not (folder / "failed" / "0").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_a_process_outside_the_job_trains_is_left_to_it(
     submitted, task
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,7 @@ MODULES = {module_name(p): p for p in sorted(PACKAGE.rglob("*.py"))}
 WALKED = [name for name in MODULES if name not in FREE and name != "datasets"]
 
 
+@functools.cache
 def imported(name: str) -> set[str]:
     """Full dotted names that a module imports, anywhere in it."""
     found = set()

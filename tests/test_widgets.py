@@ -138,6 +138,7 @@ def expected_numbers(made):
     return metrics.per_image(counts)["dice"].tolist(), marked
 
 
+@pytest.mark.slow
 def test_the_numbers_are_those_of_masks_and_metrics_at_50_random_positions():
     made, random = explorer(), np.random.default_rng(0)
     for _ in range(50):

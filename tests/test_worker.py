@@ -75,6 +75,7 @@ def test_a_worker_whose_log_finds_no_room_answers_all_the_same(monkeypatch) -> N
     assert worker.attempt(fails, configs(1)[0])["error"] == "ValueError: why"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [(), ("sh", "-c", 'trap "" INT; exec "$@"', "-")])
 def test_a_worker_stops_when_its_driver_is_killed(driver, before) -> None:
     process = driver("hang", *before)  # also one that ignores Ctrl-C, as nohup's does
@@ -83,6 +84,7 @@ def test_a_worker_stops_when_its_driver_is_killed(driver, before) -> None:
     assert comes(lambda: not alive(events("began")[0]["pid"]), 20)
 
 
+@pytest.mark.slow
 def test_a_worker_that_will_not_stop_ends_when_its_driver_is_killed(
     driver, data_home: Path
 ) -> None:
@@ -93,6 +95,7 @@ def test_a_worker_that_will_not_stop_ends_when_its_driver_is_killed(
     assert comes(lambda: not alive(int((data_home / "child").read_text())), 20)
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_the_runs_and_is_raised(driver) -> None:
     process = driver("hang")
     # what the terminal sends to the driver's group does not reach the worker
@@ -105,6 +108,7 @@ def test_ctrl_c_stops_the_runs_and_is_raised(driver) -> None:
     assert not alive(events("began")[0]["pid"])
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_kills_a_worker_that_will_not_stop(
     driver, data_home: Path
 ) -> None:
