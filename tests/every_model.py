@@ -18,7 +18,6 @@ DEFAULTS = [(name, MODELS[name].default) for name in MODELS]
 FAST = {
     ("unet", "unet_bn_transposed"),
     ("unet", "smp_unet_resnet34"),
-    ("unetplusplus", "unetpp_bn_bilinear_4heads"),
     ("esfpnet", "esfpnet_t"),
     ("emcadnet", "emcadnet_b0"),
     ("enet", "enet_port"),

@@ -149,6 +149,7 @@ def test_a_negative_is_no_copy() -> None:
     assert len(near_pairs(thumbnails(picture(0), 255 - picture(0)))) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", [7, 64, 256])
 def test_blocks_find_what_a_loop_over_all_pairs_finds(
     monkeypatch: pytest.MonkeyPatch, block: int

@@ -62,6 +62,7 @@ def test_a_killed_download_goes_on_and_gives_the_same_bytes(server, get, data_ho
     assert not left.exists()
 
 
+@pytest.mark.slow
 def test_a_second_fetch_at_the_same_time_is_refused(server, get, data_home):
     publisher = kvasir(server)
     process = started(server, data_home)

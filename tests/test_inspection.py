@@ -77,6 +77,7 @@ DEFECTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", DEFECTS)
 def test_what_was_put_wrong_is_found_by_name(clean: Path, kind: str) -> None:
     DEFECTS[kind](clean)

@@ -108,6 +108,7 @@ def test_all_alike_leak_everywhere() -> None:
     assert random_split_leakage(pairs, 10) == 1
 
 
+@pytest.mark.slow
 def test_one_pair_leaks_as_often_as_it_is_parted() -> None:
     # one in test and one in train: 2 * (2 / 10) * (6 / 9), of two test images
     found = random_split_leakage(table_of((4, 7)), 10, splits=1500, seed=1)

@@ -34,6 +34,7 @@ def race(path: Path, seconds: float, takers: int = 2) -> list[str]:
     return sorted(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["free", "new", "stale"])
 def test_of_two_takers_at_once_exactly_one_wins(tmp_path: Path, kind: str) -> None:
     results = []

@@ -91,6 +91,7 @@ def test_a_lease_tells_who_holds_it(path: Path, holder) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_a_living_process_keeps_its_lease_however_long_another_waits(
     path: Path, holder, elsewhere
 ) -> None:
@@ -158,6 +159,7 @@ def test_ctrl_c_in_the_block_stays_ctrl_c(path: Path) -> None:
     assert taken(path, 120)
 
 
+@pytest.mark.slow
 def test_a_clock_that_jumps_takes_no_lease_and_frees_none(
     path: Path, holder, elsewhere, monkeypatch
 ) -> None:

@@ -47,6 +47,7 @@ def test_pretrained_where_there_are_no_weights_is_refused(name, variant):
         build_model(name, variant=variant, pretrained=True)
 
 
+@pytest.mark.slow
 def test_a_pretrained_fcn_has_the_backbone_weights_torchvision_publishes(monkeypatch):
     asked = []
 
@@ -65,6 +66,7 @@ def test_a_pretrained_fcn_has_the_backbone_weights_torchvision_publishes(monkeyp
     assert (model.backbone.conv1.weight == 1.5).all()  # one channel: three summed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_channels", [1, 3])
 def test_a_pretrained_segnet_has_the_encoder_weights_torchvision_publishes(
     monkeypatch, in_channels

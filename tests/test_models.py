@@ -103,7 +103,7 @@ def test_sides_the_catalogue_allows_give_logits_of_that_size(name, variant):
     assert logits.shape == (1, 1, height, width)
 
 
-@pytest.mark.parametrize(("name", "variant"), STRIDED)
+@pytest.mark.parametrize(("name", "variant"), slow_unless(STRIDED, FAST))
 def test_other_sides_are_refused_with_the_allowed_ones(name, variant):
     step = facts(name, variant).multiple_of
     image = torch.empty(1, 3, 2 * step, 2 * step + step // 2, device="meta")

@@ -172,6 +172,7 @@ def test_enet_drops_maps_little_at_first_and_more_later(name, variant, expected)
     assert dropouts(name, variant) == rates
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "blocks"), [("colonformer_s", 16), ("esfpnet", 16), ("esfpnet_t", 8)]
 )
@@ -184,6 +185,7 @@ def test_mix_transformers_drop_paths_from_0_to_a_tenth(name, blocks):
     assert rates.get(("Dropout2d", 0.1), 0) == (model == "colonformer")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["colonsegnet", "fatnet", "fcbformer", "caranet", "ducknet", "emcadnet"]
 )
@@ -231,6 +233,7 @@ def test_a_batch_of_one_trains(name, variant):
     assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "variant"), [v for v in VARIANTS if v[0] in POOLED])
 def test_a_batch_of_one_is_refused_where_maps_of_one_pixel_are_normalised(
     name, variant

@@ -268,6 +268,7 @@ def test_the_prepared_form_of_busi_holds_the_native_lesion_shares() -> None:
     assert np.abs(data.masks.mean((1, 2)) - share).max() < 0.01
 
 
+@pytest.mark.slow
 @needs_shared
 def test_the_foot_ulcer_challenge_is_recorded_as_standing_in_for_wound() -> None:
     data = prepare("wound", SHARED / "wound-fuseg", size=16)

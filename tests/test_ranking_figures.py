@@ -52,6 +52,7 @@ def figure():
     return figures.means_by_loss(MEANS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["svg", "pdf", "png", "SVG"])
 def test_a_figure_made_again_is_saved_as_the_same_bytes(tmp_path, suffix):
     first, second = tmp_path / f"a.{suffix}", tmp_path / f"b.{suffix}"
@@ -67,6 +68,7 @@ def test_an_svg_holds_the_names_of_the_losses_as_text(figure, tmp_path):
     assert [f">{name}</text>" in written for name in MEANS] == [True] * 3
 
 
+@pytest.mark.slow
 def test_a_pdf_holds_its_fonts_as_fonts(figure, tmp_path):
     figures.save(figure, tmp_path / "means.pdf")
     written = (tmp_path / "means.pdf").read_bytes()

@@ -111,6 +111,7 @@ def test_a_step_in_bfloat16_of_every_network_has_the_same_bits(name, variant):
 # less memory
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "variant"), SEVERAL)
 def test_less_than_half_is_kept_for_backward(name, variant):
     model, image = seeded(name, variant).train(), images(name, variant)
@@ -165,6 +166,7 @@ def chosen(model):
     return [name for name, part in model.named_modules() if "forward" in vars(part)]
 
 
+@pytest.mark.slow
 @every_default
 def test_a_network_calls_each_of_its_blocks(name, variant):
     model = copy.deepcopy(shapes_only(name, variant))
@@ -177,6 +179,7 @@ def test_a_network_calls_each_of_its_blocks(name, variant):
     assert len(called) == count
 
 
+@pytest.mark.slow
 @every_default
 def test_no_block_lies_in_another_or_is_too_large(name, variant):
     model = copy.deepcopy(shapes_only(name, variant))

@@ -77,11 +77,13 @@ def test_every_loss_and_claim_has_its_row(made_report, page):
         assert f">{verdict}<" in page
 
 
+@pytest.mark.slow
 def test_ours_stands_beside_the_public_rerun_where_losses_are_the_same(made_report):
     assert made_report.beside_published
     assert not report.make(published.public_rerun(), published.NAME).beside_published
 
 
+@pytest.mark.slow
 def test_a_small_table_of_other_losses_has_a_page_too(tmp_path):
     table = made({"mine": 0.1, "theirs": 0.0}, datasets=1, models=("net",))
     found = report.make(table, "small.csv")
@@ -89,6 +91,7 @@ def test_a_small_table_of_other_losses_has_a_page_too(tmp_path):
     assert "mine is supported as the best of 2 losses for set0 with net" in text
 
 
+@pytest.mark.slow
 def test_the_scatter_of_a_page_is_that_of_its_metric():
     table = made({"dice": 0.1, "iou": 0.0}, datasets=2, models=("fcn", "unet"))
     found = report.make(table, "runs", metric="iou")

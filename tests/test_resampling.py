@@ -78,6 +78,7 @@ def test_leaving_out_covers_everything_and_ranks_the_rest(rerun):
     assert not table["supported"].any()
 
 
+@pytest.mark.slow
 def test_nothing_here_needs_a_loss_of_ours():
     table = pd.DataFrame(
         [

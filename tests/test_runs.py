@@ -111,6 +111,7 @@ def test_a_config_that_is_not_json_is_refused(folder) -> None:
         runs.start(RunConfig())
 
 
+@pytest.mark.slow
 def test_a_claimed_run_is_refused_to_another_process(folder) -> None:
     code = (
         "import sys; from pathlib import Path; from lesionkit import runs\n"
