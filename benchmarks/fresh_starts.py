@@ -86,7 +86,10 @@ def fresh(home: Path) -> dict[str, str]:
         "XDG_CACHE_HOME": str(home / "cache"),
         "UV_CACHE_DIR": str(home / "cache" / "uv"),
         "PIP_CACHE_DIR": str(home / "cache" / "pip"),
-        "PATH": os.pathsep.join([str(home / "bare" / "bin"), "/usr/bin", "/bin"]),
+        # uv wants a Python that is no virtual environment
+        "PATH": os.pathsep.join(
+            [str(home / "bare/bin"), f"{sys.base_prefix}/bin", "/usr/bin", "/bin"]
+        ),
     }
     return kept | places
 
