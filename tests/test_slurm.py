@@ -129,6 +129,17 @@ def test_a_sweep_in_the_queue_is_not_submitted_twice(fake, submitted) -> None:
         slurm.submit(configs(2), "study", tasks=1)
 
 
+def test_nothing_is_submitted_while_nobody_tells_if_the_last_job_runs(
+    fake, submitted
+) -> None:
+    folder = submitted(2)
+    (folder / "begun" / "0-0-abc").touch()
+    fake("squeue", DEAF)
+    with pytest.raises(RuntimeError, match="not tell if job 12 is queued: try later"):
+        next(slurm.run_all(configs(2), name="study", tasks=1))
+    assert (folder / "begun" / "0-0-abc").exists()
+
+
 def test_the_queue_is_a_state_for_each_task(fake, submitted) -> None:
     folder = submitted(2)
     noted = fake("squeue", 'echo "12_10 PENDING"; echo "12_3 RUNNING"')

@@ -133,7 +133,7 @@ def submit(
 
     Raises:
         ValueError: see `script`, or no run.
-        RuntimeError: an earlier job of this sweep is still in the queue, sbatch is not
+        RuntimeError: an earlier job of this sweep is queued or may be, sbatch is not
             here, or it refused; the text has its own words.
     """
     folder = sweep_folder(name)
@@ -141,8 +141,10 @@ def submit(
         raise ValueError(f"no run to submit for {name}")
     tasks = min(tasks, len(configs))
     text = script(configs, folder, tasks=tasks, options=options, how=how)
-    if queue(folder):
-        job = _job(folder)
+    queued, job = _queued(folder), _job(folder)
+    if queued is None:
+        raise RuntimeError(f"squeue does not tell if job {job} is queued: try later")
+    if queued:
         raise RuntimeError(f"job {job} of {name} is queued: wait, or scancel {job}")
     for kind in ("failed", "begun", "stuck"):
         shutil.rmtree(folder / kind, ignore_errors=True)
