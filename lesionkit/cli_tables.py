@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -40,7 +41,7 @@ def table_options(command: Callable) -> Callable:
         **rest: Any,
     ) -> Any:
         def read(source: Source) -> pd.DataFrame:
-            return opened(source, columns, percent, only, mix)
+            return opened(source, columns=columns, percent=percent, only=only, mix=mix)
 
         return command(read=read, **rest)
 
@@ -58,6 +59,7 @@ def table_options(command: Callable) -> Callable:
 
 def opened(
     source: Source,
+    *,
     columns: tuple[str, ...],
     percent: bool,
     only: tuple[str, ...],
@@ -73,6 +75,10 @@ def opened(
         table = select(table, " ".join(only))
         if not mix:
             ranking.check_comparable(table)
+    words = [word for text in columns for word in ("--map", text)]
+    words += [word for text in only for word in ("--only", text)]
+    words += ["--percent"] * percent + ["--mix"] * mix
+    table.attrs["options"] = shlex.join(words)  # for who makes this again
     return table
 
 

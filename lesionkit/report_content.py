@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -38,6 +39,12 @@ class Report:
     table: pd.DataFrame = field(repr=False)
     metric: str = "dice"
     margin: float = MARGIN
+
+    @property
+    def command(self) -> str:
+        """Source and options of how its table was read, as the reader would type."""
+        options = self.table.attrs.get("options")
+        return " ".join(filter(None, (shlex.quote(self.source), options)))
 
     @property
     def beside_published(self) -> bool:

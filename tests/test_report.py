@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -55,7 +56,15 @@ def test_names_of_the_user_are_text_and_never_markup(page):
     assert "<i>B</i>" not in page
     assert "runs <b>" not in page
     assert "A & <i>B</i>" in Page(page).words
-    assert "lesionkit report runs <b>& -o report.html" in Page(page).words
+    assert "lesionkit report 'runs <b>&' -o report.html" in Page(page).words
+
+
+def test_a_page_names_the_options_that_its_table_was_read_with(made_report):
+    asked = made_report.table.copy()
+    asked.attrs["options"] = "--only 'model=unet net' --mix"
+    asked = replace(made_report, table=asked)
+    assert asked.command == "'runs <b>&' --only 'model=unet net' --mix"
+    assert made_report.command == "'runs <b>&'"
 
 
 def test_the_page_begins_with_the_verdict_and_has_every_part(made_report, page):
