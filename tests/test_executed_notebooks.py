@@ -10,6 +10,7 @@ import nbformat
 import pytest
 from notebook_cells import PAGES, code, every_page
 
+from lesionkit.config import notebook_folder
 from lesionkit.runs import RunRecord
 
 
@@ -176,3 +177,22 @@ def test_the_config_cell_refuses_a_misspelt_parameter_until_it_is_corrected(run_
     assert "Did you mean 'loss'?" in refused["evalue"]
     accepted = [run_cell(s) for s in (parameters, config)][-1]
     assert accepted["status"] == "ok"
+
+
+@pytest.mark.slow
+def test_what_vs_code_puts_into_a_kernel_is_no_parameter(run_cell, kernel):
+    folder = notebook_folder()
+    hidden = [  # in the way of its Jupyter extension, which is not run here
+        f"import os as _VSCODE_os; _VSCODE_os.chdir({str(folder)!r})",
+        f"__vsc_ipynb_file__ = {str(folder / '03_train.ipynb')!r}",
+        "import builtins as _VSCODE_builtins, json as _VSCODE_json",
+        "def _VSCODE_getVariable(what_to_get, name): return name",
+    ]
+    for line in hidden:
+        kernel.execute_interactive(line, timeout=60, silent=True, store_history=False)
+    imports, parameters, config, *_ = code("03_train")
+    changed = parameters.replace("repeat: int = 0", "repeat: int = 3")
+    replies = [run_cell(s) for s in (imports, changed, config)]
+    assert [reply["status"] for reply in replies] == ["ok"] * 3
+    seen = run_cell("assert config.repeat == 3, config")
+    assert seen["status"] == "ok", seen
