@@ -100,6 +100,8 @@ def _put_in_place(temporary: Path, folder: Path, old: Path) -> None:
             return
         except OSError as error:
             if error.errno not in TAKEN and not folder.exists():
+                with suppress(OSError):  # what was there comes back, if anything was
+                    old.rename(folder)
                 raise
         shutil.rmtree(old, ignore_errors=True)
         with suppress(FileNotFoundError):  # another has just moved it away

@@ -87,6 +87,30 @@ def test_a_block_that_fails_keeps_the_old_folder(tmp_path):
     assert [p.name for p in tmp_path.rglob("*")] == ["set", "old"]
 
 
+def test_a_disk_that_fails_between_the_two_renames_loses_no_old_folder(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "old").write_text("old")
+    rename = Path.rename
+
+    def fails_once_moved(self, target):
+        if target.name == "set" and not target.exists() and "old" not in listed(self):
+            raise OSError(errno.EIO, "Input/output error")
+        return rename(self, target)
+
+    def listed(folder):
+        return [path.name for path in folder.iterdir()]
+
+    monkeypatch.setattr(Path, "rename", fails_once_moved)
+    with (
+        pytest.raises(OSError, match="Input/output"),
+        files.whole_folder(tmp_path / "set") as part,
+    ):
+        (part / "new").write_text("new")
+    assert [p.name for p in tmp_path.rglob("*")] == ["set", "old"]
+
+
 def test_what_another_process_is_writing_now_is_left_alone(tmp_path):
     (tmp_path / ".set.0123abcd.part").mkdir()
     with files.whole_folder(tmp_path / "set") as part:
