@@ -136,7 +136,7 @@ def test_nothing_is_submitted_while_nobody_tells_if_the_last_job_runs(
     (folder / "begun" / "0-0-abc").touch()
     fake("squeue", DEAF)
     with pytest.raises(RuntimeError, match="not tell if job 12 is queued: try later"):
-        next(slurm.run_all(configs(2), name="study", tasks=1))
+        slurm.submit(configs(2), "study", tasks=1)
     assert (folder / "begun" / "0-0-abc").exists()
 
 

@@ -13,10 +13,10 @@ HERE = {"commit": "aaaa111", "torch": "2.11.0", "device": "cpu", "gpu": None}
 
 
 def run_by(repeat: int, **differs: str | None) -> None:
-    """A finished record that says it was made by this."""
+    """A finished record that says it was begun elsewhere and ended by this."""
     folder = made_record(RunConfig(repeat=repeat, repeats=9), sealed=False)
-    session = HERE | differs | {"wall_seconds": 1.0}
-    runs.store_json(folder, "environment", {"sessions": [session]})
+    sessions = [HERE | {"commit": f"begun{repeat}"}, HERE | differs]
+    runs.store_json(folder, "environment", {"sessions": sessions})
     runs.finish(folder)
 
 
