@@ -32,6 +32,7 @@ lesionkit notebooks mine
 papermill mine/03_train.ipynb out.ipynb -p loss ioufocal
 lesionkit rank public-rerun
 """
+DOCTOR = ("nothing is wrong", "warning: ", "stops: ")  # how its last lines begin
 OURS = re.compile("LESIONKIT_|TORCH|UV_")
 LESS = ("VIRTUAL_ENV", "PYTHONPATH", "OMP_NUM_THREADS")
 
@@ -123,10 +124,10 @@ def row(name: str, lines: list[str]) -> list[str]:
     home = Path(tempfile.mkdtemp(prefix=f"fresh-{name}-"))
     try:
         seconds, log = start(lines, home)
-        said = [line for line in log.splitlines() if "nothing is wrong" in line.lower()]
         end = f"{sum(seconds):.0f} s, {gigabytes(home):.1f} GB, Dice {dice(home):.4f}"
         each = [f"  - `{x}`: {s:.0f} s" for x, s in zip(lines, seconds, strict=True)]
-        return [f"- {name}: {end}{'; doctor: ' + said[0] if said else ''}", *each]
+        said = [f"  - {x}" for x in log.splitlines() if x.startswith(DOCTOR)]
+        return [f"- {name}: {end}", *each, *said]
     finally:
         shutil.rmtree(home)
 

@@ -1,9 +1,11 @@
 """Packages, torch and its partner as doctor sees them, each as made for the test."""
 
 import importlib
+import shlex
 import sys
 import tomllib
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 from made_doctor import NO_CARD, TORCH, examined, findings, only
@@ -60,11 +62,20 @@ def test_a_package_that_is_missing_or_too_old_stops_the_demo(installed):
     installed(["a>=2", "b>=2", "c>=2"], {"a": "1.9", "c": "2.0"}, {"c": "2.0"})
     section = examined(software.packages)
     assert findings(section) == [
-        ("stops", f"a 1.9 is not >=2: {software.AGAIN}"),
-        ("stops", f"b is not installed: {software.AGAIN}"),
+        ("stops", f"a 1.9 is not >=2: {software.again()}"),
+        ("stops", f"b is not installed: {software.again()}"),
     ]
     assert section.facts["b"] == "missing (tested -)"
     assert section.facts["c"] == "2.0 (tested 2.0)"
+
+
+def test_the_way_to_the_tested_versions_is_one_for_where_the_kit_is(monkeypatch):
+    assert "--editable ." in software.again()
+    monkeypatch.setattr(software, "in_checkout", lambda: False)
+    words = shlex.split(software.again())
+    assert words[:3] == ["pip", "install", "--constraint"]
+    assert Path(words[3]) == Path(software.__file__).parents[1] / "constraints.txt"
+    assert words[4:] == ["lesionkit"]
 
 
 def test_another_version_than_the_tested_one_is_a_warning(installed):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import re
+import shlex
 import shutil
 import sys
 from functools import cache
@@ -29,7 +30,6 @@ EXTRAS = {
     "gs": "run records at gs://bucket/runs",
     "onnx": "models as ONNX: export --format onnx",
 }
-AGAIN = "uv sync, or pip install --constraint constraints.txt --editable ."
 
 
 def python(section: Section) -> None:
@@ -67,15 +67,15 @@ def packages(section: Section) -> None:
         pin = tested.get(name, "-")
         section.facts[name] = f"{found or 'missing'} (tested {pin})"
         if found is None:
-            section.stops(f"{name} is not installed: {AGAIN}")
+            section.stops(f"{name} is not installed: {again()}")
         elif not wanted.specifier.contains(found, prereleases=True):
-            section.stops(f"{name} {found} is not {wanted.specifier}: {AGAIN}")
+            section.stops(f"{name} {found} is not {wanted.specifier}: {again()}")
         elif pin != "-" and _public(found) != pin:
             other.append(f"{name} {found} for {pin}")
     if other:
         section.warn(
             f"other versions than the tested ones ({', '.join(other)}): results may"
-            f" differ in their last bits; the tested ones: {AGAIN}"
+            f" differ in their last bits; the tested ones: {again()}"
         )
 
 
@@ -88,7 +88,7 @@ def torch_pair(section: Section) -> None:
     """Whether torch and torchvision can be imported together."""
     facts = torch_facts()
     if "error" in facts:
-        section.stops(f"import torch failed: {facts['error']}; {AGAIN}")
+        section.stops(f"import torch failed: {facts['error']}; {again()}")
         return
     vision = facts.get("torchvision") or _version("torchvision") or "-"
     pair = f"torch {facts['torch']} and torchvision {vision}"
@@ -96,7 +96,7 @@ def torch_pair(section: Section) -> None:
     if "torchvision_error" in facts:
         section.stops(
             f"{pair} are not a pair ({one_line(facts['torchvision_error'])[:120]}):"
-            f" install both at once: {AGAIN}"
+            f" install both at once: {again()}"
         )
 
 
@@ -157,13 +157,24 @@ def _project() -> dict[str, Any]:
     return tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
 
 
+def again() -> str:
+    """What installs the tested versions, typed in the checkout or anywhere."""
+    if in_checkout():
+        return "uv sync, or pip install --constraint constraints.txt --editable ."
+    return f"pip install --constraint {shlex.quote(str(_constraints()))} lesionkit"
+
+
+def _constraints() -> Path:
+    """The file of tested versions: the checkout's, or the copy in the package."""
+    folder = CHECKOUT if in_checkout() else Path(__file__).parents[1]
+    return folder / "constraints.txt"
+
+
 def tested_versions() -> dict[str, str]:
     """Package to the version everything was tested with; {} where none are stated."""
-    beside = Path(__file__).parents[1] / "constraints.txt"  # the installed copy
-    path = CHECKOUT / "constraints.txt" if in_checkout() else beside
-    if not path.is_file():
+    if not _constraints().is_file():
         return {}
-    lines = path.read_text().splitlines()
+    lines = _constraints().read_text().splitlines()
     pins = [line.partition(";")[0].partition("==") for line in lines]
     return {name.strip(): version.strip() for name, equals, version in pins if equals}
 
