@@ -63,7 +63,7 @@ class Comparison:
 
         Raises:
             ValueError: no such name; or "empty" where every image has a lesion,
-                "smallest" where none has.
+                a rule of lesion size where none has.
         """
         if image in self.files:
             return self.files.index(image)
@@ -73,8 +73,7 @@ class Comparison:
         order = np.argsort(sizes, kind="stable")
         if image == "worst":
             return int(self.dice().mean(0).argmin())
-        wanted = order[sizes[order] == 0] if image == "empty" else order
-        wanted = wanted[sizes[wanted] > 0] if image == "smallest" else wanted
+        wanted = order[(sizes[order] == 0) == (image == "empty")]
         if not len(wanted):
             lacks = "is without lesion" if image == "empty" else "has a lesion"
             raise ValueError(

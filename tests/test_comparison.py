@@ -33,6 +33,15 @@ def test_a_rule_finds_its_image(rule, file):
     assert made.files[made.position(rule)] == file
 
 
+def test_an_image_without_lesion_has_no_say_in_the_median():
+    made = made_comparison()
+    masks = made.masks.copy()
+    masks[made.files.index("small.png")] = 0
+    two = replace(made, masks=masks)  # middle and large: the larger of the two
+    assert two.files[two.position("median")] == "large.png"
+    assert two.files[two.position("smallest")] == "middle.png"
+
+
 def test_the_worst_image_has_the_lowest_mean_dice_over_the_losses():
     made = made_comparison()
     logits = made.logits.copy()
