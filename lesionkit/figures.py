@@ -238,7 +238,7 @@ def spread(table: pd.DataFrame, metric: str = "dice") -> Figure:
         axis.grid(axis="x", lw=0.4)
     axes[0, 0].set_yticks(range(len(order)), order)
     axes[0, 0].invert_yaxis()
-    _legend_below(figure, GROUP_COLOURS)
+    _legend_below(figure, GROUP_COLOURS, "lower center")
     return tight(figure, rect=(0, 0.07, 1, 1))
 
 
@@ -279,22 +279,22 @@ def draw_errors(
 
 
 def with_legend(figure: Figure) -> Figure:
-    """The colours of the overlay below a grid of panels."""
-    _legend_below(figure, OVERLAY)
-    height = figure.get_size_inches()[1]
-    return tight(figure, rect=(0, 0.35 / height, 1, 1), pad=0.3)
+    """The colours of the overlay below a grid of panels, no name behind a picture."""
+    figure.set_layout_engine("constrained", h_pad=0.04, w_pad=0.03)
+    _legend_below(figure, OVERLAY, "outside lower center")
+    figure.draw_without_rendering()  # places the parts; titles follow at the next one
+    plt.close(figure)
+    return figure
 
 
-def _legend_below(figure: Figure, colours: Mapping[str, str]) -> None:
+def _legend_below(figure: Figure, colours: Mapping[str, str], place: str) -> None:
     """Names with their colours in a line below everything."""
     shown = [Patch(color=colour, label=name) for name, colour in colours.items()]
-    figure.legend(handles=shown, loc="lower center", ncols=3, frameon=False, fontsize=8)
+    figure.legend(handles=shown, loc=place, ncols=3, frameon=False, fontsize=8)
 
 
-def tight(
-    figure: Figure, *, rect: tuple | None = None, pad: float | None = None
-) -> Figure:
+def tight(figure: Figure, *, rect: tuple | None = None) -> Figure:
     """The figure with its parts in place; closed, so that it is not shown twice."""
-    figure.tight_layout(rect=rect, h_pad=pad, w_pad=pad)
+    figure.tight_layout(rect=rect)
     plt.close(figure)
     return figure

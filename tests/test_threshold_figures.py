@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 from made_comparison import made_comparison
 
 from lesionkit import panels, threshold_figures
@@ -34,6 +35,28 @@ def test_the_rows_are_painted_with_the_masks_of_their_rule():
     predicted, _ = both["raw_mean"]
     missed = COMPARISON.masks[0] & ~predicted[0] & 1
     assert np.array_equal(layer[..., 3] > 0, (predicted[0] | missed) > 0)
+
+
+def texts_behind_pictures(figure):
+    """Names and numbers whose place on the page meets a picture's."""
+    figure.canvas.draw()
+    pictures = [axis.get_window_extent() for axis in figure.axes if axis.images]
+    found = [text for axis in figure.axes for text in (axis.title, axis.xaxis.label)]
+    boxes = {t.get_text(): t.get_window_extent() for t in found if t.get_text()}
+    boxes["legend"] = figure.legends[0].get_window_extent()
+    return [name for name, box in boxes.items() if box.count_overlaps(pictures)]
+
+
+@pytest.mark.parametrize("losses", [3, 7, 10])  # one row of tiles, or two
+def test_no_name_of_a_loss_lies_behind_a_picture(losses):
+    made = made_comparison(losses=losses)
+    both = panels.both_rules(made, 0)
+    predicted, numbers = both["raw_mean"]
+    figure = threshold_figures.side_by_side(
+        made, 0, predicted=predicted, numbers=numbers
+    )
+    assert texts_behind_pictures(figure) == []
+    assert texts_behind_pictures(threshold_figures.two_rules(made, 0, both)) == []
 
 
 def test_a_loss_stands_at_its_share_with_its_interval():
