@@ -129,12 +129,11 @@ def predictions(records: Mapping[str, RunRecord], data: Prepared | None) -> Figu
         image, mask = data.images[position], data.masks[position]
         draw_image(axes[row, 0], image)
         draw_outline(axes[row, 0], mask)
-        file = data.index["file"][position]
         for column, (title, record) in enumerate(records.items(), 1):
             predicted = kept[title]["logits"][row] >= 0
             panel = axes[row, column]
             draw_errors(panel, image, mask, predicted=predicted)
-            dice = stored_dice(record, file, "probability")
+            dice = stored_dice(record, data.index["file"][position], "probability")
             panel.set_xlabel(f"Dice {dice:.2f}", fontsize=7, labelpad=1)
     for axis, title in zip(axes[0], ["ground truth", *records], strict=True):
         (axis.set_ylabel if across else axis.set_title)(title, fontsize=8)
@@ -238,7 +237,7 @@ def spread(table: pd.DataFrame, metric: str = "dice") -> Figure:
         axis.grid(axis="x", lw=0.4)
     axes[0, 0].set_yticks(range(len(order)), order)
     axes[0, 0].invert_yaxis()
-    _legend_below(figure, GROUP_COLOURS, "lower center")
+    _legend_below(figure, GROUP_COLOURS)
     return tight(figure, rect=(0, 0.07, 1, 1))
 
 
@@ -281,15 +280,16 @@ def draw_errors(
 def with_legend(figure: Figure) -> Figure:
     """The colours of the overlay below a grid of panels, no name behind a picture."""
     figure.set_layout_engine("constrained", h_pad=0.04, w_pad=0.03)
-    _legend_below(figure, OVERLAY, "outside lower center")
+    _legend_below(figure, OVERLAY)
     figure.draw_without_rendering()  # places the parts; titles follow at the next one
     plt.close(figure)
     return figure
 
 
-def _legend_below(figure: Figure, colours: Mapping[str, str], place: str) -> None:
+def _legend_below(figure: Figure, colours: Mapping[str, str]) -> None:
     """Names with their colours in a line below everything."""
     shown = [Patch(color=colour, label=name) for name, colour in colours.items()]
+    place = "outside lower center"  # a constrained layout keeps room for it
     figure.legend(handles=shown, loc=place, ncols=3, frameon=False, fontsize=8)
 
 
