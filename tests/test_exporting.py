@@ -21,6 +21,8 @@ from lesionkit.files import sha256
 from lesionkit.models import build_model
 from lesionkit.runs import RunRecord
 
+IN_CI = ("unet", "emcadnet", "enet")  # half a minute and more of a core for each
+MARKS = {True: pytest.mark.slow, False: pytest.mark.long}
 SMALL = {"dataset": "tiny", "size": 32, "epochs": 2, "batch_size": 4, "model": "small"}
 
 
@@ -195,8 +197,10 @@ def test_a_network_of_either_depth_goes_to_onnx(tmp_path, bits: str) -> None:
     assert compare(model, FORMATS["onnx"].load(path), images)["images"] == 3
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "variant"), DEFAULTS)
+@pytest.mark.parametrize(
+    ("name", "variant"),
+    [pytest.param(*pair, marks=MARKS[pair[0] in IN_CI]) for pair in DEFAULTS],
+)
 def test_every_network_exports_in_both_formats(tmp_path, name, variant) -> None:
     side = catalogue.MODELS[name].variants[variant].nearest(64)
     model = FromPixels(seeded(name, variant)).eval()
