@@ -26,6 +26,17 @@ def test_the_optimizer_has_the_learning_rate_and_weight_decay_of_the_run(
     assert (group["lr"], group["weight_decay"]) == (0.02, 0.03)
 
 
+@pytest.mark.parametrize("asked", [True, False])
+def test_activations_are_computed_again_where_that_is_asked_for_alone(
+    tiny: str, monkeypatch: pytest.MonkeyPatch, asked: bool
+) -> None:
+    changed = []
+    monkeypatch.setattr(building, "recompute", changed.append)
+    own = SMALL | {"activation_checkpointing": asked}
+    setting = building.build(RunConfig(**own))
+    assert changed == [setting.model] * asked
+
+
 def test_the_step_is_that_of_the_parameters(tiny: str) -> None:
     own = {"model": "unet", "variant": "unet_2015_same_padding", "loss": "bce"}
     own |= {"accumulate": 2, "dtype": "bfloat16", "memory_format": "channels_last"}
