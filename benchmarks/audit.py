@@ -11,7 +11,7 @@ import measurements
 import numpy as np
 import pandas as pd
 
-from lesionkit.audit import audit_table
+from lesionkit.papers.audit import audit_table
 
 ROWS = [(model, loss) for model in ("m1", "m2", "m3") for loss in ("l1", "l2", "l3")]
 SCORES = ("precision", "recall", "f1", "iou")

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import measurements
 
-from lesionkit import comparison, panels, threshold_figures
 from lesionkit.config import data_folder
+from lesionkit.thresholds import comparison, panels
+from lesionkit.thresholds import figures as threshold_figures
 
 FIVE = (0, 1, 3, 4, 7)  # by growing lesion
 

@@ -21,10 +21,10 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from lesionkit import inspection
-from lesionkit.datasets.preparing import find_samples, prepare
-from lesionkit.datasets.resizing import resize_image, resize_mask
-from lesionkit.datasets.samples import Sample
-from lesionkit.loading import Batches
+from lesionkit.datasets.pictures.resizing import resize_image, resize_mask
+from lesionkit.datasets.pictures.samples import Sample
+from lesionkit.prepared.loading import Batches
+from lesionkit.prepared.preparing import find_samples, prepare
 
 TURNS = 3
 BATCH = 8

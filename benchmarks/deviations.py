@@ -19,8 +19,8 @@ import numpy as np
 from scipy import stats
 
 from lesionkit.config import PARAMETERS, RunConfig
-from lesionkit.records import RunRecord
-from lesionkit.sweep import read_sweep
+from lesionkit.records.record import RunRecord
+from lesionkit.sweeps.sweep import read_sweep
 
 LEVEL = 0.95
 

@@ -22,8 +22,8 @@ import measurements
 import numpy as np
 from scipy.fft import idctn
 
-from lesionkit.duplicates import near_pairs, perceptual_hashes
-from lesionkit.leakage import nearest
+from lesionkit.splits.duplicates import near_pairs, perceptual_hashes
+from lesionkit.splits.leakage import nearest
 
 COUNTS = (1_000, 5_000, 20_000)
 TURNS = 3

@@ -23,10 +23,10 @@ import torch
 sys.path.append(str(measurements.ROOT / "tests"))
 from made_data import write_discs  # noqa: E402
 
-from lesionkit.building import build, build_step  # noqa: E402
 from lesionkit.config import RunConfig  # noqa: E402
-from lesionkit.execution import execution  # noqa: E402
-from lesionkit.experiment import run  # noqa: E402
+from lesionkit.training.building import build, build_step  # noqa: E402
+from lesionkit.training.execution import execution  # noqa: E402
+from lesionkit.training.experiment import run  # noqa: E402
 
 NETWORKS = ("enet", "unet", "emcadnet")
 OPTIONS = {

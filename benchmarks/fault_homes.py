@@ -26,8 +26,8 @@ import psutil
 sys.path.append(str(measurements.ROOT / "tests"))
 from patience import comes  # noqa: E402
 
-from lesionkit.runs import LEASE  # noqa: E402
-from lesionkit.sweep import Sweep, read_sweep  # noqa: E402
+from lesionkit.records.runs import LEASE  # noqa: E402
+from lesionkit.sweeps.sweep import Sweep, read_sweep  # noqa: E402
 
 LONG = 280.0  # seconds in which what is waited for must come
 WORKERS = ("lesionkit.engines.worker", "ray::")

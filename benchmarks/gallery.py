@@ -14,13 +14,14 @@ import matplotlib.pyplot as plt
 import measurements
 import numpy as np
 
-from lesionkit import figures, runs
+from lesionkit import figures
 from lesionkit.catalogue import MODELS
 from lesionkit.config import RunConfig
-from lesionkit.datasets.preparing import data_of
 from lesionkit.prepared import Prepared
-from lesionkit.runs import RunRecord
-from lesionkit.sweep import read_sweep
+from lesionkit.prepared.preparing import data_of
+from lesionkit.records import runs
+from lesionkit.records.runs import RunRecord
+from lesionkit.sweeps.sweep import read_sweep
 
 FATNET = RunConfig(model="fatnet", epochs=2)  # at 224, twelve times the pixels
 ROWS = 3

@@ -15,7 +15,7 @@ from torch import multiprocessing
 
 from lesionkit.losses import build_loss
 from lesionkit.models import build_model
-from lesionkit.step import GraphedStep, Step, autocast
+from lesionkit.training.step import GraphedStep, Step, autocast
 
 BATCH = 8
 WAYS = {

@@ -25,11 +25,11 @@ import measurements
 import psutil
 from startup import made_record
 
-from lesionkit import runs
 from lesionkit.config import RunConfig
 from lesionkit.engines import worker
 from lesionkit.engines.pool import Pool
-from lesionkit.sweep import Sweep, run_sweep
+from lesionkit.records import runs
+from lesionkit.sweeps.sweep import Sweep, run_sweep
 
 SIZES = (10, 100, 1000, 3600)
 FIGURE = measurements.ROOT / "docs" / "figures" / "growth.png"
@@ -53,7 +53,7 @@ def local() -> Callable:
 
 def ray() -> Callable:
     """An engine of one warm actor."""
-    from lesionkit.engines import on_ray
+    from lesionkit.engines import ray as on_ray
 
     worker.HOWS["worker"] = __import__("growth").load  # by name: actors import it
     return partial(on_ray.run_all, slots=1)

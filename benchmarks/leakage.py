@@ -14,9 +14,9 @@ import measurements
 import numpy as np
 from scipy import stats
 
-from lesionkit import leakage
-from lesionkit.datasets.preparing import data_of
-from lesionkit.runs import RunRecord, find_records
+from lesionkit.prepared.preparing import data_of
+from lesionkit.records.runs import RunRecord, find_records
+from lesionkit.splits import leakage
 
 
 def dice_by_split(records: list[RunRecord]) -> tuple[list[int], dict[str, np.ndarray]]:

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from lesionkit import metrics
-from lesionkit.streaming import PrecisionRecall
+from lesionkit.metrics.streaming import PrecisionRecall
 
 CASES = ("mild", "saturated", "ties")
 BATCH = 2**20  # pixels

@@ -15,11 +15,11 @@ import measurements
 import numpy as np
 import pandas as pd
 
-from lesionkit import paper_b
 from lesionkit.config import data_folder
 from lesionkit.datasets.lungct import samples
-from lesionkit.lesions import measure
-from lesionkit.runs import RunRecord, find_records
+from lesionkit.metrics.lesions import measure
+from lesionkit.papers import paper_b
+from lesionkit.records.runs import RunRecord, find_records
 
 
 def score_lines(records: list[RunRecord]) -> list[str]:

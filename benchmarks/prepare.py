@@ -42,7 +42,7 @@ def main() -> None:
 
 def row(name: str, root: Path, size: int) -> str | None:
     """A line of the table; None where the set is not at hand."""
-    from lesionkit.datasets.preparing import prepare
+    from lesionkit.prepared.preparing import prepare
 
     raw = next((root / f for f in FOLDERS[name] if (root / f).is_dir()), None)
     if raw is None:

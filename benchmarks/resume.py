@@ -25,9 +25,9 @@ from pathlib import Path
 import measurements
 import torch
 
-from lesionkit import runs
 from lesionkit.config import RunConfig
-from lesionkit.experiment import run
+from lesionkit.records import runs
+from lesionkit.training.experiment import run
 
 sys.path.append(str(measurements.ROOT / "tests"))
 from made_data import write_discs  # noqa: E402

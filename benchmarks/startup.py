@@ -25,10 +25,10 @@ import measurements
 sys.path.append(str(measurements.ROOT / "tests"))
 from made_data import write_discs  # noqa: E402
 
-from lesionkit import runs  # noqa: E402
 from lesionkit.config import RunConfig  # noqa: E402
 from lesionkit.engines import local  # noqa: E402
-from lesionkit.sweep import Sweep, read_sweep, run_sweep  # noqa: E402
+from lesionkit.records.record import runs  # noqa: E402
+from lesionkit.sweeps.sweep import Sweep, read_sweep, run_sweep  # noqa: E402
 
 WEIGHTS = 48_000_000  # of the 24 million parameters of U-Net ResNet-34, by half
 SIZES = {"images.csv": 60_000, "curves.npz": 180_000, "logits.npz": 500_000}
@@ -41,7 +41,7 @@ def engines() -> dict[str, Callable]:
         "warm worker": partial(local.run_all, how="worker", slots=1),
     }
     if importlib.util.find_spec("ray"):
-        from lesionkit.engines import on_ray
+        from lesionkit.engines import ray as on_ray
 
         found["ray, warm actor"] = partial(on_ray.run_all, slots=1)
     return found

@@ -14,9 +14,10 @@ from pathlib import Path
 import measurements
 import pandas as pd
 
-from lesionkit import figures, ranking
-from lesionkit.datasets.preparing import data_of
-from lesionkit.sweep import Sweep, read_sweep
+from lesionkit import figures
+from lesionkit.inference import ranking
+from lesionkit.prepared.preparing import data_of
+from lesionkit.sweeps.sweep import Sweep, read_sweep
 from lesionkit.tables import comparable_records, load_table
 
 

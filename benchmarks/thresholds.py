@@ -11,8 +11,9 @@ from pathlib import Path
 import measurements
 import numpy as np
 
-from lesionkit import comparison, panels, threshold_figures
-from lesionkit.comparison import Comparison
+from lesionkit.thresholds import comparison, panels
+from lesionkit.thresholds import figures as threshold_figures
+from lesionkit.thresholds.comparison import Comparison
 
 
 def draw(made: Comparison, folder: Path, name: str) -> None:

@@ -2,8 +2,8 @@
 
 uv run python benchmarks/training.py --name kvasir --raw DIR
 
-First: the same resident tensors, network, loss and Adam in `lesionkit.training.train`
-and in a loop written by hand; what the kit's takes more, median of paired repeats.
+First: the same resident tensors, network, loss and Adam in `training.loop.train` and
+in a loop written by hand; what the kit's takes more, median of paired repeats.
 Second: images a second of U-Net ResNet-34 from a DataLoader that decodes files, eager
 float32, loss and metrics of segmentation-models-pytorch on the host at every batch,
 and what each part of the kit's way changes. One thread; CPU time of this process.
@@ -27,14 +27,14 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.data import DataLoader
 
-from lesionkit.datasets.preparing import find_samples, prepare
-from lesionkit.evaluation import validation_counts
-from lesionkit.loading import Batches
 from lesionkit.losses import build_loss
 from lesionkit.models import build_model
 from lesionkit.prepared import Prepared
-from lesionkit.step import Step
-from lesionkit.training import Progress, Rules, train
+from lesionkit.prepared.loading import Batches
+from lesionkit.prepared.preparing import find_samples, prepare
+from lesionkit.training.evaluation import validation_counts
+from lesionkit.training.loop import Progress, Rules, train
+from lesionkit.training.step import Step
 
 BATCH = 8
 TURNS = 3

@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lesionkit import widgets
 from lesionkit.catalogue import PAPER_A_LOSSES
-from lesionkit.comparison import Comparison, Shelf
-from lesionkit.datasets.preparing import prepare
+from lesionkit.prepared.preparing import prepare
+from lesionkit.thresholds import widgets
+from lesionkit.thresholds.comparison import Comparison, Shelf
 
 PROMISE = 100.0  # milliseconds, 95th percentile
 

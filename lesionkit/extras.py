@@ -1,8 +1,21 @@
-"""The extras: what installs one where it is missing."""
+"""How the kit was installed, and what installs an extra where it is missing."""
 
 from __future__ import annotations
 
-from lesionkit.config import in_checkout
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+CHECKOUT = PACKAGE.parent
+
+
+def in_checkout() -> bool:
+    """Whether this package lies in its source tree rather than in site-packages."""
+    return (CHECKOUT / "notebooks").is_dir() and (CHECKOUT / "pyproject.toml").is_file()
+
+
+def notebook_folder() -> Path:
+    """Where the numbered notebooks are: the checkout's, or the installed copy."""
+    return (CHECKOUT if in_checkout() else PACKAGE) / "notebooks"
 
 
 def install(name: str) -> str:

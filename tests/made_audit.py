@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from lesionkit import published
-from lesionkit.audit import audit_table
+from lesionkit.papers.audit import audit_table
 
 TABLE_1 = published.FOLDER / "paper_b_table1.csv"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from lesionkit.recomputing import recompute
+from lesionkit.training.recomputing import recompute
 
 
 class Drift(nn.Module):

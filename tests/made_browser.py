@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from lesionkit import panels
-from lesionkit.comparison import load_bundle
-from lesionkit.panels import Panels, Setting
+from lesionkit.thresholds import panels
+from lesionkit.thresholds.comparison import load_bundle
+from lesionkit.thresholds.panels import Panels, Setting
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),

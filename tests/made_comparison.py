@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lesionkit.catalogue import PAPER_A_LOSSES
-from lesionkit.comparison import Comparison
+from lesionkit.thresholds.comparison import Comparison
 
 RADII = {"small.png": 0.08, "large.png": 0.3, "empty.png": 0.0, "middle.png": 0.18}
 

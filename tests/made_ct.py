@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pydicom
 
-from lesionkit.datasets.dicom_files import made_uid, write_slice
+from lesionkit.datasets.dicom.files import made_uid, write_slice
 
 SIDE = 8
 

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from lesionkit.datasets import downloading
-from lesionkit.datasets.downloading import DownloadError, download
+from lesionkit.datasets.fetching import downloading
+from lesionkit.datasets.fetching.downloading import DownloadError, download
 
 PIECE = 20 * downloading.BLOCK
 CONTENT = b"PK\x03\x04" + random.Random(7).randbytes(43 * downloading.BLOCK - 4)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lesionkit.config import notebook_folder
+from lesionkit.extras import notebook_folder
 
 # Pages that are executed once more with other parameters.
 AGAIN = {"03_again": "03_train", "04_records": "04_analysis"}

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from lesionkit.datasets.resizing import thumbnail
+from lesionkit.datasets.pictures.resizing import thumbnail
 
 
 def picture(seed: int, side: int = 96) -> np.ndarray:

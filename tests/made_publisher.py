@@ -8,8 +8,7 @@ import pytest
 from lying_server import Page
 
 from lesionkit.catalogue.publishers import Archive, Publisher
-from lesionkit.datasets import downloading
-from lesionkit.datasets.fetching import fetch
+from lesionkit.datasets.fetching import downloading, fetch
 
 NOISE = random.Random(3)
 PAIRS = {

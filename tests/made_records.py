@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lesionkit import runs
 from lesionkit.config import RunConfig
-from lesionkit.evaluation import BIN_EDGES, histograms
 from lesionkit.prepared import open_prepared
+from lesionkit.records import runs
+from lesionkit.training.evaluation import BIN_EDGES, histograms
 
 # (data set, model, loss) to Dice: dice leads on toy, bce on kvasir.
 TWO_BY_THREE = {

@@ -7,8 +7,8 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from made_records import made_record
 
-from lesionkit import mirror, remote
 from lesionkit.config import RunConfig
+from lesionkit.records import mirror, remote
 
 DICE, IOU = RunConfig(loss="dice"), RunConfig(loss="iou")
 SMALL_AND_DONE = sorted([*mirror.SMALL, "DONE"])

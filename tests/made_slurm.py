@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from made_worker import configs, events
 
-from lesionkit import leases, runs
 from lesionkit.config import RunConfig
 from lesionkit.engines import slurm
+from lesionkit.records import leases, runs
 
 # An array task whose runs do as FAULTS says, on records like real ones.
 TASK = """

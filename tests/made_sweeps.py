@@ -3,7 +3,7 @@
 import pytest
 
 from lesionkit.config import RunConfig
-from lesionkit.sweep import Sweep
+from lesionkit.sweeps.sweep import Sweep
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from made_records import metrics
 
-from lesionkit import trackers
 from lesionkit.config import RunConfig
-from lesionkit.trackers import tracker
+from lesionkit.records import trackers
+from lesionkit.records.trackers import tracker
 
 CONFIG = RunConfig(loss="dice")
 PARAMETERS = {k: v for k, v in asdict(CONFIG.resolved()).items() if v is not None}

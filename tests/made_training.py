@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from made_models import list_small_model
 
-from lesionkit import experiment, runs
 from lesionkit.config import RunConfig
+from lesionkit.records import runs
+from lesionkit.training import experiment
 
 SMALL = {"dataset": "tiny", "size": 32, "epochs": 2, "batch_size": 4, "model": "small"}
 FILES = {

@@ -18,9 +18,9 @@ from pathlib import Path
 if "BROKEN" in os.environ:
     raise ImportError("no torch here")
 
-from lesionkit import runs
 from lesionkit.config import RunConfig, data_folder
 from lesionkit.engines import worker
+from lesionkit.records import runs
 
 COMMAND = [sys.executable, "-X", "faulthandler", __file__]
 

@@ -7,7 +7,7 @@ import ast
 import nbformat
 import pytest
 
-from lesionkit.config import notebook_folder
+from lesionkit.extras import notebook_folder
 
 PAGES = {path.stem: path for path in sorted(notebook_folder().glob("*.ipynb"))}
 every_page = pytest.mark.parametrize("page", PAGES)

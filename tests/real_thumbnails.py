@@ -11,7 +11,7 @@ from made_pictures import thumbnails
 from PIL import Image
 from shared_data import SHARED
 
-from lesionkit.datasets.preparing import find_samples
+from lesionkit.prepared.preparing import find_samples
 
 FOLDERS = {
     "kvasir": "kvasir-seg",

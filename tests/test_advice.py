@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from made_grids import made_grid, noise
 
-from lesionkit import advice, published
+from lesionkit import published
+from lesionkit.inference import advice
 from lesionkit.inference.grids import Grid
 
 

@@ -9,9 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from lesionkit.datasets import archives
-from lesionkit.datasets.archives import BadArchive, Limits, kind_problem, unpack
-from lesionkit.datasets.preparing import prepare
+from lesionkit.datasets.fetching import archives
+from lesionkit.datasets.fetching.archives import (
+    BadArchive,
+    Limits,
+    kind_problem,
+    unpack,
+)
+from lesionkit.prepared.preparing import prepare
 
 NOISE = random.Random(5).randbytes(3000)
 REGULAR = stat.S_IFREG | 0o644

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from made_audit import TABLE_1, told, verdicts
 
-from lesionkit import audit, published
-from lesionkit.audit import audit_statements, audit_table, summary
+from lesionkit import published
+from lesionkit.papers import audit
+from lesionkit.papers.audit import audit_statements, audit_table, summary
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 CODE = sorted(Path(audit.__file__).parent.glob("audit*.py"))

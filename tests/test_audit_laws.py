@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from made_audit import scores, verdicts
 
-from lesionkit.audit import audit_table
-from lesionkit.audit_laws import audit_row, gamma_remark
-from lesionkit.audit_numbers import Row, printed
+from lesionkit.papers.audit import audit_table
+from lesionkit.papers.laws import audit_row, gamma_remark
+from lesionkit.papers.numbers import Row, printed
 
 # F1 against precision and recall.
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from made_audit import TABLE_1, verdicts
 
-from lesionkit.audit import audit_table
-from lesionkit.audit_numbers import column, numeral, our_name, printed, same
+from lesionkit.papers.audit import audit_table
+from lesionkit.papers.numbers import column, numeral, our_name, printed, same
 
 
 def test_rounding_edges_are_exact():

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from made_audit import TABLE_1, said
 
-from lesionkit.audit import audit_statements
+from lesionkit.papers.audit import audit_statements
 
 
 def test_points_awarded_that_are_no_rows_are_found():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lesionkit import boundary
+from lesionkit.metrics import boundary
 
 
 def square(*corners, side=32):

@@ -15,11 +15,12 @@ import numpy as np
 from made_browser import blank, in_a_browser, sliders_do_what_the_library_says, wait_for
 from PIL import Image
 
-from lesionkit import panels, report
-from lesionkit.comparison import load_bundle
-from lesionkit.panels import Panels, Setting
+from lesionkit.pages import report
 from lesionkit.tables import load_table
-from lesionkit.threshold_page import write_page
+from lesionkit.thresholds import panels
+from lesionkit.thresholds.comparison import load_bundle
+from lesionkit.thresholds.page import write_page
+from lesionkit.thresholds.panels import Panels, Setting
 
 pytestmark = in_a_browser
 

@@ -7,8 +7,8 @@ import torch
 from made_training import SMALL, train
 from made_training import small_model as small_model
 
-from lesionkit import building
 from lesionkit.config import RunConfig
+from lesionkit.training import building
 
 
 def test_each_part_of_the_split_is_batched_as_itself(tiny: str) -> None:

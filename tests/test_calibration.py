@@ -5,7 +5,7 @@ import pytest
 import torch
 from torchmetrics.functional.classification import binary_calibration_error
 
-from lesionkit.calibration import expected_calibration_error, reliability
+from lesionkit.metrics.calibration import expected_calibration_error, reliability
 
 
 def pixels(count=5_000, seed=0):

@@ -12,19 +12,19 @@ from made_data import write_discs
 from made_records import made_record
 
 import lesionkit as lk
-from lesionkit import runs
-from lesionkit.card_content import (
+from lesionkit.cli import main
+from lesionkit.cli.console import typed
+from lesionkit.config import RunConfig
+from lesionkit.inference.intervals import mean_interval
+from lesionkit.pages.card_content import (
     command,
     empty_counts,
     near_copy_share,
     score_rows,
     size_rows,
 )
-from lesionkit.cli import main
-from lesionkit.config import RunConfig
-from lesionkit.console import typed
-from lesionkit.inference.intervals import mean_interval
-from lesionkit.runs import RunRecord
+from lesionkit.records import runs
+from lesionkit.records.runs import RunRecord
 
 # tp, fp, fn, tn of six images of 100 pixels: 4 % and 10 % lesion found by half and
 # whole, 50 % missed, two without lesion (one marked), one of 30 % overfull

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from lesionkit import checkpoint
+from lesionkit.training import checkpoint
 
 
 def drawn() -> tuple[float, float, float]:

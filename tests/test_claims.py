@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lesionkit import claims, published
-from lesionkit.answers import CONTRADICTED, NOT_SUPPORTED, SUPPORTED, UNTESTABLE
+from lesionkit import published
 from lesionkit.catalogue import LOSSES, PAPER_A_LOSSES
-from lesionkit.claims import CLAIMS, COMPOUND, METRICS, ORDER, SINGLE
+from lesionkit.papers import claims
+from lesionkit.papers.answers import CONTRADICTED, NOT_SUPPORTED, SUPPORTED, UNTESTABLE
+from lesionkit.papers.claims import CLAIMS, COMPOUND, METRICS, ORDER, SINGLE
 
 NETWORKS = ("unet", "segnet", "enet")
 

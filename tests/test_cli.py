@@ -11,9 +11,10 @@ import pytest
 from made_commands import command as command
 from made_records import made_record
 
-from lesionkit import catalogue, cli, experiment
+from lesionkit import catalogue, cli
 from lesionkit.config import RunConfig
-from lesionkit.runs import RunRecord
+from lesionkit.records.runs import RunRecord
+from lesionkit.training import experiment
 
 
 def test_help_lists_every_command_that_is_promised(command):

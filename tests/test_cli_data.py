@@ -10,7 +10,7 @@ from made_publisher import kvasir
 from made_publisher import no_pauses as no_pauses
 
 from lesionkit.catalogue.publishers import PUBLISHERS
-from lesionkit.cli_data import fetch as fetch_command
+from lesionkit.cli.data import fetch as fetch_command
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_the_command_gives_a_program_only_its_answer(command, data_home):
 def test_the_command_asks_where_somebody_can_answer(
     command, server, monkeypatch, answer, code
 ):
-    monkeypatch.setattr("lesionkit.cli_data._can_answer", lambda: True)
+    monkeypatch.setattr("lesionkit.cli.data._can_answer", lambda: True)
     result = command("kvasir", input=answer)
     assert result.code == code
     assert "Agree and download? [y/N]" in result.err

@@ -5,8 +5,8 @@ from made_commands import command as command
 from made_comparison import made_comparison
 from made_records import complete_record
 
-from lesionkit.comparison import load_bundle
 from lesionkit.config import RunConfig
+from lesionkit.thresholds.comparison import load_bundle
 
 
 @pytest.mark.slow
@@ -63,7 +63,8 @@ def test_thresholds_of_several_comparisons_asks_which_to_write(
 def test_thresholds_serves_the_notebook_with_the_arguments(command, monkeypatch):
     calls = []
     monkeypatch.setattr(
-        "lesionkit.serving.serve", lambda *given, **how: calls.append((given, how))
+        "lesionkit.thresholds.serving.serve",
+        lambda *given, **how: calls.append((given, how)),
     )
     result = command("thresholds", "--image", "worst", "--port", "0", "--no-browser")
     assert result.code == 0

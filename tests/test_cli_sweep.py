@@ -8,9 +8,9 @@ from made_commands import command as command
 from made_commands import file as file
 from made_records import made_record
 
-from lesionkit import files
 from lesionkit.config import RunConfig
-from lesionkit.runs import note_failure, start
+from lesionkit.records import files
+from lesionkit.records.runs import note_failure, start
 
 GRID = "name: pair\naxes:\n  loss: [dice, iou]\n"
 

@@ -7,7 +7,7 @@ from made_commands import command as command
 from made_commands import file as file
 from made_records import TWO_BY_THREE, made_grid, made_record
 
-from lesionkit.cli_tables import opened
+from lesionkit.cli.tables import opened
 from lesionkit.config import RunConfig
 
 RANKED = """\

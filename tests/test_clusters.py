@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from made_pictures import table_of
 
-from lesionkit.duplicates import clusters, exact_copies
+from lesionkit.splits.duplicates import clusters, exact_copies
 
 NONE = pd.DataFrame({"first": [], "second": []})
 

@@ -9,11 +9,11 @@ import pytest
 from made_comparison import made_comparison
 from made_records import complete_record, made_record
 
-from lesionkit import comparison
-from lesionkit.comparison import Shelf, compare, load_bundle, shelf
 from lesionkit.config import RunConfig
 from lesionkit.prepared import open_prepared
-from lesionkit.runs import RunRecord
+from lesionkit.records.runs import RunRecord
+from lesionkit.thresholds import comparison
+from lesionkit.thresholds.comparison import Shelf, compare, load_bundle, shelf
 
 SMALL = {"dataset": "tiny", "size": 32, "model": "unet"}
 

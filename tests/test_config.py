@@ -6,10 +6,11 @@ from dataclasses import fields
 
 import pytest
 
-from lesionkit import config as config_module
 from lesionkit.catalogue import DEFINITIONS, LOSSES, MODELS, PAPER_A_LOSSES
-from lesionkit.config import PROTOCOLS, RunConfig
-from lesionkit.runs import start
+from lesionkit.catalogue.protocols import PROTOCOLS
+from lesionkit.config import RunConfig, places
+from lesionkit.extras import CHECKOUT
+from lesionkit.records.runs import start
 
 
 def test_a_plain_run_lies_in_a_folder_of_its_names_alone() -> None:
@@ -223,7 +224,7 @@ def test_a_folder_with_another_config_is_refused() -> None:
 
 def test_data_lies_where_the_environment_says(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("LESIONKIT_DATA", str(tmp_path / "elsewhere"))
-    assert config_module.data_folder() == tmp_path / "elsewhere"
+    assert places.data_folder() == tmp_path / "elsewhere"
 
 
 def test_data_of_a_checkout_lies_in_it_wherever_one_stands(
@@ -231,16 +232,16 @@ def test_data_of_a_checkout_lies_in_it_wherever_one_stands(
 ) -> None:
     monkeypatch.delenv("LESIONKIT_DATA")
     monkeypatch.chdir(tmp_path)
-    assert config_module.data_folder() == config_module.CHECKOUT / "data"
+    assert places.data_folder() == CHECKOUT / "data"
 
 
 def test_data_of_an_installed_kit_lies_below_the_working_directory(
     monkeypatch, tmp_path
 ) -> None:
     monkeypatch.delenv("LESIONKIT_DATA")
-    monkeypatch.setattr(config_module, "in_checkout", lambda: False)
+    monkeypatch.setattr(places, "in_checkout", lambda: False)
     monkeypatch.chdir(tmp_path)
-    assert config_module.data_folder() == tmp_path / "data"
+    assert places.data_folder() == tmp_path / "data"
 
 
 def test_a_graph_of_a_step_that_recomputes_is_refused() -> None:
@@ -250,8 +251,8 @@ def test_a_graph_of_a_step_that_recomputes_is_refused() -> None:
 
 
 def test_the_choices_of_a_parameter_are_those_of_whoever_obeys_it() -> None:
-    from lesionkit.loading import LOADERS
-    from lesionkit.trackers import TRACKERS
+    from lesionkit.prepared.loading import LOADERS
+    from lesionkit.records.trackers import TRACKERS
 
     allowed = {rule.name: rule.metadata.get("one_of") for rule in fields(RunConfig)}
     assert allowed["loader"] == tuple(LOADERS)
@@ -266,14 +267,14 @@ def test_a_relative_data_folder_is_that_of_the_place_where_one_is(
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         monkeypatch.chdir(tmp_path / name)
-        found.append(config_module.data_folder())
+        found.append(places.data_folder())
     assert found == [tmp_path / "one" / "mine", tmp_path / "two" / "mine"]
 
 
 def test_a_data_folder_of_nobody_is_refused_by_its_name(monkeypatch) -> None:
     monkeypatch.setenv("LESIONKIT_DATA", "~nobody_of_that_name/data")
     with pytest.raises(ValueError, match="determine") as error:
-        config_module.data_folder()
+        places.data_folder()
     said = "LESIONKIT_DATA=~nobody_of_that_name/data: Could not determine home"
     assert str(error.value).startswith(said)
     assert str(error.value).endswith(": name another folder")
@@ -284,7 +285,7 @@ def test_a_data_folder_may_have_a_home_spaces_and_any_letter(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("LESIONKIT_DATA", "~/läsion data")
-    assert config_module.data_folder() == tmp_path.resolve() / "läsion data"
+    assert places.data_folder() == tmp_path.resolve() / "läsion data"
 
 
 @pytest.mark.parametrize("wrong", [{"los": "dice"}, {"size": "abc"}, {"loss": "dicee"}])

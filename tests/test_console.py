@@ -6,7 +6,7 @@ import time
 import click
 import pytest
 
-from lesionkit import console
+from lesionkit.cli import console
 
 
 @pytest.mark.parametrize(

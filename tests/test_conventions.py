@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from lesionkit import conventions, metrics
+from lesionkit import metrics
+from lesionkit.metrics import conventions
 
 # images of four pixels with tp fp fn tn of 2 0 0 2, 1 1 1 1, 0 0 0 4
 TRUTH = torch.tensor([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]]).view(3, 2, 2)

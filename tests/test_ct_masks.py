@@ -15,10 +15,10 @@ from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian
 from shared_data import SHARED, needs_shared
 
-from lesionkit.datasets import ct_masks
-from lesionkit.datasets.ct_masks import from_rtstruct, from_seg, read_masks
+from lesionkit.datasets.dicom import masks as ct_masks
 from lesionkit.datasets.dicom import read_series
-from lesionkit.datasets.dicom_files import made_uid
+from lesionkit.datasets.dicom.files import made_uid
+from lesionkit.datasets.dicom.masks import from_rtstruct, from_seg, read_masks
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 
 from lesionkit.datasets import ct_phantom, lungct
 from lesionkit.datasets.dicom import read_series
-from lesionkit.datasets.preparing import prepare
-from lesionkit.paper_b import lesion_sizes
+from lesionkit.papers.paper_b import lesion_sizes
 from lesionkit.prepared import open_prepared
+from lesionkit.prepared.preparing import prepare
 from lesionkit.splits import split
 
 

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from lesionkit import data_figures
+from lesionkit.figures import data as data_figures
 
 
 def leaks(shares: tuple[float, float]):

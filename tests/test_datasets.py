@@ -10,8 +10,8 @@ from shared_data import SHARED, needs_shared
 
 from lesionkit.catalogue import DATASETS
 from lesionkit.datasets import busi, clinicdb, folder, isic2017, kvasir, wound
-from lesionkit.datasets.images import read_image, read_mask
 from lesionkit.datasets.pairs import natural_key
+from lesionkit.datasets.pictures.images import read_image, read_mask
 from lesionkit.lookup import resolve
 
 SQUARE = np.zeros((16, 24), np.uint8)

@@ -11,7 +11,7 @@ from pydicom.sequence import Sequence
 from shared_data import SHARED, needs_shared
 
 from lesionkit.datasets.dicom import read_series, window
-from lesionkit.datasets.dicom_files import PADDING_HU
+from lesionkit.datasets.dicom.files import PADDING_HU
 
 TABLE = {  # HU to LINEAR and LINEAR_EXACT; width 350, centre 50
     -125: (0, 0),

@@ -8,7 +8,7 @@ import pytest
 from made_ct import SIDE, change, stored, write
 from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
-from lesionkit.datasets.dicom_files import PADDING_HU, frame_hu
+from lesionkit.datasets.dicom.files import PADDING_HU, frame_hu
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionkit import disks, prepared, runs
+from lesionkit import prepared
 from lesionkit.cli import main
 from lesionkit.config import RunConfig
-from lesionkit.datasets import preparing, staging
+from lesionkit.prepared import preparing, staging
+from lesionkit.records import disks, runs
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -189,7 +190,7 @@ def test_drawing_the_toy_set_fails_before_the_work_where_nothing_can_be_written(
 
 
 def test_a_run_whose_disk_fills_says_so_and_is_no_failed_run(tiny, monkeypatch):
-    from lesionkit import experiment
+    from lesionkit.training import experiment
 
     def full(*_, **__):
         raise refusal(errno.ENOSPC)

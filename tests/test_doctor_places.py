@@ -12,10 +12,10 @@ import pytest
 from made_doctor import examined, findings, only
 from made_records import complete_record
 
-from lesionkit import runs
 from lesionkit.config import RunConfig
 from lesionkit.doctor import network, places
 from lesionkit.prepared import prepared_folder
+from lesionkit.records import runs
 
 
 def test_a_data_folder_that_is_a_file_stops_the_demo(data_home, monkeypatch):

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from made_doctor import NO_CARD, TORCH, examined, findings, only
 
-from lesionkit.config import CHECKOUT
 from lesionkit.doctor import device, kernel, software
 from lesionkit.doctor.section import answer
+from lesionkit.extras import CHECKOUT
 
 PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
 

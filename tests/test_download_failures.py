@@ -11,8 +11,8 @@ from made_downloads import CONTENT, PIECE, half_done
 from made_downloads import no_pauses as no_pauses
 from made_downloads import target as target
 
-from lesionkit.datasets import downloading
-from lesionkit.datasets.downloading import DownloadError, NotThere, download
+from lesionkit.datasets.fetching import downloading
+from lesionkit.datasets.fetching.downloading import DownloadError, NotThere, download
 
 
 def test_a_length_that_never_comes_is_refused_and_the_part_kept(server, target):
@@ -162,7 +162,7 @@ def test_a_name_that_nobody_knows_sends_to_the_doctor(target, monkeypatch):
 def test_a_proxy_that_refuses_is_named_as_the_one_who_does():
     import requests
 
-    from lesionkit.datasets.downloading import _failure
+    from lesionkit.datasets.fetching.downloading import _failure
 
     error = requests.exceptions.ProxyError("x: [Errno 111] Connection refused')")
     assert str(_failure("http://a/b", error)) == (

@@ -11,8 +11,8 @@ from made_downloads import CONTENT, PIECE, half_done
 from made_downloads import no_pauses as no_pauses
 from made_downloads import target as target
 
-from lesionkit.datasets import downloading
-from lesionkit.datasets.downloading import DownloadError, download
+from lesionkit.datasets.fetching import downloading
+from lesionkit.datasets.fetching.downloading import DownloadError, download
 
 
 def test_a_file_arrives_whole_and_leaves_nothing_beside_it(server, target):

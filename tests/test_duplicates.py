@@ -9,9 +9,14 @@ import pytest
 from made_pictures import family, grey, picture, thumbnails
 from PIL import Image
 
-from lesionkit import duplicates
-from lesionkit.datasets.resizing import thumbnail
-from lesionkit.duplicates import across, near_pairs, perceptual_hashes, signatures
+from lesionkit.datasets.pictures.resizing import thumbnail
+from lesionkit.splits import duplicates
+from lesionkit.splits.duplicates import (
+    across,
+    near_pairs,
+    perceptual_hashes,
+    signatures,
+)
 
 
 def brightened(array: np.ndarray) -> np.ndarray:

@@ -8,16 +8,16 @@ import torch
 from sklearn.metrics import average_precision_score
 from torch import nn
 
-from lesionkit.evaluation import (
+from lesionkit.metrics import scores
+from lesionkit.prepared import open_prepared
+from lesionkit.prepared.loading import Batches
+from lesionkit.training.evaluation import (
     BIN_EDGES,
     evaluate,
     figure_sample,
     histograms,
     validation_counts,
 )
-from lesionkit.loading import Batches
-from lesionkit.metrics import scores
-from lesionkit.prepared import open_prepared
 
 
 class RedChannel(nn.Module):

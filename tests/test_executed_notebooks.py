@@ -10,8 +10,8 @@ import nbformat
 import pytest
 from notebook_cells import PAGES, code, every_page
 
-from lesionkit.config import notebook_folder
-from lesionkit.runs import RunRecord
+from lesionkit.extras import notebook_folder
+from lesionkit.records.runs import RunRecord
 
 
 @pytest.fixture(scope="module")

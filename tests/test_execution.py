@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lesionkit.config import RunConfig
-from lesionkit.execution import device_of, execution, memory_told
+from lesionkit.training.execution import device_of, execution, memory_told
 
 
 def precisions() -> tuple[str, str]:

@@ -13,10 +13,11 @@ from made_training import FILES, SMALL, train, visible
 from made_training import small_model as small_model
 from safetensors.torch import load_file
 
-from lesionkit import building, evaluation, experiment, runs
 from lesionkit.config import RunConfig
 from lesionkit.metrics import scores
 from lesionkit.prepared import open_prepared
+from lesionkit.records import runs
+from lesionkit.training import building, evaluation, experiment
 
 
 def test_a_part_without_any_image_is_refused_as_that(tiny: str, data_home) -> None:

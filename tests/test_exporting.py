@@ -12,14 +12,17 @@ from made_models import list_small_model
 from safetensors.torch import save
 
 import lesionkit as lk
-from lesionkit import catalogue, export_formats, exporting, runs
+from lesionkit import catalogue
 from lesionkit.cli import main
 from lesionkit.config import RunConfig
-from lesionkit.experiment import run
-from lesionkit.export_formats import FORMATS, FromPixels, compare, graph_of
-from lesionkit.files import sha256
+from lesionkit.export import formats as export_formats
+from lesionkit.export import network as exporting
+from lesionkit.export.formats import FORMATS, FromPixels, compare, graph_of
 from lesionkit.models import build_model
-from lesionkit.runs import RunRecord
+from lesionkit.records import runs
+from lesionkit.records.files import sha256
+from lesionkit.records.runs import RunRecord
+from lesionkit.training.experiment import run
 
 IN_CI = ("unet", "emcadnet", "enet")  # half a minute and more of a core for each
 MARKS = {True: pytest.mark.slow, False: pytest.mark.long}

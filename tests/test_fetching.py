@@ -17,9 +17,9 @@ from lesionkit import lookup
 from lesionkit.catalogue import DATASETS
 from lesionkit.catalogue.publishers import PUBLISHERS, Archive, Publisher
 from lesionkit.datasets import fetching
-from lesionkit.datasets.archives import BadArchive
-from lesionkit.datasets.downloading import DownloadError
 from lesionkit.datasets.fetching import fetch
+from lesionkit.datasets.fetching.archives import BadArchive
+from lesionkit.datasets.fetching.downloading import DownloadError
 
 
 def test_a_data_set_is_downloaded_unpacked_and_counted(server, get, lines, data_home):

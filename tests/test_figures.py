@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgba
 
 from lesionkit import figures, prepared
 from lesionkit.config import RunConfig
-from lesionkit.runs import RunRecord
+from lesionkit.records.runs import RunRecord
 
 FOUND, TOO_MUCH, MISSED = (
     to_rgba(colour, 0.6) for colour in (figures.GREEN, figures.ORANGE, figures.SKY)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lesionkit import files
+from lesionkit.records import files
 
 
 def no_replace(self, target):

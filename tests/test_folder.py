@@ -9,7 +9,7 @@ from made_own_folder import columns, files, lesion, picture, refusal
 
 from lesionkit.datasets import folder
 from lesionkit.datasets.pairs import collecting
-from lesionkit.datasets.preparing import prepare
+from lesionkit.prepared.preparing import prepare
 
 # images, masks, and the column of each image's lesion
 LAYOUTS = {

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from lesionkit import sweep
 from lesionkit.catalogue import PAPER_A_LOSSES
-from lesionkit.sweep import read_sweep
+from lesionkit.sweeps import sweep
+from lesionkit.sweeps.sweep import read_sweep
 
 SHIPPED = sorted((Path(sweep.__file__).parent / "sweeps").glob("*.yaml"))
 GRID = """\

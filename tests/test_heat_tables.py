@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from lesionkit import heat_tables, ranking, ranking_figures
+from lesionkit.figures import heat_tables
+from lesionkit.figures import ranking as ranking_figures
+from lesionkit.inference import ranking
 
 
 def texts(axis):

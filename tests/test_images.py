@@ -8,7 +8,12 @@ import pytest
 import tifffile
 from PIL import Image, ImageFile, ImageOps
 
-from lesionkit.datasets.images import PIXEL_LIMIT, decode, read_image, read_mask
+from lesionkit.datasets.pictures.images import (
+    PIXEL_LIMIT,
+    decode,
+    read_image,
+    read_mask,
+)
 
 RGB = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3) * 14
 GREY = np.array([[0, 127, 128], [255, 1, 200]], np.uint8)

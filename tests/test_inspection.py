@@ -13,7 +13,7 @@ from shared_data import SHARED, needs_shared
 
 from lesionkit import inspection
 from lesionkit.cli import main
-from lesionkit.inspection_page import write_page
+from lesionkit.pages.inspection import write_page
 
 
 def picture(seed: int, size: int = 48) -> np.ndarray:

@@ -8,8 +8,8 @@ import time
 import pytest
 import torch
 
-from lesionkit import checkpoint, keeping
-from lesionkit.keeping import Keeper
+from lesionkit.training import checkpoint, keeping
+from lesionkit.training.keeping import Keeper
 
 
 class Clock:

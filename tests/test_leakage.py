@@ -8,9 +8,10 @@ import pytest
 from made_data import write_discs
 from made_pictures import family, picture, table_of, thumbnails
 
-from lesionkit import leakage
-from lesionkit.duplicates import clusters, near_pairs, signatures
-from lesionkit.leakage import (
+from lesionkit.prepared import Prepared, open_prepared
+from lesionkit.splits import leakage, split
+from lesionkit.splits.duplicates import clusters, near_pairs, signatures
+from lesionkit.splits.leakage import (
     copy_nearest_scores,
     leakage_table,
     leaked_share,
@@ -18,8 +19,6 @@ from lesionkit.leakage import (
     random_split_leakage,
     thumbnails_of,
 )
-from lesionkit.prepared import Prepared, open_prepared
-from lesionkit.splits import split
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lesionkit import leases
-from lesionkit.leases import lease
+from lesionkit.records import leases
+from lesionkit.records.leases import lease
 
 
 def race(path: Path, seconds: float, takers: int = 2) -> list[str]:

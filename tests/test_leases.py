@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 from patience import comes
 
-from lesionkit import leases
-from lesionkit.leases import Held, Lost, lease
+from lesionkit.records import leases
+from lesionkit.records.leases import Held, Lost, lease
 
 # Holds a lease until it is told otherwise; says when it has it and how it ended.
 HOLDER = """
 import sys, time
 from pathlib import Path
-from lesionkit.leases import Lost, lease
+from lesionkit.records.leases import Lost, lease
 try:
     with lease(Path(sys.argv[1]), float(sys.argv[2]), owner="task 7,"):
         print("held", flush=True)
@@ -234,7 +234,8 @@ def test_a_thread_that_holds_a_lease_may_take_it_again(path: Path) -> None:
 
 def test_a_child_of_a_holder_may_use_its_lease_and_a_later_one_not(path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from lesionkit.leases import lease\n"
+        "import sys; from pathlib import Path\n"
+        "from lesionkit.records.leases import lease\n"
         "with lease(Path(sys.argv[1])): pass"
     )
     command = [sys.executable, "-c", code, str(path)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lesionkit.lesions import components, detections, diameters, measure
+from lesionkit.metrics.lesions import components, detections, diameters, measure
 
 
 def ball(radius, spacing, centre=(0.2, -0.3, 0.4)):

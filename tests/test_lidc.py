@@ -8,7 +8,7 @@ from PIL import Image
 from shared_data import SHARED, needs_shared
 
 from lesionkit.datasets import lidc
-from lesionkit.datasets.preparing import find_samples
+from lesionkit.prepared.preparing import find_samples
 
 
 def crop(folder, readers):

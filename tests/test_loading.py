@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from lesionkit import loading
-from lesionkit.loading import Batches, open_store
-from lesionkit.prepared import open_prepared
+from lesionkit.prepared import loading, open_prepared
+from lesionkit.prepared.loading import Batches, open_store
 
 
 def batches_of(name: str, count: int, batch_size: int) -> Batches:

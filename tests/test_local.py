@@ -14,10 +14,10 @@ from made_worker import configs
 from patience import alive, comes
 from patience import nothing_is_left as nothing_is_left
 
-from lesionkit import runs
 from lesionkit.config import RunConfig
 from lesionkit.engines import local
 from lesionkit.engines.pool import Pool
+from lesionkit.records import runs
 
 # A driver of one real run that would take hours; its argument says how.
 ENDLESS = """

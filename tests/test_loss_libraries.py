@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from lesionkit import loss_libraries
-from lesionkit.loss_libraries import CASES, behaviour, outcome
+from lesionkit.losses import libraries as loss_libraries
+from lesionkit.losses.libraries import CASES, behaviour, outcome
 
 RIGHT = {
     "focal, gamma 0.2: gradient at a logit of 40": "finite",

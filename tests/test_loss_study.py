@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from lesionkit import loss_study
 from lesionkit.catalogue import PAPER_A_LOSSES
 from lesionkit.losses import build_loss
+from lesionkit.losses import study as loss_study
 
 LOGITS = np.array([-4.0, -0.5, 0.0, 2.0, 6.0])
 

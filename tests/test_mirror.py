@@ -10,9 +10,9 @@ from made_remote import no_power_cut as no_power_cut
 from made_remote import requests as requests
 from made_remote import two as two
 
-from lesionkit import mirror, remote, stores
 from lesionkit.config import data_folder
-from lesionkit.records import RunRecord
+from lesionkit.records import mirror, remote, stores
+from lesionkit.records.record import RunRecord
 from lesionkit.tables import comparable_records, load_table, with_background
 
 

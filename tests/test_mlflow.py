@@ -23,9 +23,9 @@ from made_trackers import (
 )
 from made_trackers import no_settings as no_settings
 
-from lesionkit import trackers
 from lesionkit.config import RunConfig
-from lesionkit.trackers import tracker
+from lesionkit.records import trackers
+from lesionkit.records.trackers import tracker
 
 pytestmark = pytest.mark.slow  # mlflow takes seconds to come up
 
@@ -188,7 +188,7 @@ def test_what_could_not_be_logged_is_logged_later(
 def test_runs_that_begin_together_make_one_store(data_home: Path) -> None:
     pytest.importorskip("mlflow", reason="the extra mlflow is missing")
     code = (
-        "import sys; from lesionkit.trackers import tracker;"
+        "import sys; from lesionkit.records.trackers import tracker;"
         "from lesionkit.config import RunConfig;"
         "log = tracker('mlflow', RunConfig(repeat=int(sys.argv[1])));"
         "log.epoch({'epoch': 1, 'train_loss': 1.0}); log.close()"

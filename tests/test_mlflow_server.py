@@ -17,7 +17,7 @@ import pytest
 from made_trackers import CONFIG, log_whole, row
 from made_trackers import no_settings as no_settings
 
-from lesionkit.trackers import tracker
+from lesionkit.records.trackers import tracker
 
 pytestmark = pytest.mark.slow  # mlflow takes seconds to come up
 
@@ -133,7 +133,7 @@ def test_an_address_that_mlflow_refuses_is_told_before_the_training(
 
 def test_mlflow_reports_no_use_to_its_makers(nowhere: str, tmp_path: Path) -> None:
     code = (
-        "from lesionkit.trackers import tracker;"
+        "from lesionkit.records.trackers import tracker;"
         "from lesionkit.config import RunConfig;"
         "tracker('mlflow', RunConfig());"
         "import mlflow.telemetry as found; print(found.get_telemetry_client())"

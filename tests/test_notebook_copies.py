@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from lesionkit.cli import main
-from lesionkit.config import notebook_folder
-from lesionkit.notebook_copies import copy_notebooks
+from lesionkit.cli.notebook_copies import copy_notebooks
+from lesionkit.extras import notebook_folder
 
 NAMES = ["01_data", "02_losses", "03_train", "04_analysis", "05_thresholds"]
 NAMES = [f"{name}.ipynb" for name in (*NAMES, "06_lung_ct")]

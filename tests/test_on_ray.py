@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from made_worker import configs
 
-from lesionkit.engines import on_ray, ray_cluster
+from lesionkit.engines import ray as on_ray
+from lesionkit.engines import ray_cluster
 from lesionkit.extras import install
 
 WORKER_DEATH = """The actor died unexpectedly before finishing this task.

@@ -5,8 +5,8 @@ import torch
 from every_model import DEFAULTS, facts, seeded
 
 from lesionkit import masks, metrics
-from lesionkit.datasets.preparing import open_data
 from lesionkit.losses import build_loss
+from lesionkit.prepared.preparing import open_data
 
 # the first images of the toy set with lesions of more than a fifth: two of skin, one of
 # endoscopy, one of ultrasound

@@ -10,7 +10,7 @@ from made_own_folder import columns, files, groups, lesion, picture, refusal, ta
 from PIL import Image
 
 from lesionkit.datasets import folder
-from lesionkit.datasets.preparing import prepare
+from lesionkit.prepared.preparing import prepare
 
 
 @pytest.fixture

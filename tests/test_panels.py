@@ -11,8 +11,9 @@ import torch
 from made_comparison import made_comparison
 from PIL import Image
 
-from lesionkit import masks, metrics, panels
-from lesionkit.panels import Panels, Setting
+from lesionkit import masks, metrics
+from lesionkit.thresholds import panels
+from lesionkit.thresholds.panels import Panels, Setting
 
 COMPARISON = made_comparison()
 

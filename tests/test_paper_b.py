@@ -10,9 +10,9 @@ import pytest
 from made_data import write_discs
 
 import lesionkit as lk
-from lesionkit import paper_b
-from lesionkit.building import build
-from lesionkit.sweep import read_sweep
+from lesionkit.papers import paper_b
+from lesionkit.sweeps.sweep import read_sweep
+from lesionkit.training.building import build
 
 TABLE = {  # paper B, Table 1: alpha, gamma, beta
     "segnet": (0.75, 5.0, 0.6),

@@ -3,7 +3,7 @@
 import pytest
 
 from lesionkit.config import RunConfig
-from lesionkit.parameters import checked, notebook_parameters
+from lesionkit.config.parameters import checked, notebook_parameters
 
 IMPORTS = "import lesionkit as lk"
 CELL = """\

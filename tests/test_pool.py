@@ -12,10 +12,10 @@ from made_worker import COMMAND, configs, events, full, seal
 from patience import alive, comes
 from patience import nothing_is_left as nothing_is_left
 
-from lesionkit import leases, runs
 from lesionkit.config import data_folder
 from lesionkit.engines import Outcome, pool, process
 from lesionkit.engines.pool import Pool
+from lesionkit.records import leases, runs
 
 
 def logs() -> list[Path]:

@@ -8,9 +8,10 @@ import torch
 from made_models import list_small_model
 
 import lesionkit as lk
-from lesionkit import masks, metrics, runs
+from lesionkit import masks, metrics
 from lesionkit.config import RunConfig
-from lesionkit.experiment import run
+from lesionkit.records import runs
+from lesionkit.training.experiment import run
 
 SMALL = {"dataset": "tiny", "size": 32, "epochs": 2, "batch_size": 4, "model": "small"}
 

@@ -13,8 +13,8 @@ from PIL import Image
 from shared_data import SHARED, needs_shared
 
 from lesionkit.cli import main
-from lesionkit.datasets.preparing import data_of, open_data, prepare
-from lesionkit.datasets.staging import Arrays, Stage
+from lesionkit.prepared.preparing import data_of, open_data, prepare
+from lesionkit.prepared.staging import Arrays, Stage
 
 
 @pytest.fixture

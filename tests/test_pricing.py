@@ -4,10 +4,10 @@ import pytest
 from made_records import made_record
 from made_sweeps import two as two
 
-from lesionkit import runs
 from lesionkit.config import RunConfig
-from lesionkit.pricing import price
-from lesionkit.sweep import Sweep
+from lesionkit.records import runs
+from lesionkit.sweeps.pricing import price
+from lesionkit.sweeps.sweep import Sweep
 
 
 def test_a_price_without_any_finished_run_guesses_no_hours(two):

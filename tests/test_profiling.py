@@ -13,11 +13,11 @@ import torch
 from click.testing import CliRunner
 from made_models import list_small_model
 
-from lesionkit import profiling, step
 from lesionkit.cli import cli
 from lesionkit.config import RunConfig
-from lesionkit.profiling import PARTS, Watch, profile
-from lesionkit.speed_figures import epoch_parts
+from lesionkit.figures.speed_figures import epoch_parts
+from lesionkit.training import profiling, step
+from lesionkit.training.profiling import PARTS, Watch, profile
 
 SMALL = {"dataset": "tiny", "size": 32, "model": "small", "batch_size": 4}
 

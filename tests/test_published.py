@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 from scipy.stats import friedmanchisquare
 
-from lesionkit import published, ranking
+from lesionkit import published
 from lesionkit.catalogue import DATASETS, LOSSES, MODELS, PAPER_A_LOSSES
+from lesionkit.inference import ranking
 from lesionkit.lookup import UnknownName
 
 SHARED = Path(__file__).parents[2] / "shared" / "published"

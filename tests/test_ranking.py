@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_records import TWO_BY_THREE
 
-from lesionkit import ranking
+from lesionkit.inference import ranking
 
 PUBLISHED = Path(__file__).parents[2] / "shared" / "published"
 needs_published = pytest.mark.skipif(

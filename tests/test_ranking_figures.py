@@ -8,10 +8,10 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.text import Text
 
-from lesionkit import ranking
-from lesionkit import ranking_figures as figures
 from lesionkit.catalogue import LOSSES
 from lesionkit.figures import GROUP_COLOURS
+from lesionkit.figures import ranking as figures
+from lesionkit.inference import ranking
 
 MEANS = pd.DataFrame(
     {"iou": [0.70, 0.60], "dicebce": [0.90, 0.62], "theirs": [0.80, 0.61]},

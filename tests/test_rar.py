@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lesionkit.datasets import rar
-from lesionkit.datasets.archives import BadArchive, Limits
-from lesionkit.datasets.rar import PROGRAMS, unpack_rar
+from lesionkit.datasets.fetching import rar
+from lesionkit.datasets.fetching.archives import BadArchive, Limits
+from lesionkit.datasets.fetching.rar import PROGRAMS, unpack_rar
 
 # Lists the names in its script, and writes them where it is told to unpack.
 PROGRAM = """#!{python}

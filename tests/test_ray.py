@@ -19,9 +19,10 @@ import pytest
 from made_worker import configs, events, seal
 from patience import children, comes
 
-from lesionkit import runs
 from lesionkit.config import RunConfig
-from lesionkit.engines import Outcome, local, on_ray, pool, ray_cluster, worker
+from lesionkit.engines import Outcome, local, pool, ray_cluster, worker
+from lesionkit.engines import ray as on_ray
+from lesionkit.records import runs
 
 HERE = str(Path(__file__).parent)
 needs_ray = pytest.mark.skipif(

@@ -7,10 +7,10 @@ import pytest
 from real_thumbnails import FOLDERS, busi_files, real
 from shared_data import SHARED, needs_shared
 
-from lesionkit import duplicates
-from lesionkit.datasets.preparing import find_samples, prepare
-from lesionkit.duplicates import across, clusters, exact_copies, near_pairs
-from lesionkit.leakage import leakage_table, leaked_share, random_split_leakage
+from lesionkit.prepared.preparing import find_samples, prepare
+from lesionkit.splits import duplicates
+from lesionkit.splits.duplicates import across, clusters, exact_copies, near_pairs
+from lesionkit.splits.leakage import leakage_table, leaked_share, random_split_leakage
 
 # images that have a near-copy, and pairs, at distances 4 and 8: counted independently
 # (sources.json of the data) with another hash of the same kind

@@ -21,8 +21,8 @@ from made_blocks import (
 from made_models import SmallNet
 from torch import nn
 
-from lesionkit import recomputing
-from lesionkit.recomputing import LAYERS, recompute
+from lesionkit.training import recomputing
+from lesionkit.training.recomputing import LAYERS, recompute
 
 # one of each kind: a U-Net, residual blocks, dropout of maps, drop path in transformers
 KINDS = {"unet", "colonsegnet", "enet", "esfpnet"}

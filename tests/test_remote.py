@@ -12,8 +12,8 @@ from made_remote import no_power_cut as no_power_cut
 from made_remote import requests as requests
 from made_remote import two as two
 
-from lesionkit import remote, runs
-from lesionkit.runs import RunRecord
+from lesionkit.records import remote, runs
+from lesionkit.records.runs import RunRecord
 from lesionkit.tables import load_table
 
 

@@ -11,9 +11,9 @@ from made_remote import no_power_cut as no_power_cut
 from made_remote import requests as requests
 from made_remote import two as two
 
-from lesionkit import remote, runs
 from lesionkit.cli import main
 from lesionkit.config import data_folder
+from lesionkit.records import remote, runs
 from lesionkit.tables import load_table
 
 
@@ -57,7 +57,7 @@ GRID = "name: shared\naxes: {loss: [dice, iou]}\n"
 @pytest.fixture
 def sweep(tmp_path, monkeypatch, capsys, bucket):
     """Run `lesionkit sweep --records` with an engine that makes records."""
-    from lesionkit import cli_sweep
+    from lesionkit.cli import sweep as cli_sweep
     from lesionkit.engines import one_by_one
 
     file = tmp_path / "shared.yaml"

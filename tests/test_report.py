@@ -9,7 +9,8 @@ from html.parser import HTMLParser
 import pytest
 from test_claims import AS_CLAIMED, made
 
-from lesionkit import published, report
+from lesionkit import published
+from lesionkit.pages import report
 
 
 class Page(HTMLParser):

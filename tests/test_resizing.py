@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lesionkit.datasets.resizing import resize_image, resize_mask, thumbnail
+from lesionkit.datasets.pictures.resizing import resize_image, resize_mask, thumbnail
 
 RGB = np.zeros((2, 3, 3), np.uint8)
 

@@ -16,8 +16,9 @@ import torch
 from made_training import FILES, SMALL, train, visible
 from made_training import small_model as small_model
 
-from lesionkit import building, evaluation, experiment, runs
 from lesionkit.config import RunConfig
+from lesionkit.records import runs
+from lesionkit.training import building, evaluation, experiment
 
 
 def test_a_finished_run_is_found_and_not_trained_again(tiny: str) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lesionkit import leases, runs
 from lesionkit.config import RunConfig
+from lesionkit.records import leases, runs
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from lesionkit.serving import LOOPBACK, free_port, with_parameters
+from lesionkit.thresholds.serving import LOOPBACK, free_port, with_parameters
 
 
 def parameters(notebook) -> dict:

@@ -9,12 +9,12 @@ import time
 import pytest
 from made_models import list_small_model
 
-from lesionkit import session
-from lesionkit.building import build
 from lesionkit.config import RunConfig
-from lesionkit.session import Session
-from lesionkit.trackers import tracker
-from lesionkit.training import Progress
+from lesionkit.records.trackers import tracker
+from lesionkit.training import session
+from lesionkit.training.building import build
+from lesionkit.training.loop import Progress
+from lesionkit.training.session import Session
 
 SMALL = {"dataset": "tiny", "size": 32, "model": "small", "batch_size": 4}
 

@@ -17,7 +17,7 @@ from sphinx.util.inventory import InventoryFile
 
 import lesionkit
 from lesionkit.cli import cli
-from lesionkit.config import notebook_folder
+from lesionkit.extras import notebook_folder
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]

@@ -13,9 +13,9 @@ from made_worker import configs, events
 from own_slurm import lacking, left_behind, own_slurm
 from patience import comes
 
-from lesionkit import runs
 from lesionkit.config import RunConfig, data_folder
 from lesionkit.engines import slurm
+from lesionkit.records import runs
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from made_slurm import task as task
 from made_worker import break_cuda, configs, events
 from patience import comes
 
-from lesionkit import leases, runs
 from lesionkit.engines import slurm, slurm_task
+from lesionkit.records import leases, runs
 
 
 def test_a_task_trains_every_run_and_starts_at_its_own(submitted, task) -> None:

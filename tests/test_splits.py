@@ -8,8 +8,8 @@ import pytest
 from made_data import write_discs
 from PIL import Image
 
-from lesionkit.datasets.preparing import prepare
 from lesionkit.prepared import Prepared, open_prepared
+from lesionkit.prepared.preparing import prepare
 from lesionkit.splits import PARTS, copies, manifest, split
 
 

@@ -11,7 +11,8 @@ import pytest
 from test_claims import EQUAL, made
 
 import lesionkit as lk
-from lesionkit import published, standing
+from lesionkit import published
+from lesionkit.inference import standing
 from lesionkit.tables import load_table
 
 SEVERAL = {"iou": 0.02, "bce": 0.0, "dice": 0.01}

@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from lesionkit.catalogue import PAPER_A_LOSSES
 from lesionkit.losses import build_loss
 from lesionkit.models import build_model
-from lesionkit.step import GraphedStep, Step, can_compile
+from lesionkit.training.step import GraphedStep, Step, can_compile
 
 IMAGES = torch.randint(
     0,

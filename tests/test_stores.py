@@ -14,7 +14,7 @@ from made_remote import no_power_cut as no_power_cut
 from made_remote import requests as requests
 from made_remote import two as two
 
-from lesionkit import remote
+from lesionkit.records import remote
 from lesionkit.tables import load_table
 
 

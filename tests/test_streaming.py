@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import average_precision_score
 
-from lesionkit import streaming
-from lesionkit.metrics import average_precision
-from lesionkit.streaming import BINS, PrecisionRecall, bin_of, lower_edge
+from lesionkit.metrics import average_precision, streaming
+from lesionkit.metrics.streaming import BINS, PrecisionRecall, bin_of, lower_edge
 
 LAWS = settings(max_examples=50, deadline=None)
 EXTREMES = [-np.inf, -1e30, -16384.0, -1.0, -1e-30, -0.0, 0.0, 1e-30, 2.0, 1e9, np.inf]

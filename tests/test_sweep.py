@@ -6,8 +6,8 @@ from made_sweeps import two as two
 
 from lesionkit.config import RunConfig
 from lesionkit.engines import Outcome, one_by_one
-from lesionkit.runs import note_failure, start, state
-from lesionkit.sweep import counts_of, run_sweep
+from lesionkit.records.runs import note_failure, start, state
+from lesionkit.sweeps.sweep import counts_of, run_sweep
 
 
 def engine_of(**makers):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from made_records import made_record
 
-from lesionkit import runs
 from lesionkit.config import RunConfig, data_folder
+from lesionkit.records import runs
 from lesionkit.tables import load_table, remarks, select
 
 HERE = {"commit": "aaaa111", "torch": "2.11.0", "device": "cpu", "gpu": None}

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from made_comparison import made_comparison
 
-from lesionkit import panels, threshold_figures
+from lesionkit.thresholds import figures as threshold_figures
+from lesionkit.thresholds import panels
 
 COMPARISON = made_comparison()
 

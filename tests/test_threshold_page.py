@@ -12,8 +12,8 @@ import pytest
 from made_comparison import made_comparison
 from PIL import Image
 
-from lesionkit.panels import Panels
-from lesionkit.threshold_page import levels, page, settings, write_page
+from lesionkit.thresholds.page import levels, page, settings, write_page
+from lesionkit.thresholds.panels import Panels
 
 COMPARISON = made_comparison()
 TEXT = page(COMPARISON)

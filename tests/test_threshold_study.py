@@ -8,10 +8,13 @@ import pytest
 import torch
 from made_records import made_record
 
-from lesionkit import evaluation, masks, metrics, runs, threshold_study
+from lesionkit import masks, metrics
 from lesionkit.config import RunConfig
 from lesionkit.inference.intervals import mean_interval
-from lesionkit.runs import RunRecord
+from lesionkit.papers import threshold_study
+from lesionkit.records import runs
+from lesionkit.records.runs import RunRecord
+from lesionkit.training import evaluation
 
 
 @pytest.fixture

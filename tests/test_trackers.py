@@ -20,9 +20,9 @@ from made_trackers import (
 )
 from made_trackers import no_settings as no_settings
 
-from lesionkit import trackers
 from lesionkit.extras import install
-from lesionkit.trackers import tracker
+from lesionkit.records import trackers
+from lesionkit.records.trackers import tracker
 
 
 def test_an_unknown_tracker_gets_the_nearest_name() -> None:
@@ -34,7 +34,7 @@ def test_without_a_tracker_nothing_is_written_and_no_library_is_loaded(
     tmp_path: Path,
 ) -> None:
     code = (
-        "import sys; from lesionkit.trackers import tracker;"
+        "import sys; from lesionkit.records.trackers import tracker;"
         "from lesionkit.config import RunConfig;"
         "log = tracker('none', RunConfig()); log.epoch({'epoch': 1}); log.close();"
         "print({'torch', 'tensorboard', 'mlflow'} & set(sys.modules))"

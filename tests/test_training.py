@@ -10,13 +10,13 @@ import torch
 from made_models import SmallNet
 from torch import nn
 
-from lesionkit import checkpoint
-from lesionkit.evaluation import validation_counts
-from lesionkit.loading import Batches
 from lesionkit.losses import build_loss
 from lesionkit.prepared import open_prepared
-from lesionkit.step import Step
-from lesionkit.training import Progress, Rules, finished, train, update
+from lesionkit.prepared.loading import Batches
+from lesionkit.training import checkpoint
+from lesionkit.training.evaluation import validation_counts
+from lesionkit.training.loop import Progress, Rules, finished, train, update
+from lesionkit.training.step import Step
 
 
 def parts_of(name: str) -> tuple[Batches, Batches]:

@@ -12,8 +12,8 @@ from made_data import write_discs
 
 import lesionkit as lk
 from lesionkit.cli import cli, main
+from lesionkit.cli.console import typed
 from lesionkit.config import RunConfig
-from lesionkit.console import typed
 
 FOLDER = Path(__file__).parents[1] / "docs/tutorials"
 PAGES = {path.stem: path.read_text() for path in sorted(FOLDER.glob("*.md"))}

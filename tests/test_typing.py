@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 import lesionkit
-from lesionkit.config import RunConfig
-from lesionkit.protocols import PROTOCOLS
-from lesionkit.resolved import resolved
+from lesionkit.catalogue.protocols import PROTOCOLS
+from lesionkit.config import RunConfig, resolved
 
 PACKAGE = Path(lesionkit.__file__).parent
 LOSS_NUMBERS = {"alpha", "gamma", "beta", "focal_form", "alpha_form"}  # None for some

@@ -9,11 +9,13 @@ from ipywidgets import FloatSlider
 from made_comparison import made_comparison
 from matplotlib.figure import Figure
 
-from lesionkit import loss_figures, masks, metrics, panels, widgets
-from lesionkit.comparison import Shelf
-from lesionkit.loss_study import pixel_curve
+from lesionkit import masks, metrics
+from lesionkit.figures import losses as loss_figures
 from lesionkit.losses import FocalLoss
-from lesionkit.panels import Panels, Setting
+from lesionkit.losses.study import pixel_curve
+from lesionkit.thresholds import panels, widgets
+from lesionkit.thresholds.comparison import Shelf
+from lesionkit.thresholds.panels import Panels, Setting
 
 PNG = b"\x89PNG"
 

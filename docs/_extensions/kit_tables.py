@@ -13,8 +13,8 @@ from sphinx.util.docutils import SphinxDirective
 
 import lesionkit
 from lesionkit import catalogue
+from lesionkit.catalogue.protocols import PROTOCOLS
 from lesionkit.config import RunConfig
-from lesionkit.protocols import PROTOCOLS
 
 
 def plain(value: Any) -> str:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from lesionkit.datasets.pairs import by_key, files_in, find_root, pair
-from lesionkit.datasets.samples import FileSample
+from lesionkit.datasets.pictures.samples import FileSample
 
 MASK_ENDING = re.compile(r"_mask(_\d+)?$")
 

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from pathlib import Path
 
 from lesionkit.datasets.pairs import by_key, files_in, find_root, pair
-from lesionkit.datasets.samples import FileSample
+from lesionkit.datasets.pictures.samples import FileSample
 
 # Last frame of each of the 29 runs of consecutive frames. Other descriptions count 31
 # sequences of 23 patients: two runs may share a patient, no finer group is known.

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lesionkit.datasets.dicom_files import made_uid, write_slice
+from lesionkit.datasets.dicom.files import made_uid, write_slice
 from lesionkit.datasets.lungct import SliceSample
 from lesionkit.datasets.lungct import samples as lungct_samples
-from lesionkit.files import whole_folder
+from lesionkit.records.files import whole_folder
 
 PATIENTS, SLICES, SIDE = 20, 16, 128
 PIXEL_MM, SLICE_MM = 2.5, 5.0

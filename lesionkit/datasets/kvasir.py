@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lesionkit.datasets.pairs import by_key, files_in, find_root, pair
-from lesionkit.datasets.samples import FileSample
+from lesionkit.datasets.pictures.samples import FileSample
 
 
 def samples(raw: Path) -> list[FileSample]:

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from lesionkit.datasets.images import read_image, read_mask
 from lesionkit.datasets.pairs import (
     existing_folder,
     is_visible,
     natural_key,
     refuse,
 )
-from lesionkit.datasets.samples import same_size
+from lesionkit.datasets.pictures.images import read_image, read_mask
+from lesionkit.datasets.pictures.samples import same_size
 
 # How many of the readers must have marked a pixel. LIDC's own users call half of them
 # a consensus (level 0.5 in the common reader of the XML files): two of four.

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lesionkit.datasets.ct_masks import read_masks
 from lesionkit.datasets.dicom import MEDIASTINAL, Series, read_series, window
+from lesionkit.datasets.dicom.masks import read_masks
 from lesionkit.datasets.own_files import read_text
 from lesionkit.datasets.pairs import existing_folder, is_visible, natural_key
 

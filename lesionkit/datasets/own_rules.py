@@ -10,13 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from lesionkit.datasets.images import (
-    Raster,
-    decode,
-    has_shape,
-    lesion_of,
-    turned,
-)
 from lesionkit.datasets.own_files import (
     as_posix,
     below,
@@ -26,7 +19,14 @@ from lesionkit.datasets.own_files import (
     refuse_rows,
 )
 from lesionkit.datasets.pairs import refuse
-from lesionkit.datasets.samples import FileSample
+from lesionkit.datasets.pictures.images import (
+    Raster,
+    decode,
+    has_shape,
+    lesion_of,
+    turned,
+)
+from lesionkit.datasets.pictures.samples import FileSample
 
 CLASS_LIMIT = 20  # values up to this one are numbers of classes, not greys
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lesionkit.catalogue import DATASETS
-from lesionkit.datasets.samples import FileSample
+from lesionkit.datasets.pictures.samples import FileSample
 
 Each = TypeVar("Each", bound=FileSample)
 _NOTED: ContextVar[list | None] = ContextVar("noted", default=None)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lesionkit.catalogue import DATASETS
 from lesionkit.datasets.pairs import by_key, files_in, find_root, in_order, pair
-from lesionkit.datasets.samples import FileSample
+from lesionkit.datasets.pictures.samples import FileSample
 
 PARTS = ("train", "validation", "test")
 

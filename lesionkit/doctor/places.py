@@ -11,8 +11,9 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from lesionkit.config import data_folder, in_checkout
+from lesionkit.config import data_folder
 from lesionkit.doctor.section import Section, one_line
+from lesionkit.extras import in_checkout
 
 MIB, GIB = 1 << 20, 1 << 30
 DEMO_BYTES = 200 * MIB  # what the demo writes, and room for its states
@@ -102,7 +103,7 @@ def _lacking(data) -> str:
 
 def records(section: Section) -> None:
     """The run records by state; what is damaged or failed."""
-    from lesionkit import runs
+    from lesionkit.records import runs
 
     root = data_folder() / "runs"
     found = [path.parent for path in sorted(root.rglob("config.json"))]

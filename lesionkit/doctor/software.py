@@ -13,9 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from lesionkit.config import CHECKOUT, in_checkout, notebook_folder
 from lesionkit.doctor.section import Section, answer, one_line
-from lesionkit.extras import install
+from lesionkit.extras import CHECKOUT, PACKAGE, in_checkout, install, notebook_folder
 
 IMPORT_SECONDS = 180.0  # torch from a cold network disk
 ANSWER_SECONDS = 20.0
@@ -51,7 +50,7 @@ def python(section: Section) -> None:
 
 def _home() -> Path:
     """The folder that the package is imported from."""
-    return CHECKOUT if in_checkout() else Path(__file__).parents[1]
+    return CHECKOUT if in_checkout() else PACKAGE
 
 
 def packages(section: Section) -> None:
@@ -166,7 +165,7 @@ def again() -> str:
 
 def _constraints() -> Path:
     """The file of tested versions: the checkout's, or the copy in the package."""
-    folder = CHECKOUT if in_checkout() else Path(__file__).parents[1]
+    folder = CHECKOUT if in_checkout() else PACKAGE
     return folder / "constraints.txt"
 
 

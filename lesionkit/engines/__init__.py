@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
-from lesionkit import runs
 from lesionkit.config import RunConfig
+from lesionkit.records import runs
 
 NO_RECORD = "the run ended without a finished record"
 

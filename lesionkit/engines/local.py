@@ -10,10 +10,11 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from lesionkit import lookup
-from lesionkit.config import RunConfig, data_folder, notebook_folder
+from lesionkit.config import RunConfig, data_folder
 from lesionkit.engines import Outcome
 from lesionkit.engines.pool import Pool
 from lesionkit.engines.slots import environments, find_gpus
+from lesionkit.extras import notebook_folder
 
 HOWS = {
     "worker": "in a process that stays warm from run to run",

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lesionkit import runs
 from lesionkit.config import RunConfig, data_folder
 from lesionkit.engines import NO_RECORD, Outcome
 from lesionkit.engines.process import LEAVE_SECONDS, Pending, Worker, messages
+from lesionkit.records import runs
 
 TICK_SECONDS = 0.2
 START_SECONDS = 300.0  # to import torch from a slow disk

@@ -17,7 +17,8 @@ from typing import Any
 
 import psutil
 
-from lesionkit.config import CHECKOUT, RunConfig, data_folder, in_checkout
+from lesionkit.config import RunConfig, data_folder
+from lesionkit.extras import CHECKOUT, in_checkout
 
 TERM_SECONDS = 10.0  # between SIGTERM and SIGKILL
 LEAVE_SECONDS = 15.0  # for a worker to end after stdin was closed

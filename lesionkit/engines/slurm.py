@@ -29,11 +29,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lesionkit import lookup, runs
+from lesionkit import lookup
 from lesionkit.config import RunConfig, data_folder
 from lesionkit.engines import Outcome
 from lesionkit.engines.local import HOWS, module_command
-from lesionkit.files import write_bytes, write_json
+from lesionkit.records import runs
+from lesionkit.records.files import write_bytes, write_json
 
 ANSWER_SECONDS = 120.0  # a controller under load answers late
 WARN_SECONDS = 90  # before the time limit, to store the run's state

@@ -22,10 +22,10 @@ from types import FrameType
 from typing import Any
 from uuid import uuid4
 
-from lesionkit import leases, runs
 from lesionkit.config import RunConfig
 from lesionkit.engines import NO_RECORD, worker
-from lesionkit.files import write_bytes
+from lesionkit.records import leases, runs
+from lesionkit.records.files import write_bytes
 
 LOOK_SECONDS = 10.0  # between two looks at runs that others hold
 DEATHS = 3  # processes that died in a run, until it is given up

@@ -32,8 +32,8 @@ from typing import Any
 
 import psutil
 
-from lesionkit import leases
 from lesionkit.config import RunConfig
+from lesionkit.records import leases
 
 BEAT_SECONDS = 5.0
 GRACE_SECONDS = 10.0  # for a run to end by itself
@@ -50,7 +50,7 @@ class Died(Exception):
 
 def in_process() -> Train:
     """Trains in this process; loads all that a training needs."""
-    from lesionkit.experiment import run
+    from lesionkit.training.experiment import run
 
     return lambda config: run(config, progress=False)
 

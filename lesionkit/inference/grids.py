@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lesionkit.ranking import cells
+from lesionkit.inference.ranking import cells
 
 AXES = ("dataset", "model", "loss")
 

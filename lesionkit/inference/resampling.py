@@ -10,8 +10,8 @@ from scipy.stats import rankdata
 
 from lesionkit import lookup
 from lesionkit.inference.grids import AXES, Grid
+from lesionkit.inference.ranking import row_points
 from lesionkit.inference.verdicts import judge
-from lesionkit.ranking import row_points
 
 DRAWS = 2000
 WHAT = ("repeats", "cells")

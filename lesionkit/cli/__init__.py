@@ -1,0 +1,191 @@
+"""The commands: exit status 0 if it worked, 2 for wrong arguments, 1 for the rest.
+
+141 where the reader of the answer left, as in `lesionkit models | head -1`.
+"""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lesionkit import catalogue, lookup
+from lesionkit.cli.advice import advise, plan
+from lesionkit.cli.console import arguments, fail, show, told, typed, unread, usage
+from lesionkit.cli.data import fetch
+from lesionkit.cli.doctor import doctor
+from lesionkit.cli.hand import card, export
+from lesionkit.cli.inspect import inspect, prepare
+from lesionkit.cli.notebooks import notebooks
+from lesionkit.cli.pages import report, thresholds
+from lesionkit.cli.sweep import status, sweep
+from lesionkit.cli.tables import audit, claims, rank
+
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="For a program to read.")
+
+
+class Commands(click.Group):
+    """Commands in the order of the walk; an unknown one gets the nearest name."""
+
+    def make_context(self, *given: Any, **extra: Any) -> click.Context:
+        """The arguments read; `--help` and `--version` answer here."""
+        with unread():
+            return super().make_context(*given, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """The command run."""
+        with unread():
+            return super().invoke(ctx)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands as they were added."""
+        return list(self.commands)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """The command, or one line with the nearest name."""
+        if args[0] not in self.commands and not args[0].startswith("-"):
+            raise lookup.unknown("command", args[0], self.commands)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="lesionkit")
+def cli() -> None:
+    """Which loss should I train with, and is the difference real?"""
+
+
+@cli.command()
+@AS_JSON
+def datasets(as_json: bool) -> None:
+    """The data sets, and at which sizes they are prepared here."""
+    from lesionkit.config import data_folder
+
+    rows = []
+    for name, entry in catalogue.DATASETS.items():
+        made = sorted((data_folder() / "prepared" / name).glob("*/manifest.json"))
+        rows.append(
+            {
+                "name": name,
+                "title": entry.title,
+                "modality": entry.modality,
+                "published": entry.published_count,
+                "prepared": " ".join(path.parent.name for path in made),
+                "licence": entry.licence,
+                "source": entry.source,
+            }
+        )
+    show(rows, as_json)
+
+
+@cli.command()
+@AS_JSON
+def models(as_json: bool) -> None:
+    """The networks with their variants; the first variant is the default."""
+    rows = [
+        {
+            "name": name,
+            "variant": variant,
+            "year": entry.year,
+            "parameters": facts.parameters,
+            "gmacs_224": facts.gmacs,
+            "heads": facts.heads,
+            "sides": facts.sides,
+            "encoder": facts.encoder,
+            "licence": entry.licence,
+            "source": entry.source,
+        }
+        for name, entry in catalogue.MODELS.items()
+        for variant, facts in entry.variants.items()
+    ]
+    show(rows, as_json)
+
+
+@cli.command()
+@AS_JSON
+def losses(as_json: bool) -> None:
+    """The losses, what they are made of, and the definitions they have."""
+    rows = [
+        {
+            "name": name,
+            "group": entry.group,
+            "parts": " + ".join(entry.parts) or name,
+            "definitions": " ".join(
+                d
+                for d, facts in catalogue.DEFINITIONS.items()
+                if name in facts["losses"]
+            ),
+            "source": entry.source,
+        }
+        for name, entry in catalogue.LOSSES.items()
+    ]
+    show(rows, as_json)
+
+
+@cli.command()
+@click.option(
+    "-p", "pairs", nargs=2, multiple=True, metavar="KEY VALUE", help="Repeat."
+)
+@click.option(
+    "--profile", type=Path, metavar="DIR", help="Time one epoch into DIR, and stop."
+)
+@AS_JSON
+def train(
+    pairs: tuple[tuple[str, str], ...], profile: Path | None, as_json: bool
+) -> None:
+    """One run: same parameters and same record as notebooks/03_train.ipynb."""
+    from lesionkit.config import RunConfig
+
+    with arguments():
+        config = RunConfig.from_mapping({key: typed(value) for key, value in pairs})
+    if profile is not None:
+        show(_profiled(config, profile), as_json)
+        return
+    from lesionkit.training.experiment import run
+
+    record = run(config)
+    test = record.metrics["test"]["probability"]["image"]
+    facts = {name: test[name] for name in ("dice", "iou", "precision", "recall")}
+    facts["best_epoch"] = record.metrics["best_epoch"]
+    facts["record"] = str(record.folder)
+    show([facts], as_json, upright=True)
+
+
+def _profiled(config: Any, folder: Path) -> list[dict[str, Any]]:
+    """The parts of an epoch; trace.json.gz and epoch.png lie in the folder."""
+    from lesionkit.figures.ranking import save
+    from lesionkit.figures.speed_figures import epoch_parts
+    from lesionkit.training.profiling import profile
+
+    table = profile(config, folder)
+    title = f"{config.dataset}, {config.model}, {config.loss}"
+    save(epoch_parts(table, title), folder / "epoch.png")
+    rows = table.round(4).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
+
+
+for _command in (sweep, status, fetch, prepare, inspect):
+    cli.add_command(_command)
+for _command in (rank, claims, audit, report, plan, advise, thresholds, export, card):
+    cli.add_command(_command)
+for _command in (notebooks, doctor):
+    cli.add_command(_command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command; every failure is one line on stderr and an exit status."""
+    try:
+        cli.main(arguments, prog_name="lesionkit", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        raise SystemExit(2) from None
+    except click.UsageError as error:
+        fail(usage(error), 2)
+    except lookup.UnknownName as error:
+        fail(error, 2)
+    except (KeyboardInterrupt, click.Abort):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one spoils the end
+        fail("stopped; the same command goes on from here", 1)
+    except Exception as error:  # noqa: BLE001 - users get one line, not a traceback
+        fail(told(error), 1)

@@ -1,0 +1,178 @@
+"""What the commands share: values from text, tables to text, failures to one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lesionkit.records.disks import in_words
+from lesionkit.records.stores import is_url
+
+GONE = "the folder this was called in is gone: cd to one that is there"
+UNREAD = 128 + 13  # what a shell shows of a program that SIGPIPE ended
+
+
+@contextmanager
+def arguments() -> Iterator[None]:
+    """Turn a refusal inside the block into a wrong argument, exit status 2."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise click.UsageError(str(error)) from None
+
+
+@contextmanager
+def unread() -> Iterator[None]:
+    """End quietly, as `cat` does, when nobody reads the rest of an answer.
+
+    Any other pipe that breaks stays an error with its line: click takes every one for
+    that of the answer, and ends without a word.
+
+    Raises:
+        SystemExit: with UNREAD.
+        OSError: a pipe to a process or a server broke.
+    """
+    try:
+        yield
+    except BrokenPipeError as error:
+        left = [stream for stream in (1, 2) if _has_no_reader(stream)]
+        if not left:
+            said = f"{error}: a process or server that was written to is gone"
+            raise OSError(said) from error
+        for stream in left:  # Python writes to them once more as it ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+        raise SystemExit(UNREAD) from None
+
+
+def _has_no_reader(stream: int) -> bool:
+    """Whether the other end of a pipe is closed."""
+    if not hasattr(select, "poll"):  # Windows
+        return False
+    asked = select.poll()
+    asked.register(stream, 0)  # what goes wrong is told unasked
+    return any(found & (select.POLLERR | select.POLLHUP) for _, found in asked.poll(0))
+
+
+def typed(value: str) -> bool | int | float | str | None:
+    """A value of the command line in the type papermill would give it."""
+    if value in ("True", "False", "None"):
+        return {"True": True, "False": False, "None": None}[value]
+    for kind in (int, float):
+        try:
+            return kind(value)
+        except ValueError:
+            continue
+    return value
+
+
+def bar(items: Iterable[Any] | None, **given: Any) -> Any:
+    """A progress bar on stderr; in a log file a line a minute, no flood of them."""
+    from tqdm import tqdm
+
+    every = 0.1 if sys.stderr.isatty() else 60.0
+    return tqdm(items, mininterval=every, maxinterval=max(every, 10.0), **given)
+
+
+def show(rows: list[dict], as_json: bool, *, upright: bool = False) -> None:
+    """Rows as an aligned table, one row as name: value lines, or JSON."""
+    if as_json:
+        shown = json.dumps(rows[0] if upright else rows)
+        plain = json.loads(shown, parse_constant=lambda _: None)  # JSON has no NaN
+        click.echo(json.dumps(plain, indent=2))
+        return
+    if upright:
+        for name, value in rows[0].items():
+            number = f"{value:.4f}" if isinstance(value, float) else value
+            click.echo(f"{name:18} {number}")
+        return
+    if not rows:
+        return
+    text = [[_cell(value) for value in row.values()] for row in rows]
+    names = list(rows[0])
+    widths = [max(len(row[i]) for row in [names, *text]) for i in range(len(names))]
+    for row in [names, *text]:
+        line = "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True))
+        click.echo(line.rstrip())
+
+
+def _cell(value: Any) -> str:
+    """A value as it stands in a table."""
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) and value > 9999 else str(value)
+
+
+def numbers(table: Any, *, index: bool = True) -> list[dict]:
+    """Rows of a data frame for `show`, numbers short and what is unknown as "-"."""
+    rows = (table.reset_index() if index else table).to_dict("records")
+    return [{name: _short(value) for name, value in row.items()} for row in rows]
+
+
+def _short(value: Any) -> Any:
+    """A number with four digits behind the point, or in powers of ten if tiny."""
+    if isinstance(value, float):
+        if value != value:
+            return None
+        if value and abs(value) < 0.0001:
+            return f"{value:.1e}"
+        return f"{value:.4f}".rstrip("0").rstrip(".")
+    return value
+
+
+def pair(text: str) -> tuple[str, str]:
+    """NAME=VALUE as a pair.
+
+    Raises:
+        ValueError: no equals sign.
+    """
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"expected NAME=VALUE, got {text!r}")
+    return name, value
+
+
+def place(text: str) -> str | Path:
+    """A URL as it is, anything else as a path."""
+    return text if is_url(text) else Path(text)
+
+
+def usage(error: click.UsageError) -> str:
+    """What is wrong with the arguments, with an example where -p was forgotten."""
+    text = error.format_message().rstrip(".")
+    options = error.ctx.command.params if error.ctx else []
+    astray = "unexpected" in text and ["-p"] in [option.opts for option in options]
+    if "'-p'" in text or astray:
+        return f"{text}: parameters are given as -p loss dice -p epochs 3"
+    return error.format_message()
+
+
+def told(error: Exception) -> str:
+    """An error in one line, with the way out where the system says none."""
+    if isinstance(error, OSError):
+        try:
+            return in_words(error, Path.cwd()) or str(error)
+        except FileNotFoundError:
+            return GONE
+    text = str(error) or type(error).__name__
+    broken = isinstance(error, ImportError) or "torchvision::" in text
+    if broken and "pip install" not in text:
+        return (
+            f"{text}: something is not installed as it should be; ask lesionkit doctor"
+        )
+    return text
+
+
+def fail(error: object, code: int) -> None:
+    """One line on stderr, and the end."""
+    text = " ".join(str(error).split())
+    with unread():
+        click.echo(f"lesionkit: {text}", err=True)
+    raise SystemExit(code)

@@ -1,0 +1,384 @@
+"""The parameters of one run: names and numbers in, a checked RunConfig out.
+
+Takes what the catalogue lists and what a protocol fills in; knows where data/ is.
+Every room after this one may import it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lesionkit import lookup
+from lesionkit.catalogue import DATASETS, DEFINITIONS, LOSSES, MODELS, several_heads
+from lesionkit.catalogue.protocols import PROTOCOLS
+from lesionkit.config.parameters import checked, parameter, parameter_names
+from lesionkit.config.places import data_folder, prepared_names
+
+__all__ = [
+    "ADDED",
+    "EXECUTION",
+    "PARAMETERS",
+    "Resolved",
+    "RunConfig",
+    "data_folder",
+    "parameters",
+    "places",
+    "prepared_names",
+    "resolved",
+]
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """The parameters of one run. None means: as the protocol (or definition) has it.
+
+    Raises:
+        ValueError: a name or a number that is not allowed; the text says what is.
+        TypeError: a value of the wrong type.
+    """
+
+    loss: str = parameter("ioufocal", str, "one of lesionkit.LOSSES")
+    model: str = parameter("unet", str, "one of lesionkit.MODELS")
+    dataset: str = parameter("toy", str, "one of lesionkit.DATASETS or a prepared set")
+    protocol: str = parameter("demo", str, "one of lesionkit.PROTOCOLS")
+    repeat: int = parameter(0, int, "which repetition, 0 to repeats - 1", low=0)
+    definition: str | None = parameter(None, str, "formula of the focal term")
+    variant: str | None = parameter(None, str, "exact network behind the model's name")
+    alpha: float | None = parameter(None, float, "focal weight", low=0, high=1)
+    gamma: float | None = parameter(None, float, "focusing exponent", low=0)
+    beta: float | None = parameter(
+        None, float, "weight of Dice in custom", low=0, high=1
+    )
+    sums: str | None = parameter(None, str, "region sums", one_of=("batch", "image"))
+    smooth: float | None = parameter(None, float, "region smoothing", low=0)
+    focal_form: str | None = parameter(
+        None, str, "form of the focal term", one_of=("pixel", "meanfirst")
+    )
+    alpha_form: str | None = parameter(
+        None, str, "what alpha multiplies", one_of=("alpha_t", "constant")
+    )
+    pretrained: bool | None = parameter(None, bool, "start from library weights")
+    deep_supervision: bool | None = parameter(None, bool, "train on every head")
+    size: int | None = parameter(None, int, "side of the prepared images", low=8)
+    resize: str | None = parameter(
+        None, str, "how images are resized", one_of=("bilinear", "nearest")
+    )
+    split: str | None = parameter(
+        None, str, "split kind", one_of=("image", "group", "lists")
+    )
+    split_seed: int | None = parameter(None, int, "42 + repeat when None", low=0)
+    init_seed: int | None = parameter(None, int, "42 + repeat when None", low=0)
+    repeats: int | None = parameter(None, int, "number of repetitions", low=1)
+    batch_size: int | None = parameter(None, int, "images in a step", low=1)
+    epochs: int | None = parameter(None, int, "at most this many", low=1)
+    patience: int | None = parameter(None, int, "epochs without a better one", low=1)
+    stop_rule: str | None = parameter(
+        None, str, "stop at or after patience", one_of=("at", "after", "never")
+    )
+    scored_epoch: str | None = parameter(
+        None, str, "whose weights are scored", one_of=("best", "last")
+    )
+    without_lesion: str | None = parameter(
+        None, str, "images without lesion", one_of=("kept", "apart")
+    )
+    learning_rate: float | None = parameter(None, float, "Adam's step", low=0)
+    weight_decay: float | None = parameter(None, float, "Adam's L2 term", low=0)
+    scoring: str | None = parameter(
+        None, str, "which images count", one_of=("every_image", "full_batches")
+    )
+    dtype: str | None = parameter(
+        None, str, "arithmetic of the network", one_of=("float32", "tf32", "bfloat16")
+    )
+    memory_format: str | None = parameter(
+        None, str, "order in memory", one_of=("contiguous", "channels_last")
+    )
+    accumulate: int | None = parameter(None, int, "parts a batch is cut into", low=1)
+    compile: bool | None = parameter(None, bool, "torch.compile of network and loss")
+    graphed: bool | None = parameter(None, bool, "CUDA graph of the whole step")
+    deterministic: bool | None = parameter(None, bool, "repeatable kernels only")
+    threads: int | None = parameter(None, int, "CPU threads, 0: all cores", low=0)
+    device: str = parameter("auto", str, "device", one_of=("auto", "cpu", "cuda"))
+    keep_weights: str = parameter(
+        "best", str, "weights kept", one_of=("best", "half", "none")
+    )
+    save_seconds: float = parameter(30.0, float, "seconds between states", low=0)
+    loader: str = parameter(
+        "auto", str, "where the images lie", one_of=("auto", "resident", "streamed")
+    )
+    activation_checkpointing: bool = parameter(
+        False, bool, "compute activations twice to hold fewer"
+    )
+    track: str = parameter(
+        "none", str, "logging", one_of=("none", "tensorboard", "mlflow")
+    )
+
+    def __post_init__(self) -> None:
+        for rule in fields(self):
+            value = checked(rule.name, getattr(self, rule.name), rule.metadata)
+            object.__setattr__(self, rule.name, value)
+        _check_names(self)
+        _check_network(self)
+        _check_accumulate(self)
+        _check_graphed(self)
+        repeats = self.repeats or PROTOCOLS[self.protocol].settings["repeats"]
+        if self.repeat >= repeats:
+            raise ValueError(
+                f"repeat must be 0 to {repeats - 1}, got {self.repeat}. "
+                f"For more repetitions: -p repeats {max(12, self.repeat + 1)}"
+            )
+
+    def resolved(self) -> RunConfig:
+        """The same run with every open parameter filled in.
+
+        What a loss has no use for (the alpha of IoU, say) stays None.
+        """
+        return replace(self, **self._filled)
+
+    @cached_property
+    def _filled(self) -> dict[str, Any]:
+        """The open parameters with their values."""
+        loss = LOSSES[self.loss]
+        open_values = _open_values_of(self)
+        open_values["split_seed"] = open_values["init_seed"] = 42 + self.repeat
+        if "focal" in (self.loss, *loss.parts):
+            definition = DEFINITIONS[self.definition or open_values["definition"]]
+            for name in ("alpha", "gamma", "focal_form", "alpha_form"):
+                open_values[name] = definition[name]
+        own = PROTOCOLS[self.protocol].losses.get(self.model, {})
+        for name in LOSS_NUMBERS.get(self.loss, ()):
+            if open_values.get(name) is None and name in own:
+                open_values[name] = own[name]
+        return {
+            name: open_values.get(name)
+            for name in PARAMETERS
+            if getattr(self, name) is None
+        }
+
+    def identity(self) -> dict[str, Any]:
+        """Every resolved parameter that can change the result, by name."""
+        return dict(self._identity)
+
+    @cached_property
+    def _identity(self) -> dict[str, Any]:
+        names = [name for name in PARAMETERS if name not in EXECUTION]
+        filled = self._filled
+        return {n: filled.get(n, getattr(self, n)) for n in names}
+
+    @cached_property
+    def run_id(self) -> str:
+        """Where the record is below runs/: two different runs never share it.
+
+        The last part carries eight hex digits of a hash when a parameter differs
+        from the protocol's own.
+        """
+        mine, seed = self._identity, 42 + self.repeat
+        own = {"dataset": self.dataset, "repeat": self.repeat}
+        own |= {"split_seed": seed, "init_seed": seed}
+        plain = _plain(self.loss, self.model, self.protocol, self.definition) | own
+        other = {name: value for name, value in mine.items() if value != plain[name]}
+        last = f"repeat{self.repeat}"
+        if other:
+            text = json.dumps(other, sort_keys=True)
+            last += "-" + hashlib.sha256(text.encode()).hexdigest()[:8]
+        path = (self.protocol, self.dataset, self.model, self.loss, mine["definition"])
+        return "/".join((*path, last))
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the run record."""
+        return data_folder() / "runs" / self.run_id
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> RunConfig:
+        """A config from names and values, refusing a name that is no parameter."""
+        for name in values:
+            if name not in PARAMETERS:
+                raise lookup.unknown("parameter", name, PARAMETERS)
+        return cls(**values)
+
+    @classmethod
+    @lookup.shown_in_a_line(ValueError, TypeError)
+    def from_notebook(cls, namespace: Mapping[str, Any]) -> RunConfig:
+        """The config a notebook's parameters describe.
+
+        Judged are the names assigned in the parameters cell (a cell of annotated
+        literals) and in the cell that papermill injects, which begins with
+        "# Parameters"; anything defined elsewhere in the notebook is left alone.
+
+        Args:
+            namespace: the notebook's globals().
+
+        Raises:
+            ValueError: a misspelt parameter; the text gives the nearest right name.
+            TypeError: a value of the wrong type.
+        """
+        names = parameter_names(namespace, PARAMETERS)
+        return cls.from_mapping({name: namespace[name] for name in names})
+
+
+PARAMETERS = [rule.name for rule in fields(RunConfig)]
+
+
+@cache
+def _plain(
+    loss: str, model: str, protocol: str, definition: str | None
+) -> dict[str, Any]:
+    """The identity of a run that leaves everything to its protocol."""
+    named = {"loss": loss, "model": model, "protocol": protocol}
+    return RunConfig(**named, definition=definition).identity()
+
+
+# Parameters that came later, with what every record made before them had.
+ADDED = {
+    "deep_supervision": False,
+    "compile": False,
+    "scored_epoch": "best",
+    "without_lesion": "kept",
+    "memory_format": "contiguous",
+    "accumulate": 1,
+    "graphed": False,
+}
+# The numbers of paper B's losses, which its protocol has for each network.
+LOSS_NUMBERS = {
+    "balanced_bce": ("alpha",),
+    "focal": ("alpha", "gamma"),
+    "custom": ("alpha", "gamma", "beta"),
+}
+# Where and how a run is executed or stored; these do not change what is computed.
+EXECUTION = (
+    "repeats",
+    "device",
+    "keep_weights",
+    "save_seconds",
+    "loader",
+    "activation_checkpointing",
+    "track",
+)
+
+
+def _check_names(config: RunConfig) -> None:
+    """Refuse names the catalogue does not have."""
+    lookup.find("loss", config.loss, LOSSES)
+    lookup.find("protocol", config.protocol, PROTOCOLS)
+    model = lookup.find("model", config.model, MODELS)
+    if config.variant is not None:
+        lookup.find(f"variant of {config.model}", config.variant, model.variants)
+    if config.definition is not None:
+        lookup.find("definition", config.definition, DEFINITIONS)
+    known = [name for name in DATASETS if name != "folder"]
+    if config.dataset in known:
+        return
+    known += prepared_names()
+    if config.dataset not in known:
+        raise lookup.unknown("dataset", config.dataset, dict.fromkeys(known))
+
+
+MEANS_OVER_PIXELS = {"bce", "balanced_bce", "focal", "bcefocal"}
+
+
+def _open_values_of(config: RunConfig) -> dict[str, Any]:
+    """What the protocol sets, with the variant and the side that the network takes."""
+    protocol = PROTOCOLS[config.protocol]
+    entry = MODELS[config.model]
+    variant = config.variant or protocol.variants.get(config.model, entry.default)
+    size = entry.variants[variant].nearest(protocol.settings["size"])
+    return {**protocol.settings, "variant": variant, "size": size}
+
+
+def _check_network(config: RunConfig) -> None:
+    """Refuse what the network cannot do: a side, or heads it has not."""
+    values = _open_values_of(config)
+    network = MODELS[config.model].variants[values["variant"]]
+    name = f"{config.model} ({values['variant']})"
+    if config.size is not None and not network.takes(config.size):
+        raise ValueError(
+            f"{name} takes images with sides {network.sides}, and size is"
+            f" {config.size}. Try -p size {network.nearest(config.size)}"
+        )
+    if config.deep_supervision and network.heads == 1:
+        raise ValueError(
+            f"deep_supervision needs several heads, and {name} has one."
+            f" With several: {', '.join(several_heads())}"
+        )
+
+
+def _check_accumulate(config: RunConfig) -> None:
+    """Refuse to cut a batch for a loss whose parts do not add up to the whole.
+
+    A network with batch normalisation is refused when it is built.
+    """
+    if (config.accumulate or 1) == 1:
+        return
+    named = config.definition or PROTOCOLS[config.protocol].settings["definition"]
+    form = config.focal_form or DEFINITIONS[named].get("focal_form")
+    has_focal = "focal" in (config.loss, *LOSSES[config.loss].parts)
+    means_first = has_focal and form == "meanfirst"
+    if config.loss not in MEANS_OVER_PIXELS or means_first:
+        raise ValueError(
+            f"accumulate cuts a batch into parts, and the {config.loss} loss of parts"
+            " is not that of the batch (batch sums, or a mean taken first). Losses that"
+            f" are means over pixels: {', '.join(sorted(MEANS_OVER_PIXELS))};"
+            " -p activation_checkpointing True saves memory with every loss"
+        )
+
+
+def _check_graphed(config: RunConfig) -> None:
+    """Refuse a CUDA graph of a step that sets random states while it runs."""
+    if config.graphed and config.activation_checkpointing:
+        raise ValueError(
+            "graphed and activation_checkpointing cannot both be on: computing"
+            " activations again sets the random state, which no CUDA graph can hold."
+            " -p graphed false, or -p activation_checkpointing false"
+        )
+
+
+if TYPE_CHECKING:
+
+    class Resolved(RunConfig):
+        """A RunConfig after `resolved()`: what every run has is not None.
+
+        What depends on the loss stays as it is: alpha, gamma, beta and the two forms.
+        """
+
+        definition: str
+        variant: str
+        sums: str
+        smooth: float
+        pretrained: bool
+        deep_supervision: bool
+        size: int
+        resize: str
+        split: str
+        split_seed: int
+        init_seed: int
+        repeats: int
+        batch_size: int
+        epochs: int
+        patience: int
+        stop_rule: str
+        scored_epoch: str
+        without_lesion: str
+        learning_rate: float
+        weight_decay: float
+        scoring: str
+        dtype: str
+        memory_format: str
+        accumulate: int
+        compile: bool
+        graphed: bool
+        deterministic: bool
+        threads: int
+else:
+    Resolved = RunConfig  # to a checker alone they are two
+
+
+def resolved(config: RunConfig) -> Resolved:
+    """The same run with every open parameter filled in."""
+    filled: Any = config.resolved()
+    return filled

@@ -1,0 +1,287 @@
+"""Masks of a CT series from DICOM SEG, RTSTRUCT, NIfTI, PNG or .npy files.
+
+What the files need beyond pydicom comes with the extra `ct`: highdicom for SEG,
+scikit-image for the contours of RTSTRUCT, nibabel for NIfTI.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lesionkit.datasets.dicom import Series
+from lesionkit.datasets.dicom.files import (
+    ORIENTATION,
+    POSITION,
+    dicom_files,
+    open_dicom,
+)
+from lesionkit.datasets.dicom.grid import (
+    GRID_MM,
+    check_placed,
+    check_plane,
+    slice_at,
+    slice_of,
+    to_pixels,
+)
+from lesionkit.datasets.pairs import is_visible
+from lesionkit.datasets.pictures.images import read_mask
+from lesionkit.extras import install
+from lesionkit.lookup import one_line
+
+SEGMENT = ("SegmentIdentificationSequence", "ReferencedSegmentNumber")
+LESION_NAMES = r"nodul|tumou?r|lesion|gtv|neoplas|cancer|carcinom|mass"
+
+
+def read_masks(
+    folder: Path, series: Series, structures: Sequence[str] = ()
+) -> dict[int, np.ndarray]:
+    """The labelled slices of a series: position in it to mask.
+
+    SEG, RTSTRUCT and NIfTI label every slice; masks/<stem of the slice's file>.png or
+    .npy the slices that they name. Of several structures those count that `structures`
+    names; without it those named as a lesion, or the only one. Files are united.
+
+    Args:
+        folder: of one patient, searched with the folders below it.
+        structures: names, with * and ?, in any case.
+
+    Shape:
+        returns: each mask (H, W) uint8 of 0 and 1
+
+    Raises:
+        FileNotFoundError: no mask file at all.
+        ImportError: a file needs a package of the extra `ct`; the text names it.
+        ValueError: a file that cannot be read, lies on another grid, belongs to other
+            slices, or has several structures and none is chosen.
+    """
+    found: list[dict[int, np.ndarray]] = []
+    for path in dicom_files(folder):
+        modality = open_dicom(path, pixels=False).get("Modality")
+        if modality in _READERS:
+            found.append(_READERS[modality](path, series, structures))
+    volumes = [*folder.rglob("*.nii"), *folder.rglob("*.nii.gz")]
+    for path in sorted(filter(is_visible, volumes)):
+        found.append(from_nifti(path, series))
+    pictures = _from_pictures(folder, series)
+    if pictures:
+        found.append(pictures)
+    if not found:
+        raise FileNotFoundError(
+            f"no mask in {folder}: a DICOM SEG or RTSTRUCT, a .nii or .nii.gz, or "
+            "masks/<name of the slice's file>.png or .npy"
+        )
+    union: dict[int, np.ndarray] = {}
+    for masks in found:
+        for i, mask in masks.items():
+            union[i] = union[i] | mask if i in union else mask
+    return dict(sorted(union.items()))
+
+
+def from_seg(
+    path: Path, series: Series, structures: Sequence[str] = ()
+) -> dict[int, np.ndarray]:
+    """A DICOM SEG: binary frames as they are, fractional ones cut at half.
+
+    A frame belongs to the slice whose position it states.
+
+    Raises:
+        ImportError, ValueError: as `read_masks`.
+    """
+    seg = _opened_seg(path)
+    names = {int(s.SegmentNumber): str(s.SegmentLabel) for s in seg.SegmentSequence}
+    numbers = _chosen(path, names, structures)
+    shape = (int(seg.Rows), int(seg.Columns))
+    masks = _empty(path, series, shape)
+    pixels = seg.pixel_array.reshape(-1, *shape)
+    half = int(seg.get("MaximumFractionalValue") or 1) / 2
+    shared = list(seg.get("SharedFunctionalGroupsSequence") or [])
+    for frame, group in zip(pixels, seg.PerFrameFunctionalGroupsSequence, strict=True):
+        groups = [group, *shared]
+        if int(_inner(groups, SEGMENT)) in numbers and frame.any():
+            i = _slice_of_frame(path, series, groups)
+            masks[i] |= (frame > half).astype(np.uint8)
+    return masks
+
+
+def _opened_seg(path: Path) -> Any:
+    """A DICOM SEG as highdicom has it, or one line that says why not."""
+    segmentation = _package("highdicom", path).seg
+    try:
+        return segmentation.segread(path)
+    except Exception as error:  # noqa: BLE001 - highdicom is strict in many ways
+        reason = one_line(error, longest=160)
+        raise ValueError(
+            f"{path}: not a DICOM SEG that can be read: {reason}"
+        ) from error
+
+
+def _slice_of_frame(path: Path, series: Series, groups: Sequence[Any]) -> int:
+    """The slice that a frame of a SEG lies on, by the position that it states."""
+    position = np.array(_inner(groups, POSITION), float)
+    check_plane(path, series, position, orientation=_inner(groups, ORIENTATION))
+    return slice_at(path, series, float(np.dot(position, series.normal)))
+
+
+def from_rtstruct(
+    path: Path, series: Series, structures: Sequence[str] = ()
+) -> dict[int, np.ndarray]:
+    """An RTSTRUCT: a pixel is inside where its centre is inside a closed contour.
+
+    Contours of one structure on one slice are taken by turns: one within another is a
+    hole. Each must lie on a slice that it names, or, where it names none, on a slice
+    of the same frame of reference.
+
+    Raises:
+        ImportError, ValueError: as `read_masks`.
+    """
+    draw = _package("skimage.draw", path)
+    dataset = open_dicom(path)
+    listed = dataset.get("StructureSetROISequence") or []
+    names = {int(roi.ROINumber): str(roi.get("ROIName", "")) for roi in listed}
+    frames = {str(roi.get("ReferencedFrameOfReferenceUID", "")) for roi in listed}
+    numbers = _chosen(path, names, structures)
+    shape = series.slice_hu(0).shape
+    masks = _empty(path, series, shape)
+    check_placed(path, series)
+    for roi in dataset.get("ROIContourSequence") or []:
+        if int(roi.ReferencedROINumber) not in numbers:
+            continue
+        drawn: dict[int, np.ndarray] = {}
+        for contour in roi.get("ContourSequence") or []:
+            if contour.get("ContourGeometricType") != "CLOSED_PLANAR":
+                continue
+            points = np.array(contour.ContourData, float).reshape(-1, 3)
+            i = slice_of(path, series, contour, points=points, frames=frames)
+            inside = draw.polygon2mask(shape, to_pixels(points, series, i))
+            drawn[i] = drawn.get(i, np.zeros(shape, bool)) ^ inside
+        for i, mask in drawn.items():
+            masks[i] |= mask.astype(np.uint8)
+    return masks
+
+
+def from_nifti(path: Path, series: Series) -> dict[int, np.ndarray]:
+    """A NIfTI mask on the series' own grid, in whatever order its axes run.
+
+    Raises:
+        ImportError, ValueError: as `read_masks`.
+    """
+    nibabel = _package("nibabel", path)
+    try:
+        image = nibabel.load(path)
+        values = np.asanyarray(image.dataobj)
+    except Exception as error:  # noqa: BLE001 - truncated gzip, wrong magic, ...
+        reason = one_line(error, longest=160)
+        raise ValueError(f"{path}: not a NIfTI file: {reason}") from error
+    height, width = series.slice_hu(0).shape
+    check_placed(path, series)
+    lesion = np.zeros((len(series), height, width), np.uint8)
+    rows, columns = np.mgrid[:height, :width]
+    to_index = np.linalg.inv(image.affine)
+    flip = np.array([-1, -1, 1])  # DICOM's axes point left and back, NIfTI's do not
+    for i, start in enumerate(series.positions):
+        place = start + np.stack(
+            [columns * series.spacing[1], rows * series.spacing[0]], -1
+        ) @ series.orientation.reshape(2, 3)
+        index = (place * flip) @ to_index[:3, :3].T + to_index[:3, 3]
+        nearest = np.rint(index).astype(int)
+        inside = (nearest >= 0).all() and (nearest < values.shape[:3]).all()
+        if not inside or np.abs(index - nearest).max() > GRID_MM:
+            raise ValueError(
+                f"{path}: its grid of {values.shape} is not that of the "
+                f"{len(series)} slices of {height} x {width}"
+            )
+        lesion[i] = values[tuple(np.moveaxis(nearest, -1, 0))] > 0
+    return dict(enumerate(lesion))
+
+
+def _from_pictures(folder: Path, series: Series) -> dict[int, np.ndarray]:
+    """The slices that masks/ has a picture or an array of, by the file's stem."""
+    visible = filter(is_visible, folder.rglob("masks/*"))
+    files = [path for path in visible if path.suffix in (".png", ".npy")]
+    stems = {path.stem: i for i, path in enumerate(series.paths)}
+    unknown = sorted(path.name for path in files if path.stem not in stems)
+    if unknown:
+        raise ValueError(
+            f"{folder}: {len(unknown)} mask(s) belong to no slice: {unknown[0]}"
+        )
+    masks: dict[int, np.ndarray] = {}
+    for path in files:
+        mask = read_mask(path) if path.suffix == ".png" else _array(path)
+        i = stems[path.stem]
+        if mask.shape != series.slice_hu(i).shape:
+            raise ValueError(
+                f"{path}: a mask of {mask.shape}, its slice is of "
+                f"{series.slice_hu(i).shape}"
+            )
+        masks[i] = masks[i] | mask if i in masks else mask
+    return masks
+
+
+def _array(path: Path) -> np.ndarray:
+    """A mask of 0 and anything else, from .npy."""
+    try:
+        values = np.load(path, allow_pickle=False)
+    except Exception as error:  # noqa: BLE001 - truncated, pickled, not .npy
+        raise ValueError(f"{path}: not an array that can be read: {error}") from error
+    return (values > 0).astype(np.uint8)
+
+
+_READERS: dict[str, Callable[..., dict[int, np.ndarray]]] = {
+    "SEG": from_seg,
+    "RTSTRUCT": from_rtstruct,
+}
+
+
+def _package(name: str, path: Path) -> Any:
+    """A package of the extra `ct`."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        needs = f"{path} needs {name.split('.')[0]}: {install('ct')}"
+        raise ImportError(needs) from error
+
+
+def _chosen(path: Path, names: dict[int, str], wanted: Sequence[str]) -> set[int]:
+    """The numbers of the structures that count."""
+    found = {n for n, name in names.items() if _counts(name.lower(), wanted)}
+    if not wanted and len(names) == 1:
+        found = set(names)
+    if not found:
+        listed = ", ".join(names.values()) or "none"
+        raise ValueError(
+            f"{path}: no structure is named as a lesion; it has {listed}. Name those "
+            "that count in structures.txt of the raw folder, one a line"
+        )
+    return found
+
+
+def _counts(name: str, wanted: Sequence[str]) -> bool:
+    """Whether a structure is one of those wanted, or else is named as a lesion."""
+    if not wanted:
+        return re.search(LESION_NAMES, name) is not None
+    return any(fnmatchcase(name, pattern.lower()) for pattern in wanted)
+
+
+def _empty(path: Path, series: Series, shape: tuple[int, int]) -> dict[int, np.ndarray]:
+    """An empty mask for every slice, if the sizes agree."""
+    if series.slice_hu(0).shape != shape:
+        raise ValueError(
+            f"{path}: of {shape} pixels, the slices are of {series.slice_hu(0).shape}"
+        )
+    return {i: np.zeros(shape, np.uint8) for i in range(len(series))}
+
+
+def _inner(groups: Sequence[Any], tag: tuple[str, str]) -> Any:
+    """A value of the first functional group that has it."""
+    sequence, name = tag
+    for group in groups:
+        if group.get(sequence):
+            return group[sequence][0].get(name)
+    return None

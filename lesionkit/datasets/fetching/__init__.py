@@ -1,0 +1,248 @@
+"""A data set from its publisher to its raw folder, or how to get it by hand."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import filelock
+
+from lesionkit import lookup
+from lesionkit.catalogue import DATASETS
+from lesionkit.catalogue.publishers import PUBLISHERS, Archive, Publisher
+from lesionkit.config import data_folder
+from lesionkit.datasets.fetching import checksums
+from lesionkit.datasets.fetching.archives import BadArchive, Silent, in_bytes, unpack
+from lesionkit.datasets.fetching.downloading import DownloadError, download
+from lesionkit.datasets.fetching.rar import unpack_rar
+from lesionkit.records import files
+from lesionkit.records.disks import refusals_told
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What is in a raw folder now."""
+
+    name: str
+    folder: Path
+    found: int | None  # images with masks; None for what is no data set
+    published: int | None
+    downloaded: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One call of `fetch`."""
+
+    name: str
+    publisher: Publisher
+    raw: Path
+    report: Callable[[str], None]
+    progress: Callable
+
+    @property
+    def dataset(self) -> str:
+        """Which data set reads the raw folder; empty for a table."""
+        return self.publisher.dataset or (self.name if self.name in DATASETS else "")
+
+    def samples(self) -> list:
+        """The images with masks that the data set's adapter finds."""
+        return lookup.resolve(DATASETS[self.dataset].target)(self.raw)
+
+
+def fetch(
+    name: str,
+    *,
+    publisher: Publisher | None = None,
+    agree: Callable[[], None] = lambda: None,
+    report: Callable[[str], None] = print,
+    progress: Callable = Silent,
+) -> Fetched:
+    """A data set in raw/<name> of the data folder, downloaded unless it is there.
+
+    A download that was cut off goes on where it stopped. An archive is unpacked whole
+    or not at all, and stays beside its folder: it may be deleted. What was put there
+    by hand is left as it is, and counted in the same way.
+
+    Args:
+        name: one of PUBLISHERS.
+        publisher: instead of the entry of that name.
+        agree: called when the terms have been reported and before anything is
+            downloaded; it raises if they are not agreed to.
+        report: takes each line that is to be read.
+        progress: makes a progress bar, tqdm for instance.
+
+    Raises:
+        FileNotFoundError: it has to be got by hand, and is not there yet; or a rar
+            archive, and no program for it.
+        ValueError: no such name; a file that is not the one it should be; an archive
+            that is damaged or would do harm.
+        OSError: the publisher cannot be reached, or the disk is full.
+        RuntimeError: another process is fetching the same data set.
+    """
+    raw = data_folder() / "raw" / name
+    if publisher is None and name in DATASETS and DATASETS[name].generated:
+        report(f"{name} is made by the kit, next: lesionkit prepare {name}")
+        return Fetched(name, raw, None, None, ())
+    publisher = publisher or lookup.find("data set", name, PUBLISHERS)
+    task = Task(name, publisher, raw, report, progress)
+    with refusals_told(raw), _alone(task):
+        missing = _missing(task)
+        wanted = [archive for archive in missing if not _at_hand(task, archive)]
+        by_hand = not publisher.archives and not _holds(task)
+        if wanted or by_hand:
+            _say_terms(task, wanted)
+            _need_addresses(task, wanted)
+            agree()
+        for archive in missing:
+            _obtain(task, archive)
+        found, published = _count(task)
+    return Fetched(name, raw, found, published, tuple(a.file for a in wanted))
+
+
+@contextmanager
+def _alone(task: Task) -> Iterator[None]:
+    """Keep other processes out, and remove what a killed one left half unpacked."""
+    task.raw.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(task.raw / ".lesionkit-fetch.lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise RuntimeError(
+            f"another process is fetching {task.name} into {task.raw}; wait for it"
+        ) from None
+    try:
+        for left in task.raw.glob(".*.part"):
+            left.unlink() if left.is_file() else shutil.rmtree(left)
+        yield
+    finally:
+        lock.release()
+
+
+def _holds(task: Task) -> bool:
+    """Whether the raw folder holds the data set, all of it or a part."""
+    if not task.dataset:
+        return False
+    try:
+        return bool(task.samples())
+    except FileNotFoundError:
+        return False
+
+
+def _missing(task: Task) -> list[Archive]:
+    """The archives whose content is not there yet; none if somebody put it there."""
+    archives = task.publisher.archives
+    there = {a.file for a in archives if a.folder and (task.raw / a.folder).is_dir()}
+    if not there and _holds(task):
+        return []
+    return [archive for archive in archives if archive.file not in there]
+
+
+def _at_hand(task: Task, archive: Archive) -> bool:
+    """Whether the file is there, or the same one beside another data set."""
+    path = task.raw / archive.file
+    if path.is_file():
+        return True
+    for other in sorted(task.raw.parent.glob(f"*/{archive.file}")):
+        if archive.sha256 and files.sha256(other) == archive.sha256:
+            _take(other, path)
+            task.report(f"{archive.file}: the same as in {other.parent}, taken from it")
+            return True
+    return False
+
+
+def _take(other: Path, path: Path) -> None:
+    """The file under another name as well, copied where the disk cannot link."""
+    try:
+        os.link(other, path)
+    except OSError:
+        temporary = path.with_name(f"{path.name}.part")
+        shutil.copyfile(other, temporary)
+        temporary.replace(path)
+
+
+def _say_terms(task: Task, wanted: list[Archive]) -> None:
+    """What is to be known before a download, or instead of one."""
+    publisher, report = task.publisher, task.report
+    title = f": {DATASETS[task.dataset].title}" if task.dataset else ""
+    report(f"{task.name}{title}, from {publisher.homepage}")
+    report(f"terms: {publisher.terms}")
+    for archive in wanted:
+        size = in_bytes(archive.size) if archive.size else "size not known beforehand"
+        report(f"file: {archive.file}, {size}")
+        for url in archive.urls:
+            report(f"  from {url}")
+    if publisher.form:
+        report(f"by hand: {publisher.form}")
+    report(f"folder: {task.raw}")
+    report(f"layout: {publisher.layout or DATASETS[task.dataset].layout}")
+
+
+def _need_addresses(task: Task, wanted: list[Archive]) -> None:
+    """Refuse what only a person can get."""
+    if not task.publisher.archives or not all(archive.urls for archive in wanted):
+        raise FileNotFoundError(
+            f"{task.name} has to be got by hand and is not there yet: put its files in"
+            f" {task.raw} and run lesionkit fetch {task.name} again"
+        )
+
+
+def _obtain(task: Task, archive: Archive) -> None:
+    """One archive downloaded, verified, unpacked and recorded."""
+    path = task.raw / archive.file
+    try:
+        if not path.is_file():
+            download(archive.urls, path, progress=task.progress)
+    except DownloadError as error:
+        hint = f". By hand: {task.publisher.form}" if task.publisher.form else ""
+        raise DownloadError(f"{error}{hint}") from None
+    facts = checksums.verify(path, archive, task.report)
+    if archive.folder:
+        facts |= _unpacked(task, archive)
+    checksums.remember(task.raw, archive.file, facts)
+
+
+def _unpacked(task: Task, archive: Archive) -> dict[str, int]:
+    """The archive's folder, there whole or not at all; its files and bytes."""
+    path, target = task.raw / archive.file, task.raw / archive.folder
+    is_rar = path.suffix.lower() == ".rar"
+    into = unpack_rar if is_rar else partial(unpack, progress=task.progress)
+    try:
+        with files.whole_folder(target) as folder:
+            into(path, folder, part=archive.part)
+    except BadArchive as error:
+        if archive.sha256:  # it is the publisher's: another download is the same
+            raise
+        aside = checksums.set_aside(path)
+        raise BadArchive(f"{error}; not unpacked, kept as {aside}") from None
+    return checksums.content(target)
+
+
+def _count(task: Task) -> tuple[int | None, int | None]:
+    """The images found and the publisher's count, both said; and what comes next."""
+    if not task.dataset:
+        path = task.raw / task.publisher.archives[0].file
+        task.report(f"next: lesionkit rank {shlex.quote(str(path))}")
+        return None, None
+    changes = [checksums.change(task.raw, a) for a in task.publisher.archives]
+    for change in filter(None, changes):
+        task.report(change)
+    entry, found = DATASETS[task.dataset], len(task.samples())
+    published = entry.published_count
+    said = f"{task.name}: {found} images with masks in {task.raw}"
+    if published is not None:
+        same = "the same" if found == published else "not the same"
+        said += f"; published: {published}, {same}"
+    if entry.which:
+        said += f"; which set: {lookup.resolve(entry.which)(task.raw)}"
+    task.report(said)
+    elsewhere = task.dataset != task.name
+    where = f" --raw {shlex.quote(str(task.raw))}" if elsewhere else ""
+    task.report(f"next: lesionkit prepare {task.dataset}{where}")
+    return found, published

@@ -1,0 +1,115 @@
+"""What was downloaded and unpacked: verified the first time and every time after."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from lesionkit.catalogue.publishers import Archive
+from lesionkit.records import files
+
+HASHES = ".lesionkit-hashes.json"  # in a raw folder: facts of each file, by its name
+
+
+def verify(path: Path, archive: Archive, report: Callable[[str], None]) -> dict:
+    """The hash and size of a file that is the publisher's.
+
+    Where the publisher's SHA-256 is not known, it has to be that of the first
+    download, if there was one; an MD5 that is known is checked as well.
+
+    Args:
+        path: the file, in a raw folder.
+        archive: what is known of it.
+        report: takes a line that says what was checked.
+
+    Raises:
+        ValueError: it is another file, which is set aside under another name.
+    """
+    then = recorded(path.parent).get(path.name, {}).get("sha256")
+    found = files.sha256(path)
+    if archive.sha256 and found != archive.sha256:
+        raise _refused(path, f"SHA-256 {found}, not {archive.sha256}")
+    if not archive.sha256 and then and found != then:
+        raise _refused(
+            path,
+            f"SHA-256 {found}, not the {then} of the first download (delete {HASHES} if"
+            " the publisher has a new version)",
+        )
+    if archive.md5 and (md5 := _md5(path)) != archive.md5:
+        raise _refused(path, f"MD5 {md5}, not {archive.md5}")
+    if archive.sha256 or archive.md5:
+        report(f"{path.name}: checksum right")
+    elif then:
+        report(f"{path.name}: the same as at the first download")
+    else:
+        report(f"{path.name}: no checksum is known; kept for next time: {found}")
+    return {"sha256": found, "bytes": path.stat().st_size}
+
+
+def set_aside(path: Path) -> Path:
+    """A file that must not be used, under another name."""
+    aside = path.with_name(f"{path.name}.refused")
+    path.replace(aside)
+    return aside
+
+
+def recorded(raw: Path) -> dict[str, dict]:
+    """What was downloaded and unpacked in a raw folder, by file name.
+
+    Raises:
+        ValueError: the record cannot be read.
+    """
+    path = raw / HASHES
+    if not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_text()))
+    except (ValueError, TypeError):
+        raise ValueError(
+            f"{path} cannot be read: delete it to record the checksums anew"
+        ) from None
+
+
+def remember(raw: Path, file: str, facts: dict) -> None:
+    """Record what was downloaded and unpacked."""
+    known = recorded(raw)
+    if known.get(file) != facts:
+        files.write_json(raw / HASHES, known | {file: facts})
+
+
+def content(folder: Path) -> dict[str, int]:
+    """How many files a folder holds, and their bytes."""
+    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+    return {"unpacked_files": len(sizes), "unpacked_bytes": sum(sizes)}
+
+
+def change(raw: Path, archive: Archive) -> str | None:
+    """In which way a folder is no longer what was unpacked, or None."""
+    then = recorded(raw).get(archive.file, {})
+    folder = raw / archive.folder
+    if "unpacked_files" not in then or not folder.is_dir():
+        return None
+    now = content(folder)
+    if all(then[name] == now[name] for name in now):
+        return None
+    return (
+        f"{folder} has changed: {now['unpacked_files']} files of"
+        f" {now['unpacked_bytes']} bytes, {then['unpacked_files']} of"
+        f" {then['unpacked_bytes']} were unpacked. To have it anew, delete it and fetch"
+    )
+
+
+def _md5(path: Path) -> str:
+    """MD5 of a file's content, as hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "md5").hexdigest()
+
+
+def _refused(path: Path, why: str) -> ValueError:
+    """The error for a file that is another one, set aside."""
+    return ValueError(
+        f"{path.name} is not the file it should be: {why}; kept as {set_aside(path)},"
+        " and the next fetch downloads it again"
+    )

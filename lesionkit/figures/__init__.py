@@ -1,0 +1,300 @@
+"""Tables and arrays to matplotlib figures; colours that all eyes can tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from lesionkit.catalogue import LOSSES
+from lesionkit.prepared import Prepared
+from lesionkit.records.runs import RunRecord
+
+# Okabe and Ito's palette (2008), safe for colour-blind readers.
+BLUE, GREEN, ORANGE, SKY = "#0072B2", "#009E73", "#D55E00", "#56B4E9"
+AMBER, PINK = "#E69F00", "#CC79A7"
+GROUP_COLOURS = {"region": BLUE, "distribution": AMBER, "compound": PINK}
+OVERLAY = {"found (TP)": GREEN, "too much (FP)": ORANGE, "missed (FN)": SKY}
+TRUTH = "#F0E442"
+
+
+def examples(data: Prepared, positions: Sequence[int], titles: Sequence[str]) -> Figure:
+    """Images of a data set with the outline of their ground truth.
+
+    Args:
+        data: an opened data set.
+        positions: which images, by their position in the arrays.
+        titles: a line above each image.
+    """
+    columns = min(len(positions), 6)
+    rows = -(-len(positions) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(2.1 * columns, 2.35 * rows), squeeze=False
+    )
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, position, title in zip(axes.flat, positions, titles, strict=False):
+        draw_image(axis, data.images[position])
+        draw_outline(axis, data.masks[position])
+        axis.set_title(title, fontsize=8)
+    return tight(figure)
+
+
+def lesion_shares(shares: Mapping[str, pd.Series]) -> Figure:
+    """How large the lesions of each data set are, as cumulative curves.
+
+    Args:
+        shares: data set name to the lesion share of each image, 0 to 1.
+    """
+    figure, axis = plt.subplots(figsize=(6.4, 3.4))
+    for name, values in shares.items():
+        ordered = np.sort(values.to_numpy())
+        level = np.arange(1, len(ordered) + 1) / len(ordered)
+        axis.step(100 * ordered, 100 * level, where="post", label=name)
+    axis.axvline(5, color="grey", lw=0.8, ls=":")
+    axis.set(xscale="symlog", xlabel="lesion share of the image, %", ylim=(0, 100))
+    ticks = (0, 1, 2, 5, 10, 20, 50, 100)
+    axis.set_xticks(ticks, [str(tick) for tick in ticks])
+    axis.set_xlim(0, 100)
+    axis.set_ylabel("images with at most this, %")
+    axis.legend(frameon=False, fontsize=8)
+    return tight(figure)
+
+
+def curves(
+    x: np.ndarray,
+    values: Mapping[str, np.ndarray],
+    *,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+) -> Figure:
+    """Several named curves over one axis, told apart by line style as well."""
+    figure, axis = plt.subplots(figsize=(6.4, 3.6))
+    styles = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
+    for i, (name, y) in enumerate(values.items()):
+        axis.plot(x, y, ls=styles[i % len(styles)], label=name)
+    axis.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    axis.axhline(0, color="grey", lw=0.6)
+    axis.legend(frameon=False, fontsize=8)
+    return tight(figure)
+
+
+def history(record: RunRecord) -> Figure:
+    """Training loss and validation Dice over the epochs of a run."""
+    table = record.history
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3))
+    left.plot(table["epoch"], table["train_loss"], color="black")
+    left.set(xlabel="epoch", ylabel="training loss")
+    right.plot(table["epoch"], table["validation_dice"], color="black")
+    best = record.metrics["best_epoch"]
+    right.axvline(best, color=ORANGE, lw=1, label=f"best epoch, {best}")
+    right.set(xlabel="epoch", ylabel="validation Dice", ylim=(0, 1))
+    right.legend(frameon=False, loc="lower right")
+    return tight(figure)
+
+
+def predictions(records: Mapping[str, RunRecord], data: Prepared | None) -> Figure:
+    """The same test images under several runs, with what each found and missed.
+
+    The images are those whose logits the records keep: evenly spaced by lesion size,
+    smallest first. Under each panel stands the Dice of the stored counts. A row an
+    image, a column a run; the other way round for one run or two.
+
+    Args:
+        records: column title to run; all of one data set and one split.
+        data: the prepared data set of these runs.
+
+    Raises:
+        ValueError: the runs keep different images.
+    """
+    if not records or data is None:
+        return _note("no run records stand behind this table: no images to show")
+    kept = {title: record.arrays("logits") for title, record in records.items()}
+    positions = next(iter(kept.values()))["positions"]
+    if any(not np.array_equal(k["positions"], positions) for k in kept.values()):
+        raise ValueError("the runs keep different test images: take one split")
+    across = len(records) < 3  # few runs: the images stand side by side
+    shape = (len(positions), len(records) + 1)
+    rows, columns = shape[::-1] if across else shape
+    size = (1.5 * columns, 1.62 * rows + 0.5)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
+    axes = axes.T if across else axes
+    for row, position in enumerate(positions):
+        image, mask = data.images[position], data.masks[position]
+        draw_image(axes[row, 0], image)
+        draw_outline(axes[row, 0], mask)
+        for column, (title, record) in enumerate(records.items(), 1):
+            predicted = kept[title]["logits"][row] >= 0
+            panel = axes[row, column]
+            draw_errors(panel, image, mask, predicted=predicted)
+            dice = stored_dice(record, data.index["file"][position], "probability")
+            panel.set_xlabel(f"Dice {dice:.2f}", fontsize=7, labelpad=1)
+    for axis, title in zip(axes[0], ["ground truth", *records], strict=True):
+        (axis.set_ylabel if across else axis.set_title)(title, fontsize=8)
+    return with_legend(figure)
+
+
+def thresholds(
+    record: RunRecord | None, data: Prepared | None, count: int = 4
+) -> Figure:
+    """Masks by probability 0.5 beside masks by the mean of the raw output.
+
+    Source: paper A, Fig. 3 (its images are chosen cases; these are by lesion size).
+    """
+    if record is None or data is None:
+        return _note("no run record stands behind this table: no images to show")
+    kept = record.arrays("logits")
+    rows = np.linspace(0, len(kept["positions"]) - 1, count).round().astype(int)
+    figure, axes = plt.subplots(3, count, figsize=(1.9 * count, 6.3), squeeze=False)
+    for column, row in enumerate(rows):
+        position, logits = kept["positions"][row], kept["logits"][row].astype(float)
+        file = data.index["file"][position]
+        image, mask = data.images[position], data.masks[position]
+        draw_image(axes[0, column], image)
+        draw_outline(axes[0, column], mask)
+        cuts = {"probability": logits >= 0, "raw_mean": logits > logits.mean()}
+        for line, (name, predicted) in enumerate(cuts.items(), 1):
+            panel = axes[line, column]
+            draw_errors(panel, image, mask, predicted=predicted)
+            dice = stored_dice(record, file, name)
+            label = f"marks {predicted.mean():.0%}, Dice {dice:.2f}"
+            panel.set_xlabel(label, fontsize=7, labelpad=1)
+    names = ("ground truth", "probability 0.5", "raw mean")
+    for axis, name in zip(axes[:, 0], names, strict=True):
+        axis.set_ylabel(name, fontsize=8)
+    return with_legend(figure)
+
+
+def stored_dice(record: RunRecord, file: str, threshold: str) -> float:
+    """Dice of one test image as the record has it; NaN if it was not scored."""
+    table = record.images
+    row = table[(table["file"] == file) & (table["threshold"] == threshold)]
+    return float(row["dice"].iloc[0]) if len(row) else float("nan")
+
+
+def podium(points: pd.DataFrame, means: pd.DataFrame) -> Figure:
+    """Mean scores as a heat table, the first three of each row with their points.
+
+    Args:
+        points: of ranking.podium, its last row the sums.
+        means: of ranking.means, the same rows and losses.
+    """
+    means = means[points.columns]
+    best = means.max(axis=1).to_numpy()[:, None]
+    figure, axis = plt.subplots(
+        figsize=(0.95 * len(points.columns) + 1.4, 0.55 * len(points) + 1.1)
+    )
+    gaps = np.vstack([means.to_numpy() - best, np.full(len(points.columns), np.nan)])
+    axis.imshow(gaps, cmap="cividis", aspect="auto", vmin=np.nanmin(gaps), vmax=0)
+    dark = np.nanmin(gaps) / 2
+    for row, name in enumerate(points.index):
+        for column, loss in enumerate(points.columns):
+            value = points.loc[name, loss]
+            if name == "points":
+                text, colour = f"{value:g}", "black"
+            else:
+                medal = f"\n({value:g})" if value else ""
+                text = f"{means.loc[name, loss]:.3f}{medal}"
+                colour = "black" if gaps[row, column] > dark else "white"
+            axis.text(
+                column, row, text, ha="center", va="center", color=colour, fontsize=8
+            )
+    axis.set_xticks(range(len(points.columns)), points.columns, rotation=30, ha="right")
+    axis.set_yticks(range(len(points)), points.index)
+    axis.set_title("mean score and (podium points)", fontsize=9)
+    axis.spines[:].set_visible(False)
+    axis.tick_params(length=0)
+    return tight(figure)
+
+
+def spread(table: pd.DataFrame, metric: str = "dice") -> Figure:
+    """Every run as a dot, the mean of each loss as a bar, a panel for each data set."""
+    names = list(dict.fromkeys(table["dataset"]))
+    order = table.groupby("loss")[metric].mean().sort_values(ascending=False).index
+    figure, axes = plt.subplots(
+        1,
+        len(names),
+        figsize=(1.2 + 3.1 * len(names), 3.4),
+        squeeze=False,
+        sharey=True,
+    )
+    for axis, name in zip(axes[0], names, strict=True):
+        of_set = table[table["dataset"] == name]
+        for place, loss in enumerate(order):
+            values = of_set.loc[of_set["loss"] == loss, metric]
+            group = LOSSES[loss].group if loss in LOSSES else "not ours"
+            axis.plot(values, [place] * len(values), "o", ms=4, color="0.35", alpha=0.7)
+            colour = GROUP_COLOURS.get(group, "black")
+            axis.plot(values.mean(), place, "|", ms=16, mew=3, c=colour)
+        axis.set_title(name, fontsize=9)
+        axis.set_xlabel(metric)
+        axis.grid(axis="x", lw=0.4)
+    axes[0, 0].set_yticks(range(len(order)), order)
+    axes[0, 0].invert_yaxis()
+    _legend_below(figure, GROUP_COLOURS)
+    return tight(figure, rect=(0, 0.07, 1, 1))
+
+
+def _note(text: str) -> Figure:
+    """A line of text where there is nothing to draw."""
+    figure, axis = plt.subplots(figsize=(6.4, 0.8))
+    axis.text(0.5, 0.5, text, ha="center", va="center")
+    axis.axis("off")
+    return tight(figure)
+
+
+def draw_image(axis: Axes, image: np.ndarray) -> None:
+    """An image (H, W, C) of 8 or 16 bits, without ticks."""
+    shown = image / np.iinfo(image.dtype).max
+    axis.imshow(shown.squeeze(), cmap="gray", vmin=0, vmax=1)
+    axis.set_xticks([])
+    axis.set_yticks([])
+    axis.spines[:].set_visible(False)
+
+
+def draw_outline(axis: Axes, mask: np.ndarray) -> None:
+    """The outline of a mask (H, W), where it has one."""
+    if 0 < mask.mean() < 1:
+        axis.contour(mask, levels=[0.5], colors=[TRUTH], linewidths=1.2)
+
+
+def draw_errors(
+    axis: Axes, image: np.ndarray, mask: np.ndarray, *, predicted: np.ndarray
+) -> None:
+    """An image under the colours of what was found, too much, and missed."""
+    draw_image(axis, image)
+    truth = mask.astype(bool)
+    kinds = (predicted & truth, predicted & ~truth, ~predicted & truth)
+    layer = np.zeros((*mask.shape, 4))
+    for kind, colour in zip(kinds, OVERLAY.values(), strict=True):
+        layer[kind] = (*(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)), 0.6)
+    axis.imshow(layer)
+
+
+def with_legend(figure: Figure) -> Figure:
+    """The colours of the overlay below a grid of panels, no name behind a picture."""
+    figure.set_layout_engine("constrained", h_pad=0.04, w_pad=0.03)
+    _legend_below(figure, OVERLAY)
+    figure.draw_without_rendering()  # places the parts; titles follow at the next one
+    plt.close(figure)
+    return figure
+
+
+def _legend_below(figure: Figure, colours: Mapping[str, str]) -> None:
+    """Names with their colours in a line below everything."""
+    shown = [Patch(color=colour, label=name) for name, colour in colours.items()]
+    place = "outside lower center"  # a constrained layout keeps room for it
+    figure.legend(handles=shown, loc=place, ncols=3, frameon=False, fontsize=8)
+
+
+def tight(figure: Figure, *, rect: tuple | None = None) -> Figure:
+    """The figure with its parts in place; closed, so that it is not shown twice."""
+    figure.tight_layout(rect=rect)
+    plt.close(figure)
+    return figure

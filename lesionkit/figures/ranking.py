@@ -1,0 +1,300 @@
+"""Figures of a ranking; marks and text say what the colours say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from io import BytesIO
+from math import ceil, floor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from lesionkit.catalogue import LOSSES
+from lesionkit.figures import GROUP_COLOURS
+from lesionkit.figures.heat_tables import blank
+from lesionkit.figures.heat_tables import heat as heat
+from lesionkit.figures.heat_tables import leave_one_out as leave_one_out
+from lesionkit.figures.heat_tables import rank_probabilities as rank_probabilities
+from lesionkit.inference import ranking
+from lesionkit.records.files import write_bytes
+
+GROUP_MARKS = {"region": "o", "distribution": "s", "compound": "^", "not ours": "v"}
+OPEN: dict[str, Any] = {"ls": "", "mfc": "white", "mec": "black"}
+PUBLISHED = OPEN | {"marker": "D", "ms": 4.5}
+GAP = OPEN | {"marker": "X", "ms": 7}
+# What each kind of file would say of the time of writing; without it bytes repeat.
+DATED = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}
+TEXT_AS_TEXT = {"svg.fonttype": "none", "svg.hashsalt": "", "pdf.fonttype": 42}
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Write a figure as .svg, .pdf (text stays text) or .png, whole or not at all.
+
+    Raises:
+        ValueError: another suffix.
+    """
+    path, content = Path(path), BytesIO()
+    kind = path.suffix.lower()
+    if kind not in DATED:
+        raise ValueError(f"path must end in .svg, .pdf or .png, got {path.name!r}")
+    with rc_context(TEXT_AS_TEXT):
+        figure.savefig(content, format=kind[1:], dpi=200, metadata=DATED[kind])
+    write_bytes(path, content.getvalue())
+
+
+def means_by_loss(
+    means: pd.DataFrame,
+    low: pd.DataFrame | None = None,
+    high: pd.DataFrame | None = None,
+    *,
+    published: pd.DataFrame | None = None,
+) -> Figure:
+    """Each loss's mean in each metric as a point with its interval; no cut bars.
+
+    Args:
+        means: a row a metric, a column a loss; the first row gives the order.
+        low: lower ends of the intervals, of the same shape.
+        high: upper ends.
+        published: printed values, of the same shape or a part of it.
+
+    Source: paper A, Fig. 2A. Chosen: points, since bars would have to start at 0,
+    where differences of a hundredth cannot be seen.
+    """
+    means = means.sort_values(means.index[0], axis=1, ascending=False)
+    losses, places = means.columns, np.arange(len(means.columns))
+    figure = blank((1.3 + 2.3 * len(means), 0.34 * len(losses) + 1.5))
+    axes = figure.subplots(1, len(means), sharey=True, squeeze=False)[0]
+    others = {}
+    for axis, metric in zip(axes, means.index, strict=True):
+        if low is not None and high is not None:
+            ends = [table.loc[metric, losses] for table in (low, high)]
+            others["interval"] = axis.hlines(places, *ends, color="black", lw=1.2)
+        for place, loss in enumerate(losses):
+            axis.plot(means.loc[metric, loss], place, **_style(loss))
+        if published is not None:
+            printed = published.reindex(means.index, columns=losses).loc[metric]
+            others["published"] = axis.plot(printed, places + 0.27, **PUBLISHED)[0]
+        axis.set_title(metric, fontsize=10)
+        axis.locator_params(axis="x", nbins=4)
+        _name_rows(axis, losses)
+    figure.suptitle("the axes are zoomed: they do not start at 0", fontsize=9)
+    _legend(figure, losses, others)
+    return figure
+
+
+def joined(mean_ranks: pd.Series, difference: float) -> list[tuple[str, ...]]:
+    """Largest groups of losses whose mean ranks differ by less than `difference`.
+
+    Example:
+        >>> joined(pd.Series({"a": 1.0, "b": 1.5, "c": 2.4}), 1.0)
+        [('a', 'b'), ('b', 'c')]
+    """
+    ranks = mean_ranks.sort_values(kind="stable")
+    groups, last = [], 0
+    for first in range(len(ranks)):
+        end = int((ranks - ranks.iloc[first] < difference).sum())
+        if end > max(last, first + 1):
+            groups.append(tuple(ranks.index[first:end]))
+            last = end
+    return groups
+
+
+def critical_difference(
+    mean_ranks: pd.Series, difference: float, *, cells: int
+) -> Figure:
+    """Mean ranks on a line, the losses that cannot be told apart joined by a bar.
+
+    Args:
+        mean_ranks: loss to mean rank, 1 is best.
+        difference: the critical difference; ranks closer than this are joined.
+        cells: how many cells the ranks are a mean over.
+
+    Source: Demsar 2006, Fig. 1.
+    """
+    ranks = mean_ranks.sort_values(kind="stable")
+    groups = joined(ranks, difference)
+    half, depth = ceil(len(ranks) / 2), 0.9 + 0.4 * len(groups)
+    left, right = _rank_limits(ranks, difference)
+    figure = blank((8.2, 0.28 * (half + depth) + 1.5))
+    axis = figure.subplots()
+    _rank_axis(axis, (left, right), len(ranks), difference)
+    for level, group in enumerate(groups, 1):
+        ends, y = ranks[[group[0], group[-1]]].to_numpy(), 0.2 + 0.4 * level
+        axis.plot(ends, [y, y], "k-", lw=3.5, zorder=3, label="joined")
+    for place, (loss, rank) in enumerate(ranks.items()):
+        at_left = place < half
+        level = depth + (place if at_left else len(ranks) - 1 - place)
+        reach = (right - left) * 0.05
+        end = left - reach if at_left else right + reach
+        axis.plot([rank, rank, end], [0, level, level], color="0.35", lw=0.9)
+        axis.plot(end, level, **_style(loss))
+        side, shift = ("right", -reach / 2) if at_left else ("left", reach / 2)
+        text = f"{loss}  {rank:.2f}" if at_left else f"{rank:.2f}  {loss}"
+        axis.text(end + shift, level, text, ha=side, va="center", fontsize=9)
+    axis.set_ylim(depth + half - 0.4, -2.4)
+    title = f"mean rank over {cells} cells, 1 is best; joined: less than CD apart"
+    figure.suptitle(title, fontsize=10)
+    _legend(figure, ranks.index)
+    return figure
+
+
+def _rank_limits(ranks: pd.Series, difference: float) -> tuple[int, int]:
+    """Whole ranks around all ranks, wide enough for the critical difference."""
+    left = floor(ranks.min())
+    right = max(ceil(ranks.max()), left + ceil(difference), left + 1)
+    beyond = min(max(right - len(ranks), 0), left - 1)
+    return left - beyond, right - beyond
+
+
+def _rank_axis(axis: Axes, limits: tuple, losses: int, difference: float) -> None:
+    """The line of ranks, its ticks above it, and the length of the difference."""
+    left, right = limits
+    axis.axis("off")
+    margin = 0.42 * (right - left)
+    axis.set_xlim(left - margin, right + margin)
+    last = min(right, losses)
+    axis.plot([left, last], [0, 0], "k-", lw=1.2)
+    for rank in range(left, last + 1):
+        axis.plot([rank, rank], [0, -0.25], "k-", lw=1.2)
+        axis.text(rank, -0.35, str(rank), ha="center", va="bottom", fontsize=9)
+    axis.plot([left, left + difference], [-1.6, -1.6], "k|-", lw=1.8, ms=8, mew=1.8)
+    text, middle = f"CD = {difference:.2f}", left + difference / 2
+    axis.text(middle, -1.75, text, ha="center", va="bottom")
+
+
+def differences(table: pd.DataFrame, *, margin: float | None = None) -> Figure:
+    """How far each loss is behind the leader, with its interval.
+
+    Args:
+        table: indexed by loss; behind, low, high, and candidate, true where the loss
+            may be the best. Worse is positive.
+        margin: differences up to this are practically nothing; shown as a band.
+    """
+    table = table.sort_values("behind")
+    figure = blank((6.8, 0.34 * len(table) + 1.6))
+    axis = figure.subplots()
+    axis.axvline(0, color="black", lw=1)
+    axis.hlines(range(len(table)), table["low"], table["high"], color="black", lw=1.4)
+    for place, (loss, row) in enumerate(table.iterrows()):
+        filled: dict[str, Any] = {} if row["candidate"] else {"mfc": "white"}
+        axis.plot(row["behind"], place, **_style(loss) | filled)
+    dots = [Line2D([], [], marker="o", **OPEN | {"mfc": c}) for c in ("black", "white")]
+    others: dict[str, Any] = {"may be the best": dots[0], "is behind": dots[1]}
+    if margin is not None:
+        band = axis.axvspan(-margin, margin, color="0.88", zorder=0)
+        others[f"practically equal (within {margin:g})"] = band
+    axis.set_xlabel("behind the leader, with 95 % interval")
+    _name_rows(axis, table.index)
+    _legend(figure, table.index, others)
+    return figure
+
+
+def scatter(table: pd.DataFrame, metric: str = "dice") -> Figure:
+    """Scatter of repeats within each cell, beside how far the losses lie apart.
+
+    A dot a cell: the standard deviation of its repeats. The band is as wide as the
+    range of the losses' means over the cells that every loss has.
+
+    Args:
+        table: cells (dataset, model, loss, mean, std, count) or runs (a row a repeat).
+        metric: the column of runs; of cells, what their mean is of.
+
+    Raises:
+        ValueError: no cell has every loss, or none has two repeats.
+    """
+    cells = table if "std" in table else ranking.cells(table, metric)
+    wide = cells.pivot_table("mean", ["dataset", "model"], "loss").dropna()
+    means, noise = wide.mean().sort_values(ascending=False), cells.dropna(subset="std")
+    if wide.empty or noise.empty:
+        raise ValueError("table must have cells of every loss with repeats, got none")
+    figure = blank((7.2, 0.4 * len(means) + 1.7))
+    axis = figure.subplots()
+    random = np.random.default_rng(0)
+    right = {"transform": axis.get_yaxis_transform(), "va": "center", "fontsize": 8}
+    for place, loss in enumerate(means.index):
+        values = noise.loc[noise["loss"] == loss, "std"]
+        y = place + random.uniform(-0.28, 0.28, len(values))
+        axis.plot(values, y, **_style(loss) | {"ms": 4, "mew": 0.3, "alpha": 0.6})
+        ends, median = (place - 0.36, place + 0.36), values.median()
+        stroke = axis.vlines(median, *ends, color="black", lw=2.5)
+        axis.text(1.01, place, f"{median:.3f}", **right)
+    axis.text(1.01, -0.75, "median", **right)
+    gaps = means.max() - means
+    crosses, *_ = axis.plot(gaps, range(len(gaps)), **GAP)
+    band = axis.axvspan(0, gaps.max(), fc="0.9", ec="0.5", lw=0.8, zorder=0)
+    axis.set_xlabel(f"standard deviation of {metric} over the repeats of a cell")
+    axis.set_xlim(left=-0.01 * noise["std"].max())
+    _name_rows(axis, means.index)
+    others = {"median": stroke, f"range of the means, {gaps.max():.3f}": band}
+    _legend(figure, means.index, others | {"mean behind the best": crosses})
+    return figure
+
+
+def background(table: pd.DataFrame) -> Figure:
+    """How much background each loss marks under both rules, against its mean Dice.
+
+    Args:
+        table: loss, dice, background and raw_mean_background (shares, 0 to 1): of
+            the masks at probability 0.5 and by the mean of the raw output.
+
+    Source: paper A, Fig. 3 and its text.
+    """
+    height = 0.22 * len(table) + 2.6
+    figure = blank((9.6, height))
+    rules = {"background": "probability 0.5", "raw_mean_background": "raw mean"}
+    axes = figure.subplots(1, len(rules))
+    for axis, (column, rule) in zip(axes, rules.items(), strict=True):
+        ordered = table.sort_values(column)
+        shares, top = 100 * ordered[column], 108 * ordered[column].max()
+        axis.set(title=f"threshold: {rule}", xlabel="mean Dice", ylim=(0, top))
+        axis.set_ylabel("background marked, %")
+        axis.grid(lw=0.4)
+        places = _apart(shares.to_numpy(), 0.2 * top / (height - 1.3))
+        line = {"arrowstyle": "-", "color": "0.6", "lw": 0.6, "relpos": (0, 0.5)}
+        beside = {"va": "center", "fontsize": 9, "arrowprops": line}
+        beside["textcoords"] = axis.get_yaxis_transform()
+        for row, y, place in zip(ordered.itertuples(), shares, places, strict=True):
+            axis.annotate(row.loss, (row.dice, y), (1.04, place), **beside)
+            axis.plot(row.dice, y, **_style(row.loss))
+    _legend(figure, table["loss"])
+    return figure
+
+
+def _apart(rising: np.ndarray, least: float) -> np.ndarray:
+    """Rising values moved apart by at least so much, each cluster about its centre."""
+    steps = least * np.arange(len(rising))
+    up = np.maximum.accumulate(rising - steps)
+    down = np.minimum.accumulate((rising - steps)[::-1])[::-1]
+    return (up + down) / 2 + steps
+
+
+def _style(loss: object) -> dict[str, Any]:
+    """Colour and mark of a loss, by its group."""
+    name = str(loss)
+    group = LOSSES[name].group if name in LOSSES else "not ours"
+    colour = GROUP_COLOURS.get(group, "black")
+    return {"mfc": colour, "mec": "black", "ls": "", "marker": GROUP_MARKS[group]}
+
+
+def _legend(figure: Figure, losses: Iterable[str], others: Mapping | None = None):
+    """The groups that are shown, and other names to their marks, below a figure."""
+    of_group = {LOSSES[x].group if x in LOSSES else "not ours": x for x in losses}
+    groups = [name for name in GROUP_MARKS if name in of_group]
+    shown = {name: Line2D([], [], **_style(of_group[name])) for name in groups}
+    shown |= others or {}
+    columns = min(len(shown), int(figure.get_figwidth() / 1.8))
+    place: dict[str, Any] = {"loc": "outside lower center", "ncols": columns}
+    figure.legend(shown.values(), shown.keys(), fontsize=8, frameon=False, **place)
+
+
+def _name_rows(axis: Axes, names: Sequence[str] | pd.Index) -> None:
+    """The names at the rows of a panel, the first on top; a grid for the values."""
+    axis.set_yticks(range(len(names)), names)
+    axis.set_ylim(len(names) - 0.5, -0.5)
+    axis.grid(axis="x", lw=0.4)

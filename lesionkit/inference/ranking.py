@@ -1,0 +1,208 @@
+"""Which loss comes first, how often, and how much of that is chance."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lesionkit import lookup
+from lesionkit.tables import SETTING
+from lesionkit.tables.reading import is_cells
+
+_BY_MODEL = ("alpha", "gamma")
+TIES = ("share", "min", "dense", "first")
+
+
+def cells(table: pd.DataFrame, metric: str = "dice") -> pd.DataFrame:
+    """Mean, standard deviation and number of repeats of each cell.
+
+    A cell is a data set, a model and a loss; the deviation is the sample's. In a table
+    of cells the two are NaN where it does not have them.
+
+    Raises:
+        UnknownName: no such column, or one that holds no numbers.
+    """
+    numbers = [
+        str(name)
+        for name, values in table.items()
+        if values.dtype.kind in "fiu" or values.isna().all()
+    ]
+    lookup.find("metric", metric, dict.fromkeys(numbers))
+    if is_cells(table):
+        found = table[["dataset", "model", "loss"]].copy()
+        found["mean"] = table[metric]
+        found["std"] = table.get(f"{metric}_sd", np.nan)
+        found["count"] = table.get("n", np.nan)
+        return found
+    grouped = table.groupby(["dataset", "model", "loss"], sort=False)[metric]
+    return grouped.agg(["mean", "std", "count"]).reset_index()
+
+
+def check_comparable(table: pd.DataFrame) -> None:
+    """Refuse a table whose rows were not made under one setting.
+
+    Raises:
+        ValueError: two protocols, sizes, numbers of epochs (and so on: tables.SETTING)
+            or two variants of one model or sources of one data set; the text names
+            the column and its values.
+    """
+    for name in SETTING:
+        if name in _BY_MODEL and set(table.get("protocol", ())) == {"paper_b"}:
+            continue  # its protocol has numbers for each network
+        values = table[name].dropna().unique() if name in table else []
+        if len(values) > 1:
+            named = ", ".join(str(value) for value in values)
+            raise ValueError(
+                f"the runs differ in {name} ({named}) and are not comparable; "
+                f"choose with --only {name}={values[0]} (the notebook: parameter "
+                "only), or pass --mix to rank them all"
+            )
+    facts_of = [("model", "variant"), ("dataset", "source")]
+    if set(table.get("protocol", ())) == {"paper_b"}:
+        facts_of += [("model", name) for name in _BY_MODEL]
+    for axis, facts in facts_of:
+        if facts in table:
+            _check_one(table, axis, facts)
+
+
+def _check_one(table: pd.DataFrame, axis: str, facts: str) -> None:
+    """Refuse two variants of one model, or two sources of one data set."""
+    for name, values in table.groupby(axis)[facts].unique().items():
+        values = [value for value in values if pd.notna(value)]
+        if len(values) > 1:
+            named = ", ".join(str(value) for value in values)
+            raise ValueError(
+                f"the runs of {name} are of {facts}s {named}; "
+                f"choose with --only {facts}={values[0]}, or pass --mix"
+            )
+
+
+def means(table: pd.DataFrame, rows: str, metric: str = "dice") -> pd.DataFrame:
+    """Mean of a metric: a row for each data set or model, a column for each loss.
+
+    The mean is over cells, each of them the mean of its repeats, so a cell with more
+    repeats does not weigh more.
+
+    Args:
+        table: a tidy table of runs.
+        rows: "dataset" or "model".
+        metric: a column of the table.
+
+    Raises:
+        UnknownName: other rows, or no such metric.
+    """
+    lookup.find("rows", rows, dict.fromkeys(("dataset", "model")))
+    return cells(table, metric).pivot_table(
+        index=rows, columns="loss", values="mean", sort=False
+    )
+
+
+def row_points(values: np.ndarray, ties: str = "share") -> np.ndarray:
+    """3, 2 and 1 points for the first three of a row.
+
+    Args:
+        values: the higher the better; NaN ranks last and gets nothing.
+        ties: "share" gives tied places the mean of their points, so a row always
+            awards 6; "min" gives all tied the better place; "dense" skips no place;
+            "first" takes the order of the row.
+
+    Shape:
+        values: (L,)
+        returns: (L,) points
+
+    Raises:
+        UnknownName: another rule for ties.
+
+    Example:
+        >>> row_points(np.array([0.9, 0.9, 0.7, 0.6])).tolist()
+        [2.5, 2.5, 1.0, 0.0]
+    """
+    lookup.find("tie rule", ties, dict.fromkeys(TIES))
+    series = pd.Series(np.asarray(values, dtype=float))
+    if ties == "share":
+        first = series.rank(method="first", ascending=False)
+        points = (4 - first).clip(lower=0)
+        points = points.groupby(series).transform("mean")
+    else:
+        method: Any = ties  # one of TIES: pandas' own names but for "share"
+        points = (4 - series.rank(method=method, ascending=False)).clip(lower=0)
+    return points.fillna(0.0).to_numpy()
+
+
+def podium(
+    table: pd.DataFrame,
+    rows: str = "dataset",
+    metric: str = "dice",
+    *,
+    ties: str = "share",
+) -> pd.DataFrame:
+    """Podium points per row and loss, with their sum in the last row.
+
+    Raises:
+        UnknownName: other rows, no such metric, or another rule for ties.
+
+    Source: paper A, Fig. 2B and 2C (3, 2, 1 points for the first three).
+    """
+    return points_of(means(table, rows, metric), ties)
+
+
+def points_of(wide: pd.DataFrame, ties: str = "share") -> pd.DataFrame:
+    """Podium points of a frame of scores, a row each, with their sum in the last row.
+
+    The losses are sorted by their sum.
+    """
+    points = [row_points(values, ties) for values in wide.to_numpy()]
+    result = pd.DataFrame(points, index=wide.index, columns=wide.columns)
+    order = result.sum().sort_values(ascending=False, kind="stable").index
+    result = result[order]
+    result.loc["points"] = result.sum()
+    return result
+
+
+@lru_cache
+def chance_of_podium(
+    rows: int, losses: int, *, simulations: int = 100_000, seed: int = 0
+) -> np.ndarray:
+    """Points of the best of `losses` equal losses over `rows` rows, simulated.
+
+    Every row deals 3, 2, 1 points to three losses at random.
+
+    Returns:
+        The best loss's total in each simulation, (simulations,).
+    """
+    random = np.random.default_rng(seed)
+    totals = np.zeros((simulations, losses), np.int64)
+    everyone = np.arange(simulations)
+    for _ in range(rows):
+        places = random.random((simulations, losses)).argsort(axis=1)[:, :3]
+        for place, points in enumerate((3, 2, 1)[:losses]):
+            totals[everyone, places[:, place]] += points
+    return totals.max(axis=1)
+
+
+def podium_sentence(points: pd.DataFrame) -> str:
+    """What a podium table says of its leader, next to its chance level."""
+    total = points.loc["points"]
+    rows, losses = len(points) - 1, len(total)
+    if losses < 2:
+        return f"{total.index[0]} is the only loss here: there is nothing to compare."
+    best = float(total.iloc[0])
+    leaders = list(total.index[np.isclose(total, best)])
+    leads = f"{leaders[0]} leads with"
+    if len(leaders) > 1:
+        leads = f"{', '.join(leaders)} lead, each with"
+    chance = chance_of_podium(rows, losses)
+    probability = float((chance >= best - 1e-9).mean())  # thirds of points are inexact
+    name = "data set" if points.index.name == "dataset" else points.index.name
+    text = (
+        f"{leads} {best:g} of {total.sum():g} points over {rows} "
+        f"{name}{'s' if rows > 1 else ''}. If all {losses} losses were equal, the best "
+        f"would collect {chance.mean():.1f} on average and {best:g} or more with "
+        f"probability {probability:.2f}"
+    )
+    if probability > 0.05:
+        return text + ": these points do not show that any loss is better."
+    return text + "."

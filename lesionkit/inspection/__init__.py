@@ -1,0 +1,207 @@
+"""The data report: defects of files, what is there twice, what a split leaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lesionkit import splits
+from lesionkit.catalogue import DATASETS
+from lesionkit.datasets.pairs import collecting
+from lesionkit.datasets.pictures.samples import Sample
+from lesionkit.inspection.findings import (
+    Finding,
+    Seen,
+    across,
+    look,
+    of_copies,
+    of_files,
+    stacked,
+)
+from lesionkit.prepared.preparing import find_samples
+from lesionkit.prepared.staging import default_jobs
+from lesionkit.splits import duplicates, leakage
+
+SMALL = 0.05  # of the image: below it a lesion is small
+SPLITS = 20
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """A set looked through.
+
+    Attributes:
+        name, source: which set, and which of its sources.
+        facts: counts and lesion sizes.
+        findings: defects and copies, each with its files.
+        leakage: what a split gives away: a row for "image", one for "group".
+        samples: what the findings' names stand for.
+        seen: what is in those that can be used.
+    """
+
+    name: str
+    source: str
+    facts: dict[str, Any]
+    findings: tuple[Finding, ...]
+    leakage: pd.DataFrame
+    samples: tuple[Sample, ...] = field(repr=False, default=())
+    seen: tuple[Seen, ...] = field(repr=False, default=())
+
+    def findings_table(self) -> pd.DataFrame:
+        """A row a finding: kind, how many files, what it says, the first of them."""
+        rows = [
+            (f.kind, f.count, f.says, ", ".join(f.files[:3])) for f in self.findings
+        ]
+        return pd.DataFrame(rows, columns=["finding", "files", "says", "the first"])
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as plain values."""
+        findings = [
+            {"kind": f.kind, "count": f.count, "says": f.says, "files": list(f.files)}
+            for f in self.findings
+        ]
+        return {
+            "name": self.name,
+            "source": self.source,
+            "facts": self.facts,
+            "findings": findings,
+            "leakage": self.leakage.to_dict("records"),
+        }
+
+
+def inspect(
+    name: str,
+    raw: Path | str | None = None,
+    *,
+    against: Sequence[tuple[str, Path | None]] = (),
+    jobs: int | None = None,
+    progress: Callable[[Sequence[Sample]], Iterable[Sample]] = iter,
+) -> DataReport:
+    """Look through a data set's raw files: every one is decoded to its last pixel.
+
+    Nothing is refused that can be told: files without a partner, that cannot be read,
+    of another size are findings. Needs memory for thumbnails and small masks alone.
+
+    Args:
+        name: one of lesionkit.DATASETS or a name for a folder of your own.
+        raw: folder of raw files; by default raw/<name> in the data folder.
+        against: other sets, name and raw folder, to look for the same images in.
+        jobs: how many samples are decoded at once; one a core by default.
+        progress: wraps the list of samples, tqdm for instance.
+
+    Raises:
+        FileNotFoundError: no raw folder, or not laid out as the entry says.
+    """
+    raw = None if raw is None else Path(raw)
+    with collecting() as defects:
+        samples, source = find_samples(name, raw)
+    report = inspect_samples(name, samples, source, jobs=jobs, progress=progress)
+    findings = [Finding("unpaired", says, files) for says, files in defects]
+    findings += report.findings
+    for other, folder in against:
+        findings += across(report.seen, other, folder, jobs=jobs or default_jobs())
+    return replace(report, findings=tuple(f for f in findings if f.files))
+
+
+def inspect_samples(
+    name: str,
+    samples: Sequence[Sample],
+    source: str = "",
+    *,
+    jobs: int | None = None,
+    progress: Callable[[Sequence[Sample]], Iterable[Sample]] = iter,
+) -> DataReport:
+    """The same of samples that an adapter found."""
+    seen = look(samples, jobs or default_jobs(), progress)
+    good = [s for s in seen if not s.bad]
+    small = stacked(good)
+    pairs = duplicates.near_pairs(small)
+    findings = (*of_files(seen), *of_copies(good, pairs))
+    return DataReport(
+        name=name,
+        source=source or name,
+        facts=_facts(name, seen, good, pairs),
+        findings=tuple(f for f in findings if f.files),
+        leakage=_leakage(good, small, pairs),
+        samples=tuple(samples),
+        seen=tuple(good),
+    )
+
+
+def _facts(
+    name: str, seen: list[Seen], good: list[Seen], pairs: pd.DataFrame
+) -> dict[str, Any]:
+    """Counts beside the published ones, sizes of images and lesions."""
+    share = np.array([s.share for s in good])
+    some = share[share > 0]
+    entry = DATASETS.get(name)
+    sizes = sorted({(f.facts[0].height, f.facts[0].width) for f in good if f.facts})
+    copied = set(pairs["first"]) | set(pairs["second"])
+    known = {s.group for s in good if s.group}
+    return {
+        "images": len(seen),
+        "published": entry.published_count if entry else None,
+        "readable": len(good),
+        "kinds": _counted([s.facts[0].kind for s in good if s.facts]),
+        "mask_kinds": _counted([f.kind for s in good for f in s.facts[1:]]),
+        "sizes": len(sizes),
+        "smallest": "x".join(map(str, sizes[0])) if sizes else "",
+        "largest": "x".join(map(str, sizes[-1])) if sizes else "",
+        "lesion_share_min": float(share.min()) if len(share) else None,
+        "lesion_share_median": float(np.median(share)) if len(share) else None,
+        "lesion_share_max": float(share.max()) if len(share) else None,
+        "small_lesions": float((some < SMALL).mean()) if len(some) else None,
+        "groups": len(known),
+        "images_with_a_near_copy": len(copied),
+        "clusters_of_near_copies": _clusters(len(good), pairs),
+    }
+
+
+def _counted(kinds: list[str]) -> dict[str, int]:
+    """How often each is there, most first."""
+    return pd.Series(kinds, dtype=object).value_counts().to_dict()
+
+
+def _clusters(count: int, pairs: pd.DataFrame) -> int:
+    """How many clusters of two images or more there are."""
+    labels = duplicates.clusters(count, pairs)
+    return int((np.bincount(labels) > 1).sum()) if count else 0
+
+
+def _leakage(good: list[Seen], small: np.ndarray, pairs: pd.DataFrame) -> pd.DataFrame:
+    """What a random split gives away, by image and by group."""
+    columns = ["split", "groups", "leaked_share", "copy_nearest_dice"]
+    if len(good) < 5:
+        return pd.DataFrame(columns=columns)
+    masks = np.array([s.mask for s in good])
+    groups = np.array([s.group for s in good])
+    kind = "known"
+    if not (groups != "").all():
+        kind, groups = "near-copies", duplicates.clusters(len(good), pairs).astype(str)
+    rows = []
+    for name, labels in (("image", np.arange(len(good))), ("group", groups)):
+        found = _given_away(small, masks, pairs, labels)
+        rows.append((name, kind if name == "group" else "", *found))
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _given_away(
+    small: np.ndarray, masks: np.ndarray, pairs: pd.DataFrame, labels: np.ndarray
+) -> tuple[float, float]:
+    """Mean over random splits: share with a near-copy in training, Dice by copying."""
+    shares, dice = [], []
+    for seed in range(SPLITS):
+        train, _, test = splits.deal(labels, seed)
+        if not (len(train) and len(test)):
+            continue  # one group is nearly everything
+        shares.append(leakage.leaked_share(pairs, train, test, count=len(labels)))
+        scores = leakage.copy_nearest_scores(small, masks, train=train, test=test)
+        dice.append(scores.mean())
+    if not shares:
+        return float("nan"), float("nan")
+    return float(np.mean(shares)), float(np.mean(dice))

@@ -1,0 +1,169 @@
+"""What is in a data set's files: each one looked at, and what is unusual in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lesionkit.datasets.pairs import collecting
+from lesionkit.datasets.pictures.facts import FileFacts, file_facts
+from lesionkit.datasets.pictures.resizing import THUMBNAIL, resize_mask, thumbnail
+from lesionkit.datasets.pictures.samples import Sample
+from lesionkit.prepared.preparing import find_samples
+from lesionkit.prepared.staging import in_order
+from lesionkit.splits import duplicates
+
+MASK_SIDE = 64  # of the masks that are copied from the nearest training image
+ARRAYS = (".npy", ".npz")  # files of samples that are no pictures
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to know of a set, with the files that it is about."""
+
+    kind: str
+    says: str
+    files: tuple[str, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many files."""
+        return len(self.files)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one sample holds; `bad` says why it could not be used."""
+
+    name: str
+    group: str
+    bad: str = ""
+    facts: tuple[FileFacts, ...] = ()  # of the image, then of its masks
+    hashes: tuple[str, str] = ("", "")
+    share: float = 0.0
+    thumbnail: np.ndarray | None = field(default=None, repr=False)
+    mask: np.ndarray | None = field(default=None, repr=False)
+
+
+def look(samples: Sequence[Sample], jobs: int, progress: Callable) -> list[Seen]:
+    """Every sample, decoded; in the order of the samples."""
+    found = in_order(look_at, samples, jobs)
+    seen = [next(found) for _ in progress(samples)]
+    found.close()
+    return seen
+
+
+def look_at(sample: Sample) -> Seen:
+    """One sample; what cannot be used says why."""
+    try:
+        paths = (getattr(sample, "image", None), *getattr(sample, "masks", ()))
+        pictures = [p for p in paths if p is not None and p.suffix not in ARRAYS]
+        facts = tuple(file_facts(path) for path in pictures)
+        image, mask = sample.read()
+        return Seen(
+            name=sample.name,
+            group=sample.group,
+            facts=facts,
+            hashes=sample.hashes(),
+            share=float(mask.mean()),
+            thumbnail=thumbnail(image),
+            mask=resize_mask(mask, MASK_SIDE),
+        )
+    except (ValueError, OSError) as error:
+        reason = " ".join(str(error).split())
+        return Seen(sample.name, sample.group, bad=reason)
+
+
+def of_files(seen: list[Seen]) -> list[Finding]:
+    """What is unusual in single files."""
+    bad = [s for s in seen if s.bad]
+    good = [s for s in seen if not s.bad]
+    grey = [s for s in good if any(f.between > 0 for f in s.facts[1:])]
+    most = max((f.between for s in grey for f in s.facts[1:]), default=0.0)
+    turned = [s for s in good if any(f.orientation != 1 for f in s.facts)]
+    several = [s for s in good if len(s.facts) > 2]
+    empty = [s for s in good if s.share == 0]
+    full = [s for s in good if s.share == 1]
+    reasons = "; ".join(s.bad for s in bad[:3])
+    return [
+        _named("cannot be used", reasons, bad),
+        _named(
+            "grey mask values",
+            f"masks with values between background and lesion, in up to {most:.1%} of "
+            "their pixels; cut at half of the range",
+            grey,
+        ),
+        _named("several masks", "united to one ground truth", several),
+        _named("empty mask", "no lesion: Dice needs a stated rule there", empty),
+        _named("full mask", "every pixel is lesion", full),
+        _named("turned", "an orientation tag, applied to image and mask alike", turned),
+    ]
+
+
+def _named(kind: str, says: str, seen: list[Seen]) -> Finding:
+    """A finding about these samples."""
+    return Finding(kind, says, tuple(s.name for s in seen))
+
+
+def of_copies(good: list[Seen], pairs: pd.DataFrame) -> list[Finding]:
+    """Images that are there twice, to the byte or nearly, and labels that disagree."""
+    names = [s.name for s in good]
+    exact = duplicates.exact_copies([s.hashes[0] for s in good])
+    copied = [names[i] for group in exact for i in group]
+    different = [g for g in exact if len({good[i].hashes[1] for i in g}) > 1]
+    dice = [_agreement(good, group) for group in different]
+    near = sorted({*pairs["first"], *pairs["second"]})
+    labelled = f"median Dice between the labels {np.median(dice):.2f}" if dice else ""
+    return [
+        Finding(
+            "the same image again",
+            f"{len(exact)} groups of byte-identical images, "
+            f"{sum(len(g) - 1 for g in exact)} extra copies",
+            tuple(copied),
+        ),
+        Finding(
+            "one image, two labels",
+            f"{len(different)} of these groups have masks that differ; {labelled}",
+            tuple(names[i] for group in different for i in group),
+        ),
+        Finding(
+            "near-copies",
+            f"{len(pairs)} pairs that look the same (perceptual hash and correlation)",
+            tuple(names[i] for i in near),
+        ),
+    ]
+
+
+def _agreement(good: list[Seen], group: list[int]) -> float:
+    """Dice between the first two masks of a group; 1 if both are empty."""
+    masks = [np.zeros(0) if (m := good[i].mask) is None else m for i in group[:2]]
+    one, other = (mask.astype(bool) for mask in masks)
+    marked = one.sum() + other.sum()
+    return 2 * float((one & other).sum()) / float(marked) if marked else 1.0
+
+
+def across(
+    good: Sequence[Seen], other: str, raw: Path | None, *, jobs: int
+) -> list[Finding]:
+    """Images of this set that are in another set too."""
+    with collecting():
+        samples, _ = find_samples(other, raw)
+    theirs = [s for s in look(samples, jobs, iter) if not s.bad]
+    pairs = duplicates.across(stacked(good), stacked(theirs))
+    named = [
+        f"{good[first].name} = {theirs[second].name}"
+        for first, second in zip(pairs["first"], pairs["second"], strict=True)
+    ]
+    return [
+        Finding(f"also in {other}", f"{len(named)} pairs look the same", tuple(named))
+    ]
+
+
+def stacked(seen: Sequence[Seen]) -> np.ndarray:
+    """The thumbnails, (N, 32, 32) uint8."""
+    found = [s.thumbnail for s in seen]
+    return np.array(found, np.uint8).reshape(-1, THUMBNAIL, THUMBNAIL)

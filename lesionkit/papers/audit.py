@@ -1,0 +1,222 @@
+"""The arithmetic of a printed table, and of what is said about it, checked by rule.
+
+Nothing here knows a paper: a finding follows from the numbers alone, each taken as all
+the values that round to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from itertools import groupby
+from pathlib import Path
+
+import pandas as pd
+
+from lesionkit import lookup, published
+from lesionkit.papers.laws import audit_row, gamma_remark
+from lesionkit.papers.numbers import (
+    ROW_POINTS,
+    SCORES,
+    SHOWN,
+    Finding,
+    Table,
+    decimals,
+    numeral,
+    read_table,
+)
+from lesionkit.papers.text import audit_statements
+from lesionkit.records.stores import is_url
+
+__all__ = ["Finding", "audit_published", "audit_statements", "audit_table", "summary"]
+
+AGGREGATIONS = ("pooled", "image")
+SEVERITIES = ("impossible", "inconsistent", "not pooled", "remark", "not stated")
+
+
+def audit_table(
+    path_or_frame: str | Path | pd.DataFrame,
+    *,
+    name: str = "",
+    aggregation: str | None = None,
+) -> list[Finding]:
+    """What cannot be right in a table of scores or points, or needs a word.
+
+    Args:
+        path_or_frame: a CSV file or a frame: a row a result, in percent or fractions;
+            or points alone, a row a data set or model and a column a loss. Or
+            "public-rerun": the cells that come with the kit.
+        name: what the findings call it; by default the file's name.
+        aggregation: "pooled" or "image" where the table says so; None for unknown.
+
+    Returns:
+        The findings row by row, then those of the whole table.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: another aggregation, no CSV, two columns of one meaning, a table
+            with neither scores nor points, or run records, whose scores nobody printed.
+
+    Source: the laws of audit_laws; paper A for the points.
+    """
+    if aggregation is not None:
+        lookup.find("aggregation", aggregation, dict.fromkeys(AGGREGATIONS))
+    if not isinstance(path_or_frame, pd.DataFrame):
+        path_or_frame, name = _printed(path_or_frame, name)
+    table = read_table(path_or_frame, name)
+    found = [finding for row in table.rows for finding in audit_row(row, aggregation)]
+    found += _points(table) + _gammas(table) + _spread(table)
+    return [replace(f, source=table.name, rows=len(table.rows)) for f in found]
+
+
+def _printed(source: str | Path, name: str) -> tuple[str | Path, str]:
+    """The file with the numbers as they were printed, and what it is called."""
+    if published.is_public_rerun(source):
+        return published.CELLS, name or published.NAME
+    if is_url(source) or Path(source).is_dir():
+        raise ValueError(
+            f"{source} is a place of run records, whose scores are computed and not "
+            "printed: lesionkit status --verify checks them; the audit takes a CSV or "
+            f"{published.NAME}"
+        )
+    return source, name
+
+
+def _points(table: Table) -> list[Finding]:
+    """Points, in a column or as the whole table: each data set or model awards 6."""
+    if "points" in table.columns:
+        totals = _column_of_points(table)
+    elif {*SCORES} & {*table.columns}:
+        return []
+    else:
+        totals = _grid_of_points(table)
+    found = [_total(group, texts) for group, texts in totals.items()]
+    return [finding for finding in found if finding]
+
+
+def _column_of_points(table: Table) -> dict[str, list[str]]:
+    """The points of each data set, model or both.
+
+    What is ranked is the loss, or the last of the columns that name a row.
+    """
+    named = [key for key in ("dataset", "model", "loss") if key in table.columns]
+    totals: dict[str, list[str]] = {}
+    for row in table.rows:
+        group = "/".join(row.texts[key] for key in named[:-1])
+        totals.setdefault(group, []).append(row.texts["points"])
+    return totals
+
+
+def _grid_of_points(table: Table) -> dict[str, list[str]]:
+    """The points of each row; of each column where the rows are the losses.
+
+    Points are 0 to 3, at least three columns of them, and half of the rows award 6.
+    """
+    texts = pd.DataFrame([row.texts for row in table.rows])
+    texts.index = [row.label for row in table.rows]
+    columns = [c for c in texts if all(numeral(t) for t in texts[c] if t)]
+    grid = texts[[c for c in columns if c not in ("total", "sum")]]
+    if "loss" in texts and not {"dataset", "model"} & {*texts}:
+        grid = grid.T
+    totals = {str(label): list(points) for label, points in grid.T.items()}
+    numbers = [float(numeral(t) or 0) for t in grid.to_numpy().ravel()]
+    right = sum(_total(*row) is None for row in totals.items())
+    if grid.shape[1] < 3 or max(numbers) > 3 or 2 * right < len(totals):
+        raise ValueError(
+            f"{table.name or 'table'} needs a column of scores ({', '.join(SCORES)}) "
+            "or of points, or nothing but points, 6 a row; got columns "
+            f"{', '.join(table.columns)}"
+        )
+    return totals
+
+
+def _total(group: str, texts: Sequence[str]) -> Finding | None:
+    """The points of one row, or of all rows together where they have no name."""
+    numbers = [number for text in texts if (number := numeral(text))]
+    total = sum(map(Fraction, numbers))
+    # Whole and half points are printed in full; other shares of tied places are not.
+    rounded = [n for n in numbers if (2 * Fraction(n)).denominator > 1]
+    slack = sum(Fraction(1, 2 * 10 ** decimals(n)) for n in rounded)
+    wanted = ROW_POINTS if group else ROW_POINTS * max(1, round(total / ROW_POINTS))
+    if abs(total - wanted) <= slack:
+        return None
+    says = f"its points sum to {float(total):g}, but 3 + 2 + 1 are {ROW_POINTS}"
+    if not group:
+        says = f"the points sum to {float(total):g}, no multiple of {ROW_POINTS}"
+    says += " (tied places that share their points keep the sum)"
+    return Finding("points", "inconsistent", group or "all rows", says)
+
+
+def _gammas(table: Table) -> list[Finding]:
+    """A remark on each gamma of a column."""
+    rows = [(row.texts.get("gamma", ""), row.label) for row in table.rows]
+    found = []
+    for text, group in groupby(sorted(rows), key=lambda pair: pair[0]):
+        found.append(gamma_remark(text, ", ".join(label for _, label in group)))
+    return [finding for finding in found if finding]
+
+
+def _spread(table: Table) -> list[Finding]:
+    """A remark on means without a spread; a table of single runs needs none."""
+    scores = [SHOWN.get(s, s) for s in SCORES if s in table.columns]
+    if table.has_spread or "repeat" in table.columns or not scores:
+        return []
+    says = f"no deviation or interval beside {', '.join(scores)}"
+    return [Finding("spread", "remark", "whole table", says)]
+
+
+def audit_published() -> list[Finding]:
+    """What the rules find in both papers: the printed table, and what they state.
+
+    Source: published/*.csv; each finding names its paper.
+    """
+    path = published.FOLDER / "paper_b_table1.csv"
+    found = audit_table(path, name="paper B, Table 1")
+    for paper, table in (("A", None), ("B", path)):
+        found += audit_statements(published.statements(paper), table)
+    return found
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """The findings as text: what they come to, then a line each, the gravest first.
+
+    Example:
+        >>> summary([])
+        'Nothing contradicts itself, and nothing needs a remark.'
+    """
+    if not findings:
+        return "Nothing contradicts itself, and nothing needs a remark."
+    lines = [*_rows_told(findings), _told(findings)]
+    ordered = sorted(findings, key=lambda found: SEVERITIES.index(found.severity))
+    for f in ordered:
+        place = ", ".join(part for part in (f.source, f.where) if part)
+        lines.append(f"{f.severity}: {place}: {f.says}")
+    return "\n".join(lines)
+
+
+def _rows_told(findings: Sequence[Finding]) -> list[str]:
+    """A sentence for each table: how many of its rows cannot be right, or pooled."""
+    told = []
+    for source, rows in dict.fromkeys((f.source, f.rows) for f in findings if f.rows):
+        of_table = [f for f in findings if f.source == source and f.rows]
+        wrong, apart = (
+            len({f.where for f in of_table if f.severity in severities})
+            for severities in (("impossible",), ("impossible", "not pooled"))
+        )
+        parts = [f"{wrong} of {rows} rows cannot be right"] if wrong else []
+        if apart > wrong:
+            parts.append(f"{apart} of {rows} rows cannot be pooled values")
+        if parts:
+            told.append(f"{source or 'table'}: {', '.join(parts)}.")
+    return told
+
+
+def _told(findings: Sequence[Finding]) -> str:
+    """How many findings there are of each severity."""
+    counts = [
+        f"{number} {severity}"
+        for severity in SEVERITIES
+        if (number := sum(f.severity == severity for f in findings))
+    ]
+    return f"Findings: {', '.join(counts)}."

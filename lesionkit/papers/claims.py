@@ -1,0 +1,254 @@
+"""Each claim of the two papers as a question to a table, and the table's answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from lesionkit import lookup
+from lesionkit.catalogue import LOSSES, PAPER_A_LOSSES
+from lesionkit.papers import mean_claims, order_claims
+from lesionkit.papers.answers import (
+    CONTRADICTED,
+    NOT_SUPPORTED,
+    SUPPORTED,
+    UNTESTABLE,
+    Answer,
+)
+from lesionkit.tables.reading import METRICS
+
+VERDICTS = (SUPPORTED, NOT_SUPPORTED, CONTRADICTED, UNTESTABLE)
+COMPOUND = tuple(name for name in PAPER_A_LOSSES if LOSSES[name].group == "compound")
+SINGLE = tuple(name for name in PAPER_A_LOSSES if LOSSES[name].group != "compound")
+ORDER = (  # paper A, over the models
+    "ioufocal dicebce ioudice ioubce iou bce dice bcefocal dicefocal focal"
+).split()
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence of a paper, and the predicate that asks a table about it."""
+
+    paper: str
+    place: str
+    says: str
+    predicate: Callable[..., Answer]
+    given: dict[str, Any] = field(default_factory=dict)
+
+
+def _ahead(first: tuple[str, ...], *later: str) -> tuple[tuple[str, str], ...]:
+    """Every pair of one of the first with one of the later."""
+    return tuple((a, b) for a in first for b in later)
+
+
+CLAIMS = {
+    "A-no-best": Claim(
+        "A",
+        "results",
+        "no loss is best everywhere",
+        order_claims.no_loss_best_in_every,
+        {"axes": ("dataset", "model")},
+    ),
+    "A-no-best-data-set": Claim(
+        "A",
+        "results",
+        "the best loss differs by data set",
+        order_claims.no_loss_best_in_every,
+        {"axes": ("dataset",)},
+    ),
+    "A-no-best-model": Claim(
+        "A",
+        "results",
+        "the best loss differs by model",
+        order_claims.no_loss_best_in_every,
+        {"axes": ("model",)},
+    ),
+    "A-focal-last": Claim(
+        "A",
+        "results",
+        "focal is last in all four metrics",
+        order_claims.ordered,
+        {
+            "pairs": _ahead(tuple(x for x in PAPER_A_LOSSES if x != "focal"), "focal"),
+            "metrics": METRICS,
+        },
+    ),
+    "A-first-two": Claim(
+        "A",
+        "results",
+        "dicebce and ioufocal are first and second in mean Dice",
+        order_claims.ordered,
+        {
+            "pairs": (
+                ("dicebce", "ioufocal"),
+                *_ahead(
+                    ("ioufocal",),
+                    *(x for x in PAPER_A_LOSSES if x not in ("dicebce", "ioufocal")),
+                ),
+            )
+        },
+    ),
+    "A-ioufocal-ranks": Claim(
+        "A",
+        "results",
+        "ioufocal ranks 2, 2, 3 and 2 in Dice, IoU, precision and recall",
+        order_claims.ranks,
+        {
+            "loss": "ioufocal",
+            "published": {"dice": 2, "iou": 2, "precision": 3, "recall": 2},
+        },
+    ),
+    "A-points-data-sets": Claim(
+        "A",
+        "Fig. 2B",
+        "ioufocal has the most podium points over the data sets, 8 of 36",
+        order_claims.most_points,
+        {"loss": "ioufocal", "rows": "dataset", "published": 8},
+    ),
+    "A-points-models": Claim(
+        "A",
+        "Fig. 2C",
+        "ioufocal has the most podium points over the models, 16 of 72",
+        order_claims.most_points,
+        {"loss": "ioufocal", "rows": "model", "published": 16},
+    ),
+    "A-order": Claim(
+        "A",
+        "results",
+        "the order of the ten losses over the models: " + ", ".join(ORDER),
+        order_claims.ordered,
+        {"pairs": tuple(zip(ORDER, ORDER[1:], strict=False)), "order": tuple(ORDER)},
+    ),
+    "A-compound": Claim(
+        "A",
+        "results",
+        "compound losses are better than single ones",
+        mean_claims.better_on_average,
+        {"first": COMPOUND, "second": SINGLE},
+    ),
+    "A-compound-without-focal": Claim(
+        "A",
+        "results",
+        "compound losses are better than single ones, with focal left out of these",
+        mean_claims.better_on_average,
+        {"first": COMPOUND, "second": tuple(x for x in SINGLE if x != "focal")},
+    ),
+    "A-probability-alike": Claim(
+        "A",
+        "Fig. 3",
+        "masks at probability 0.5 show no visible difference between the losses",
+        mean_claims.alike,
+        {"margins": {"background": 0.01, "dice": 0.02}},
+    ),
+    "A-background": Claim(
+        "A",
+        "Fig. 3",
+        "better losses mark less background under the raw mean",
+        mean_claims.moves_against,
+        {"first": "dice", "second": "raw_mean_background"},
+    ),
+    "A-most-background": Claim(
+        "A",
+        "Fig. 3",
+        "dicefocal and focal mark the most background under the raw mean",
+        order_claims.ordered,
+        {
+            "pairs": _ahead(
+                ("dicefocal", "focal"),
+                *(x for x in PAPER_A_LOSSES if x not in ("dicefocal", "focal")),
+            ),
+            "metrics": ("raw_mean_background",),
+        },
+    ),
+    **{
+        f"B-order-{model}": Claim(
+            "B",
+            "Table 1",
+            f"{model}: custom above focal above balanced_bce in F1",
+            order_claims.ordered,
+            {
+                "pairs": (("custom", "focal"), ("focal", "balanced_bce")),
+                "only": {"model": model},
+            },
+        )
+        for model in ("unet", "segnet", "enet")
+    },
+    "B-unet-first": Claim(
+        "B",
+        "Table 1",
+        "unet is better than segnet and enet",
+        order_claims.ordered,
+        {"pairs": (("unet", "segnet"), ("unet", "enet")), "between": "model"},
+    ),
+    "B-attached": Claim(
+        "B",
+        "results",
+        "custom is best on lesions attached to the wall",
+        order_claims.ordered,
+        {
+            "pairs": (("custom", "focal"), ("custom", "balanced_bce")),
+            "metrics": ("attached_dice",),
+        },
+    ),
+    "B-inside": Claim(
+        "B",
+        "results",
+        "the losses are alike on lesions inside the lung",
+        mean_claims.alike,
+        {"margins": {"inside_dice": 0.02}},
+    ),
+    "B-alpha": Claim(
+        "B",
+        "Table 1",
+        "alpha trades precision for recall: below 0.5 precision is higher, above it "
+        "recall",
+        mean_claims.traded_by_alpha,
+    ),
+}
+
+
+def check(table: pd.DataFrame, names: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Every claim's verdict on a table.
+
+    Supported: the table shows it beyond chance. Contradicted: it shows the opposite
+    beyond chance. Not supported: it agrees with both. Untestable: it does not hold what
+    the claim speaks of.
+
+    Args:
+        table: of `load_table`; with `tables.with_background` the claims about masks can
+            be tested too.
+        names: of CLAIMS; by default all.
+
+    Returns:
+        A row a claim: claim, paper, place, says, verdict, evidence, more (what would
+        decide it).
+
+    Raises:
+        UnknownName: no claim of that name.
+    """
+    rows = []
+    for name in names or CLAIMS:
+        claim = lookup.find("claim", name, CLAIMS)
+        answer = claim.predicate(table, **claim.given)
+        rows.append(
+            {
+                "claim": name,
+                "paper": claim.paper,
+                "place": claim.place,
+                "says": claim.says,
+                "verdict": answer.verdict,
+                "evidence": answer.evidence,
+                "more": answer.more,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def sentence(answers: pd.DataFrame) -> str:
+    """How many claims have each verdict, in words."""
+    counts = answers["verdict"].value_counts()
+    parts = [f"{counts[v]} {v}" for v in VERDICTS if v in counts]
+    return f"{len(answers)} claims: " + ", ".join(parts) + "."

@@ -1,0 +1,190 @@
+"""The laws between F1, precision, recall and IoU, held against one printed row.
+
+And what a focal gamma does, for a remark.
+
+Over pooled pixels F1 is the harmonic mean of precision and recall, and IoU is
+F1 / (2 - F1). Means over images, all of the same images, obey
+
+    P + R - 1 <= F1 <= 2 P R / (P + R)    and    F1 / (2 - F1) <= IoU <= F1
+
+for the harmonic mean is concave, IoU a convex function of F1, and the first bound holds
+for each image. Means over repeats, of either, obey the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from lesionkit.papers.numbers import (
+    SHOWN,
+    Finding,
+    Printed,
+    Row,
+    ends,
+    harmonic,
+    in_percent,
+    numeral,
+)
+
+Ends = tuple[Fraction, Fraction, Fraction]
+
+
+@dataclass(frozen=True)
+class _Law:
+    """What the other numbers of a row leave open for one of them.
+
+    Over pooled pixels it is `pooled`; as a mean over images it lies between `least`
+    and `most`. `given` names the others, `needs` what they would have to be.
+    """
+
+    rule: str
+    given: str
+    pooled: Ends
+    least: Ends
+    most: Ends
+    needs: str
+
+
+def audit_row(row: Row, aggregation: str | None) -> list[Finding]:
+    """What the laws say of one row; of numbers outside 0 to 100 percent only that.
+
+    Args:
+        row: its scores, as printed.
+        aggregation: "pooled" allows equality alone, "image" the whole range; None
+            says which of the two is broken.
+    """
+    outside = [
+        Finding(
+            "range",
+            "impossible",
+            row.label,
+            f"{SHOWN.get(name, name)} {score} is outside 0 to 100 percent",
+        )
+        for name, score in row.scores.items()
+        if score.low > 1 or score.high < 0
+    ]
+    if outside:
+        return outside
+    found = [f for law in (_f1, _iou) if (f := law(row, aggregation))]
+    third = _iou_of_precision_and_recall(row, aggregation)
+    # It mostly says the same again: only what is graver than the two.
+    grave = any(f.severity == "impossible" for f in found)
+    if third and (not found or (third.severity == "impossible" and not grave)):
+        found.append(third)
+    return found
+
+
+def _scores(row: Row, *names: str) -> list[Printed]:
+    """The scores of these names, or none where one is missing."""
+    there = all(name in row.scores for name in names)
+    return [row.scores[name] for name in names] if there else []
+
+
+def _f1(row: Row, aggregation: str | None) -> Finding | None:
+    """F1 against precision and recall."""
+    if not (scores := _scores(row, "dice", "precision", "recall")):
+        return None
+    f1, precision, recall = scores
+    most = ends(harmonic, precision, recall)
+    least = ends(lambda p, r: max(p + r - 1, Fraction(0)), precision, recall)
+    given = f"precision {precision} and recall {recall} give"
+    needed = [
+        f"{name} {in_percent(value)}"
+        for name, other in (("recall", precision), ("precision", recall))
+        if (value := _partner(f1.value, other.value)) is not None
+    ]
+    needs = f"{f1} needs {' or '.join(needed)}" if needed else ""
+    if f1.low > max(precision.high, recall.high):
+        needs = "it is above both of them"
+    law = _Law("F1", given, most, least, most, needs)
+    return _judge(row.label, "F1", f1, law, aggregation)
+
+
+def _partner(f1: Fraction, score: Fraction) -> Fraction | None:
+    """The recall that makes F1 of this precision, or the reverse; None above 1."""
+    left = 2 * score - f1
+    value = f1 * score / left if left > 0 else Fraction(2)
+    return value if value <= 1 else None
+
+
+def _iou(row: Row, aggregation: str | None) -> Finding | None:
+    """IoU against F1."""
+    if not (scores := _scores(row, "iou", "dice")):
+        return None
+    iou, dice = scores
+    pooled = ends(lambda d: d / (2 - d), dice)
+    needs = f"IoU {iou} needs F1 {in_percent(2 * iou.value / (1 + iou.value))}"
+    law = _Law("IoU", f"F1 {dice} gives", pooled, pooled, ends(Fraction, dice), needs)
+    return _judge(row.label, "IoU", iou, law, aggregation)
+
+
+def _iou_of_precision_and_recall(row: Row, aggregation: str | None) -> Finding | None:
+    """IoU against precision and recall: 1 / IoU = 1 / P + 1 / R - 1 in one image."""
+    if not (scores := _scores(row, "iou", "precision", "recall")):
+        return None
+    iou, precision, recall = scores
+    given = f"precision {precision} and recall {recall} give"
+
+    def of_pixels(p: Fraction, r: Fraction) -> Fraction:
+        f1 = harmonic(p, r)
+        return f1 / (2 - f1)
+
+    law = _Law(
+        "IoU",
+        given,
+        ends(of_pixels, precision, recall),
+        ends(lambda p, r: max(p + r - 1, Fraction(0)), precision, recall),
+        ends(min, precision, recall),
+        "",
+    )
+    return _judge(row.label, "IoU", iou, law, aggregation)
+
+
+def _judge(
+    where: str, name: str, score: Printed, law: _Law, aggregation: str | None
+) -> Finding | None:
+    """A number against its law, each as all values that round to it."""
+    places = min(4, max(2, score.decimals))
+    pooled, least, most = (
+        in_percent(e[1], places) for e in (law.pooled, law.least, law.most)
+    )
+    severity = "impossible"
+    if score.low > law.most[2]:
+        why = f"too high, pooled (equal) or as means over the same images (<= {most})"
+    elif score.high < law.least[0]:
+        why = f"too low, pooled (equal) or as means over the same images (>= {least})"
+    elif score.meets(law.pooled[0], law.pooled[2]) or aggregation == "image":
+        return None
+    elif aggregation == "pooled":
+        why = "not equal, as pooled values must be"
+    else:
+        severity = "not pooled"
+        why = "not equal, so not pooled; possible as means over images"
+    off = in_percent(score.value - law.pooled[1], places, "+")
+    says = f"{name} {score}, {law.given} {pooled} ({off}): {why}"
+    return Finding(
+        law.rule, severity, where, f"{says}; {law.needs}" if law.needs else says
+    )
+
+
+def gamma_remark(text: str, where: str, larger: str = "") -> Finding | None:
+    """A remark on a focal gamma below 1, which leaves easy pixels their weight.
+
+    Args:
+        text: gamma as printed.
+        where: the row or place.
+        larger: what is said of a larger gamma, if anything is.
+
+    Source: the focusing weight (1 - p)^gamma of Lin 2017.
+    """
+    number = numeral(text)
+    if number is None or not 0 < float(number) < 1:
+        return None
+    ours, usual = (((1 - 0.9) / (1 - 0.5)) ** gamma for gamma in (float(number), 2))
+    says = (
+        f"gamma {number}: (1 - p)^gamma hardly falls; a pixel at p = 0.9 has "
+        f"{ours:.2f} of the weight of one at 0.5, with gamma 2 it has {usual:.2f}"
+    )
+    says += f"; of a larger gamma is said: {larger}" if larger else ""
+    return Finding("gamma", "remark", where, says)

@@ -1,0 +1,287 @@
+"""Printed text as exact numbers: each stands for every value that rounds to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lesionkit.catalogue import LOSSES
+from lesionkit.tables.reading import KEYS, METRICS, refusals_named
+from lesionkit.tables.reading import SPELLINGS as KNOWN
+
+SCORES = (*METRICS, "average_precision")
+SPELLINGS = {
+    **KNOWN,
+    "dice": (
+        *KNOWN["dice"],
+        *("f1_score", "f_score", "f_measure", "dice_coefficient"),
+    ),
+    "average_precision": ("ap", "auprc"),
+    "points": ("podium", "podium_points"),
+    "gamma": ("focal_gamma",),
+}
+MOST_DECIMALS = 9  # floats written in full are not exact in their last digits
+ROW_POINTS = 6  # 3 + 2 + 1, also where tied places share them
+SHOWN = {"dice": "F1", "iou": "IoU", "average_precision": "AP"}
+NUMERAL = re.compile(r"[-+\u2212]?\d+(?:[.,]\d+)?(?:e[-+]?\d+)?", re.IGNORECASE)
+SPREAD = re.compile(r"(^|_)(sd|std|se|sem|ci|iqr|interval|variance)(\d|_|$)")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a rule found: one line with the numbers, and where they stand.
+
+    `rule` is one word or two. `severity` is "impossible" (by no aggregation),
+    "inconsistent" (two numbers that cannot both be right), "not pooled" (possible as a
+    mean over images, not over pooled pixels), "not stated" or "remark". `rows` is how
+    many rows the table has, 0 for what is no table.
+    """
+
+    rule: str
+    severity: str
+    where: str
+    says: str
+    source: str = ""
+    rows: int = 0
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A score as printed: every value from low to high rounds to it.
+
+    Fractions of 1, exact. `decimals` are those of the number in percent.
+    """
+
+    low: Fraction
+    high: Fraction
+    decimals: int
+
+    @property
+    def value(self) -> Fraction:
+        """The number itself."""
+        return (self.low + self.high) / 2
+
+    def meets(self, low: Fraction, high: Fraction) -> bool:
+        """Whether one of its values lies between low and high."""
+        return self.low <= high and low <= self.high
+
+    def __str__(self) -> str:
+        return in_percent(self.value, min(self.decimals, 4))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table: its name, its scores, and every cell as text."""
+
+    label: str
+    scores: Mapping[str, Printed]
+    texts: Mapping[str, str]
+
+    def is_called(self, subject: str) -> bool:
+        """Whether a subject such as "unet/focal" is this row, in any order."""
+        names = [text for key in KEYS[:3] if (text := self.texts.get(key))]
+        names, parts = names or [self.label], re.split(r"\s*[/+,]\s*", subject)
+        found = (any(same(part, name) for name in names) for part in parts)
+        return len(names) == len(parts) and all(found)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table under our column names; others keep theirs in small letters."""
+
+    name: str
+    rows: Sequence[Row]
+    columns: Sequence[str]
+    has_spread: bool
+
+
+def harmonic(precision: Fraction, recall: Fraction) -> Fraction:
+    """The F1 of pooled pixels; 0 where both are 0."""
+    total = precision + recall
+    return 2 * precision * recall / total if total else Fraction(0)
+
+
+def ends(
+    law: Callable[..., Fraction], *given: Printed
+) -> tuple[Fraction, Fraction, Fraction]:
+    """A law that grows with each argument: its lowest, its middle, its highest value.
+
+    The middle one is of the numbers as printed.
+    """
+    return (
+        law(*(max(number.low, Fraction(0)) for number in given)),
+        law(*(number.value for number in given)),
+        law(*(min(number.high, Fraction(1)) for number in given)),
+    )
+
+
+def in_percent(value: Fraction, places: int = 2, sign: str = "") -> str:
+    """A fraction of 1 in percent, as text."""
+    return f"{float(100 * value):{sign}.{places}f}"
+
+
+def shown(name: str, score: Printed) -> str:
+    """A score in percent, average precision as a fraction of 1."""
+    if name == "average_precision":
+        return f"{float(score.value):.{score.decimals + 2}f}"
+    return str(score)
+
+
+def numeral(text: str) -> str | None:
+    """The number that a text begins with ("81.20 (1.5)", "81,20 %"), or None."""
+    match = NUMERAL.match(text.strip())
+    return match[0].replace(",", ".").replace("\u2212", "-") if match else None
+
+
+def decimals(number: str) -> int:
+    """How many decimals are printed."""
+    return max(0, -int(Decimal(number).as_tuple().exponent))
+
+
+def printed(number: str, *, percent: bool, places: int | None = None) -> Printed:
+    """What a printed number can have been before it was rounded.
+
+    Args:
+        number: as printed.
+        percent: whether it is in percent or a fraction of 1.
+        places: its decimals, where trailing zeros were dropped.
+
+    Example:
+        >>> str(printed("0.8120", percent=False))
+        '81.20'
+    """
+    places = min(decimals(number) if places is None else places, MOST_DECIMALS)
+    half, unit = Fraction(1, 2 * 10**places), 100 if percent else 1
+    value = Fraction(number)
+    shown = places if percent else max(0, places - 2)
+    return Printed((value - half) / unit, (value + half) / unit, shown)
+
+
+def column(texts: Iterable[str]) -> list[Printed | None]:
+    """A column of scores; None where a cell begins with no number.
+
+    All numbers have the decimals of the longest, and one unit: percent where the middle
+    number is above 1, so that one wrong number does not change the unit of the others.
+    """
+    numbers = [numeral(text) for text in texts]
+    there = [number for number in numbers if number is not None]
+    if not there:
+        return [None] * len(numbers)
+    places = max(map(decimals, there))
+    percent = median(map(Fraction, there)) > 1
+    return [
+        None if n is None else printed(n, percent=percent, places=places)
+        for n in numbers
+    ]
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two texts are one number, or one name up to case and punctuation."""
+    if NUMERAL.fullmatch(one) and NUMERAL.fullmatch(other):
+        return Fraction(numeral(one) or 0) == Fraction(numeral(other) or 0)
+    return plain(one).replace("_", "") == plain(other).replace("_", "")
+
+
+def plain(name: object) -> str:
+    """A name in small letters, everything else as one underscore."""
+    return re.sub(r"[^a-z0-9]+", "_", str(name).lower()).strip("_")
+
+
+def our_name(name: object) -> str:
+    """What we call a column: ours where it is known, else theirs in small letters."""
+    given = plain(name)
+    bare = re.sub(r"^mean_|_mean$", "", given)
+    for ours, spellings in SPELLINGS.items():
+        if bare == ours or bare in spellings:
+            return ours
+    return given
+
+
+def read_table(source: str | Path | pd.DataFrame | Table, name: str = "") -> Table:
+    """A table with its numbers as printed.
+
+    Args:
+        source: a CSV file, or a frame. Numbers that are not text have lost trailing
+            zeros: the column's longest number says how many decimals there were.
+        name: what the findings call it; by default the file's name.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: no CSV, or two columns have one meaning.
+    """
+    if isinstance(source, Table):
+        return source
+    if not isinstance(source, pd.DataFrame):
+        path = Path(source)
+        if not path.is_file():
+            raise FileNotFoundError(f"no table at {path.absolute()}")
+        name = name or path.stem
+        with refusals_named(path):
+            source = pd.read_csv(
+                path, dtype=str, keep_default_na=False, encoding="utf-8-sig"
+            )
+    texts = source.map(_text).rename(columns=_names(list(source.columns), name))
+    texts = texts[(texts != "").any(axis=1)]
+    return _table(texts, name)
+
+
+def _table(texts: pd.DataFrame, name: str) -> Table:
+    """Rows of text under our names, with their scores."""
+    scores = {s: column(texts[s]) for s in SCORES if s in texts}
+    records = texts.to_dict("records")
+    rows = []
+    for i, (label, record) in enumerate(zip(_labels(texts), records, strict=True)):
+        there = {s: got for s, values in scores.items() if (got := values[i])}
+        rows.append(Row(label, there, {str(key): t for key, t in record.items()}))
+    spread = any(SPREAD.search(str(name)) for name in texts) or any(
+        re.search(r"\u00b1|\+/?-|\(", text) for s in scores for text in texts[s]
+    )
+    return Table(name, rows, list(texts.columns), spread)
+
+
+def _text(cell: Any) -> str:
+    """A cell as text, nothing for a missing one."""
+    if pd.isna(cell):
+        return ""
+    text = str(cell).strip()
+    return text.removesuffix(".0") if isinstance(cell, float | np.floating) else text
+
+
+def _names(columns: list[object], name: str) -> dict[object, str]:
+    """Somebody's column names to ours, none of them twice; our own spelling wins."""
+    exact = {plain(column) for column in columns}
+    names = {c: plain(c) if our_name(c) in exact else our_name(c) for c in columns}
+    if len(exact & {*LOSSES} - {*SCORES}) > 1:  # then iou and dice are losses, too
+        names |= {c: f"{n}_loss" for c, n in names.items() if n in LOSSES}
+    for ours in names.values():
+        theirs = [str(c) for c, n in names.items() if n == ours]
+        if len(theirs) > 1:
+            raise ValueError(
+                f"{name or 'table'}: columns {', '.join(theirs)} all mean {ours!r}; "
+                "take one of them"
+            )
+    return names
+
+
+def _labels(texts: pd.DataFrame) -> list[str]:
+    """A name for each row: data set, model, loss, repeat, or its first words."""
+    keys = [key for key in KEYS if key in texts]
+    words = [c for c in texts if not any(numeral(text) for text in texts[c])]
+    labels = texts[keys or words[:1]].agg(lambda row: "/".join(filter(None, row)), 1)
+    numbered = [f"row {i + 1}" for i in range(len(texts))]
+    if labels.empty:
+        return numbered
+    twice = labels.duplicated(keep=False)
+    return [
+        f"{label} ({row})" if again and label else label or row
+        for label, row, again in zip(labels, numbered, twice, strict=True)
+    ]

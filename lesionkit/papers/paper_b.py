@@ -1,0 +1,204 @@
+"""Paper B from run records: Table 1 beside ours, the curves, the parameter search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lesionkit import lookup, published
+from lesionkit.config import RunConfig
+from lesionkit.engines import one_by_one
+from lesionkit.metrics.lesions import measure
+from lesionkit.papers.threshold_study import counts_at_edges
+from lesionkit.prepared import Prepared
+from lesionkit.records import runs
+from lesionkit.records.runs import RunRecord
+from lesionkit.sweeps.sweep import Sweep, run_sweep
+
+SHORT = {"balanced_bce": "BL", "focal": "FL", "custom": "CL"}  # as the paper has them
+STAGES = {"alpha": "balanced_bce", "gamma": "focal", "beta": "custom"}
+
+
+def printed_table() -> pd.DataFrame:
+    """Table 1 as printed, 0 to 1, with the F1 that its precision and recall give.
+
+    `off` is printed minus computed F1. Above 0 it cannot be: neither for pooled pixels
+    (0) nor for means over images (0 or less).
+
+    Source: paper B, Table 1.
+    """
+    table = published.paper_b_table1()
+    total = table["precision"] + table["recall"]
+    table["f1_computed"] = 2 * table["precision"] * table["recall"] / total
+    table["off"] = table["f1"] - table["f1_computed"]
+    return table
+
+
+def table_1(
+    records: Sequence[RunRecord], threshold: str = "probability"
+) -> pd.DataFrame:
+    """A row a run: F1, precision and recall as means over images, and pooled; AP.
+
+    F1 is Dice. Where the data set knows strata there is a column f1_<stratum> for
+    each. lesions_found and false_lesions are counts on single slices.
+
+    Args:
+        threshold: "probability" (0.5) or "raw_mean".
+
+    Raises:
+        UnknownName: another threshold.
+    """
+    lookup.find("threshold", threshold, dict.fromkeys(("probability", "raw_mean")))
+    return pd.DataFrame([_row(record, threshold) for record in records])
+
+
+def _row(record: RunRecord, threshold: str) -> dict[str, object]:
+    """Parameters and test scores of one run."""
+    test = record.metrics["test"]
+    image, pooled = test[threshold]["image"], test[threshold]["pooled"]
+    named = ("model", "loss", "alpha", "gamma", "beta")
+    row = {name: record.identity[name] for name in named}
+    row |= {
+        "f1": image["dice"],
+        "precision": image["precision"],
+        "recall": image["recall"],
+        "average_precision": test["average_precision"],
+        "f1_pooled": pooled["dice"],
+    }
+    for stratum, scores in record.metrics.get("test_by_stratum", {}).items():
+        row[f"f1_{stratum}"] = scores[threshold]["image"]["dice"]
+    images = record.images
+    of_rule = images[images["threshold"] == threshold]
+    for name in ("lesions", "lesions_found", "false_lesions"):
+        row[name] = int(of_rule[name].sum())
+    return row
+
+
+def rates(record: RunRecord, part: str = "test") -> pd.DataFrame:
+    """Precision, recall and false positive rate of the pooled pixels by cut.
+
+    A row for each edge of the stored histograms, from the lowest cut to the highest:
+    logit, precision (NaN where nothing is marked), recall, false_positive_rate.
+    """
+    arrays = record.arrays("curves")
+    pooled = [
+        arrays[f"{part}_{kind}"].sum(0, dtype=np.int64)[None]
+        for kind in ("lesion", "background")
+    ]
+    tp, fp, fn, tn = counts_at_edges(*pooled)[0].T.astype(float)
+    with np.errstate(invalid="ignore"):
+        precision = tp / (tp + fp)
+    return pd.DataFrame(
+        {
+            "logit": arrays["bin_edges"],
+            "precision": precision,
+            "recall": tp / (tp + fn),
+            "false_positive_rate": fp / (fp + tn),
+        }
+    )
+
+
+def base_rate(record: RunRecord, part: str = "test") -> float:
+    """Share of lesion pixels: the average precision of guessing."""
+    arrays = record.arrays("curves")
+    lesion = float(arrays[f"{part}_lesion"].sum())
+    return lesion / (lesion + float(arrays[f"{part}_background"].sum()))
+
+
+def lesion_sizes(data: Prepared, masks: np.ndarray | None = None) -> pd.DataFrame:
+    """Volume and longest diameter of every lesion of every patient, in mm.
+
+    Args:
+        data: a set whose index has row_mm, column_mm, slice_mm and height_mm.
+        masks: predicted ones; by default the true ones.
+
+    Shape:
+        masks: (N, H, W) of 0 and 1, in the order of the index
+
+    Returns:
+        The columns of `lesions.measure` with `patient` before them.
+
+    Raises:
+        ValueError: the set does not know the size of its pixels.
+    """
+    index, masks = data.index, data.masks if masks is None else masks
+    if "height_mm" not in index:
+        raise ValueError(
+            f"{data.name}: its index has no sizes in mm; CT sets have them"
+        )
+    found = []
+    for patient, rows in index.groupby("group", sort=False):
+        rows = rows.sort_values("height_mm")
+        first = rows.iloc[0]
+        spacing = (
+            float(first["slice_mm"]),
+            float(first["row_mm"] * first["height"] / masks.shape[1]),
+            float(first["column_mm"] * first["width"] / masks.shape[2]),
+        )
+        table = measure(masks[rows.index.to_numpy()], spacing)
+        table.insert(0, "patient", patient)
+        found.append(table)
+    return pd.concat(found, ignore_index=True)
+
+
+def search(
+    base: RunConfig,
+    grid: Mapping[str, Sequence[float]],
+    execute: Callable[[RunConfig], object],
+    *,
+    select: str = "validation",
+) -> pd.DataFrame:
+    """The search that paper B describes: alpha first, then gamma, then beta.
+
+    Each stage trains one loss (alpha: balanced_bce, gamma: focal, beta: custom) over
+    its values, with the numbers chosen before, and keeps the value with the best Dice.
+    Runs that are finished are not trained again.
+
+    Args:
+        base: everything but loss, alpha, gamma and beta.
+        grid: "alpha", "gamma" and "beta" to the values to try.
+        execute: trains one run and raises if it did not work, such as lesionkit.run.
+        select: by "validation" Dice; "test" is what must not be done, for contrast.
+
+    Returns:
+        A row a run: stage, its loss, alpha, gamma, beta, validation and test Dice,
+        and whether it was chosen.
+
+    Raises:
+        ValueError: another `select`, or a stage without values.
+        RuntimeError: a run failed.
+    """
+    lookup.find("part to select on", select, dict.fromkeys(("validation", "test")))
+    chosen: dict[str, Any] = {}
+    rows: list[dict[str, Any]] = []
+    for stage, loss in STAGES.items():
+        if not grid.get(stage):
+            raise ValueError(f"grid has no values for {stage}")
+        configs = [
+            replace(base, loss=loss, **chosen | {stage: float(value)})
+            for value in grid[stage]
+        ]
+        engine = one_by_one(execute)
+        failures = run_sweep(Sweep(f"search {stage}", tuple(configs)), engine)
+        if failures:
+            raise RuntimeError(f"{stage}: {next(iter(failures.values()))}")
+        found = [_stage_row(stage, config) for config in configs]
+        best = max(range(len(found)), key=lambda i: found[i][select])
+        found[best]["chosen"] = True
+        chosen[stage] = float(grid[stage][best])
+        rows += found
+    return pd.DataFrame(rows)
+
+
+def _stage_row(stage: str, config: RunConfig) -> dict[str, Any]:
+    """One run of a stage."""
+    metrics = runs.RunRecord(config.folder).metrics
+    dice = {
+        p: metrics[p]["probability"]["image"]["dice"] for p in ("validation", "test")
+    }
+    numbers = {name: getattr(config, name) for name in STAGES}
+    return {"stage": stage, "loss": config.loss, **numbers, **dice, "chosen": False}

@@ -1,0 +1,231 @@
+"""The prepared form: one folder of arrays per data set and size.
+
+    prepared/<name>/<size>[-nearest]/
+        images.npy     (N, H, W, C) uint8 or uint16, C 1 or 3
+        masks.npy      (N, H, W) uint8, 0 background, 1 lesion
+        thumbnails.npy (N, 32, 32) uint8, grey, to look for near-copies among
+        index.csv      file, content_hash, mask_hash, height, width, group, lesion_share
+        manifest.json  format, counts, settings, hashes of the files beside it
+
+Arrays are opened as memory maps: nothing is copied until it is used.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lesionkit.config import data_folder
+from lesionkit.records.files import beside, sha256, whole_folder, write_json
+
+FORMAT = 1
+INDEX_COLUMNS = (
+    "file",  # path below the raw folder
+    "content_hash",  # SHA-256 of the image file
+    "mask_hash",  # SHA-256 of its mask files
+    "height",  # native, pixels
+    "width",
+    "group",  # patient or sequence; empty where unknown
+    "lesion_share",  # of the native mask, 0 to 1
+)  # CT has more: stratum, row_mm, column_mm, slice_mm, height_mm
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data set ready for training.
+
+    Attributes:
+        name: the data set's name.
+        images: (N, H, W, C) uint8 or uint16, C 1 or 3, a read-only memory map.
+        masks: (N, H, W) uint8, 0 background, 1 lesion, a read-only memory map.
+        index: a row an image, in the order of the arrays; see INDEX_COLUMNS.
+        manifest: what was prepared from what, with which settings.
+    """
+
+    name: str
+    folder: Path
+    images: np.ndarray
+    masks: np.ndarray
+    index: pd.DataFrame
+    manifest: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def has_thumbnails(self) -> bool:
+        """Whether near-copies can be looked for; not in sets prepared before that."""
+        return (self.folder / "thumbnails.npy").is_file()
+
+    @property
+    def thumbnails(self) -> np.ndarray:
+        """(N, 32, 32) uint8, grey, of the native images: the same at every size.
+
+        Raises:
+            FileNotFoundError: the set was prepared before there were any.
+        """
+        if not self.has_thumbnails:
+            size, _, resize = self.folder.name.partition("-")
+            options = size_options(size, resize or "bilinear")
+            raise FileNotFoundError(
+                f"{self.folder} has no thumbnails to look for near-copies among. "
+                f"Prepare it again: lesionkit prepare {self.name} {options} --force"
+            )
+        return np.load(self.folder / "thumbnails.npy")
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the raw content, the same at every size and in every folder."""
+        return self.manifest["fingerprint"]
+
+
+def prepared_folder(name: str, size: int, resize: str = "bilinear") -> Path:
+    """Where the prepared form of a data set is, whether there or not."""
+    suffix = "" if resize == "bilinear" else f"-{resize}"
+    return data_folder() / "prepared" / name / f"{size}{suffix}"
+
+
+def size_options(size: int | str, resize: str) -> str:
+    """Size and filter of a prepared form, as the command `prepare` takes them."""
+    return f"--size {size}" + ("" if resize == "bilinear" else f" --resize {resize}")
+
+
+def check_room(folder: Path) -> None:
+    """Raise now what the disk would refuse after the work that fills the folder."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    probe = beside(folder)
+    probe.mkdir()
+    probe.rmdir()
+
+
+def fingerprint(index: pd.DataFrame) -> str:
+    """Hash over all images and masks that does not depend on names or order."""
+    lines = sorted(index["content_hash"] + index["mask_hash"])
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def write(
+    folder: Path,
+    pairs: Iterable[tuple[np.ndarray, np.ndarray]],
+    rows: list[dict[str, Any]],
+    *,
+    shape: tuple[int, int, int],
+    dtype: str,
+    manifest: dict[str, Any],
+    thumbnails: np.ndarray | None = None,
+) -> None:
+    """Write a prepared form; it is there whole or not at all.
+
+    Args:
+        folder: where it will be.
+        pairs: image (H, W, C) and mask (H, W) for each row, in order; each pair may
+            complete its row (native size, lesion share) when it is drawn.
+        rows: index rows with the keys of INDEX_COLUMNS.
+        shape: (H, W, C) of every image.
+        dtype: "uint8" or "uint16".
+        manifest: settings to store beside the counts and hashes.
+        thumbnails: (N, 32, 32) uint8, stored when all pairs were drawn.
+
+    Raises:
+        ValueError: a pair is not of the stated shape, or a mask is not 0 and 1.
+    """
+    with whole_folder(folder) as part:
+        count = len(rows)
+        images = _new(part / "images.npy", (count, *shape), dtype)
+        masks = _new(part / "masks.npy", (count, *shape[:2]), "uint8")
+        for i, (image, mask) in enumerate(pairs):
+            if image.shape != shape or mask.shape != shape[:2] or mask.max() > 1:
+                raise ValueError(
+                    f"{rows[i]['file']}: prepared as image {image.shape} and mask "
+                    f"{mask.shape} up to {mask.max()}, expected {shape} and 0 or 1"
+                )
+            images[i], masks[i] = image, mask
+        images.flush()
+        masks.flush()
+        if thumbnails is not None:
+            np.save(part / "thumbnails.npy", thumbnails)
+        index = pd.DataFrame(rows)
+        index = index[[*INDEX_COLUMNS, *index.columns.difference(list(INDEX_COLUMNS))]]
+        index.to_csv(part / "index.csv", index=False)
+        hashes = {p.name: sha256(p) for p in sorted(part.iterdir())}
+        counts = {"count": count, "shape": shape, "dtype": dtype}
+        facts = {"format": FORMAT, **counts, "fingerprint": fingerprint(index)}
+        write_json(part / "manifest.json", facts | manifest | {"sha256": hashes})
+
+
+def _new(path: Path, shape: tuple[int, ...], dtype: str) -> np.memmap:
+    """A new .npy file of this shape, mapped into memory.
+
+    Raises:
+        OSError: the disk has no room for all of it.
+    """
+    made = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    _reserve(path)
+    return made
+
+
+def _reserve(path: Path) -> None:
+    """Take the room of a file now: a full disk would kill whoever writes its map."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    with path.open("r+b") as stream:
+        try:
+            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # no such call here
+                raise
+
+
+def open_prepared(name: str, size: int = 224, *, resize: str = "bilinear") -> Prepared:
+    """A data set's prepared form, mapped and not copied.
+
+    Args:
+        name: one of lesionkit.DATASETS or the name a folder was prepared under.
+        size: side of the images, pixels.
+        resize: how images were resized, "bilinear" or "nearest".
+
+    Raises:
+        FileNotFoundError: it is not prepared; the text gives the command that does it.
+        ValueError: it was written by another format version.
+    """
+    folder, options = prepared_folder(name, size, resize), size_options(size, resize)
+    if not (folder / "manifest.json").is_file():
+        raise FileNotFoundError(
+            f"data set {name!r} is not prepared at size {size}: no folder {folder}. "
+            f"Fill it with: lesionkit prepare {name} --raw DIR {options}"
+        )
+    manifest = json.loads((folder / "manifest.json").read_text())
+    if manifest["format"] != FORMAT:
+        raise ValueError(
+            f"{folder}: prepared form of format {manifest['format']}, this version "
+            f"reads {FORMAT}. Prepare it again: lesionkit prepare {name} {options}"
+            " --force"
+        )
+    index = pd.read_csv(
+        folder / "index.csv",
+        dtype={"file": str, "group": str, "stratum": str},
+        keep_default_na=False,
+    )
+    return Prepared(
+        name=name,
+        folder=folder,
+        images=np.load(folder / "images.npy", mmap_mode="r"),
+        masks=np.load(folder / "masks.npy", mmap_mode="r"),
+        index=index,
+        manifest=manifest,
+    )
+
+
+def verify(data: Prepared) -> list[str]:
+    """Files of a prepared form whose content is not what its manifest says."""
+    hashes = data.manifest["sha256"]
+    return [name for name in hashes if sha256(data.folder / name) != hashes[name]]

@@ -1,0 +1,300 @@
+"""Raw files to the prepared form, whatever the adapter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+
+from lesionkit import lookup
+from lesionkit.catalogue import DATASETS
+from lesionkit.config import data_folder
+from lesionkit.datasets.pictures.resizing import THUMBNAIL
+from lesionkit.datasets.pictures.samples import Sample
+from lesionkit.prepared import (
+    Prepared,
+    check_room,
+    open_prepared,
+    prepared_folder,
+    write,
+)
+from lesionkit.prepared.staging import Stage, default_jobs, fill, in_order, key_of
+from lesionkit.records.disks import refusals_told
+from lesionkit.records.runs import RunRecord
+
+SHOWN = 10  # bad files that an error names
+
+
+def prepare(
+    name: str,
+    raw: Path | None = None,
+    *,
+    size: int = 224,
+    resize: str = "bilinear",
+    force: bool = False,
+    skip_bad: bool = False,
+    jobs: int | None = None,
+    progress: Callable[[Sequence[Sample]], Iterable[Sample]] = iter,
+) -> Prepared:
+    """A data set's prepared form, made from its raw files unless it is there already.
+
+    Masks are resized with the nearest pixel, images with an antialiased bilinear
+    filter or, as the public re-run of paper A does, with the nearest pixel too. Files
+    are read on several cores; a preparation that was stopped goes on where it was.
+
+    Args:
+        name: one of lesionkit.DATASETS, or a new name for a folder of your own.
+        raw: folder of raw files; by default raw/<name> in the data folder.
+        size: side of the prepared images, pixels.
+        resize: "bilinear" or "nearest", for images.
+        force: make it again even if the raw files have not changed.
+        skip_bad: leave out what cannot be read, and name it in the manifest.
+        jobs: how many samples are decoded at once; one a core by default.
+        progress: wraps the list of samples, tqdm for instance.
+
+    Raises:
+        FileNotFoundError: no raw folder, or not laid out as the entry says.
+        ValueError: a name, a size or a filter that is not allowed; unpaired or
+            unreadable files, which the text names. What was read stays, so that only
+            the mended files are read the next time.
+        OSError: the disk is full or closed; the text says where.
+    """
+    if resize not in ("bilinear", "nearest"):
+        raise lookup.unknown("resize", resize, ("bilinear", "nearest"))
+    if size < 8:
+        raise ValueError(f"size must be 8 pixels or more, got {size}")
+    samples, source = find_samples(name, raw)
+    jobs, folder = jobs or default_jobs(), prepared_folder(name, size, resize)
+    with refusals_told(folder):  # before the work
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    rows, bad = _rows(samples, jobs)
+    if not force and not bad and _is_prepared(name, size, resize, rows, skip_bad):
+        return open_prepared(name, size, resize=resize)
+    settings = {"size": size, "resize": resize}
+    with refusals_told(folder):
+        check_room(folder)
+        stage = _stage(name, folder)
+        again = fill(
+            stage, samples, rows, bad=bad, **settings, jobs=jobs, progress=progress
+        )
+        _refuse_bad(name, bad, len(samples), skip_bad)
+        kept = [row for i, row in enumerate(rows) if i not in bad]
+        left_out = [samples[i].name for i in sorted(bad)]
+        facts = {"source": source, "left_out": left_out, "taken_again": again}
+        _assemble(stage, folder, kept, {"name": name} | settings | facts)
+        stage.clear()
+    return open_prepared(name, size, resize=resize)
+
+
+def _stage(name: str, folder: Path) -> Stage:
+    """Where samples wait; those that the kit draws need no place on disk."""
+    known = DATASETS.get(name)
+    if known is not None and known.generated:
+        return Stage(None)
+    return Stage(folder.with_name(f".{folder.name}.making"))
+
+
+def _refuse_bad(name: str, bad: dict[int, str], count: int, skip_bad: bool) -> None:
+    """Name every sample that cannot be used, unless they are to be left out."""
+    if not bad or (skip_bad and len(bad) < count):
+        return
+    reasons = [bad[i] for i in sorted(bad)]
+    more = f"; and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
+    raise ValueError(
+        f"{name}: {len(bad)} of {count} samples cannot be used: "
+        f"{'; '.join(reasons[:SHOWN])}{more}. Mend them and prepare again (the others "
+        "are kept), or leave them out with --skip-bad"
+    )
+
+
+def _assemble(
+    stage: Stage,
+    folder: Path,
+    rows: list[dict[str, Any]],
+    manifest: dict[str, Any],
+) -> None:
+    """The finished samples as one prepared form, in the order of the rows."""
+    known, dtype = DATASETS.get(manifest["name"]), "uint8"
+    channels = known.channels if known else 1
+    if not known:  # a set of one's own: as many channels as its widest image
+        for row in rows:
+            image = stage.finished(key_of(row)).image
+            channels = max(channels, image.shape[2])
+            dtype = "uint16" if image.dtype == np.uint16 else dtype
+    small = np.zeros((len(rows), THUMBNAIL, THUMBNAIL), np.uint8)
+    size = manifest["size"]
+    write(
+        folder,
+        _pairs(stage, rows, small, channels, dtype),
+        rows,
+        shape=(size, size, channels),
+        dtype=dtype,
+        manifest=manifest,
+        thumbnails=small,
+    )
+
+
+def open_data(name: str, size: int = 224, *, resize: str = "bilinear") -> Prepared:
+    """A prepared data set; one that the kit draws itself is prepared on the way.
+
+    Raises:
+        FileNotFoundError: it is not prepared; the text gives the command that does it.
+    """
+    entry = DATASETS.get(name)
+    if entry is not None and entry.generated:
+        return prepare(name, size=size, resize=resize)
+    return open_prepared(name, size, resize=resize)
+
+
+def prepared_sets(size: int = 224, *, resize: str = "bilinear") -> dict[str, Prepared]:
+    """Every data set that is prepared at a size, by name."""
+    found = sorted((data_folder() / "prepared").glob("*"))
+    names = [p.name for p in found if prepared_folder(p.name, size, resize).is_dir()]
+    return {name: open_prepared(name, size, resize=resize) for name in names}
+
+
+@overload
+def data_of(record: RunRecord) -> Prepared: ...
+@overload
+def data_of(record: None) -> None: ...
+def data_of(record: RunRecord | None) -> Prepared | None:
+    """The prepared data set that a run was trained on; None for no run.
+
+    Raises:
+        FileNotFoundError: it is not prepared here any more.
+        ValueError: its content is not what the run saw.
+    """
+    if record is None:
+        return None
+    identity = record.identity
+    data = open_data(identity["dataset"], identity["size"], resize=identity["resize"])
+    if data.fingerprint != record.metrics["data"]["fingerprint"]:
+        raise ValueError(
+            f"{data.folder} has changed since {record.folder} was trained on it"
+        )
+    return data
+
+
+def find_samples(name: str, raw: Path | None = None) -> tuple[list[Sample], str]:
+    """The samples of a data set's raw folder, and the source they are from.
+
+    Raises:
+        FileNotFoundError: no raw folder, or not laid out as the entry says.
+        ValueError: no such data set, or not a name a folder can have.
+    """
+    folder = data_folder() / "raw" / name if raw is None else Path(raw)
+    if name not in DATASETS and raw is None and not folder.is_dir():
+        raise lookup.unknown("data set", name, [n for n in DATASETS if n != "folder"])
+    if name == "folder" or not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+        raise ValueError(
+            "your own data set needs a name of its own, of small letters, digits, "
+            f"- and _, such as my_set; got {name!r}"
+        )
+    entry = DATASETS.get(name, DATASETS["folder"])
+    if not entry.generated and not folder.is_dir():
+        is_file = " (that is a file: unpack an archive first)" * folder.is_file()
+        raise FileNotFoundError(
+            f"no raw folder {folder}{is_file} for data set {name!r}; name it with"
+            f" --raw DIR. It must hold {entry.layout}"
+        )
+    samples = _found(name, entry.target, folder)
+    source = lookup.resolve(entry.which)(folder) if entry.which else name
+    return samples, source
+
+
+def _found(name: str, target: str, folder: Path) -> list[Sample]:
+    """What the adapter finds; a set of one's own is called by its own name."""
+    try:
+        return lookup.resolve(target)(folder)
+    except (FileNotFoundError, ValueError) as error:
+        text = str(error)
+        if name in DATASETS or not text.startswith("folder: "):
+            raise
+        raise type(error)(f"{name}: {text.removeprefix('folder: ')}") from None
+
+
+def _rows(
+    samples: Sequence[Sample], jobs: int
+) -> tuple[list[dict[str, Any]], dict[int, str]]:
+    """The index row of each sample, but for what only decoding tells; what is bad."""
+    rows, bad = [], {}
+    for i, found in enumerate(in_order(_hashed, samples, jobs)):
+        if isinstance(found, str):
+            bad[i] = found
+        rows.append({} if isinstance(found, str) else found)
+    return rows, bad
+
+
+def _hashed(sample: Sample) -> dict[str, Any] | str:
+    """A row with the hashes of a sample's files, or why there is none."""
+    try:
+        content_hash, mask_hash = sample.hashes()
+    except (OSError, ValueError) as error:
+        return f"{sample.name}: {lookup.one_line(error)}"
+    return {
+        "file": sample.name,
+        "content_hash": content_hash,
+        "mask_hash": mask_hash,
+        "group": sample.group,
+        **getattr(sample, "details", {}),
+    }
+
+
+def _is_prepared(
+    name: str, size: int, resize: str, rows: list[dict], skip_bad: bool
+) -> bool:
+    """Whether the prepared form there is of exactly these raw files."""
+    try:
+        data = open_prepared(name, size, resize=resize)
+    except (OSError, ValueError, KeyError):
+        return False
+    if not data.has_thumbnails:
+        return False
+    index, left_out = data.index, data.manifest.get("left_out", [])
+    if left_out and not skip_bad:
+        return False
+    rows = [row for row in rows if row["file"] not in left_out]
+    columns = ["file", "content_hash", "mask_hash", "group"]
+    columns += ["stratum"] if any("stratum" in row for row in rows) else []
+    found = index.reindex(columns=columns).to_dict("records")
+    return found == [{name: row[name] for name in columns} for row in rows]
+
+
+def _pairs(
+    stage: Stage,
+    rows: list[dict[str, Any]],
+    small: np.ndarray,
+    channels: int,
+    dtype: str,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Image and mask of each row; completes the row and its thumbnail."""
+    for i, row in enumerate(rows):
+        arrays = stage.finished(key_of(row))
+        row |= arrays.row
+        small[i] = arrays.thumbnail
+        image = _with_dtype(arrays.image, dtype)
+        if image.shape[2] < channels:
+            image = np.repeat(image, channels, axis=2)
+        yield image, arrays.mask
+
+
+def _with_dtype(image: np.ndarray, dtype: str) -> np.ndarray:
+    """The image on the scale of dtype: 0 to 255 or 0 to 65,535."""
+    if image.dtype == dtype:
+        return image
+    if dtype == "uint16":
+        return image.astype(np.uint16) * 257
+    return np.round(image / 257).astype(np.uint8)
+
+
+def prepared_hashes(name: str, size: int, resize: str) -> dict[str, tuple[str, str]]:
+    """File to the hashes of image and masks, as they were prepared; {} if not."""
+    try:
+        index = open_prepared(name, size, resize=resize).index
+    except (OSError, ValueError, KeyError):
+        return {}
+    columns = index[["file", "content_hash", "mask_hash"]].itertuples(index=False)
+    return {file: (image, mask) for file, image, mask in columns}

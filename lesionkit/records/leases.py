@@ -1,0 +1,295 @@
+"""Leases: one holder at a time, also on a shared disk where file locks do nothing.
+
+A lease is a folder with a file for each holder so far: 0, 1, 2, ... Whoever creates the
+next number (O_EXCL, which every file system decides for one alone) holds the lease, and
+only the holder writes to its file: a growing count, from a thread, and at the end that
+it is free. A file that another process saw unchanged for long enough, by that process's
+own monotonic clock, is of a holder that is gone, and the next number may be taken. No
+time of another machine is ever compared, and since no number is used twice, two that
+judge an old holder at once cannot both take over.
+
+On one machine nobody waits for that: the holder also has a lock of the system on its
+file, which ends with the process, even by kill -9.
+"""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from lesionkit.records.locks import is_locked, locked, machine
+
+SECONDS = 120.0
+BEATS = 4  # signs of life in that time
+FREE = b"free\n"
+OURS = "LESIONKIT_LEASES"  # what a process holds, for its children
+
+
+class Held(BlockingIOError):
+    """Another holds the lease.
+
+    Attributes:
+        by: who holds it.
+        alive: whether it gave a sign of life since this process first looked.
+    """
+
+    def __init__(self, path: Path, by: str, alive: bool, told: str = "") -> None:
+        super().__init__(told or f"{path} is held by {by}")
+        self.by, self.alive = by, alive
+
+
+class Lost(RuntimeError):
+    """This process was silent for so long that another took its lease."""
+
+
+@dataclass
+class Look:
+    """What this process last saw of a lease, and since when."""
+
+    number: int
+    content: bytes
+    since: float
+    alive: bool = False
+
+
+_looks: dict[Path, Look] = {}  # a holder is judged over several calls
+_inherited = os.environ.get(OURS, "").split()  # what a parent held when this began
+_own = threading.local()  # what this thread holds
+
+
+@contextmanager
+def lease(path: Path, seconds: float = SECONDS, *, owner: str = "") -> Iterator[None]:
+    """Hold a lease for the block; what this thread or a parent process has is kept.
+
+    Should another take it over, because this process was paused, the block is stopped
+    as by Ctrl-C if it is in the main thread, else Lost is raised at its end.
+
+    Args:
+        path: the folder of the lease, made if it is not there.
+        seconds: how long a holder may be silent; the same for all who share the lease.
+        owner: told to those who find it held, besides the host and the process.
+
+    Raises:
+        BlockingIOError: `Held`: another holds it. Call again to take over from a holder
+            that is gone: on this machine that is seen at once, one of another must
+            have been seen unchanged for so many seconds.
+        Lost: another took it over in the meantime.
+    """
+    file = _next(path, seconds)
+    if file is None:
+        yield
+        return
+    holder = _Holder(file, seconds, owner)
+    try:
+        try:
+            with _ours(str(holder.who["token"])):
+                yield
+        finally:
+            holder.release()
+    except KeyboardInterrupt:
+        if not holder.lost:
+            raise
+    if holder.lost:
+        raise Lost(f"{path} was taken over while this process was silent")
+
+
+def clear(path: Path) -> None:
+    """Remove a lease that nobody will need again, as of a run that is done."""
+    shutil.rmtree(path, ignore_errors=True)
+    _looks.pop(path, None)
+
+
+def is_held(path: Path, seconds: float = SECONDS) -> bool:
+    """Whether somebody holds a lease, at one look.
+
+    Of a holder on another machine it counts whether the file changed in the last so
+    many seconds, by the clock of the disk: good enough to tell people, not to decide.
+    """
+    here = is_held_here(path)
+    if here is not None:
+        return here
+    with contextlib.suppress(OSError, ValueError):
+        return _age_seconds(_newest(path)) < seconds
+    return False
+
+
+def is_held_here(path: Path) -> bool | None:
+    """Whether a process of this machine holds a lease; None: it may be another's."""
+    try:
+        file = _newest(path)
+        content = file.read_bytes()
+    except (OSError, ValueError):
+        return False
+    if content == FREE:
+        return False
+    return is_locked(file) if _found(content).get("machine") == machine() else None
+
+
+def _newest(path: Path) -> Path:
+    """The file of the last holder; ValueError if there was none."""
+    return path / str(max(int(name) for name in os.listdir(path) if name.isdigit()))
+
+
+def _age_seconds(file: Path) -> float:
+    """How long ago a file changed, by the clock of its disk."""
+    probe = file.with_name(f".{uuid4().hex[:8]}.part")
+    try:
+        probe.touch()
+        now = probe.stat().st_mtime
+        probe.unlink()
+    except OSError:  # a disk that is read only
+        now = time.time()
+    return now - file.stat().st_mtime
+
+
+def _next(path: Path, seconds: float) -> Path | None:
+    """The file that makes its creator the holder; created by this process alone.
+
+    None if this thread or a parent of this process is the holder already.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    numbers = [int(name) for name in os.listdir(path) if name.isdigit()]
+    last = max(numbers, default=-1)
+    file = path / str(last + 1)
+    try:
+        if numbers and (content := (path / str(last)).read_bytes()) != FREE:
+            if _found(content).get("token") in (*_inherited, *_held_by_thread()):
+                return None
+            _judge(path, last, content, seconds)
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    except (FileExistsError, FileNotFoundError):
+        raise Held(path, "another that was faster", False) from None
+    return file
+
+
+def _judge(path: Path, last: int, content: bytes, seconds: float) -> None:
+    """Raise Held unless the last holder is gone."""
+    if _found(content).get("machine") == machine():
+        alive = is_locked(path / str(last))
+        if alive:
+            raise Held(path, _told(content), True)
+        if alive is False:
+            return
+    look = _look(path, last, content)
+    if time.monotonic() - look.since < seconds:
+        raise Held(path, _told(content), look.alive)
+
+
+@contextmanager
+def _ours(token: str) -> Iterator[None]:
+    """This thread, and children that are started in the block, hold it already."""
+    os.environ[OURS] = f"{os.environ.get(OURS, '')} {token}".strip()
+    _own.tokens = [*_held_by_thread(), token]
+    try:
+        yield
+    finally:
+        _own.tokens.remove(token)
+        left = [each for each in os.environ.get(OURS, "").split() if each != token]
+        os.environ[OURS] = " ".join(left)
+
+
+def _held_by_thread() -> list[str]:
+    """The tokens of the leases that this thread holds."""
+    return getattr(_own, "tokens", [])
+
+
+def _look(path: Path, number: int, content: bytes) -> Look:
+    """Since when this process has seen the lease as it is now."""
+    before, now = _looks.get(path), time.monotonic()
+    if before is None or before.number != number:
+        _looks[path] = Look(number, content, now)
+    elif before.content != content:
+        _looks[path] = Look(number, content, now, alive=True)
+    return _looks[path]
+
+
+def _told(content: bytes) -> str:
+    """Who holds a lease, as it says itself."""
+    try:
+        return "{owner} process {pid} on {host}".format_map(_found(content)).strip()
+    except KeyError:
+        return "another process"
+
+
+def _found(content: bytes) -> dict[str, object]:
+    """What a holder wrote; empty while it is being written."""
+    with contextlib.suppress(ValueError):
+        found = json.loads(content)
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+class _Holder:
+    """Gives signs of life in a file that is this process's own, until released."""
+
+    def __init__(self, file: Path, seconds: float, owner: str) -> None:
+        self.file, self.seconds, self.lost = file, seconds, False
+        self.after = file.with_name(str(int(file.name) + 1))
+        self.who = {"owner": owner, "host": socket.gethostname(), "pid": os.getpid()}
+        self.who |= {"token": uuid4().hex, "machine": machine()}
+        self.in_main = threading.current_thread() is threading.main_thread()
+        self.lock = locked(file)
+        self.beats, self.heard = 0, time.monotonic()
+        self.beat()
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self._refresh, daemon=True)
+        self.thread.start()
+
+    def beat(self) -> None:
+        """A sign of life: content that was never there before."""
+        self.beats += 1
+        said = {**self.who, "beats": self.beats, "time": time.time()}
+        self._write(json.dumps(said).encode() + b"\n")
+        self.heard = time.monotonic()
+
+    def release(self) -> None:
+        """End the signs of life and say that the lease is free."""
+        self.stop.set()
+        self.thread.join()
+        if not self.lost:
+            with contextlib.suppress(FileNotFoundError):  # cleared by another
+                self._write(FREE)
+        self.lock.close()
+
+    def _write(self, content: bytes) -> None:
+        """Replace the content, on the server when this returns."""
+        handle = os.open(self.file, os.O_WRONLY | os.O_TRUNC)  # never made anew
+        try:
+            os.write(handle, content)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def _refresh(self) -> None:
+        """Give signs of life; if another took over, stop what the main thread does."""
+        while not self.stop.wait(self.seconds / BEATS):
+            try:
+                self.lost = self.after.exists()
+                if not self.lost:
+                    self.beat()
+            except OSError:  # a disk that hangs for a moment
+                self.lost = time.monotonic() - self.heard > self.seconds
+            if self.lost:
+                if self.in_main:
+                    _interrupt()
+                return
+
+
+def _interrupt() -> None:
+    """What Ctrl-C does; where there are real signals, also out of a system call."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        _thread.interrupt_main()

@@ -1,0 +1,250 @@
+"""The run record on disk, as bytes and tables; free of torch.
+
+    <protocol>/<dataset>/<model>/<loss>/<definition>/repeat<k>[-<8 hex>]/
+        config.json       every parameter, resolved
+        environment.json  versions, device, threads, commit, times; one entry a session
+        split.csv         file, content_hash, group, part, seed
+        history.csv       a row an epoch
+        images.csv        per test image and threshold: counts and metrics
+        metrics.json      validation and test, image and pooled, AP, undefined; no times
+        curves.npz        per image: histograms of lesion and background logits
+        logits.npz        float16 logits of a stated sample of test images, for figures
+        best.safetensors  weights of the best epoch
+        DONE              written last: size and hash of every file above
+
+A record without DONE is unfinished. Until then state.pt holds what an exact resume
+needs, and state.previous.pt the one before; failed.json says why a run stopped.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lesionkit.catalogue.protocols import PROTOCOLS
+from lesionkit.config import EXECUTION, RunConfig
+from lesionkit.records import leases
+from lesionkit.records.files import sha256, write_bytes, write_json
+from lesionkit.records.record import RunRecord, find_records, problems
+
+__all__ = ["RunRecord", "find_records", "problems"]  # read there, found here
+
+FORMAT = 1
+STATES = ("state.pt", "state.previous.pt")
+LEASE = ".lease"
+
+
+def start(config: RunConfig) -> Path:
+    """The folder of a run, with its config.json, made if it is not there.
+
+    Raises:
+        ValueError: the folder holds another run's config.
+    """
+    folder = config.folder
+    path = folder / "config.json"
+    if not path.is_file():
+        write_json(path, as_stored(config))
+        return folder
+    try:
+        stored = RunRecord(folder).identity
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"{path} is not a run's config; move {folder} away") from None
+    mine = _as_json(config.identity())
+    if stored != mine:
+        names = sorted(n for n in {*stored, *mine} if stored.get(n) != mine.get(n))
+        theirs = ", ".join(f"{n} {stored.get(n)!r}, not {mine.get(n)!r}" for n in names)
+        raise ValueError(
+            f"{folder} holds another run ({theirs}); move it away or change -p"
+        )
+    return folder
+
+
+def as_stored(config: RunConfig) -> dict[str, Any]:
+    """The content of config.json: the run's id, its identity, and how it was run."""
+    resolved = config.resolved()
+    return {
+        "format": FORMAT,
+        "run_id": config.run_id,
+        "identity": config.identity(),
+        "deviations": list(PROTOCOLS[config.protocol].deviations),
+        "execution": {name: getattr(resolved, name) for name in EXECUTION},
+    }
+
+
+@contextmanager
+def claim(folder: Path) -> Iterator[None]:
+    """Hold a run for this process, on every machine that shares the folder.
+
+    A process that is gone, by kill -9 too, holds it no longer: on this machine at once,
+    on another after two minutes without a sign of life (see lesionkit.records.leases).
+
+    Raises:
+        BlockingIOError: another process holds it.
+        leases.Lost: another took it over while this process was paused.
+    """
+    path = folder / LEASE
+    try:
+        with leases.lease(path):
+            for left in folder.glob(".*.part"):  # of a process killed in a write
+                left.unlink(missing_ok=True)
+            yield
+    except leases.Held as other:
+        told = f"{folder} is being trained by another process, {other.by}; wait for it"
+        raise leases.Held(path, other.by, other.alive, f"{told} to end") from None
+    if is_done(folder):
+        leases.clear(path)
+
+
+def is_running(folder: Path) -> bool:
+    """Whether a living process, of this machine or another, holds the run."""
+    return leases.is_held(folder / LEASE)
+
+
+def is_held_here(folder: Path) -> bool:
+    """Whether a living process of this machine holds the run."""
+    return bool(leases.is_held_here(folder / LEASE))
+
+
+def note_failure(folder: Path, reason: str) -> None:
+    """Keep why a run stopped, in one line; it goes when the run is tried again."""
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    store_json(folder, "failed", {"reason": reason, "when": when})
+
+
+def clear_failure(folder: Path) -> None:
+    """Forget why a run stopped before."""
+    (folder / "failed.json").unlink(missing_ok=True)
+
+
+def failure(folder: Path) -> str | None:
+    """Why a run stopped, or None if it did not."""
+    try:
+        return json.loads((folder / "failed.json").read_text())["reason"]
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        return "failed.json is unreadable"
+
+
+def save_state(folder: Path, state: bytes | memoryview) -> None:
+    """Store what a resume needs, and keep the one before."""
+    newest, previous = (folder / name for name in STATES)
+    if newest.is_file():
+        newest.replace(previous)
+    write_bytes(newest, state)
+
+
+def load_states(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """The stored states, newest first, by name."""
+    for name in STATES:
+        if (folder / name).is_file():
+            yield name, (folder / name).read_bytes()
+
+
+def store_table(folder: Path, name: str, table: pd.DataFrame) -> None:
+    """A table as CSV, floats in the shortest form that reads back the same."""
+    write_bytes(folder / f"{name}.csv", table.to_csv(index=False).encode())
+
+
+def store_json(folder: Path, name: str, value: Mapping[str, Any]) -> None:
+    """A mapping as JSON."""
+    write_json(folder / f"{name}.json", value)
+
+
+def store_arrays(folder: Path, name: str, arrays: Mapping[str, np.ndarray]) -> None:
+    """Named arrays as a compressed .npz file."""
+    stream = io.BytesIO()
+    named: dict[str, Any] = dict(arrays)  # beside them it takes a bool
+    np.savez_compressed(stream, **named)
+    write_bytes(folder / f"{name}.npz", stream.getvalue())
+
+
+def store_weights(folder: Path, content: bytes) -> None:
+    """The weights of the best epoch, as the bytes of a safetensors file."""
+    write_bytes(folder / "best.safetensors", content)
+
+
+def finish(folder: Path) -> None:
+    """Seal a record: write DONE, the last file, and only then drop the states.
+
+    A process that is killed in between loses nothing but the space of the states.
+    """
+    left_out = ("DONE", "failed.json", *STATES)
+    files = [p for p in sorted(folder.iterdir()) if p.name[0] != "." and p.is_file()]
+    seal = {
+        p.name: {"bytes": p.stat().st_size, "sha256": sha256(p)}
+        for p in files
+        if p.name not in left_out
+    }
+    write_json(folder / "DONE", {"format": FORMAT, "files": seal})
+    drop_states(folder)
+
+
+def drop_states(folder: Path) -> None:
+    """Remove what only an unfinished run needs."""
+    for name in ("failed.json", *STATES):
+        (folder / name).unlink(missing_ok=True)
+
+
+def state(folder: Path) -> str:
+    """done, damaged, running, failed, unfinished (interrupted) or missing."""
+    return _state(RunRecord(folder))
+
+
+def _state(record: RunRecord) -> str:
+    """See state; what is read of the record is read once."""
+    folder = record.folder
+    if (folder / "DONE").is_file():
+        return "damaged" if record.problems(hashes=False) else "done"
+    if not (folder / "config.json").is_file():
+        return "missing"
+    if is_running(folder):
+        return "running"
+    return "failed" if (folder / "failed.json").is_file() else "unfinished"
+
+
+def state_of(config: RunConfig, *, verify: bool = False) -> tuple[str, str]:
+    """The state of a run and the reason, "" where there is none.
+
+    A record is done only if it is that of this very run.
+
+    Args:
+        config: the run.
+        verify: whether every file is hashed, which finds what was edited.
+    """
+    record = RunRecord(config.folder)
+    found = _state(record)
+    if found == "failed":
+        return found, failure(record.folder) or ""
+    if found == "damaged" or (verify and found == "done"):
+        wrong = record.problems(hashes=verify)
+        return ("damaged", wrong[0]) if wrong else (found, "")
+    if found == "done" and not _is_of(record, config):
+        return "damaged", f"{record.folder} holds another run; move it away"
+    return found, ""
+
+
+def _is_of(record: RunRecord, config: RunConfig) -> bool:
+    """Whether a record's config.json is that of this run."""
+    try:
+        return record.identity == _as_json(config.identity())
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _as_json(value: Any) -> Any:
+    """A value as it comes back from a JSON file."""
+    return json.loads(json.dumps(value))
+
+
+def is_done(folder: Path) -> bool:
+    """Whether a record is finished and its files have the sizes that DONE states."""
+    return (folder / "DONE").is_file() and not problems(folder, hashes=False)

@@ -1,0 +1,277 @@
+"""Which image is train, validation or test, for each seed; manifests of that.
+
+A split depends on the content of the images and the seed alone, so a renamed or moved
+folder, or another image size, gives the same split.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+
+from lesionkit import lookup
+from lesionkit.config import data_folder
+from lesionkit.prepared import Prepared
+from lesionkit.records.files import write_bytes
+from lesionkit.splits.duplicates import clusters, near_pairs
+
+PARTS = ("train", "validation", "test")
+SHARES = (0.6, 0.2, 0.2)  # paper A, II-4
+KINDS = ("image", "group", "lists")
+BANDS = 4  # of lesion size, between which a group split keeps the shares
+SLACK = 0.2  # parts that lack shares this near to each other lack the same
+
+
+@dataclass(frozen=True)
+class Split:
+    """Positions of each part in the prepared arrays, in the order of the arrays."""
+
+    kind: str
+    seed: int
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+    def part(self, name: str) -> np.ndarray:
+        """The positions of train, validation or test."""
+        lookup.find("part", name, dict.fromkeys(PARTS))
+        return getattr(self, name)
+
+
+def split(
+    data: Prepared,
+    *,
+    kind: str = "image",
+    seed: int = 42,
+    groups: Sequence[str] | np.ndarray | None = None,
+) -> Split:
+    """A random 60:20:20 split, written as a manifest beside the data.
+
+    Args:
+        data: an opened data set.
+        kind: "image" deals single images, as published; "group" deals whole groups
+            (patients, video sequences), so that no group lies in two parts, and keeps
+            the shares within each band of lesion size as far as the groups allow;
+            "lists" takes somebody else's lists (`read_lists`).
+        seed: of the shuffle.
+        groups: one group name an image, in the order of the index; by default the
+            groups that the data set itself knows or, where it knows none, clusters of
+            near-copies.
+
+    Raises:
+        FileNotFoundError: no lists, or a set prepared before it had thumbnails.
+        ValueError: unknown kind, fewer than five images or three groups, only some
+            images with a group, lists that do not fit.
+
+    Source: paper A, II-4 (random 60:20:20, seed 42).
+    """
+    if kind not in KINDS:
+        raise lookup.unknown("split kind", kind, KINDS)
+    if kind == "lists":
+        return _written(data, read_lists(data), None)
+    if len(data) < 5:
+        raise ValueError(
+            f"{data.name}: a 60:20:20 split needs 5 images, got {len(data)}"
+        )
+    named = None
+    if kind == "group":
+        named = _groups(data, groups)
+        parts = _deal_groups(named, _bands(data), _by_content(data), seed)
+    else:
+        parts = deal_images(_by_content(data), seed)
+    result = Split(kind, seed, *(np.sort(part) for part in parts))
+    return _written(data, result, named)
+
+
+def deal(groups: np.ndarray, seed: int) -> list[np.ndarray]:
+    """Positions of train, validation and test, by the groups alone.
+
+    Groups of one image each are dealt as single images.
+
+    Shape:
+        groups: (N,) a group for each image
+    """
+    order = np.arange(len(groups))
+    if len(set(groups.tolist())) == len(groups):
+        return deal_images(order, seed)
+    bands = np.zeros(len(groups), int)
+    return _deal_groups(groups.astype(str), bands, order, seed)
+
+
+def read_lists(data: Prepared, folder: Path | None = None) -> Split:
+    """Somebody else's split: train.txt, validation.txt and test.txt, a name a line.
+
+    A name is the file's path below the raw folder, its file name, or its stem.
+
+    Args:
+        folder: that holds the lists; by default splits/<name>/lists in the data folder.
+
+    Raises:
+        FileNotFoundError: a list is not there.
+        ValueError: a name that is no image's or several images', or an image that is
+            in two lists or twice in one.
+    """
+    folder = folder or data_folder() / "splits" / data.name / "lists"
+    places = _places(data)
+    seen: dict[int, str] = {}
+    parts: dict[str, list[int]] = {name: [] for name in PARTS}
+    for part in PARTS:
+        path = folder / f"{part}.txt"
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"no list {path}; a split of kind 'lists' needs train.txt, "
+                "validation.txt and test.txt there, one file name a line"
+            )
+        for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), 1):
+            if name := line.strip():
+                where = f"{path.name}, line {number}"
+                place = _place(name, where, places)
+                if place in seen:
+                    raise ValueError(f"{where}: {name} is in {seen[place]} already")
+                seen[place] = where
+                parts[part].append(place)
+    return Split("lists", 0, *(np.array(sorted(parts[p]), int) for p in PARTS))
+
+
+def _places(data: Prepared) -> dict[str, list[int]]:
+    """Every name that a list may use for an image, with the images it may mean."""
+    places: dict[str, list[int]] = {}
+    for i, file in enumerate(data.index["file"]):
+        path = PurePosixPath(file)
+        for name in {file, path.name, path.stem}:
+            places.setdefault(name, []).append(i)
+    return places
+
+
+def _place(name: str, where: str, places: dict[str, list[int]]) -> int:
+    """The image that a name of a list means."""
+    found = places.get(name.replace("\\", "/"), [])
+    if not found:
+        near = lookup.nearest(name, places)
+        hint = f" Did you mean {near!r}?" if near else ""
+        raise ValueError(f"{where}: no image is called {name!r}.{hint}")
+    if len(found) > 1:
+        raise ValueError(
+            f"{where}: {len(found)} images are called {name!r}; give their paths"
+        )
+    return found[0]
+
+
+def manifest(
+    data: Prepared,
+    parts: Split,
+    groups: Sequence[str] | np.ndarray | None = None,
+) -> pd.DataFrame:
+    """The split as a table: file, content_hash, group, part and seed of each image."""
+    table = data.index[["file", "content_hash", "group"]].copy()
+    if groups is not None:
+        table["group"] = list(groups)
+    table["part"] = ""  # of what no list has
+    for name in PARTS:
+        table.loc[parts.part(name), "part"] = name
+    table["seed"] = parts.seed
+    return table
+
+
+def _by_content(data: Prepared) -> np.ndarray:
+    """Positions ordered by content, so that file names do not matter."""
+    keys = data.index[["content_hash", "mask_hash", "file"]]
+    return keys.sort_values([*map(str, keys)]).index.to_numpy()
+
+
+def deal_images(order: np.ndarray, seed: int) -> list[np.ndarray]:
+    """Single images to train, validation and test, 60:20:20.
+
+    Shape:
+        order: (N,) positions, in the order in which they are shuffled
+        returns: three arrays of positions
+    """
+    shuffled = np.random.default_rng(seed).permutation(order)
+    train, validation = (round(share * len(order)) for share in SHARES[:2])
+    return np.split(shuffled, [train, train + validation])
+
+
+def _groups(data: Prepared, groups: Sequence[str] | np.ndarray | None) -> np.ndarray:
+    """A group for every image, or an error that says where groups come from."""
+    named = np.array(data.index["group"] if groups is None else groups, dtype=str)
+    if len(named) != len(data):
+        raise ValueError(f"groups must name {len(data)} images, got {len(named)}")
+    if groups is None and not named.astype(bool).any():
+        named = copies(data)
+    missing = int((named == "").sum())
+    if missing:
+        raise ValueError(
+            f"split kind 'group': {missing} of {len(data)} images of {data.name} "
+            "belong to no known group; give groups=, or take kind 'image'"
+        )
+    if len(set(named)) < 3:
+        raise ValueError(f"split kind 'group' needs 3 groups, got {len(set(named))}")
+    return named
+
+
+def copies(data: Prepared) -> np.ndarray:
+    """Clusters of near-copies as groups, each named by the content of its first image.
+
+    Raises:
+        FileNotFoundError: the set was prepared before it had thumbnails.
+    """
+    pairs = near_pairs(data.thumbnails)
+    found = clusters(len(data), pairs)
+    hashes = data.index["content_hash"].to_numpy(str)
+    least = {cluster: min(hashes[found == cluster]) for cluster in set(found.tolist())}
+    return np.array([f"copies_{least[cluster][:12]}" for cluster in found.tolist()])
+
+
+def _bands(data: Prepared) -> np.ndarray:
+    """A band of lesion size for every image: none, then quarters of the others."""
+    share = data.index["lesion_share"].to_numpy(float)
+    bands = np.zeros(len(share), int)
+    some = share > 0
+    if some.any():
+        edges = np.quantile(share[some], np.arange(1, BANDS) / BANDS)
+        bands[some] = 1 + np.searchsorted(edges, share[some], side="left")
+    return bands
+
+
+def _deal_groups(
+    named: np.ndarray, bands: np.ndarray, order: np.ndarray, seed: int
+) -> list[np.ndarray]:
+    """Whole groups to the three parts, each to the part that lacks most images.
+
+    Of parts that lack nearly as much (SLACK) it is the one that lacks most within the
+    group's own bands of lesion size. No part stays empty.
+    """
+    first_seen = list(dict.fromkeys(named[order]))  # ordered by content, not by name
+    shuffled = np.random.default_rng(seed).permutation(first_seen)
+    wanted = np.outer(SHARES, np.bincount(bands))
+    filled = np.zeros_like(wanted)
+    parts: list[list[np.ndarray]] = [[], [], []]
+    for left, name in zip(range(len(shuffled), 0, -1), shuffled, strict=True):
+        mine = np.flatnonzero(named == name)
+        held = np.bincount(bands[mine], minlength=wanted.shape[1])
+        lacks = 1 - filled.sum(1) / wanted.sum(1)
+        of_bands = (wanted - filled) / np.maximum(wanted, 1e-9) @ held
+        near = (lacks >= lacks.max() - SLACK) & ((lacks > 0) | (lacks == lacks.max()))
+        empty = np.array([not part for part in parts])
+        if left <= empty.sum():
+            near = empty
+        target = int(np.argmax(np.where(near, of_bands, -np.inf)))
+        parts[target].append(mine)
+        filled[target] += held
+    return [np.concatenate(part) for part in parts]
+
+
+def _written(data: Prepared, parts: Split, groups: np.ndarray | None) -> Split:
+    """Save the manifest below splits/, once for each content of the data set."""
+    name = f"{parts.kind}-seed{parts.seed}-{data.fingerprint[:8]}.csv"
+    text = io.StringIO()
+    manifest(data, parts, groups).to_csv(text, index=False)
+    path = data_folder() / "splits" / data.name / name
+    if not path.is_file() or path.read_text() != text.getvalue():
+        write_bytes(path, text.getvalue().encode())
+    return parts

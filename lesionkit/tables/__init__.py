@@ -1,0 +1,251 @@
+"""Run records, or anybody's CSV, to one tidy table: a row a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lesionkit import lookup, published
+from lesionkit.records.runs import RunRecord, find_records
+from lesionkit.records.stores import is_url
+from lesionkit.tables.reading import KEYS, METRICS, is_cells, read_foreign
+
+# What must be the same in all rows before losses are compared.
+SETTING = (
+    "protocol",
+    "definition",
+    "size",
+    "split",
+    "resize",
+    "epochs",
+    "patience",
+    "stop_rule",
+    "batch_size",
+    "learning_rate",
+    "weight_decay",
+    "scoring",
+    "dtype",
+    "pretrained",
+    "deep_supervision",
+    "sums",
+    "smooth",
+    "alpha",
+    "gamma",
+    "focal_form",
+    "alpha_form",
+)
+
+# What made a run, beside its parameters, and why it matters that it differs.
+MAKERS = {
+    "commit": "what changed the numbers stands in CHANGELOG.md under Numbers",
+    "torch": "last bits differ, and a whole training can follow them",
+    "hardware": "last bits differ, and a whole training can follow them",
+}
+
+
+def load_table(
+    source: str | Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    percent: bool = False,
+) -> pd.DataFrame:
+    """One row a run: dataset, model, loss, repeat, dice, iou, precision, recall.
+
+    Args:
+        source: a folder of run records (searched to any depth) or the URL of one,
+            such as s3://bucket/runs; a CSV file; or "public-rerun": the cells that
+            come with the kit. What is read from a URL is kept in data/cache/records.
+        columns: for a CSV, its column names to ours, where they are not recognised.
+        percent: for a CSV, its scores are 0 to 100.
+
+    Returns:
+        Records add every other parameter of the run, run_id, source (what the data
+        set was prepared from) and further scores. Metrics are the mean over
+        test images at the probability threshold, between 0 and 1. A CSV of cell
+        means has no column repeat, but n and dice_sd (and so on) where it has them.
+        `remarks(table)` says what is unusual, a line each: blank rows, copies,
+        scores and cells that are missing.
+
+    Raises:
+        FileNotFoundError: nothing there, or no finished record in the folder.
+        ValueError: a CSV that cannot be used; the text names the lines.
+        ImportError, OSError: a URL that needs a package, or cannot be read.
+    """
+    path = Path(source)
+    if is_url(source):
+        table, said = _from_records(source), []
+    elif published.is_public_rerun(source):
+        table, said = published.public_rerun(), []
+    elif path.is_dir():
+        table, said = _from_records(path), []
+    elif path.is_file():
+        table, said = read_foreign(path, columns or {}, percent=percent)
+    else:
+        raise FileNotFoundError(f"no run records and no table at {path.absolute()}")
+    table.attrs["remarks"] = said
+    return table
+
+
+def remarks(table: pd.DataFrame) -> list[str]:
+    """What is unusual in a table, a line each: in its file, grid, and what made it."""
+    said = table.attrs.get("remarks", ())
+    return [*said, *_grid_remarks(table), *_maker_remarks(table)]
+
+
+def _maker_remarks(table: pd.DataFrame) -> list[str]:
+    """Whether runs were made by different code, torch or hardware, with their numbers.
+
+    The same parameters then may have meant another training.
+    """
+    said = []
+    for column, why in MAKERS.items():
+        counts = table[column].value_counts() if column in table else ()
+        if len(counts) > 1:
+            each = ", ".join(f"{name} ({count})" for name, count in counts.items())
+            said.append(f"runs by more than one {column}: {each}; {why}")
+    return said
+
+
+def _grid_remarks(table: pd.DataFrame) -> list[str]:
+    """Which cells of data set, model and loss are missing or have fewer runs."""
+    axes = ["dataset", "model", "loss"]
+    counts = table.groupby(axes, sort=False).size()
+    whole = 1
+    for axis in axes:
+        whole *= table[axis].nunique()
+    said = []
+    if len(counts) < whole:
+        every = pd.MultiIndex.from_product([list(table[a].unique()) for a in axes])
+        lacking = every.difference(list(counts.index), sort=False)
+        said.append(f"{len(lacking)} of {whole} cells are missing: {_cells(lacking)}")
+    if not is_cells(table):
+        most = int(counts.mode().max())
+        fewer = counts.index[counts < most]
+        if len(fewer):
+            said.append(
+                f"{len(fewer)} cells have fewer than {most} runs: {_cells(fewer)}"
+            )
+    return said
+
+
+def _cells(index: pd.Index) -> str:
+    """The first few cells by name."""
+    shown = ", ".join("/".join(map(str, key)) for key in index[:3])
+    return shown + (f" and {len(index) - 3} more" if len(index) > 3 else "")
+
+
+def _from_records(root: str | Path) -> pd.DataFrame:
+    """A table of every finished record below a folder or a URL."""
+    rows = [_row(record) for record in find_records(root)]
+    if not rows:
+        place = root if is_url(root) else Path(root).absolute()
+        raise FileNotFoundError(
+            f"no finished run record below {place}. Make one with: "
+            "lesionkit train -p loss ioufocal"
+        )
+    return pd.DataFrame(rows).sort_values(list(KEYS), ignore_index=True)
+
+
+def _row(record: RunRecord) -> dict:
+    """One finished run as a row."""
+    identity, test = record.identity, record.metrics["test"]
+    row = {name: identity[name] for name in (*KEYS, *_others(identity))}
+    row |= {name: test["probability"]["image"][name] for name in METRICS}
+    row["average_precision"] = test["average_precision"]
+    for rule, aggregation in (("probability", "pooled"), ("raw_mean", "image")):
+        label = "pooled" if aggregation == "pooled" else rule
+        scores = test[rule][aggregation]
+        row |= {f"{label}_{name}": scores[name] for name in METRICS}
+    for stratum, scores in record.metrics.get("test_by_stratum", {}).items():
+        row[f"{stratum}_dice"] = scores["probability"]["image"]["dice"]
+    row["best_epoch"] = record.metrics["best_epoch"]
+    row["epochs_trained"] = record.metrics["epochs"]
+    sessions = record.environment["sessions"]
+    row["wall_seconds"] = sum(session.get("wall_seconds", 0.0) for session in sessions)
+    row |= _makers(sessions[-1])
+    row |= {name: record.metrics["data"][name] for name in ("source", "fingerprint")}
+    row["run_id"] = record.config["run_id"]
+    row["folder"] = str(record.folder)
+    return row
+
+
+def _makers(session: Mapping[str, Any]) -> dict[str, str | None]:
+    """What made a run, by its last session; a released kit has no commit."""
+    return {
+        "commit": session.get("commit") or session.get("lesionkit"),
+        "torch": session.get("torch"),
+        "hardware": session.get("gpu") or session.get("device"),
+    }
+
+
+def _others(identity: Mapping[str, object]) -> list[str]:
+    """The parameters of a run that are not its place in a grid."""
+    return [name for name in identity if name not in KEYS]
+
+
+def with_background(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the share of background that each run marks on its test images.
+
+    The columns background (probability 0.5) and raw_mean_background are means over the
+    images of false pixels over background pixels, from the counts that records keep. A
+    table that is not made of run records comes back as it is.
+    """
+    if "folder" not in table:
+        return table
+    shares = [_background(RunRecord(Path(folder))) for folder in table["folder"]]
+    return table.assign(
+        background=[share["probability"] for share in shares],
+        raw_mean_background=[share["raw_mean"] for share in shares],
+    )
+
+
+def _background(record: RunRecord) -> pd.Series:
+    """Share of the background marked under each threshold; NaN without background."""
+    images = record.images
+    share = images["fp"] / (images["fp"] + images["tn"])
+    return share.groupby(images["threshold"]).mean()
+
+
+def select(table: pd.DataFrame, conditions: str) -> pd.DataFrame:
+    """The rows that meet conditions such as "size=96 loss=dice,bce".
+
+    Raises:
+        ValueError: not of this form, no such column, or no row is left.
+    """
+    for condition in conditions.split():
+        name, equals, values = condition.partition("=")
+        if not equals:
+            raise ValueError(f"expected NAME=VALUE, got {condition!r}")
+        column = lookup.find("column", name, {str(n): table[n] for n in table})
+        kept = table[column.astype(str).isin(values.split(","))]
+        if kept.empty:
+            there = ", ".join(str(value) for value in column.unique()[:12])
+            raise ValueError(f"no run has {condition}; {name} is one of: {there}")
+        table = kept
+    return table
+
+
+def comparable_records(table: pd.DataFrame) -> dict[str, RunRecord]:
+    """One record a loss, all of one data set, model and repeat: for figures.
+
+    Taken is the data set and model with the most losses (the first in the table of
+    equals), at its first repeat.
+
+    Returns:
+        Loss to record; empty for a table that is not made of run records.
+    """
+    if "folder" not in table:
+        return {}
+    cell = table.groupby(["dataset", "model", "repeat"], sort=False)["loss"]
+    where: Any = cell.nunique().idxmax()  # a label of the three levels
+    dataset, model, repeat = where
+    rows = table[
+        (table["dataset"] == dataset)
+        & (table["model"] == model)
+        & (table["repeat"] == repeat)
+    ]
+    folders = zip(rows["loss"], rows["folder"], strict=True)
+    return {loss: RunRecord(Path(folder)) for loss, folder in folders}

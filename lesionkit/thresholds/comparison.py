@@ -1,0 +1,291 @@
+"""The same images under several losses: from run records, or from a small bundle."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lesionkit import masks, metrics, tables
+from lesionkit.catalogue import LOSSES
+from lesionkit.lookup import find, unknown
+from lesionkit.papers import threshold_study
+from lesionkit.prepared.preparing import data_of
+from lesionkit.records.files import write_bytes
+from lesionkit.records.runs import RunRecord
+from lesionkit.records.stores import is_url
+
+BUNDLE = Path(__file__).parent / "toy_ten.npz"
+FORMAT = 1
+# How an image may be chosen; each says which it is.
+CHOICES = {
+    "smallest": "the smallest lesion that is not empty",
+    "median": "the lesion of median size",
+    "largest": "the largest lesion",
+    "empty": "the first image without lesion",
+    "worst": "the lowest mean Dice over the losses at probability 0.5",
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Images, ground truth and logits of several losses, and what whole sets say.
+
+    Attributes:
+        title: data set, model and repeat.
+        losses: (L,) names.
+        files: (N,) names of the images, the smallest lesion first.
+        images: (N, H, W, C) uint8 or uint16.
+        masks: (N, H, W) uint8, 0 or 1.
+        logits: (L, N, H, W) float16 or float32.
+        validation_cuts: (L,) the logit with the best mean Dice on validation.
+        curves: loss, cut, dice, marked over the whole test set.
+        marked: see threshold_study.background_marked.
+        theory: loss and the columns of threshold_study.background_theory.
+    """
+
+    title: str
+    losses: tuple[str, ...]
+    files: tuple[str, ...]
+    images: np.ndarray
+    masks: np.ndarray
+    logits: np.ndarray
+    validation_cuts: np.ndarray
+    curves: pd.DataFrame
+    marked: pd.DataFrame
+    theory: pd.DataFrame
+
+    def position(self, image: str) -> int:
+        """Where an image is, by its file name or by a rule of CHOICES.
+
+        Raises:
+            ValueError: no such name; or "empty" where every image has a lesion,
+                a rule of lesion size where none has.
+        """
+        if image in self.files:
+            return self.files.index(image)
+        if image not in CHOICES:
+            raise unknown("image", image, [*CHOICES, *self.files])
+        sizes = self.masks.sum((1, 2), dtype=np.int64)
+        order = np.argsort(sizes, kind="stable")
+        if image == "worst":
+            return int(self.dice().mean(0).argmin())
+        wanted = order[(sizes[order] == 0) == (image == "empty")]
+        if not len(wanted):
+            lacks = "is without lesion" if image == "empty" else "has a lesion"
+            raise ValueError(
+                f"image {image!r}: none of {len(self.files)} images {lacks}"
+            )
+        return int(wanted[{"median": len(wanted) // 2, "largest": -1}.get(image, 0)])
+
+    def choices(self) -> dict[str, str]:
+        """The rules that find an image here, each with the file that it finds."""
+        found = {}
+        for name in CHOICES:
+            try:
+                found[name] = self.files[self.position(name)]
+            except ValueError:
+                continue
+        return found
+
+    def dice(self) -> np.ndarray:
+        """Dice of every loss and image at probability 0.5, (L, N)."""
+        return np.stack(
+            [
+                metrics.per_image(metrics.counts(masks.probability_mask(z), truth))[
+                    "dice"
+                ]
+                for z, truth in ((_tensor(z), self.masks) for z in self.logits)
+            ]
+        )
+
+    def take(self, files: Sequence[str]) -> Comparison:
+        """The same comparison with these images alone; whole sets stay whole.
+
+        Raises:
+            ValueError: no such image.
+        """
+        kept = [self.position(file) for file in files]
+        return replace(
+            self,
+            files=tuple(self.files[i] for i in kept),
+            images=self.images[kept],
+            masks=self.masks[kept],
+            logits=self.logits[:, kept],
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write a bundle: one .npz file that opens without records and data set."""
+        path = Path(path)
+        stored = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name, value in stored.items():
+            if isinstance(value, pd.DataFrame):
+                stored[name] = np.array(value.to_csv(index=False))
+        stored["logits"] = self.logits.astype(np.float16)
+        stream = io.BytesIO()
+        np.savez_compressed(stream, format=FORMAT, **stored)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, stream.getvalue())
+        return path
+
+
+def _tensor(values: np.ndarray):
+    """Logits as a float32 tensor."""
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+
+
+def load_bundle(path: str | Path = BUNDLE) -> Comparison:
+    """The comparison in a bundle, by default the one of toy runs that comes along.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a bundle.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no bundle at {path.absolute()}")
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            values = {name: stored[name] for name in stored.files}
+        if int(values.pop("format")) != FORMAT:
+            raise ValueError("another format")
+        for name in ("curves", "marked", "theory"):
+            values[name] = pd.read_csv(io.StringIO(str(values[name])))
+        values["title"] = str(values["title"])
+        for name in ("losses", "files"):
+            values[name] = tuple(str(text) for text in values[name])
+        return Comparison(**values)
+    except Exception as error:
+        raise ValueError(
+            f"{path} is not a bundle of lesionkit ({error}); make one with: "
+            "lesionkit thresholds RUNS_DIR --bundle FILE.npz"
+        ) from None
+
+
+def compare(records: Mapping[str, RunRecord], title: str = "") -> Comparison:
+    """The comparison of runs that share a data set, a split and their stored images.
+
+    Args:
+        records: loss to run.
+        title: what it is called.
+
+    Raises:
+        FileNotFoundError: the data set is not prepared here any more.
+        ValueError: no records; or the runs keep different images or saw different
+            data; or the data set has changed.
+    """
+    if not records:
+        raise ValueError("no run records to compare")
+    kept = {loss: record.arrays("logits") for loss, record in records.items()}
+    positions = next(iter(kept.values()))["positions"]
+    for loss, arrays in kept.items():
+        if not np.array_equal(arrays["positions"], positions):
+            raise ValueError(f"{title}: {loss} keeps other test images: take one split")
+    prints = {r.metrics["data"]["fingerprint"] for r in records.values()}
+    if len(prints) > 1:
+        raise ValueError(f"{title}: the runs were trained on different data")
+    data = data_of(next(iter(records.values())))
+    return Comparison(
+        title=title,
+        losses=tuple(records),
+        files=tuple(data.index["file"].iloc[positions]),
+        images=np.asarray(data.images[positions]),
+        masks=np.asarray(data.masks[positions]),
+        logits=np.stack([arrays["logits"] for arrays in kept.values()]),
+        validation_cuts=np.array(
+            [threshold_study.best_validation_cut(r) for r in records.values()]
+        ),
+        curves=_stacked(records, threshold_study.dice_curve),
+        marked=threshold_study.background_marked(records),
+        theory=_stacked(records, threshold_study.background_theory),
+    )
+
+
+def _stacked(
+    records: Mapping[str, RunRecord], of: Callable[[RunRecord], pd.DataFrame]
+) -> pd.DataFrame:
+    """A table of each record below one another, its loss in front."""
+    parts = {loss: of(record) for loss, record in records.items()}
+    return pd.concat(parts, names=["loss"]).reset_index("loss").reset_index(drop=True)
+
+
+class Shelf:
+    """Comparisons by title; each is read when it is asked for, and kept.
+
+    Attributes:
+        titles: what there is.
+    """
+
+    def __init__(self, makers: Mapping[str, Callable[[], Comparison]]):
+        self.makers, self.read = dict(makers), {}
+        self.titles = list(self.makers)
+
+    def open(self, title: str | None = None) -> Comparison:
+        """The comparison of a title, the first by default."""
+        title = self.titles[0] if title is None else title
+        maker = find("comparison", title, self.makers)
+        if title not in self.read:
+            self.read[title] = maker()
+        return self.read[title]
+
+
+def shelf(source: str | Path = "", only: str = "") -> Shelf:
+    """The comparisons in a folder of run records or in a bundle.
+
+    Args:
+        source: a folder of run records or the URL of one, a bundle, or "" for the
+            bundle of toy runs.
+        only: for records, conditions such as "dataset=kvasir model=unet".
+
+    Raises:
+        FileNotFoundError: nothing there.
+        ValueError: not a bundle; or no run meets the conditions.
+    """
+    path = source if is_url(source) else Path(source or BUNDLE)
+    if isinstance(path, Path) and not path.is_dir():
+        if only:
+            raise ValueError(f"only {only!r} chooses among run records; {path} is none")
+        bundle = load_bundle(path)
+        return Shelf({bundle.title: lambda: bundle})
+    table = tables.select(tables.load_table(path), only)
+    return Shelf(_cells(table))
+
+
+def _cells(table: pd.DataFrame) -> dict[str, Callable[[], Comparison]]:
+    """Title to comparison: the runs that differ in their loss alone."""
+    keys = ["dataset", "model", "repeat", "fingerprint", *tables.SETTING]
+    free = ["definition", "alpha", "gamma", "focal_form", "alpha_form"]  # of a loss
+    keys = [name for name in keys if name in table and name not in free]
+    keys.append("variant")
+    makers: dict[str, Callable[[], Comparison]] = {}
+    for values, rows in table.groupby(keys, sort=False, dropna=False):
+        title = "{}, {}, repeat {}".format(*values[:3])
+        same = [name for name in makers if name.split(" (")[0] == title]
+        title += f" ({len(same) + 1})" if same else ""
+        rows = rows.sort_values("loss", key=_in_the_order_of_the_paper, kind="stable")
+        names = _names(rows)
+        records = {
+            n: RunRecord(Path(f)) for n, f in zip(names, rows["folder"], strict=True)
+        }
+        makers[title] = lambda records=records, title=title: compare(records, title)
+    return makers
+
+
+def _in_the_order_of_the_paper(losses: pd.Series) -> pd.Series:
+    """A number for each loss: its place in the catalogue."""
+    return losses.map({name: place for place, name in enumerate(LOSSES)})
+
+
+def _names(rows: pd.DataFrame) -> list[str]:
+    """Each run by its loss; where a loss comes twice, with its definition or id too."""
+    names = rows["loss"]
+    for column in ("definition", "run_id"):
+        twice = names.duplicated(keep=False)
+        names = names.where(~twice, rows["loss"] + " " + rows[column])
+    return list(names)

@@ -1,0 +1,293 @@
+"""One image under all losses as a single numpy picture, fast enough to be dragged.
+
+A tile a loss: the image under its mask, the outline of the ground truth, and below it
+the histogram of the logits with the cuts. What does not move is drawn once.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from lesionkit import masks, metrics
+from lesionkit.figures import BLUE, GREEN, OVERLAY, PINK, TRUTH
+from lesionkit.lookup import find
+from lesionkit.thresholds.comparison import Comparison
+
+RULES = {
+    "probability": "probability",
+    "raw_mean": "raw mean",
+    "otsu": "Otsu on logits",
+    "best_validation": "best validation Dice",
+}
+VIEWS = {"errors": "errors", "mask": "mask", "image": "image"}
+SIDE = 224  # of a tile's image, about: small images are enlarged by a whole number
+COLUMNS, GAP, TITLE, HISTOGRAM = 6, 8, 44, 56  # tiles; pixels
+INK, PAPER, PALE, GREY = "#1E1E1E", "#FFFFFF", "#F0F0F0", "#9A9A9A"
+HALF, OWN = BLUE, PINK
+LEGEND = (
+    (TRUTH, "outline of the ground truth"),
+    *((colour, name) for name, colour in OVERLAY.items()),
+    (GREY, "logits of the background"),
+    (GREEN, "logits of the lesion"),
+    (HALF, "cut of probability 0.5"),
+    (OWN, "the rule's own cut"),
+    (INK, "the cut that is shown"),
+)
+# tp, fp, fn and tn of a pixel by 2 * predicted + truth.
+KINDS = np.array([3, 2, 1, 0], dtype=np.intp)
+FONT, BOLD = ImageFont.load_default(15), ImageFont.load_default(17)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where the controls stand.
+
+    Attributes:
+        rule: one of RULES.
+        probability: the cut of the rule "probability", 0 to 1.
+        way: for the other rules, from probability 0.5 (at 0) to the rule's own cut
+            (at 1), in equal steps of the logit.
+        view: one of VIEWS.
+
+    Raises:
+        ValueError: an unknown name, or a number outside 0 to 1.
+    """
+
+    rule: str = "raw_mean"
+    probability: float = 0.5
+    way: float = 1.0
+    view: str = "errors"
+
+    def __post_init__(self):
+        find("rule", self.rule, RULES)
+        find("view", self.view, VIEWS)
+        for name in ("probability", "way"):
+            if not 0 <= getattr(self, name) <= 1:
+                value = getattr(self, name)
+                raise ValueError(f"{name} must be from 0 to 1, got {value!r}")
+
+
+class Panels:
+    """One image of a comparison, ready to be drawn under any setting.
+
+    Attributes:
+        logits: (L, H, W) float32.
+        mask: (H, W) uint8, the ground truth.
+    """
+
+    def __init__(self, comparison: Comparison, position: int):
+        self.comparison, self.position = comparison, position
+        stored = comparison.logits[:, position].astype(np.float32)
+        self.logits = torch.from_numpy(np.ascontiguousarray(stored))
+        self.mask = np.ascontiguousarray(comparison.masks[position])
+        self.truth = torch.from_numpy(self.mask).expand_as(self.logits)
+        self.own = {
+            "raw_mean": masks.raw_mean_cut(self.logits).numpy(),
+            "otsu": masks.otsu_cut(self.logits).numpy(),
+            "best_validation": np.asarray(comparison.validation_cuts, dtype=float),
+        }
+        self._lay_out()
+        self.canvas = self._still()
+        self.ranges = [self._histogram(i) for i in range(len(self.logits))]
+
+    def cuts(self, setting: Setting) -> np.ndarray:
+        """The cut of each loss in units of the logits, (L,)."""
+        if setting.rule == "probability":
+            cut = masks.probability_cut(setting.probability)
+            return np.full(len(self.logits), cut)
+        return setting.way * self.own[setting.rule] + 0.0  # no cut reads -0.00
+
+    def predicted(self, setting: Setting) -> torch.Tensor:
+        """The mask of each loss, (L, H, W) uint8.
+
+        At the ends of the way the masks are those of the rules in `masks`, ties as
+        there; between them a tie is background.
+        """
+        if setting.rule == "probability":
+            return masks.probability_mask(self.logits, setting.probability)
+        if setting.way == 0:
+            return masks.probability_mask(self.logits)
+        cuts = torch.from_numpy(self.cuts(setting))
+        if setting.way == 1 and setting.rule == "best_validation":
+            return (self.logits >= cuts.view(-1, 1, 1)).to(torch.uint8)
+        return masks.above(self.logits, cuts)
+
+    def numbers(
+        self, setting: Setting, predicted: torch.Tensor | None = None
+    ) -> pd.DataFrame:
+        """loss, cut (logit), marked (share of the image), dice; a row a loss."""
+        predicted = self.predicted(setting) if predicted is None else predicted
+        counts = metrics.counts(predicted, self.truth)
+        return pd.DataFrame(
+            {
+                "loss": self.comparison.losses,
+                "cut": self.cuts(setting),
+                "marked": ((counts[:, 0] + counts[:, 1]) / counts.sum(1)).numpy(),
+                "dice": metrics.per_image(counts)["dice"],
+            }
+        )
+
+    def picture(
+        self,
+        setting: Setting,
+        numbers: pd.DataFrame | None = None,
+        predicted: torch.Tensor | None = None,
+    ) -> np.ndarray:
+        """The image, a tile a loss, and the legend: (height, width, 3) uint8."""
+        predicted = self.predicted(setting) if predicted is None else predicted
+        numbers = self.numbers(setting, predicted) if numbers is None else numbers
+        canvas, (height, width) = self.canvas.copy(), self.shown.shape
+        kinds = KINDS[2 * predicted.numpy() + self.mask]  # (L, H, W)
+        kinds = enlarged(kinds, self.factor, axis=1)
+        layers = self.layers[setting.view]  # (4, height * width, 3)
+        pixels = np.arange(height * width)
+        for kind, (left, top), row in zip(
+            kinds, self.places[1:], numbers.itertuples(), strict=False
+        ):
+            tile = layers[kind.ravel(), pixels].reshape(height, width, 3)
+            canvas[top + TITLE :, left:][:height, :width] = tile
+            self._lines(canvas, left, top + TITLE + height, row, setting)
+        picture = Image.fromarray(canvas)
+        pen = ImageDraw.Draw(picture)
+        for (left, top), row in zip(
+            self.places[1:], numbers.itertuples(), strict=False
+        ):
+            text = f"Dice {row.dice:.3f}   marks {row.marked:.1%}"
+            pen.text((left, top + 22), text, fill=INK, font=FONT)
+        return np.asarray(picture)
+
+    def _lines(
+        self, canvas: np.ndarray, left: int, top: int, row, setting: Setting
+    ) -> None:
+        """The cuts as upright lines in the histogram of one loss."""
+        own = self.own.get(setting.rule)
+        lines = [(0.0, HALF, 1), (row.cut, INK, 3)]
+        if own is not None:
+            lines.insert(1, (own[row.Index], OWN, 3))
+            lines[2] = (row.cut, INK, 1)
+        low, high = self.ranges[row.Index]
+        for cut, colour, thick in lines:
+            at = np.clip((cut - low) / (high - low), 0, 1) * (self.shown.shape[1] - 1)
+            first = max(0, int(round(at)) - thick // 2)
+            area = canvas[top + 4 : top + HISTOGRAM, left:][:, : self.shown.shape[1]]
+            area[:, first : first + thick] = rgb(colour)
+
+    def _lay_out(self) -> None:
+        """Where the tiles stand, and how each kind of pixel looks in each view."""
+        image = self.comparison.images[self.position]
+        image = image.astype(float) * (255 / np.iinfo(image.dtype).max)
+        image = np.broadcast_to(image, (*image.shape[:2], 3))
+        longest = max(self.mask.shape)
+        self.factor = max(1, round(SIDE / longest)), max(1, round(longest / SIDE))
+        self.shown = enlarged(self.mask, self.factor)
+        image = enlarged(image, self.factor).reshape(-1, 3)
+        edge = outline(self.shown).ravel()
+        self.layers = {name: layers(image, edge, name) for name in VIEWS}
+        height, width = self.shown.shape
+        self.tile = width + GAP, TITLE + height + HISTOGRAM + GAP
+        self.places = [
+            (GAP + (i % COLUMNS) * self.tile[0], GAP + (i // COLUMNS) * self.tile[1])
+            for i in range(len(self.logits) + 2)  # the image first, the legend last
+        ]
+
+    def _still(self) -> np.ndarray:
+        """What no setting changes: names, the image, the legend, room for the rest."""
+        columns = min(COLUMNS, len(self.places))
+        rows = -(-len(self.places) // COLUMNS)
+        size = (GAP + columns * self.tile[0], GAP + rows * self.tile[1])
+        picture = Image.new("RGB", size, PAPER)
+        pen = ImageDraw.Draw(picture)
+        for (left, top), name in zip(
+            self.places, ["image", *self.comparison.losses], strict=False
+        ):
+            pen.text((left, top), name, fill=INK, font=BOLD)
+        left, top = self.places[0]
+        share = f"lesion {self.mask.mean():.1%} of the image"
+        pen.text((left, top + 22), share, fill=INK, font=FONT)
+        plain = self.layers["image"][0].reshape(*self.shown.shape, 3)
+        picture.paste(Image.fromarray(plain), (left, top + TITLE))
+        self._legend(pen, *self.places[-1])
+        return np.array(picture)
+
+    def _legend(self, pen: ImageDraw.ImageDraw, left: int, top: int) -> None:
+        """What the colours mean, in the last tile."""
+        for i, (colour, text) in enumerate(LEGEND):
+            y = top + TITLE + 4 + 22 * i
+            pen.rectangle((left + 4, y, left + 18, y + 13), fill=colour)
+            pen.text((left + 26, y - 1), text, fill=INK, font=FONT)
+
+    def _histogram(self, i: int) -> tuple[float, float]:
+        """Draw the logits of a loss, heights by logarithm; the range they span."""
+        values = self.logits[i].numpy()
+        low, high = min(values.min(), -1.0), max(values.max(), 1.0)
+        height, width = self.shown.shape
+        left, top = self.places[i + 1]
+        area = self.canvas[top + TITLE + height + 4 :, left:]
+        area = area[: HISTOGRAM - 4, :width]
+        area[:] = rgb(PALE)
+        level = np.arange(HISTOGRAM - 4, 0, -1)[:, None]  # from the top down
+        for marked, colour in ((self.mask == 0, GREY), (self.mask == 1, GREEN)):
+            counts, _ = np.histogram(values[marked], bins=width, range=(low, high))
+            bars = np.log1p(counts) / np.log1p(values.size / 8) * (HISTOGRAM - 4)
+            inside = bars[None] >= level
+            area[inside] = area[inside] // 3 + np.array(rgb(colour)) * 2 // 3
+        return float(low), float(high)
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """A colour such as #1E1E1E as three numbers."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return red, green, blue
+
+
+def enlarged(values: np.ndarray, factor: tuple[int, int], axis: int = 0) -> np.ndarray:
+    """Pixels repeated, or left out where the image is larger than a tile."""
+    times, step = factor
+    values = values[(slice(None),) * axis + (slice(None, None, step),) * 2]
+    return values.repeat(times, axis).repeat(times, axis + 1)
+
+
+def outline(mask: np.ndarray) -> np.ndarray:
+    """Pixels of a mask (H, W) with a neighbour outside, and those neighbours."""
+    found = np.zeros(mask.shape, bool)
+    for axis in (0, 1):
+        differ = np.diff(mask, axis=axis) != 0
+        ends = [(0, 0), (0, 0)]
+        for ends[axis] in ((0, 1), (1, 0)):
+            found |= np.pad(differ, ends)
+    return found
+
+
+def layers(image: np.ndarray, edge: np.ndarray, view: str) -> np.ndarray:
+    """What a pixel looks like as tp, fp, fn and tn: (4, P, 3) uint8."""
+    found = np.repeat(image[None], 4, axis=0)
+    if view == "errors":
+        colours = np.array([rgb(colour) for colour in OVERLAY.values()], dtype=float)
+        found[:3] = 0.4 * found[:3] + 0.6 * colours[:, None]
+    if view == "mask":
+        found[:2], found[2:] = 255, 0  # what is marked, what is not
+    found[:, edge] = rgb(TRUTH)
+    return found.round().astype(np.uint8)
+
+
+def png(picture: np.ndarray) -> bytes:
+    """A picture as the bytes of a PNG file, compressed lightly: speed counts."""
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, format="PNG", compress_level=1)
+    return stream.getvalue()
+
+
+def both_rules(comparison: Comparison, position: int) -> dict[str, tuple]:
+    """Probability 0.5 and raw mean: the masks (L, H, W) and the numbers of each."""
+    panels = Panels(comparison, position)
+    settings = {rule: Setting(rule) for rule in ("probability", "raw_mean")}
+    return {
+        rule: (panels.predicted(setting).numpy(), panels.numbers(setting))
+        for rule, setting in settings.items()
+    }

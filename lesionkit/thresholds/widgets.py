@@ -1,0 +1,270 @@
+"""Sliders for notebooks, each with a plain picture for where no kernel is."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import ipywidgets
+import numpy as np
+import pandas as pd
+from IPython.display import DisplayHandle, Image, display
+from matplotlib.figure import Figure
+
+from lesionkit.figures.ct import windowed
+from lesionkit.figures.losses import focal_curves
+from lesionkit.losses import within
+from lesionkit.thresholds import panels
+from lesionkit.thresholds.comparison import CHOICES, Shelf
+from lesionkit.thresholds.figures import side_by_side
+from lesionkit.thresholds.panels import Panels, Setting
+
+TWIN = "lesionkit-static-twin"
+WIDE = ipywidgets.Layout(width="100%", max_width="1400px")
+LONG = {"description_width": "150px"}
+
+
+def png(figure: Figure, dpi: int = 100) -> bytes:
+    """A figure as the bytes of a PNG file."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=dpi)
+    return stream.getvalue()
+
+
+class Sliders:
+    """One picture that follows its sliders; it is replaced in place, never added.
+
+    The picture is an output of the cell like any figure, so a notebook that is read
+    without a kernel shows where the sliders started.
+
+    Attributes:
+        sliders: parameter name to slider; they move with the arrow keys.
+        box: the sliders, to display.
+        picture: what is shown, the bytes of a PNG file.
+    """
+
+    def __init__(
+        self, draw: Callable[..., Figure], sliders: dict[str, ipywidgets.FloatSlider]
+    ):
+        self.draw, self.sliders = draw, sliders
+        self.handle: DisplayHandle | None = None
+        self.box = ipywidgets.VBox(list(sliders.values()))
+        for slider in sliders.values():
+            slider.observe(self.redraw, names="value")
+        self.redraw()
+
+    def redraw(self, change: dict | None = None) -> None:
+        """Draw the picture for where the sliders stand."""
+        values = {name: slider.value for name, slider in self.sliders.items()}
+        self.picture = png(self.draw(**values))
+        if self.handle is not None:
+            self.handle.update(Image(self.picture))
+
+    def show(self) -> None:
+        """Display the sliders and below them the picture."""
+        display(self.box)
+        self.handle = display(Image(self.picture), display_id=True)
+
+
+def focal_sliders(alpha: float = 0.8, gamma: float = 2.0) -> Sliders:
+    """Sliders over alpha and gamma of the focal loss.
+
+    Raises:
+        ValueError: alpha is not from 0 to 1, or gamma not from 0 to 5.
+    """
+    limits = {
+        "alpha": (within("alpha", alpha, 1), 0, 1, 0.05),
+        "gamma": (within("gamma", gamma, 5), 0, 5, 0.1),
+    }
+    return Sliders(focal_curves, _float_sliders(limits))
+
+
+def window_sliders(hu: np.ndarray, center: float = 50, width: float = 350) -> Sliders:
+    """Sliders over the centre and the width of a CT window, in HU.
+
+    Shape:
+        hu: (H, W) Hounsfield units
+    """
+    limits = {"center": (center, -1000, 1000, 1), "width": (width, 2, 3000, 1)}
+    return Sliders(
+        lambda center, width: windowed(hu, center, width), _float_sliders(limits)
+    )
+
+
+def _float_sliders(
+    limits: Mapping[str, Sequence[float]],
+) -> dict[str, ipywidgets.FloatSlider]:
+    """A slider for each name: where it starts, its ends, and its step."""
+    return {
+        name: ipywidgets.FloatSlider(
+            value=start, min=low, max=high, step=step, description=name
+        )
+        for name, (start, low, high, step) in limits.items()
+    }
+
+
+class ThresholdExplorer:
+    """One image under all losses, with the threshold to drag.
+
+    One picture is replaced in place, never added. Where no kernel is, a plain figure
+    of the starting state stands instead; the live controls hide it.
+
+    Args:
+        shelf: of comparison.shelf.
+        image: a file name, or a rule of comparison.CHOICES.
+        rule, probability, way, view: where to start, see panels.Setting.
+
+    Attributes:
+        panels: the image that is shown.
+        numbers: loss, cut, marked and dice of what is shown.
+        picture: what is shown, the bytes of a PNG file.
+        box: the controls, the picture and the numbers, to display.
+
+    Raises:
+        ValueError: an unknown name, or a number that is not allowed.
+    """
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        image: str = "smallest",
+        *,
+        rule: str = "raw_mean",
+        probability: float = 0.5,
+        way: float = 1.0,
+        view: str = "errors",
+    ):
+        start = Setting(rule, probability, way, view)
+        self.shelf, self.quiet = shelf, False
+        first = shelf.open()
+        first.position(image)  # refused here, before anything is shown
+        self.controls = _controls(shelf, start)
+        self.screen = ipywidgets.Image(format="png", layout=WIDE)
+        self.words = ipywidgets.HTML()
+        self._offer_images(image)
+        for name, control in self.controls.items():
+            follow = {"comparison": self._new_comparison, "image": self._new_image}
+            control.observe(follow.get(name, self._move), names="value")
+        self._new_image()
+        rows = [("comparison", "image"), ("rule",), ("probability", "way"), ("view",)]
+        boxes = [ipywidgets.HBox([self.controls[n] for n in names]) for names in rows]
+        hide = ipywidgets.HTML(f"<style>.{TWIN} {{ display: none; }}</style>")
+        self.box = ipywidgets.VBox([*boxes, self.screen, self.words, hide])
+
+    @property
+    def setting(self) -> Setting:
+        """Where the controls stand."""
+        names = ("rule", "probability", "way", "view")
+        return Setting(**{name: self.controls[name].value for name in names})
+
+    def show(self) -> None:
+        """Display the controls, and their static twin for where no kernel is."""
+        display(self.box)
+        picture = png(self.twin())
+        code = base64.b64encode(picture).decode()
+        tag = f'<img alt="{self._describe()}" src="data:image/png;base64,{code}">'
+        twin = {"text/html": f'<div class="{TWIN}">{tag}</div>', "image/png": picture}
+        display(twin, raw=True)
+
+    def twin(self) -> Figure:
+        """What is shown, as a plain figure."""
+        predicted = self.panels.predicted(self.setting).numpy()
+        comparison, position = self.panels.comparison, self.panels.position
+        return side_by_side(
+            comparison, position, predicted=predicted, numbers=self.numbers
+        )
+
+    def _offer_images(self, image: str) -> None:
+        """The images that the comparison has, by rule and by name."""
+        comparison = self.shelf.open(self.controls["comparison"].value)
+        rules = comparison.choices()
+        options = [(f"{CHOICES[rule]}: {file}", rule) for rule, file in rules.items()]
+        options += [(file, file) for file in comparison.files]
+        kept = image if image in [value for _, value in options] else options[0][1]
+        self.controls["image"].options = options
+        self.controls["image"].value = kept
+
+    def _new_comparison(self, change: dict) -> None:
+        """Another data set or model: its images, the same rule if it finds one."""
+        self.quiet = True
+        self._offer_images(self.controls["image"].value)
+        self.quiet = False
+        self._new_image()
+
+    def _new_image(self, change: dict | None = None) -> None:
+        """Another image: what does not move is drawn anew."""
+        if self.quiet:
+            return
+        comparison = self.shelf.open(self.controls["comparison"].value)
+        position = comparison.position(self.controls["image"].value)
+        self.panels = Panels(comparison, position)
+        self._move()
+
+    def _move(self, change: dict | None = None) -> None:
+        """Another cut: the picture and the numbers."""
+        setting = self.setting
+        self.controls["probability"].disabled = setting.rule != "probability"
+        self.controls["way"].disabled = setting.rule == "probability"
+        predicted = self.panels.predicted(setting)
+        self.numbers = self.panels.numbers(setting, predicted)
+        self.picture = panels.png(self.panels.picture(setting, self.numbers, predicted))
+        self.screen.value = self.picture
+        self.words.value = number_table(self.numbers, self._describe())
+
+    def _describe(self) -> str:
+        """One line that says what is shown, for those who do not see the picture."""
+        comparison, setting = self.panels.comparison, self.setting
+        at = f"cut at probability {setting.probability:.2f}"
+        if setting.rule != "probability":
+            rule = panels.RULES[setting.rule]
+            at = f"{setting.way:.0%} of the way from probability 0.5 to {rule}"
+        file = comparison.files[self.panels.position]
+        return html.escape(f"{comparison.title}, {file}: {at}")
+
+
+def _controls(shelf: Shelf, start: Setting) -> dict[str, Any]:
+    """Every control by name, where it starts; sliders move with the arrow keys."""
+    kinds = {"style": LONG, "layout": ipywidgets.Layout(width="480px")}
+    toggles = {"style": LONG | {"button_width": "160px"}}
+
+    def slider(value: float, low: float, step: float, says: str):
+        limits = {"min": low, "max": 1 - low, "step": step}
+        return ipywidgets.FloatSlider(value=value, description=says, **limits, **kinds)
+
+    def choice(table: dict[str, str], value: str, says: str):
+        options = [(text, name) for name, text in table.items()]
+        return ipywidgets.ToggleButtons(
+            options=options, value=value, description=says, **toggles
+        )
+
+    return {
+        "comparison": ipywidgets.Dropdown(
+            options=shelf.titles, description="data set, model", **kinds
+        ),
+        "image": ipywidgets.Dropdown(description="image", **kinds),
+        "rule": choice(panels.RULES, start.rule, "rule"),
+        "probability": slider(start.probability, 0.01, 0.01, "probability cut"),
+        "way": slider(start.way, 0.0, 0.02, "from 0.5 to the rule"),
+        "view": choice(panels.VIEWS, start.view, "show"),
+    }
+
+
+def number_table(numbers: pd.DataFrame, caption: str) -> str:
+    """The numbers under the panels as a table in HTML, a column a loss."""
+    rows = {
+        "loss": numbers["loss"].map(html.escape),
+        "cut (logit)": numbers["cut"].map("{:+.2f}".format),
+        "share marked": numbers["marked"].map("{:.1%}".format),
+        "Dice": numbers["dice"].map("{:.3f}".format),
+    }
+    lines = [
+        f"<tr><th scope='row'>{name}</th>" + "".join(f"<td>{v}</td>" for v in values)
+        for name, values in rows.items()
+    ]
+    return (
+        f"<table class='lesionkit-numbers' style='font-size:90%' cellpadding='4'>"
+        f"<caption>{caption}</caption>{'</tr>'.join(lines)}</tr></table>"
+    )

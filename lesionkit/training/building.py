@@ -1,0 +1,170 @@
+"""Names to objects: data, model, loss, optimiser and step of a run."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from lesionkit.config import Resolved, RunConfig, resolved
+from lesionkit.losses import build_loss
+from lesionkit.models import build_model
+from lesionkit.prepared import Prepared
+from lesionkit.prepared.loading import Batches
+from lesionkit.prepared.preparing import open_data
+from lesionkit.splits import PARTS, Split, split
+from lesionkit.training import checkpoint
+from lesionkit.training.execution import device_of
+from lesionkit.training.recomputing import recompute
+from lesionkit.training.step import GraphedStep, Step, can_compile
+
+WITHOUT_LESION = "test_without_lesion"  # the part of images scored apart
+FORMATS = {
+    "contiguous": torch.contiguous_format,
+    "channels_last": torch.channels_last,
+}
+LOSS_OPTIONS = ("alpha", "gamma", "beta", "sums", "smooth", "focal_form", "alpha_form")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Everything a training needs, built from a config."""
+
+    config: Resolved
+    data: Prepared
+    parts: Split
+    batches: dict[str, Batches]
+    model: nn.Module
+    loss: nn.Module
+    optimizer: torch.optim.Optimizer
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.batches["train"].device
+
+    @property
+    def scoring(self) -> dict[str, str]:
+        """How a model is scored, as the functions of `evaluation` take it."""
+        return {"scoring": self.config.scoring, "dtype": self.config.dtype}
+
+
+def build(config: RunConfig) -> Setting:
+    """Data, model, loss and optimiser of a run, seeded; nothing is written.
+
+    Raises:
+        FileNotFoundError: the data set is not prepared; the text says how.
+        ValueError: a combination that does not exist.
+    """
+    config = resolved(config)
+    options = {name: getattr(config, name) for name in LOSS_OPTIONS}
+    loss = build_loss(config.loss, definition=config.definition, **options)
+    data = open_data(config.dataset, config.size, resize=config.resize)
+    parts = split(data, kind=config.split, seed=config.split_seed)
+    device = device_of(config)
+    checkpoint.seed_everything(config.init_seed)
+    model = _model(config, data.images.shape[-1], device)
+    optimizer = torch.optim.Adam(
+        model.parameters(),
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
+        fused=True,  # one pass over the weights; at small sizes half of a CPU step
+        capturable=config.graphed and device.type == "cuda",
+    )
+    batches = _batches(config, data, parts, device)
+    return Setting(config, data, parts, batches, model, loss.to(device), optimizer)
+
+
+def _model(config: Resolved, in_channels: int, device: torch.device) -> nn.Module:
+    """The network on its device, its weights drawn from the seed that was set."""
+    network = build_model(
+        config.model,
+        in_channels=in_channels,
+        variant=config.variant,
+        pretrained=config.pretrained,
+    )
+    model = network.to(device).to(memory_format=FORMATS[config.memory_format])
+    if config.accumulate > 1:
+        _refuse_batch_norm(config, model)
+    if config.activation_checkpointing:
+        recompute(model)
+    return model
+
+
+def _batches(
+    config: Resolved, data: Prepared, parts: Split, device: torch.device
+) -> dict[str, Batches]:
+    """The batches of each part that is trained on or scored."""
+    return {
+        name: Batches(
+            data,
+            where,
+            batch_size=config.batch_size,
+            device=device,
+            loader=config.loader,
+            memory_format=config.memory_format,
+        )
+        for name, where in scored_positions(config, data, parts).items()
+    }
+
+
+def _refuse_batch_norm(config: RunConfig, model: nn.Module) -> None:
+    """Refuse to cut a batch that the network normalises as a whole."""
+    kinds = (nn.modules.batchnorm._BatchNorm,)
+    if any(isinstance(module, kinds) for module in model.modules()):
+        raise ValueError(
+            f"accumulate cuts a batch into parts, and {config.model}"
+            f" ({config.variant}) has batch normalisation, which sees each part alone;"
+            " -p activation_checkpointing True saves memory with every network"
+        )
+
+
+def build_step(setting: Setting) -> Step | GraphedStep:
+    """The step of a setting: plain, compiled or a CUDA graph, as it can be here."""
+    config, device = setting.config, setting.device
+    step = Step(
+        setting.model,
+        setting.loss,
+        setting.optimizer,
+        dtype=config.dtype,
+        memory_format=config.memory_format,
+        deep_supervision=config.deep_supervision,
+        accumulate=config.accumulate,
+        compile=config.compile and can_compile(device),
+    )
+    if not config.graphed:
+        return step
+    if device.type != "cuda":
+        warnings.warn(
+            "training runs without a CUDA graph: the device is a CPU", stacklevel=2
+        )
+        return step
+    return GraphedStep(step)
+
+
+def scored_positions(
+    config: RunConfig, data: Prepared, parts: Split
+) -> dict[str, np.ndarray]:
+    """The images of train, validation and test, and of the tests without lesion.
+
+    With `without_lesion` "apart" an image whose mask is empty at this size is in none
+    of the three; those of the test part are scored apart.
+
+    Raises:
+        ValueError: a part is left without an image.
+    """
+    found = {name: parts.part(name) for name in PARTS}
+    if config.without_lesion == "apart":
+        lesion = {n: data.masks[where].any((1, 2)) for n, where in found.items()}
+        apart = found["test"][~lesion["test"]]
+        found = {name: where[lesion[name]] for name, where in found.items()}
+        if len(apart):
+            found[WITHOUT_LESION] = apart
+    kind = "image with a lesion" if config.without_lesion == "apart" else "image"
+    for name, where in found.items():
+        if not len(where):
+            raise ValueError(f"{data.name}: no {kind} in the {name} part")
+    return found

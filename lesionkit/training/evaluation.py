@@ -1,0 +1,206 @@
+"""A model and batches to per-image counts, histograms of logits, and scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from lesionkit import masks, metrics
+from lesionkit.metrics.lesions import detections
+from lesionkit.prepared.loading import Batches
+from lesionkit.training.step import autocast
+
+THRESHOLDS = {
+    "probability": masks.probability_mask,
+    "raw_mean": masks.raw_mean_mask,
+}
+
+# Edges of the 256 bins of a logit histogram: 2 sinh(t), t in 256 equal steps from -4.16
+# to 4.16. So 0 (probability 0.5) is an edge, bins are 0.065 wide there, 0.17 at a logit
+# of 5, and the outer edges are +-64; what lies beyond them counts in the outer bins.
+BIN_EDGES = 2.0 * np.sinh(np.linspace(-4.16, 4.16, 257))
+BIN_EDGES[128] = 0.0
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model did on the scored images of one part of a split.
+
+    Attributes:
+        positions: (N,) of the images in the arrays of the data set.
+        counts: threshold name to (N, 4) tp, fp, fn, tn.
+        lesion, background: (N, 256) pixels of each class by logit bin.
+        extent: (N, 3) min, max and mean of the raw logits of each image.
+        logits: (N, H, W) float32.
+        mask: (N, H, W) bool, the ground truth.
+        lesions: threshold name to columns (N,) lesions, lesions_found, false_lesions.
+        average_precision: over the pooled pixels; NaN without a lesion pixel.
+    """
+
+    positions: np.ndarray
+    counts: dict[str, np.ndarray]
+    lesion: np.ndarray
+    background: np.ndarray
+    extent: np.ndarray
+    logits: np.ndarray
+    mask: np.ndarray
+    lesions: dict[str, dict[str, np.ndarray]]
+    average_precision: float
+
+    def summary(self) -> dict[str, Any]:
+        """The scores of metrics.json: per threshold, image and pooled; and AP."""
+        report: dict[str, Any] = {"images": len(self.positions)}
+        for threshold, counts in self.counts.items():
+            report[threshold] = {
+                aggregation: metrics.scores(counts, aggregation=aggregation)
+                for aggregation in ("image", "pooled")
+            }
+        report["average_precision"] = self.average_precision
+        return report
+
+    def take(self, chosen: np.ndarray) -> Evaluation:
+        """The same of some of the images, by a (N,) bool array."""
+        logits, mask = self.logits[chosen], self.mask[chosen]
+        return Evaluation(
+            positions=self.positions[chosen],
+            counts={name: counts[chosen] for name, counts in self.counts.items()},
+            lesion=self.lesion[chosen],
+            background=self.background[chosen],
+            extent=self.extent[chosen],
+            logits=logits,
+            mask=mask,
+            lesions={
+                threshold: {name: values[chosen] for name, values in columns.items()}
+                for threshold, columns in self.lesions.items()
+            },
+            average_precision=_average_precision(logits, mask),
+        )
+
+    def marked(self) -> dict[str, Any]:
+        """What is marked on images that have no lesion, per threshold."""
+        report: dict[str, Any] = {"images": len(self.positions)}
+        for threshold, counts in self.counts.items():
+            false = counts[:, 1]
+            report[threshold] = {
+                "images_marked": int((false > 0).sum()),
+                "pixels_marked": int(false.sum()),
+                "share_marked": float(false.sum() / counts.sum()),
+            }
+        return report
+
+
+@torch.no_grad()
+def validation_counts(
+    model: nn.Module, batches: Batches, *, scoring: str, dtype: str = "float32"
+) -> torch.Tensor:
+    """Counts of every image at probability 0.5, (N, 4), still on the device."""
+    model.eval()
+    found = []
+    for image, mask, _ in batches.in_order(scoring):
+        marked = masks.probability_mask(_logits(model, image, dtype)).bool()
+        found.append(metrics.counts(marked, mask))
+    return torch.cat(found)
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module, batches: Batches, *, scoring: str, dtype: str = "float32"
+) -> Evaluation:
+    """Everything a run record keeps of a model on one part of a split.
+
+    Args:
+        model: image (N, C, H, W) to logits (N, 1, H, W).
+        batches: the images, given out in the order of the split.
+        scoring: "every_image" or "full_batches".
+        dtype: "float32", or "bfloat16" for autocast.
+    """
+    model.eval()
+    counts: dict[str, list[np.ndarray]] = {name: [] for name in THRESHOLDS}
+    lesions: dict[str, list[dict]] = {name: [] for name in THRESHOLDS}
+    positions, all_logits, all_masks = [], [], []
+    for image, mask, where in batches.in_order(scoring):
+        logits = _logits(model, image, dtype)
+        for name, rule in THRESHOLDS.items():
+            marked = rule(logits)
+            counts[name].append(metrics.counts(marked, mask).cpu().numpy())
+            lesions[name].append(detections(_flat(marked), _flat(mask)))
+        positions.append(where.numpy())
+        all_logits.append(logits[:, 0].cpu().numpy())
+        all_masks.append(_flat(mask))
+    logits, every_mask = np.concatenate(all_logits), np.concatenate(all_masks)
+    lesion, background = histograms(logits, every_mask)
+    return Evaluation(
+        positions=np.concatenate(positions),
+        counts={name: np.concatenate(parts) for name, parts in counts.items()},
+        lesion=lesion,
+        background=background,
+        extent=_extent(logits),
+        logits=logits,
+        mask=every_mask,
+        lesions={name: _stacked(parts) for name, parts in lesions.items()},
+        average_precision=_average_precision(logits, every_mask),
+    )
+
+
+def _flat(mask: torch.Tensor) -> np.ndarray:
+    """A batch of masks (N, 1, H, W) as (N, H, W) bool."""
+    return mask[:, 0].bool().cpu().numpy()
+
+
+def _stacked(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The columns of all batches, one after the other."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _average_precision(logits: np.ndarray, mask: np.ndarray) -> float:
+    """Over the pooled pixels; NaN without a lesion pixel."""
+    return metrics.average_precision(torch.from_numpy(logits), torch.from_numpy(mask))
+
+
+def histograms(logits: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels of the lesion and of the background by logit bin.
+
+    Shape:
+        logits, mask: (N, H, W)
+        returns: two arrays (N, 256) uint32; a bin holds its lower edge
+    """
+    count = len(BIN_EDGES) - 1
+    inner = BIN_EDGES[1:-1].astype(np.float32)
+    lesion = np.zeros((len(logits), count), np.uint32)
+    background = np.zeros_like(lesion)
+    for i in range(len(logits)):
+        bins = np.searchsorted(inner, logits[i], side="right")
+        lesion[i] = np.bincount(bins[mask[i]], minlength=count)
+        background[i] = np.bincount(bins[~mask[i]], minlength=count)
+    return lesion, background
+
+
+def figure_sample(masks_of_part: np.ndarray, count: int = 8) -> np.ndarray:
+    """Which images' logits are kept for figures: evenly spaced by lesion size.
+
+    The images are ordered by lesion pixels (then by position) and `count` of them are
+    taken at equal distances, the smallest and the largest lesion among them.
+
+    Shape:
+        masks_of_part: (N, H, W)
+        returns: (at most count,) positions in it, by growing lesion
+    """
+    order = np.argsort(masks_of_part.sum((1, 2), dtype=np.int64), kind="stable")
+    count = min(count, len(order))
+    return order[np.linspace(0, len(order) - 1, count).round().astype(int)]
+
+
+def _logits(model: nn.Module, image: torch.Tensor, dtype: str) -> torch.Tensor:
+    """The model's logits in float32."""
+    with autocast(image.device, dtype):
+        return model(image).float()
+
+
+def _extent(logits: np.ndarray) -> np.ndarray:
+    """Min, max and mean of each image's raw logits, (N, 3) float64."""
+    flat = logits.reshape(len(logits), -1).astype(np.float64)
+    return np.stack([flat.min(1), flat.max(1), flat.mean(1)], axis=1)

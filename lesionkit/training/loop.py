@@ -1,0 +1,161 @@
+"""The training loop. It knows no data set and writes no file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lesionkit.metrics import scores
+from lesionkit.prepared.loading import Batches
+from lesionkit.training.step import Step
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the loop obeys.
+
+    Attributes:
+        epochs: at most this many.
+        patience: epochs without a better one before it stops.
+        stop_rule: "at" stops when epoch - best >= patience, "after" when it is greater,
+            "never" trains every epoch.
+        scored_epoch: "best" keeps the weights of the best epoch, "last" of the last.
+        seed: of the shuffling.
+    """
+
+    epochs: int
+    patience: int
+    stop_rule: str
+    seed: int
+    scored_epoch: str = "best"
+
+
+@dataclass
+class Progress:
+    """Where a training stands after a whole epoch.
+
+    Attributes:
+        epoch: epochs trained so far.
+        best_epoch: the latest epoch with the best validation Dice, from 1; the last
+            one where the rules say that the last epoch is scored.
+        best_dice: that Dice.
+        best_weights: the model's state at that epoch.
+        history: a row an epoch.
+    """
+
+    epoch: int = 0
+    best_epoch: int = 0
+    best_dice: float = -1.0
+    best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+def train(
+    step: Step | Callable[[Tensor, Tensor], Tensor],
+    batches: Batches,
+    validate: Callable[[nn.Module], Tensor],
+    *,
+    model: nn.Module,
+    rules: Rules,
+    progress: Progress | None = None,
+    on_epoch: Callable[[Progress], None] = lambda progress: None,
+) -> Progress:
+    """Train until the rules say stop; the host waits for the device once an epoch.
+
+    Args:
+        step: trains on the integers of a batch and returns its loss.
+        batches: the training images.
+        validate: model to the counts of every validation image, (N, 4), left on the
+            device; their mean Dice says which epoch is the best.
+        model: what the step trains.
+        rules: when to stop, how to shuffle.
+        progress: of an interrupted training, to go on from.
+        on_epoch: called after every epoch, with the progress so far.
+
+    Returns:
+        The progress at the end, with the weights of the best epoch.
+
+    Raises:
+        FloatingPointError: the loss of a batch is not finite.
+    """
+    progress = progress or Progress()
+    while not finished(progress, rules):
+        epoch = progress.epoch + 1
+        model.train()
+        order = batches.order(rules.seed, epoch)
+        losses = [step(*batches.store.take(chosen)) for chosen in order]
+        counts = validate(model)
+        # the one wait: everything that the host wants to know of this epoch
+        found = torch.cat([torch.stack(losses).double(), counts.double().flatten()])
+        values, counts = found.cpu().split([len(losses), counts.numel()])
+        refuse_not_finite(values, epoch)
+        sizes = torch.tensor([len(chosen) for chosen in order])
+        train_loss = sum((values * sizes).tolist()) / len(batches)
+        update(
+            progress,
+            model,
+            train_loss=train_loss,
+            validation_dice=scores(counts.long().view(-1, 4))["dice"],
+            scored_epoch=rules.scored_epoch,
+        )
+        on_epoch(progress)
+    return progress
+
+
+def refuse_not_finite(values: Tensor, epoch: int) -> None:
+    """Stop at the first batch whose loss is infinite or NaN."""
+    wrong = (~values.isfinite()).nonzero()
+    if len(wrong):
+        batch = int(wrong[0])
+        raise FloatingPointError(
+            f"the loss is {values[batch].item()} at epoch {epoch}, batch {batch + 1}"
+        )
+
+
+def update(
+    progress: Progress,
+    model: nn.Module,
+    *,
+    train_loss: float,
+    validation_dice: float,
+    scored_epoch: str = "best",
+) -> None:
+    """Count an epoch; the latest of equally good epochs is the best one.
+
+    Args:
+        progress: before that epoch; it is changed in place.
+        model: after it.
+        train_loss: mean over its images.
+        validation_dice: of the model.
+        scored_epoch: see Rules.
+    """
+    progress.epoch += 1
+    if scored_epoch == "last" or validation_dice >= progress.best_dice:
+        progress.best_epoch = progress.epoch
+        progress.best_dice = validation_dice
+        state = model.state_dict()
+        progress.best_weights = {k: v.detach().clone() for k, v in state.items()}
+    progress.history.append(
+        {
+            "epoch": progress.epoch,
+            "train_loss": train_loss,
+            "validation_dice": validation_dice,
+            "best_epoch": progress.best_epoch,
+        }
+    )
+
+
+def finished(progress: Progress, rules: Rules) -> bool:
+    """Whether the rules say stop.
+
+    Source: paper A, II-4 (at most 200 epochs, patience 40).
+    """
+    if rules.stop_rule == "never":
+        return progress.epoch >= rules.epochs
+    waited = progress.epoch - progress.best_epoch
+    patience = rules.patience + (rules.stop_rule == "after")
+    return progress.epoch >= rules.epochs or waited >= patience

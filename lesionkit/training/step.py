@@ -1,0 +1,208 @@
+"""One optimiser step, in which the host never waits for the device."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import reduce
+from operator import add
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lesionkit.prepared.loading import normalised
+
+WARM_UP = 3  # plain steps before a graph is captured: kernels load, memory settles
+Loss = Callable[[Tensor, Tensor], Tensor]  # of logits and mask
+RECOMPILE_LIMIT = 512  # past it torch runs plainly without a word; its own is 8
+
+
+class Step:
+    """One step of training on a batch of integers, as they come from the store.
+
+    Args:
+        model: image (B, C, H, W) to logits (B, 1, H, W).
+        loss: logits and mask to a scalar. With deep supervision the loss of a batch is
+            the weighted sum over what `model.supervised(image)` gives.
+        optimizer: over the model's parameters.
+        dtype: "float32" or "tf32", or "bfloat16" for autocast.
+        memory_format: "contiguous" or "channels_last".
+        deep_supervision: train on every head.
+        accumulate: parts that a batch is cut into; their gradients are summed, each
+            with its share of the images. The same as the whole batch only for a loss
+            that is a mean over pixels and a network without batch normalisation.
+        compile: let torch.compile make network and loss.
+
+    Shape:
+        images: (B, H, W, C) uint8 or uint16
+        masks: (B, H, W) uint8, 0 background, 1 lesion
+        returns: () float, the loss, still on the device
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Loss | nn.Module,
+        optimizer: torch.optim.Optimizer,
+        *,
+        dtype: str = "float32",
+        memory_format: str = "contiguous",
+        deep_supervision: bool = False,
+        accumulate: int = 1,
+        compile: bool = False,
+    ) -> None:
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.dtype, self.memory_format = dtype, memory_format
+        self.accumulate = accumulate
+        network: Any = model  # not every module has several heads
+        forward = network.supervised if deep_supervision else network
+        self.objective = _objective(forward, loss, dtype, memory_format)
+        self.compiled = compile
+        self.mark: Callable[[str], Any] = nullcontext  # around each part, to time it
+        if compile:
+            torch._dynamo.config.recompile_limit = RECOMPILE_LIMIT
+            torch._dynamo.config.accumulated_recompile_limit = RECOMPILE_LIMIT
+            self.objective = torch.compile(self.objective, dynamic=False)
+
+    def __call__(self, images: Tensor, masks: Tensor) -> Tensor:
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.accumulate == 1:
+            value = self._gradient(images, masks, 1.0)
+        else:
+            value = self._in_parts(images, masks)
+        with self.mark("optimiser"):
+            self.optimizer.step()
+        return value
+
+    def facts(self) -> dict[str, bool]:
+        """How a step is executed here."""
+        return {"compiled": self.compiled, "graphed": False}
+
+    def _gradient(self, images: Tensor, masks: Tensor, share: float) -> Tensor:
+        """The loss of some images by their share, its gradient added to the weights."""
+        with self.mark("forward"):
+            value = self.objective(images, masks)
+            value = value if share == 1.0 else value * share
+        with self.mark("backward"):
+            value.backward()
+        return value.detach()
+
+    def _in_parts(self, images: Tensor, masks: Tensor) -> Tensor:
+        """The loss and the gradient of a batch, from parts of it."""
+        total = torch.zeros((), device=images.device)
+        parts = (
+            images.tensor_split(self.accumulate),
+            masks.tensor_split(self.accumulate),
+        )
+        for some, their_masks in zip(*parts, strict=True):
+            if len(some):  # a small last batch may have fewer images than parts
+                total += self._gradient(some, their_masks, len(some) / len(images))
+        return total
+
+
+def _objective(
+    forward: Callable, loss: Loss | nn.Module, dtype: str, memory_format: str
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """Integers of a batch to its loss: all that has a gradient, in one function."""
+
+    def objective(images: Tensor, masks: Tensor) -> Tensor:
+        image, mask = normalised(images, memory_format), masks[:, None].bool()
+        with autocast(images.device, dtype):
+            output = forward(image)
+        weighted = [(1.0, output)] if torch.is_tensor(output) else output
+        return reduce(add, (part * loss(logits, mask) for part, logits in weighted))
+
+    return objective
+
+
+class GraphedStep:
+    """A step that is captured once as a CUDA graph and then launched as a whole.
+
+    The first steps run plainly, as real ones. A batch of another size than the first
+    always does. Where capturing fails, one warning says why and all run plainly.
+
+    Args:
+        step: the plain step, its optimiser made with capturable=True.
+    """
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self.warm = 0
+        self.failed = False
+        # what the graph reads and writes, and itself; not there before its steps
+        self.images: Any = None
+        self.masks: Any = None
+        self.value: Any = None
+        self.graph: Any = None
+        self.stream = torch.cuda.Stream()
+
+    def __call__(self, images: Tensor, masks: Tensor) -> Tensor:
+        if self.images is None:
+            self.images, self.masks = images.clone(), masks.clone()
+        if self.failed or images.shape != self.images.shape:
+            return self.step(images, masks)
+        if self.warm < WARM_UP:
+            self.warm += 1
+            return self._aside(images, masks)
+        self.images.copy_(images)
+        self.masks.copy_(masks)
+        if self.graph is None and not self._capture():
+            return self.step(images, masks)
+        self.graph.replay()
+        return self.value.clone()  # the next launch writes over it
+
+    def facts(self) -> dict[str, bool]:
+        """How a step is executed here; graphed until capturing failed."""
+        return self.step.facts() | {"graphed": not self.failed}
+
+    def _aside(self, images: Tensor, masks: Tensor) -> Tensor:
+        """A plain step on another stream, as capturing asks for before it."""
+        self.stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self.stream):
+            value = self.step(images, masks)
+        torch.cuda.current_stream().wait_stream(self.stream)
+        return value
+
+    def _capture(self) -> bool:
+        """Record the step without running it; False, with a warning, if that fails."""
+        graph = torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(graph, stream=self.stream):
+                self.value = self.step(self.images, self.masks)
+        except Exception as error:  # noqa: BLE001 - an operator that asks the host
+            self.failed = True
+            self.step.optimizer.zero_grad(set_to_none=True)
+            warnings.warn(
+                f"training runs without a CUDA graph: {first_line(error)}", stacklevel=2
+            )
+            return False
+        self.graph = graph
+        return True
+
+
+def can_compile(device: torch.device) -> bool:
+    """Whether torch.compile works here; if not, one warning says why."""
+    try:
+        torch.compile(torch.sin, fullgraph=True)(torch.ones(2, device=device))
+    except Exception as error:  # noqa: BLE001 - no compiler, no headers, no Triton
+        warnings.warn(
+            "training runs without torch.compile, which does not work here"
+            f" ({type(error).__name__}: {first_line(error)})",
+            stacklevel=2,
+        )
+        return False
+    return True
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what an error says."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def autocast(device: torch.device, dtype: str) -> Any:
+    """The context a forward pass runs in."""
+    if dtype != "bfloat16":
+        return nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
