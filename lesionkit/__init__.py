@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lesionkit import extras
+
 _PUBLIC = {
     "LOSSES": "lesionkit.catalogue",
     "MODELS": "lesionkit.catalogue",
@@ -69,12 +71,13 @@ _MODULES = {
 }
 
 __all__ = [*_PUBLIC]
-__version__ = "0.1.0"
 
 
 # What a type checker sees of the names loaded later. It must not see __getattr__,
 # which would make every misspelt name an Any.
 if TYPE_CHECKING:
+    __version__: str
+
     from lesionkit import figures as figures
     from lesionkit import losses as losses
     from lesionkit import masks as masks
@@ -136,6 +139,8 @@ else:
             return getattr(import_module(_PUBLIC[name]), name)
         if name in _MODULES:
             return import_module(_MODULES[name])
+        if name == "__version__":
+            return extras.version()
         raise AttributeError(f"module 'lesionkit' has no attribute {name!r}")
 
 

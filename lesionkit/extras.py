@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
@@ -11,6 +12,18 @@ CHECKOUT = PACKAGE.parent
 def in_checkout() -> bool:
     """Whether this package lies in its source tree rather than in site-packages."""
     return (CHECKOUT / "notebooks").is_dir() and (CHECKOUT / "pyproject.toml").is_file()
+
+
+def version() -> str:
+    """The version of the kit as it is installed, or as the checkout states it."""
+    try:
+        return metadata.version("lesionkit")
+    except metadata.PackageNotFoundError:  # a checkout on the path, not installed
+        import tomllib
+
+        return tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"][
+            "version"
+        ]
 
 
 def notebook_folder() -> Path:

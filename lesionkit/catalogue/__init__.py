@@ -1,6 +1,7 @@
-"""What there is: losses, definitions, models and data sets, as plain dict literals.
+"""What there is: losses, networks, data sets and protocols, as plain dict literals.
 
-Free of torch. A new loss, model or data set is one entry here and one file.
+Free of torch, and every later room may import it. A new loss, model or data set is one
+entry here and one file.
 """
 
 from lesionkit.catalogue.datasets import DATASETS, DatasetEntry
@@ -12,6 +13,7 @@ from lesionkit.catalogue.losses import (
     LossEntry,
 )
 from lesionkit.catalogue.networks import MODELS, ModelEntry, Variant, several_heads
+from lesionkit.catalogue.protocols import PROTOCOLS, ProtocolEntry
 
 __all__ = [
     "DATASETS",
@@ -20,9 +22,13 @@ __all__ = [
     "MODELS",
     "PAPER_A_LOSSES",
     "PAPER_B_LOSSES",
+    "PROTOCOLS",
     "DatasetEntry",
     "LossEntry",
     "ModelEntry",
+    "ProtocolEntry",
     "Variant",
+    "protocols",
+    "publishers",
     "several_heads",
 ]

@@ -14,13 +14,13 @@ import click
 from lesionkit import catalogue, lookup
 from lesionkit.cli.advice import advise, plan
 from lesionkit.cli.console import arguments, fail, show, told, typed, unread, usage
+from lesionkit.cli.copying import notebooks
 from lesionkit.cli.data import fetch
-from lesionkit.cli.doctor import doctor
 from lesionkit.cli.hand import card, export
-from lesionkit.cli.inspect import inspect, prepare
-from lesionkit.cli.notebooks import notebooks
+from lesionkit.cli.inspecting import inspect, prepare
+from lesionkit.cli.machine import doctor
 from lesionkit.cli.pages import report, thresholds
-from lesionkit.cli.sweep import status, sweep
+from lesionkit.cli.sweeps import status, sweep
 from lesionkit.cli.tables import audit, claims, rank
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="For a program to read.")

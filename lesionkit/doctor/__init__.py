@@ -1,1 +1,8 @@
-"""What is wrong on this machine: facts by section, each finding with the way out."""
+"""This machine in; facts by section, each finding with what to do, out.
+
+Commands import this room.
+"""
+
+__all__ = [
+    "examination",
+]

@@ -4,7 +4,8 @@
 
 It gives the outcome of each run as soon as that run has ended, in any order. Whether a
 run worked is read from its record alone (`runs.is_done`), never from what a worker or
-a notebook says. A run that fails stops no other.
+a notebook says. A run that fails stops no other. `sweeps`, `papers`, commands and
+notebooks import this room.
 """
 
 from __future__ import annotations
@@ -15,6 +16,14 @@ from dataclasses import dataclass
 
 from lesionkit.config import RunConfig
 from lesionkit.records import runs
+
+__all__ = [
+    "Outcome",
+    "local",
+    "one_by_one",
+    "ray",
+    "slurm",
+]
 
 NO_RECORD = "the run ended without a finished record"
 

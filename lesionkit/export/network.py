@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from lesionkit import __version__
 from lesionkit.catalogue import DATASETS
 from lesionkit.export.formats import FORMATS, FromPixels, compare, graph_of
+from lesionkit.extras import version
 from lesionkit.lookup import find
 from lesionkit.models import build_model, load_weights
 from lesionkit.prepared import Prepared, open_prepared
@@ -160,7 +160,7 @@ def describe(record: RunRecord, images: np.ndarray) -> dict[str, Any]:
         "threshold": {"rule": "probability", "cut": 0.5, "lesion_if": "logit >= 0"},
         "weights": kept if kept != "half" else "half (stored in half precision)",
         "trained_in": asked["dtype"],
-        "lesionkit": __version__,
+        "lesionkit": version(),
     }
 
 

@@ -1,4 +1,8 @@
-"""Tables and arrays to matplotlib figures; colours that all eyes can tell apart."""
+"""Tables and arrays in, matplotlib figures out; colours that all eyes can tell apart.
+
+This file has what several figures share. Thresholds, pages, commands and notebooks
+import it.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,26 @@ from matplotlib.patches import Patch
 from lesionkit.catalogue import LOSSES
 from lesionkit.prepared import Prepared
 from lesionkit.records.runs import RunRecord
+
+__all__ = [
+    "BLUE",
+    "GREEN",
+    "ORANGE",
+    "OVERLAY",
+    "PINK",
+    "TRUTH",
+    "ct",
+    "data",
+    "draw_errors",
+    "draw_image",
+    "draw_outline",
+    "losses",
+    "ranking",
+    "speed_figures",
+    "sweeps",
+    "tight",
+    "with_legend",
+]
 
 # Okabe and Ito's palette (2008), safe for colour-blind readers.
 BLUE, GREEN, ORANGE, SKY = "#0072B2", "#009E73", "#D55E00", "#56B4E9"

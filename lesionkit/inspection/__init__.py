@@ -1,4 +1,7 @@
-"""The data report: defects of files, what is there twice, what a split leaks."""
+"""Raw files in, the data report out: defects, copies, and what a split leaks.
+
+Free of torch; the data page and the commands import it.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,13 @@ from lesionkit.inspection.findings import (
 from lesionkit.prepared.preparing import find_samples
 from lesionkit.prepared.staging import default_jobs
 from lesionkit.splits import duplicates, leakage
+
+__all__ = [
+    "DataReport",
+    "Finding",
+    "findings",
+    "inspect",
+]
 
 SMALL = 0.05  # of the image: below it a lesion is small
 SPLITS = 20

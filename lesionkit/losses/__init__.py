@@ -1,7 +1,8 @@
-"""The losses of both papers: logits and ground truth in, one number to minimise out.
+"""Logits and ground truth in, one number to minimise out: the losses of both papers.
 
 Each class is one printed formula; p is sigmoid(logits), y the mask, p_t the probability
-given to the true class. What several losses are made of is in `pixels`.
+given to the true class. What several losses are made of is in `pixels`. Takes tensors
+alone; training, figures, thresholds and commands import it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,16 @@ from torch import Tensor, nn
 from lesionkit.catalogue import DEFINITIONS, LOSSES
 from lesionkit.lookup import find, resolve, unknown
 from lesionkit.losses.pixels import SUMS, Pixels
+
+__all__ = [
+    "FocalLoss",
+    "PixelLoss",
+    "build_loss",
+    "libraries",
+    "pixels",
+    "study",
+    "within",
+]
 
 FOCAL_FORMS = {"pixel": ("alpha_t", "constant"), "meanfirst": ("constant",)}
 NUMBERS = count()  # one for each copied code

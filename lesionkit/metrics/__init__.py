@@ -1,7 +1,8 @@
-"""Predicted masks to numbers: counts, Dice, IoU, precision, recall, PR curve and AP.
+"""Predicted masks in; counts, Dice, IoU, precision, recall, PR curve and AP out.
 
 The four counts of each image are the waist: every convention about empty images and
-averaging is applied to them afterwards, without the model.
+averaging is applied to them afterwards, without the model. Takes tensors alone;
+training, thresholds and pages import it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,18 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from lesionkit.lookup import unknown
+
+__all__ = [
+    "average_precision",
+    "boundary",
+    "calibration",
+    "conventions",
+    "counts",
+    "lesions",
+    "pr_curve",
+    "scores",
+    "streaming",
+]
 
 METRICS = ("dice", "iou", "precision", "recall")
 AGGREGATIONS = ("image", "pooled")

@@ -1,4 +1,8 @@
-"""A model's name to its network, built lazily from the catalogue."""
+"""A model's name in, its network out: image to logits, built from the catalogue.
+
+Every network is a file of its own. Takes tensors alone; training, export and commands
+import it.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,11 @@ from torch import Tensor, nn
 
 from lesionkit import lookup
 from lesionkit.catalogue import MODELS
+
+__all__ = [
+    "build_model",
+    "load_weights",
+]
 
 if TYPE_CHECKING:
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lesionkit import __version__
 from lesionkit.catalogue import DATASETS, LOSSES, MODELS
 from lesionkit.catalogue.protocols import PROTOCOLS
+from lesionkit.extras import version
 from lesionkit.inference.intervals import LEVEL, RESAMPLES
 from lesionkit.pages import card_content as content
 from lesionkit.pages.templates import filled
@@ -40,7 +40,7 @@ def _what(record: RunRecord) -> dict[str, Any]:
     asked = record.identity
     network = MODELS[asked["model"]]
     return {
-        "version": __version__,
+        "version": version(),
         "run_id": record.config["run_id"],
         "asked": asked,
         "network": network,

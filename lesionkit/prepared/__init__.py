@@ -1,4 +1,4 @@
-"""The prepared form: one folder of arrays per data set and size.
+"""The prepared form in, arrays and batches out: one folder per data set and size.
 
     prepared/<name>/<size>[-nearest]/
         images.npy     (N, H, W, C) uint8 or uint16, C 1 or 3
@@ -8,6 +8,7 @@
         manifest.json  format, counts, settings, hashes of the files beside it
 
 Arrays are opened as memory maps: nothing is copied until it is used.
+Free of torch but for `loading`; every later room may import it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,16 @@ import pandas as pd
 
 from lesionkit.config import data_folder
 from lesionkit.records.files import beside, sha256, whole_folder, write_json
+
+__all__ = [
+    "Prepared",
+    "loading",
+    "open_prepared",
+    "preparing",
+    "size_options",
+    "staging",
+    "telling",
+]
 
 FORMAT = 1
 INDEX_COLUMNS = (

@@ -1,7 +1,9 @@
-"""Which image is train, validation or test, for each seed; manifests of that.
+"""A prepared set in, the positions of train, validation and test out.
 
 A split depends on the content of the images and the seed alone, so a renamed or moved
-folder, or another image size, gives the same split.
+folder, or another image size, gives the same split. `duplicates` finds near-copies,
+`leakage` counts those that a split gives away. Free of torch; training, inspection,
+pages and notebooks import it.
 """
 
 from __future__ import annotations
@@ -19,6 +21,15 @@ from lesionkit.config import data_folder
 from lesionkit.prepared import Prepared
 from lesionkit.records.files import write_bytes
 from lesionkit.splits.duplicates import clusters, near_pairs
+
+__all__ = [
+    "PARTS",
+    "Split",
+    "duplicates",
+    "leakage",
+    "manifest",
+    "split",
+]
 
 PARTS = ("train", "validation", "test")
 SHARES = (0.6, 0.2, 0.2)  # paper A, II-4

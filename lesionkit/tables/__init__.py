@@ -1,4 +1,7 @@
-"""Run records, or anybody's CSV, to one tidy table: a row a run."""
+"""Run records, or anybody's CSV, in; one tidy table with a row a run out.
+
+Free of torch; `inference`, `papers`, `thresholds`, pages and commands import it.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,15 @@ from lesionkit import lookup, published
 from lesionkit.records.runs import RunRecord, find_records
 from lesionkit.records.stores import is_url
 from lesionkit.tables.reading import KEYS, METRICS, is_cells, read_foreign
+
+__all__ = [
+    "SETTING",
+    "load_table",
+    "reading",
+    "remarks",
+    "select",
+    "with_background",
+]
 
 # What must be the same in all rows before losses are compared.
 SETTING = (

@@ -15,7 +15,7 @@ from lesionkit.training import checkpoint
 from lesionkit.training.building import Setting
 from lesionkit.training.keeping import Keeper
 from lesionkit.training.loop import Progress
-from lesionkit.training.meter import Meter
+from lesionkit.training.profiling import Meter
 
 
 class Session:

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from test_claims import EQUAL, made
+from made_claims import EQUAL, made
 
 import lesionkit as lk
 from lesionkit import published

@@ -7,7 +7,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from test_claims import AS_CLAIMED, made
+from made_claims import AS_CLAIMED, made
 
 from lesionkit import published
 from lesionkit.pages import report

@@ -34,11 +34,11 @@ def test_each_addition_has_a_diff_and_the_tests_that_it_must_pass() -> None:
 
 
 @pytest.mark.parametrize("what", HELD_BY)
-def test_an_addition_names_what_it_adds_in_its_tests_and_in_the_walk(what: str) -> None:
+def test_an_addition_names_what_it_adds_in_its_tests(what: str) -> None:
     diff, tests = ADDITIONS[what]
     assert HELD_BY[what] in tests
-    assert re.search(rf"^\+.*\b{HELD_BY[what]}$", diff, re.M)
-    assert "+++ b/tests/project/test_structure.py" in diff
+    assert re.search(rf'^\+ *"{HELD_BY[what]}": ', diff, re.M)
+    assert "tests/project/test_structure.py" in tests
 
 
 @pytest.mark.parametrize("path", re.findall(r"`(\w+(?:/\w+)*\.py)`", PAGE))
@@ -59,16 +59,14 @@ def walked() -> list[str]:
 
 @pytest.mark.parametrize("name", walked())
 def test_what_the_walk_of_a_batch_names_is_there(name: str) -> None:
-    home, _, rest = name.partition(".")
-    found = next(
-        f
-        for f in (f"{home}.py", f"{home}/{rest.split('.')[0]}.py")
-        if (ROOT / "lesionkit" / f).is_file()
-    )
-    last = name.rpartition(".")[2].removesuffix("_*")
-    assert re.search(
-        rf"\b(?:def|class) {last}", (ROOT / "lesionkit" / found).read_text()
-    )
+    parts = name.split(".")
+    places = [
+        ROOT / "lesionkit" / Path(*parts[:deep]).with_suffix(".py")
+        for deep in range(1, len(parts))
+    ] + [ROOT / "lesionkit" / parts[0] / "__init__.py"]
+    found = [place.read_text() for place in places if place.is_file()]
+    last = parts[-1].removesuffix("_*")
+    assert re.search(rf"\b(?:def|class) {last}", "\n".join(found))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The one-way walk, held by reading imports; nothing is run."""
+"""The one-way walk from room to room, held by reading imports; nothing is run."""
 
 from __future__ import annotations
 
@@ -6,220 +6,261 @@ import ast
 import functools
 from pathlib import Path
 
-import pytest
-
 PACKAGE = Path(__file__).parents[2] / "lesionkit"
-
-# A module imports only modules that stand before it.
-WALK = """
-lookup
-catalogue.losses catalogue.networks catalogue.datasets catalogue
-catalogue.publishers
-parameters protocols combinations config resolved extras disks files stores mirror
-records locks leases runs remote prepared
-datasets.images datasets.resizing datasets.facts datasets.samples datasets.staging
-datasets.pairs
-datasets.kvasir datasets.clinicdb datasets.isic2017 datasets.wound datasets.busi
-datasets.toy datasets.own_files datasets.own_rules datasets.folder
-datasets.dicom_files datasets.dicom_headers datasets.dicom
-datasets.ct_grid datasets.ct_masks
-datasets.lungct datasets.lidc datasets.ct_phantom datasets.preparing datasets.telling
-datasets.archives datasets.rar datasets.downloading datasets.checksums datasets.fetching
-duplicates splits leakage loading
-models.blocks models.encoders models.reverse_attention
-models.fcn models.deeplabv3plus models.unet models.unetplusplus
-models.colonsegnet models.fatnet models.fcbformer models.colonformer models.caranet
-models.esfpnet models.ducknet models.emcadnet models.segnet models.enet models
-pixels losses loss_study loss_libraries masks metrics lesions
-streaming calibration boundary conventions
-step checkpoint training evaluation keeping meter execution environment
-recomputing trackers building storing session experiment profiling predictions
-export_formats exporting
-engines engines.slots engines.process engines.pool engines.local engines.worker
-engines.slurm_task engines.slurm engines.ray_cluster engines.on_ray
-grid_files sweep pricing
-published foreign_tables tables ranking
-inference.grids inference.contrasts inference.verdicts inference.rank_tests
-inference.resampling inference.variance inference.planning inference.intervals inference
-data_findings inspection
-standing answers order_claims mean_claims claims advice
-audit_numbers audit_laws audit_text audit
-threshold_study comparison paper_b
-figures speed_figures sweep_figures loss_figures threshold_figures ct_figures
-heat_tables ranking_figures data_figures panels templates inspection_page widgets
-card_content card
-threshold_page serving
-report_content report_figures report notebook_copies console
-doctor doctor.section doctor.probe doctor.software doctor.device doctor.kernel
-doctor.places doctor.network doctor.examination
+# A room imports only rooms that stand before it. The first four are files.
+ROOMS = """
+lookup extras masks catalogue config records losses metrics models datasets prepared
+splits inspection training engines sweeps published tables inference papers figures
+thresholds pages export doctor cli
 """.split()
-FREE = {"__init__", "cli"} | {
-    f"cli_{n}"
-    for n in "pages tables advice inspect data sweep notebooks doctor hand".split()
-}  # they import inside functions
-
-# Who alone may import a library.
+FILES = {"lookup", "extras", "masks"}  # at the root of the package, beside __init__
+LATE = {"", "cli"}  # they import inside functions, so that --help loads nothing
+FREE_OF_TORCH = """
+lookup extras catalogue config records datasets prepared splits inspection engines
+sweeps published tables inference papers pages doctor
+""".split()
+# The files of these rooms that need it all the same.
+TORCH = {"prepared.loading", "engines.worker", "engines.ray", "engines.slurm_task"}
+TORCH |= {"records.trackers", "papers.paper_b", "doctor.probe", "pages.inspection"}
+TENSORS_ONLY = ("losses", "masks", "metrics", "models")
+NEIGHBOURS = {("metrics.conventions", "masks")}  # scores what each threshold marks
+# Who alone imports a library; a room stands for all its files.
 SOLE = {
-    "matplotlib": {
-        "figures",
-        "loss_figures",
-        "threshold_figures",
-        "ct_figures",
-        "ranking_figures",
-        "heat_tables",
-        "report_figures",
-        "data_figures",
-        "speed_figures",
-        "sweep_figures",
-        "widgets",
-    },
-    "ipywidgets": {"widgets"},
+    "matplotlib": {"figures", "thresholds", "pages"},
+    "ipywidgets": {"thresholds"},
     "papermill": {"engines.local"},
-    "ray": {"engines.on_ray", "engines.ray_cluster"},
-    "psutil": {"engines.process", "engines.worker", "doctor.device"},
-    "scikit_posthocs": {"inference.rank_tests"},
+    "ray": {"engines"},
+    "psutil": {"engines", "doctor"},
     "statsmodels": {"inference.rank_tests"},
     "baycomp": {"inference.rank_tests"},
-    "jinja2": {"templates"},
-    "pydicom": {"datasets.dicom_files", "datasets.dicom_headers"},
-    "tifffile": {"datasets.images"},
-    "PIL": {"datasets.images", "datasets.resizing", "datasets.toy", "panels"},
-    "timm": {"models.*"},
-    "segmentation_models_pytorch": {"models.*", "loss_libraries"},
-    "torchvision": {"models.*", "doctor.probe"},
-    "fsspec": {"stores"},
-    "requests": {"datasets.downloading"},
-    "filelock": {"datasets.fetching", "trackers"},
-    "sklearn": set(),
-    "mlflow": {"trackers"},
-    "tensorboard": {"trackers"},
-    "monai": {"boundary", "loss_libraries"},
-    "onnx": {"export_formats"},
-    "onnxruntime": {"export_formats"},
-    "onnxscript": {"export_formats"},
+    "jinja2": {"pages.templates"},
+    "pydicom": {"datasets.dicom"},
+    "tifffile": {"datasets.pictures.images"},
+    "PIL": {"datasets", "thresholds.panels"},
+    "timm": {"models"},
+    "segmentation_models_pytorch": {"models", "losses.libraries"},
+    "torchvision": {"models", "doctor.probe"},
+    "fsspec": {"records.stores"},
+    "requests": {"datasets.fetching"},
+    "filelock": {"datasets.fetching", "records"},
+    "mlflow": {"records.trackers"},
+    "tensorboard": {"records.trackers"},
+    "monai": {"metrics.boundary", "losses.libraries"},
+    "onnx": {"export"},
+    "onnxruntime": {"export"},
+    "onnxscript": {"export"},
 }
-TORCH_FREE = """
-lookup catalogue parameters protocols combinations config resolved extras disks files
-stores
-mirror records runs remote prepared splits
-datasets.preparing
-foreign_tables tables published ranking inference standing claims advice audit
-threshold_study paper_b figures ranking_figures report
-grid_files sweep pricing sweep_figures engines.local engines.slurm serving console
-doctor.examination
-card
-""".split()
-TENSORS_ONLY = {"losses", "masks", "metrics"}
 
 
-def module_name(path: Path) -> str:
-    """The dotted name below lesionkit; a package by its own name."""
+def dotted(path: Path) -> str:
+    """The name of a file below lesionkit; a package by its own name."""
     parts = path.relative_to(PACKAGE).with_suffix("").parts
-    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-MODULES = {module_name(p): p for p in sorted(PACKAGE.rglob("*.py"))}
-WALKED = [name for name in MODULES if name not in FREE and name != "datasets"]
+SOURCES = {dotted(p): p for p in sorted(PACKAGE.rglob("*.py"))}
 
 
 @functools.cache
-def imported(name: str) -> set[str]:
-    """Full dotted names that a module imports, anywhere in it."""
+def tree_of(name: str) -> ast.Module:
+    return ast.parse(SOURCES[name].read_text())
+
+
+@functools.cache
+def imported(name: str) -> frozenset[str]:
+    """Full dotted names that a file imports, anywhere in it but for type checkers."""
     found = set()
-    for node in ast.walk(ast.parse(MODULES[name].read_text())):
+    for node in ast.walk(tree_of(name)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom):
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
-            found.add(node.module)
-    return found
+    return frozenset(found)
 
 
-def ours(name: str) -> set[str]:
-    """Modules of lesionkit that a module imports."""
-    dotted = {full.removeprefix("lesionkit.") for full in imported(name)}
-    return {other for other in dotted if other in MODULES and other != "datasets"}
+@functools.cache
+def ours(name: str) -> frozenset[str]:
+    """Files of lesionkit that a file imports, the most exact ones."""
+    found = set()
+    for full in imported(name):
+        inside = full.removeprefix("lesionkit.")
+        if full.startswith("lesionkit."):
+            found.add(inside if inside in SOURCES else inside.rpartition(".")[0])
+    return frozenset(found - {name})
 
 
-def reached(name: str, seen: frozenset[str] = frozenset()) -> set[str]:
-    """Modules of lesionkit that an import of this one brings in."""
-    found = {name}
-    for other in ours(name) - seen:
-        found |= reached(other, seen | found)
-    return found
+def room_of(name: str) -> str:
+    return name.partition(".")[0]
 
 
-def test_every_module_has_its_place_in_the_walk() -> None:
-    assert set(WALKED) == set(WALK)
+def reached(name: str) -> set[str]:
+    """Files of lesionkit that an import of this one brings in, with their packages."""
+    found: set[str] = set()
+    waiting = {name}
+    while waiting:
+        here = waiting.pop()
+        found.add(here)
+        above = here.rpartition(".")[0]
+        waiting |= (ours(here) | ({above} if above else set())) - found
+    return found - {""}
 
 
-@pytest.mark.parametrize("name", WALKED)
-def test_a_module_imports_only_what_stands_before_it(name: str) -> None:
-    later = WALK[WALK.index(name) :]
-    assert ours(name) & set(later) - {name} == set()
+def public(room: str) -> set[str]:
+    """What a room's first page lists as its public names and files."""
+    for node in tree_of(room).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return set(ast.literal_eval(node.value))
+    return set()
 
 
-@pytest.mark.parametrize("library", SOLE)
-def test_a_library_has_its_sole_importer(library: str) -> None:
-    users = {n for n in MODULES if any(f.split(".")[0] == library for f in imported(n))}
-    allowed = {n for n in MODULES if f"{n.split('.')[0]}.*" in SOLE[library]}
-    assert users <= allowed | SOLE[library]
+def allowed(name: str, places: set[str]) -> bool:
+    return any(name == place or name.startswith(f"{place}.") for place in places)
 
 
-@pytest.mark.parametrize("name", TORCH_FREE)
-def test_what_stands_right_of_the_record_reaches_no_torch(name: str) -> None:
-    libraries = {full.split(".")[0] for m in reached(name) for full in imported(m)}
-    assert libraries & {"torch", "torchvision", "timm"} == set()
+def test_every_room_stands_in_the_walk_and_nothing_else() -> None:
+    assert {room_of(name) for name in SOURCES} - {""} == set(ROOMS)
+    assert {p.stem for p in PACKAGE.glob("*.py")} == FILES | {"__init__"}
 
 
-@pytest.mark.parametrize("name", sorted(TENSORS_ONLY) + ["models"])
-def test_what_takes_tensors_knows_no_config_and_no_neighbour(name: str) -> None:
-    others = {"config", "runs", "prepared", "models", *TENSORS_ONLY} - {name}
-    assert reached(name) & others == set()
+def test_a_room_imports_only_rooms_before_it() -> None:
+    back = [
+        (name, other)
+        for name in SOURCES
+        if room_of(name) not in LATE
+        for other in ours(name)
+        if other == "" or ROOMS.index(room_of(other)) > ROOMS.index(room_of(name))
+    ]
+    assert back == []
 
 
-def test_training_writes_no_file_and_knows_no_data_set_name() -> None:
-    assert reached("training") & {"runs", "experiment", "datasets.preparing"} == set()
-    assert "open(" not in MODULES["training"].read_text()
+def test_no_file_comes_back_to_itself() -> None:
+    late = {name for name in SOURCES if room_of(name) in LATE}
+    circles = []
+    for name in SOURCES.keys() - late:
+        beyond = set().union(*(chain(other) for other in ours(name)))
+        if name in beyond:
+            circles.append(name)
+    assert circles == []
 
 
-def test_only_datasets_know_the_raw_folder() -> None:
-    users = {n for n, p in MODULES.items() if '"raw"' in p.read_text()}
-    named = {"doctor.places"}  # says which there are
-    assert users - named <= {"datasets.preparing", "datasets.fetching", "cli"}
+@functools.cache
+def chain(name: str) -> frozenset[str]:
+    """What a file imports, and what that imports; packages above left out."""
+    found: set[str] = set()
+    waiting = {name}
+    while waiting:
+        here = waiting.pop()
+        found.add(here)
+        waiting |= ours(here) - found
+    return frozenset(found)
 
 
-def test_only_these_write_below_data() -> None:
-    writers = {n for n in MODULES if "files" in ours(n)}
-    # write where the user says
-    asked_for = {"comparison", "threshold_page", "ranking_figures", "report"}
-    asked_for |= {"inspection_page", "notebook_copies", "exporting", "cli_hand"}
-    fetched = {f"datasets.{n}" for n in ("downloading", "checksums", "fetching")}
-    jobs = {"engines.slurm", "engines.slurm_task", "leases"}
-    readers = {"records"}  # compare hashes alone
-    assert writers - asked_for - fetched - jobs - readers == {
-        "prepared",
-        "splits",
-        "runs",
-        "mirror",
-        "remote",
-        "datasets.ct_phantom",
+def test_a_room_is_entered_by_what_its_first_page_lists() -> None:
+    unlisted = []
+    for name in SOURCES:
+        for full in imported(name):
+            kit, _, inside = full.partition(".")
+            room, _, rest = inside.partition(".")
+            if kit != "lesionkit" or room in FILES or room == room_of(name):
+                continue
+            if name and rest and rest.partition(".")[0] not in public(room):
+                unlisted.append((name, full))
+    assert unlisted == []
+
+
+def test_what_a_first_page_lists_is_there() -> None:
+    missing = []
+    for room in set(ROOMS) - FILES:
+        there = {n.split(".")[1] for n in SOURCES if n.startswith(f"{room}.")}
+        for node in ast.walk(tree_of(room)):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                there.add(node.name)
+            if isinstance(node, ast.Assign):
+                names = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
+                there |= {n.id for n in names}
+            if isinstance(node, ast.ImportFrom):
+                there |= {alias.asname or alias.name for alias in node.names}
+        missing += [(room, name) for name in public(room) - there]
+    assert missing == []
+
+
+def test_a_first_page_begins_with_what_the_room_is() -> None:
+    said = {room: ast.get_docstring(tree_of(room)) or "" for room in ROOMS}
+    short = [room for room, text in said.items() if len(text.split()) < 15]
+    assert set(short) <= FILES
+
+
+def test_a_room_has_at_most_fifteen_files() -> None:
+    folders = {p.parent for p in SOURCES.values()} - {PACKAGE / "models"}
+    counts = {str(f.relative_to(PACKAGE)): len(list(f.glob("*.py"))) for f in folders}
+    assert {name: n for name, n in counts.items() if n > 15} == {}
+
+
+def test_a_library_has_its_sole_importers() -> None:
+    others = {
+        (name, library)
+        for library, places in SOLE.items()
+        for name in SOURCES
+        if any(full.partition(".")[0] == library for full in imported(name))
+        and not allowed(name, places)
+    }
+    assert others == set()
+
+
+def test_torch_stays_in_its_rooms() -> None:
+    brings = {}
+    for name in SOURCES.keys() - TORCH:
+        if room_of(name) in FREE_OF_TORCH and (found := torch_in(name)):
+            brings[name] = found
+    assert brings == {}
+
+
+def torch_in(name: str) -> set[str]:
+    """Through which files a file brings torch in."""
+    return {
+        file
+        for file in reached(name)
+        if {full.partition(".")[0] for full in imported(file)}
+        & {"torch", "torchvision", "timm"}
     }
 
 
-@pytest.mark.parametrize("name", list(MODULES))
-def test_a_file_stays_under_its_length(name: str) -> None:
-    limit = 400 if name.startswith("models") else 300
-    assert len(MODULES[name].read_text().splitlines()) <= limit
+def test_what_takes_tensors_knows_no_config_and_no_neighbour() -> None:
+    others = {"config", "records", "prepared", *TENSORS_ONLY}
+    known = {
+        (name, file)
+        for name in SOURCES
+        if room_of(name) in TENSORS_ONLY
+        for file in reached(name)
+        if room_of(file) in others - {room_of(name)}
+    }
+    assert known - NEIGHBOURS == set()
 
 
-@pytest.mark.parametrize("folder", ["tests", "benchmarks"])
-def test_a_file_beside_the_package_stays_under_its_length_too(folder: str) -> None:
-    paths = sorted((PACKAGE.parent / folder).rglob("*.py"))
-    assert [p.name for p in paths if len(p.read_text().splitlines()) > 300] == []
+def test_training_writes_no_file_and_knows_no_data_set_name() -> None:
+    written = {"records.runs", "training.experiment", "prepared.preparing"}
+    assert reached("training.loop") & written == set()
+    assert "open(" not in SOURCES["training.loop"].read_text()
 
 
-@pytest.mark.parametrize("name", list(MODULES))
-def test_no_module_checks_with_assert(name: str) -> None:
-    nodes = ast.walk(ast.parse(MODULES[name].read_text()))
-    assert [node.lineno for node in nodes if isinstance(node, ast.Assert)] == []
+def test_only_datasets_know_the_raw_folder() -> None:
+    users = {name for name, path in SOURCES.items() if '"raw"' in path.read_text()}
+    # the last ones say which folders there are
+    assert users <= {"prepared.preparing", "datasets.fetching", "cli", "doctor.places"}
+
+
+def test_only_these_write_below_data() -> None:
+    writers = {name for name in SOURCES if "records.files" in ours(name)}
+    below = {"prepared", "splits", "records", "datasets", "engines"}
+    asked = {"thresholds", "figures", "pages", "export", "cli"}  # where the user says
+    assert {room_of(name) for name in writers} <= below | asked
+
+
+def test_no_file_checks_with_assert() -> None:
+    found = [
+        (name, node.lineno)
+        for name in SOURCES
+        for node in ast.walk(tree_of(name))
+        if isinstance(node, ast.Assert)
+    ]
+    assert found == []

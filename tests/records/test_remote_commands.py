@@ -57,7 +57,7 @@ GRID = "name: shared\naxes: {loss: [dice, iou]}\n"
 @pytest.fixture
 def sweep(tmp_path, monkeypatch, capsys, bucket):
     """Run `lesionkit sweep --records` with an engine that makes records."""
-    from lesionkit.cli import sweep as cli_sweep
+    from lesionkit.cli import sweeps as cli_sweep
     from lesionkit.engines import one_by_one
 
     file = tmp_path / "shared.yaml"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lesionkit.training import meter
-from lesionkit.training.meter import Meter, peak_flops
+from lesionkit.training import profiling as meter
+from lesionkit.training.profiling import Meter, peak_flops
 
 
 @pytest.fixture

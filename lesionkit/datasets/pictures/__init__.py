@@ -1,1 +1,11 @@
-"""TODO."""
+"""Picture files in, arrays out: decoding, sizes, and the facts of a file.
+
+Imported by the adapters, by `prepared` and by `inspection`.
+"""
+
+__all__ = [
+    "facts",
+    "images",
+    "resizing",
+    "samples",
+]
