@@ -24,7 +24,6 @@ from pathlib import Path, PurePosixPath
 from lesionkit.datasets.own_files import (
     SUFFIXES,
     as_posix,
-    below,
     breaks_line,
     composed,
     leaves,
@@ -35,6 +34,7 @@ from lesionkit.datasets.own_files import (
 )
 from lesionkit.datasets.own_rules import OwnSample, read_groups, read_lesion_values
 from lesionkit.datasets.pairs import (
+    below,
     by_key,
     find_root,
     in_order,
@@ -74,7 +74,13 @@ def samples(raw: Path) -> list[OwnSample]:
     values = files.get("lesion_values.txt")
     listed = read_lesion_values(values) if values else ()
     return in_order(
-        OwnSample(below(image, raw), image, tuple(masks), groups[image], listed)
+        OwnSample(
+            below(image, raw),
+            image,
+            tuple(masks),
+            groups[image],
+            lesion_values=listed,
+        )
         for image, masks in pairs.items()
     )
 

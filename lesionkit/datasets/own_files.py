@@ -169,11 +169,6 @@ def as_posix(text: str) -> str:
     return str(PurePosixPath(text.replace("\\", "/")))
 
 
-def below(path: Path, folder: Path) -> str:
-    """The path below `folder`, with forward slashes."""
-    return path.relative_to(folder).as_posix()
-
-
 def composed(text: str) -> str:
     """The text with accents written in one of the two ways that there are."""
     return unicodedata.normalize("NFC", text)

@@ -12,13 +12,12 @@ import numpy as np
 
 from lesionkit.datasets.own_files import (
     as_posix,
-    below,
     composed,
     read_table,
     read_text,
     refuse_rows,
 )
-from lesionkit.datasets.pairs import refuse
+from lesionkit.datasets.pairs import below, refuse
 from lesionkit.datasets.pictures.images import (
     Raster,
     decode,
