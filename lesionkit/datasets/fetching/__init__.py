@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import filelock
@@ -211,11 +210,10 @@ def _obtain(task: Task, archive: Archive) -> None:
 def _unpacked(task: Task, archive: Archive) -> dict[str, int]:
     """The archive's folder, there whole or not at all; its files and bytes."""
     path, target = task.raw / archive.file, task.raw / archive.folder
-    is_rar = path.suffix.lower() == ".rar"
-    into = unpack_rar if is_rar else partial(unpack, progress=task.progress)
+    into = unpack_rar if path.suffix.lower() == ".rar" else unpack
     try:
         with files.whole_folder(target) as folder:
-            into(path, folder, part=archive.part)
+            into(path, folder, part=archive.part, progress=task.progress)
     except BadArchive as error:
         if archive.sha256:  # it is the publisher's: another download is the same
             raise
