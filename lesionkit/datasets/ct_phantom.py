@@ -67,20 +67,21 @@ def _write_patient(home: Path, patient: int, side: int) -> None:
     chest = _chest(rng, side, pixel_mm)
     spheres = _spheres(rng, chest)
     dtype, slope, intercept = STORED[patient % len(STORED)]
+    padding = PADDING if dtype == "int16" else 65535
     order = rng.permutation(SLICES)  # file names must not give the order away
     strata = []
     for k in range(SLICES):
         hu, mask, kind = _slice(rng, chest, spheres, k, pixel_mm)
         stored = np.rint((hu - intercept) / slope)
         outside = np.hypot(chest["x"], chest["y"]) > 0.499 * side * pixel_mm
-        stored[outside] = PADDING if dtype == "int16" else 65535
+        stored[outside] = padding
         name = f"{order[k]:03d}"
         tags = _tags(patient, k, pixel_mm, side) | {
             "RescaleSlope": slope,
             "RescaleIntercept": intercept,
-            "PixelPaddingValue": PADDING if dtype == "int16" else 65535,
+            "PixelRepresentation": int(dtype == "int16"),  # how padding is written
+            "PixelPaddingValue": padding,
         }
-        tags["PixelRepresentation"] = int(dtype == "int16")
         write_slice(home / f"{name}.dcm", stored.astype(dtype), tags)
         np.save(home / "masks" / f"{name}.npy", mask)
         strata.append((f"{name}.dcm", kind))

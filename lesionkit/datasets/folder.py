@@ -26,6 +26,7 @@ from lesionkit.datasets.own_files import (
     as_posix,
     breaks_line,
     composed,
+    is_read,
     leaves,
     pictures,
     read_table,
@@ -126,7 +127,7 @@ def _pictures(raw: Path, folder: Path) -> list[Path]:
 def _is_mask(path: Path) -> bool:
     """Whether a name ends as that of a mask, by a word."""
     ending = MASK_ENDING.search(path.stem)
-    return path.suffix.lower() in SUFFIXES and bool(ending and ending[1])
+    return is_read(path) and bool(ending and ending[1])
 
 
 def _of_table(table: Path) -> tuple[Pairs, dict[Path, str]]:

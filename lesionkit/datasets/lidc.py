@@ -16,9 +16,10 @@ import numpy as np
 
 from lesionkit.datasets.pairs import (
     below,
+    by_key,
     existing_folder,
     is_visible,
-    natural_key,
+    natural_order,
     refuse,
 )
 from lesionkit.datasets.pictures.images import read_array
@@ -57,7 +58,7 @@ def _crops(consensus: str, raw: Path) -> list[ReadersSample]:
     """
     root = existing_folder(f"lidc_slices_{consensus}", raw)
     pictures = filter(is_visible, root.rglob("nodule-*/images/*.png"))
-    images = sorted(pictures, key=_by_path)
+    images = natural_order(pictures)
     if not images:
         raise FileNotFoundError(
             f"lidc_slices_{consensus}: no LIDC-IDRI-*/nodule-*/images/*.png in {raw}"
@@ -124,33 +125,25 @@ def array_samples(raw: Path) -> list[ArraySample]:
     """
     root = existing_folder("lidc_npz", raw)
     archives = filter(is_visible, root.rglob("LIDC-IDRI-*/*.npz"))
-    pairs = [(path, path) for path in archives]
+    pairs = {path: path for path in archives}
     for image in filter(is_visible, root.glob("Image/LIDC-IDRI-*/*.npy")):
         name = image.name.replace("_NI", "_MA")
-        pairs.append((image, root / "Mask" / image.parent.name / name))
+        pairs[image] = root / "Mask" / image.parent.name / name
     if not pairs:
         raise FileNotFoundError(
             f"lidc_npz: no LIDC-IDRI-*/*.npz and no Image/LIDC-IDRI-*/*.npy in {raw}"
         )
-    refuse("lidc_npz", "are missing", [m for _, m in pairs if not m.is_file()])
-    same: dict[tuple[str, str], list[tuple[Path, Path]]] = {}
-    for image, mask in sorted(pairs, key=lambda pair: _by_path(pair[0])):
-        key = image.parent.name, _content(image)
-        same.setdefault(key, []).append((image, mask))
+    refuse("lidc_npz", "are missing", [m for m in pairs.values() if not m.is_file()])
+    same = by_key(natural_order(pairs), lambda p: f"{p.parent.name} {_content(p)}")
     return [
         ArraySample(
-            name=below(found[0][0], raw),
-            group=patient,
-            image=found[0][0],
-            masks=tuple(mask for _, mask in found),
+            name=below(images[0], raw),
+            group=images[0].parent.name,
+            image=images[0],
+            masks=tuple(pairs[image] for image in images),
         )
-        for (patient, _), found in same.items()
+        for images in same.values()
     ]
-
-
-def _by_path(path: Path) -> tuple[list[str | int], str]:
-    """slice-2 before slice-10."""
-    return natural_key(path.as_posix())
 
 
 def _content(image: Path) -> str:

@@ -28,6 +28,11 @@ def natural_key(name: str) -> tuple[list[str | int], str]:
     return [int(part) if part.isdecimal() else part for part in parts], name
 
 
+def natural_order(paths: Iterable[Path]) -> list[Path]:
+    """The paths with slice-2 before slice-10."""
+    return sorted(paths, key=lambda path: natural_key(path.as_posix()))
+
+
 def find_root(dataset: str, raw: Path, choices: Sequence[tuple[str, ...]]) -> Path:
     """The folder, `raw` or one below it, that holds every part of one choice.
 
@@ -78,12 +83,12 @@ def files_in(dataset: str, folder: Path, suffixes: Iterable[str]) -> list[Path]:
     allowed = tuple(suffixes)
     files = [
         path
-        for path in existing_folder(dataset, folder).iterdir()
+        for path in natural_order(existing_folder(dataset, folder).iterdir())
         if path.suffix.lower() in allowed and is_visible(path) and path.is_file()
     ]
     if not files:
         raise missing(dataset, f"no {', '.join(allowed)} file in {folder}")
-    return sorted(files, key=lambda path: natural_key(path.name))
+    return files
 
 
 def by_key(files: Iterable[Path], key: Callable[[Path], str]) -> dict[str, list[Path]]:

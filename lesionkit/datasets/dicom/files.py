@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pydicom
 from pydicom.errors import InvalidDicomError
+from pydicom.misc import is_dicom
 from pydicom.uid import (
     CTImageStorage,
     ExplicitVRLittleEndian,
@@ -76,10 +77,7 @@ def dicom_files(folder: Path) -> list[Path]:
 
 def _looks_dicom(path: Path) -> bool:
     """By the ending, or by the four letters behind the preamble."""
-    if path.suffix.lower() in (".dcm", ".dicom", ".ima"):
-        return True
-    with path.open("rb") as stream:
-        return stream.read(132)[128:] == b"DICM"
+    return path.suffix.lower() in (".dcm", ".dicom", ".ima") or is_dicom(path)
 
 
 def frame_hu(path: Path, frame: int = 0) -> np.ndarray:
