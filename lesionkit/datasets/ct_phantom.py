@@ -7,10 +7,10 @@ case). The numbers come from NumPy's PCG64, seeded by the patient.
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from lesionkit.datasets.dicom.files import made_uid, write_slice
 from lesionkit.datasets.lungct import SliceSample
@@ -85,9 +85,10 @@ def _write_patient(home: Path, patient: int, side: int) -> None:
         write_slice(home / f"{name}.dcm", stored.astype(dtype), tags)
         np.save(home / "masks" / f"{name}.npy", mask)
         strata.append((f"{name}.dcm", kind))
-    _write_table(home / "strata.csv", ("file", "stratum"), strata)
-    columns = ("kind", "x_mm", "y_mm", "z_mm", "radius_mm")
-    _write_table(home / "truth.csv", columns, spheres)
+    columns = ["kind", "x_mm", "y_mm", "z_mm", "radius_mm"]
+    pd.DataFrame(spheres, columns=columns).to_csv(home / "truth.csv", index=False)
+    table = pd.DataFrame(strata, columns=["file", "stratum"])
+    table.to_csv(home / "strata.csv", index=False)
 
 
 def _tags(patient: int, k: int, pixel_mm: float, side: int) -> dict[str, object]:
@@ -190,11 +191,3 @@ def _disc(chest: dict, angle: float, reach: float) -> np.ndarray:
     shift, half, tall = chest["lung"]
     x, y = (shift + half) * reach * np.cos(angle), tall * reach * np.sin(angle)
     return np.hypot(chest["x"] - x, chest["y"] - y)
-
-
-def _write_table(path: Path, columns: tuple[str, ...], rows: list[tuple]) -> None:
-    """A small CSV file."""
-    with path.open("w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(columns)
-        writer.writerows(rows)

@@ -171,12 +171,3 @@ def test_a_proxy_that_refuses_is_named_as_the_one_who_does():
         "http://a/b: [Errno 111] Connection refused from the proxy"
         " (lesionkit doctor tries it)"
     )
-
-
-def test_tries_that_all_bring_something_are_counted_as_they_were(
-    server, target, monkeypatch
-):
-    monkeypatch.setattr(downloading, "ALL_TRIES", 2)
-    page = Page(CONTENT, breaks=[PIECE, PIECE])
-    with pytest.raises(DownloadError, match="broke off, 2 times; 6.* kB are kept"):
-        download([server.serve("/a.zip", page)], target)

@@ -15,6 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+from tqdm import tqdm
+
 from lesionkit.lookup import one_line
 
 BLOCK = 1 << 20
@@ -43,24 +45,8 @@ class Member:
     fault: str = ""  # why it must not be unpacked
 
 
-class Silent:
-    """A progress bar that shows nothing."""
-
-    def __init__(self, *, total: int | None, desc: str, initial: int = 0) -> None:
-        self.total, self.desc, self.n = total, desc, initial
-
-    def __enter__(self) -> Silent:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def update(self, count: int) -> None:
-        """Count what has been done."""
-        self.n += count
-
-
 LIMITS = Limits()
+SILENT = partial(tqdm, disable=True)  # a progress bar that shows nothing
 SPECIAL = "a link or a device"
 # How each kind begins, and where.
 STARTS = {
@@ -125,7 +111,7 @@ def unpack(
     *,
     part: str = "",
     limits: Limits = LIMITS,
-    progress: Callable = Silent,
+    progress: Callable = SILENT,
 ) -> None:
     """The files of a zip, tar or tar.gz, below `folder`.
 

@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 
 from lesionkit.datasets.fetching.archives import (
-    Silent,
+    SILENT,
     in_bytes,
     kind_problem,
     need_space,
@@ -22,7 +22,6 @@ from lesionkit.datasets.fetching.archives import (
 from lesionkit.records import files
 
 TRIES = 5  # in a row that bring nothing new
-ALL_TRIES = 100
 PAUSE_SECONDS = 1.0  # before the second try, doubled with each that brings nothing
 LONGEST_PAUSE_SECONDS = 60.0
 TIMEOUT_SECONDS = (10.0, 60.0)  # to connect, between two pieces
@@ -63,7 +62,7 @@ class Source:
     progress: Callable
 
 
-def download(urls: Sequence[str], target: Path, *, progress: Callable = Silent) -> None:
+def download(urls: Sequence[str], target: Path, *, progress: Callable = SILENT) -> None:
     """`target`, from the first of the addresses that gives it.
 
     Until it is whole it is <target>.part, from which the next call goes on if the
@@ -104,7 +103,7 @@ def _try_again(url: str, part: Path, progress: Callable) -> None:
         session.hooks["response"].append(_check_redirect)
         session.max_redirects = REDIRECTS
         source = Source(session, url, part, progress)
-        for _ in range(ALL_TRIES):
+        while True:
             try:
                 return _attempt(source)
             except Interrupted as error:
@@ -116,8 +115,7 @@ def _try_again(url: str, part: Path, progress: Callable) -> None:
             pause = max(PAUSE_SECONDS * 2 ** max(fruitless - 1, 0), last.pause_seconds)
             time.sleep(min(pause, LONGEST_PAUSE_SECONDS))
     kept = f"; {in_bytes(_size(part))} are kept in {part}" if _size(part) else ""
-    times = f"{TRIES} times in a row" if fruitless == TRIES else f"{ALL_TRIES} times"
-    raise DownloadError(f"{last}, {times}{kept}")
+    raise DownloadError(f"{last}, {TRIES} times in a row{kept}")
 
 
 def _attempt(source: Source) -> None:

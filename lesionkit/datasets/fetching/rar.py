@@ -13,11 +13,11 @@ from tempfile import TemporaryDirectory
 
 from lesionkit.datasets.fetching.archives import (
     LIMITS,
+    SILENT,
     SPECIAL,
     BadArchive,
     Limits,
     Member,
-    Silent,
     in_bytes,
     place,
     safe_parts,
@@ -43,7 +43,7 @@ def unpack_rar(
     *,
     part: str = "",
     limits: Limits = LIMITS,
-    progress: Callable = Silent,
+    progress: Callable = SILENT,
 ) -> None:
     """The files of a rar, below `folder`; arguments and rules as `archives.unpack`.
 

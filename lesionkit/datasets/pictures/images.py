@@ -282,10 +282,8 @@ def _coloured(colour: np.ndarray) -> bool:
 
     In a mask of 0 and 1, whether they differ at all.
     """
-    first, *others = np.moveaxis(colour, 2, 0)
-    high = low = first
-    for plane in others:
-        high, low = np.maximum(high, plane), np.minimum(low, plane)
+    planes = np.moveaxis(colour, 2, 0)
+    high, low = reduce(np.maximum, planes), reduce(np.minimum, planes)
     return bool((high - low).max() > (_top(colour) // 2 if high.max() > 1 else 0))
 
 
