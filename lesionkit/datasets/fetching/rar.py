@@ -54,7 +54,11 @@ def unpack_rar(
         RuntimeError: none of those that are could read it.
         BadArchive: harmful, or beyond the limits.
     """
-    installed = [name for name in PROGRAMS if shutil.which(name)]
+    installed = [
+        name
+        for name, commands in PROGRAMS.items()
+        if all(shutil.which(command[0]) for command in commands)
+    ]
     if not installed:
         raise FileNotFoundError(
             f"{path} is a rar archive, and none of {', '.join(PROGRAMS)} is installed:"
@@ -89,8 +93,6 @@ def _tried(name: str, path: Path, inside: Path, *, most: int) -> str | None:
         [word.format(archive=path, folder=inside) for word in command]
         for command in PROGRAMS[name]
     )
-    if shutil.which(listing[0]) is None:
-        return f"no {listing[0]}"
     listed = subprocess.run(
         listing, stdin=subprocess.DEVNULL, capture_output=True, errors="replace"
     )
