@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from pathlib import Path
 
-from lesionkit.datasets.pairs import by_key, files_in, find_root, pair
+from lesionkit.datasets.pairs import files_in, find_root, pair
 from lesionkit.datasets.pictures.samples import FileSample
 
 # Last frame of each of the 29 runs of consecutive frames. Other descriptions count 31
@@ -26,12 +26,8 @@ def samples(raw: Path) -> list[FileSample]:
     """
     root = find_root("clinicdb", raw, [("Original", "Ground Truth")])
     images = files_in("clinicdb", root / "Original", [".tif"])
-    masks = by_key(
-        files_in("clinicdb", root / "Ground Truth", [".tif"]), lambda path: path.stem
-    )
-    return pair(
-        "clinicdb", raw, images, masks=masks, group=lambda path: sequence(path.stem)
-    )
+    masks = files_in("clinicdb", root / "Ground Truth", [".tif"])
+    return pair("clinicdb", raw, images, masks=masks, group=sequence)
 
 
 def sequence(frame: str) -> str:

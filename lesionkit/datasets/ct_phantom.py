@@ -7,10 +7,10 @@ case). The numbers come from NumPy's PCG64, seeded by the patient.
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from lesionkit.datasets.dicom.files import made_uid, write_slice
 from lesionkit.datasets.lungct import SliceSample
@@ -67,26 +67,28 @@ def _write_patient(home: Path, patient: int, side: int) -> None:
     chest = _chest(rng, side, pixel_mm)
     spheres = _spheres(rng, chest)
     dtype, slope, intercept = STORED[patient % len(STORED)]
+    padding = PADDING if dtype == "int16" else 65535
     order = rng.permutation(SLICES)  # file names must not give the order away
     strata = []
     for k in range(SLICES):
         hu, mask, kind = _slice(rng, chest, spheres, k, pixel_mm)
         stored = np.rint((hu - intercept) / slope)
         outside = np.hypot(chest["x"], chest["y"]) > 0.499 * side * pixel_mm
-        stored[outside] = PADDING if dtype == "int16" else 65535
+        stored[outside] = padding
         name = f"{order[k]:03d}"
         tags = _tags(patient, k, pixel_mm, side) | {
             "RescaleSlope": slope,
             "RescaleIntercept": intercept,
-            "PixelPaddingValue": PADDING if dtype == "int16" else 65535,
+            "PixelRepresentation": int(dtype == "int16"),  # how padding is written
+            "PixelPaddingValue": padding,
         }
-        tags["PixelRepresentation"] = int(dtype == "int16")
         write_slice(home / f"{name}.dcm", stored.astype(dtype), tags)
         np.save(home / "masks" / f"{name}.npy", mask)
         strata.append((f"{name}.dcm", kind))
-    _write_table(home / "strata.csv", ("file", "stratum"), strata)
-    columns = ("kind", "x_mm", "y_mm", "z_mm", "radius_mm")
-    _write_table(home / "truth.csv", columns, spheres)
+    columns = ["kind", "x_mm", "y_mm", "z_mm", "radius_mm"]
+    pd.DataFrame(spheres, columns=columns).to_csv(home / "truth.csv", index=False)
+    table = pd.DataFrame(strata, columns=["file", "stratum"])
+    table.to_csv(home / "strata.csv", index=False)
 
 
 def _tags(patient: int, k: int, pixel_mm: float, side: int) -> dict[str, object]:
@@ -189,11 +191,3 @@ def _disc(chest: dict, angle: float, reach: float) -> np.ndarray:
     shift, half, tall = chest["lung"]
     x, y = (shift + half) * reach * np.cos(angle), tall * reach * np.sin(angle)
     return np.hypot(chest["x"] - x, chest["y"] - y)
-
-
-def _write_table(path: Path, columns: tuple[str, ...], rows: list[tuple]) -> None:
-    """A small CSV file."""
-    with path.open("w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(columns)
-        writer.writerows(rows)

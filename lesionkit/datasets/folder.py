@@ -24,9 +24,9 @@ from pathlib import Path, PurePosixPath
 from lesionkit.datasets.own_files import (
     SUFFIXES,
     as_posix,
-    below,
     breaks_line,
     composed,
+    is_read,
     leaves,
     pictures,
     read_table,
@@ -35,6 +35,7 @@ from lesionkit.datasets.own_files import (
 )
 from lesionkit.datasets.own_rules import OwnSample, read_groups, read_lesion_values
 from lesionkit.datasets.pairs import (
+    below,
     by_key,
     find_root,
     in_order,
@@ -74,7 +75,13 @@ def samples(raw: Path) -> list[OwnSample]:
     values = files.get("lesion_values.txt")
     listed = read_lesion_values(values) if values else ()
     return in_order(
-        OwnSample(below(image, raw), image, tuple(masks), groups[image], listed)
+        OwnSample(
+            below(image, raw),
+            image,
+            tuple(masks),
+            groups[image],
+            lesion_values=listed,
+        )
         for image, masks in pairs.items()
     )
 
@@ -120,7 +127,7 @@ def _pictures(raw: Path, folder: Path) -> list[Path]:
 def _is_mask(path: Path) -> bool:
     """Whether a name ends as that of a mask, by a word."""
     ending = MASK_ENDING.search(path.stem)
-    return path.suffix.lower() in SUFFIXES and bool(ending and ending[1])
+    return is_read(path) and bool(ending and ending[1])
 
 
 def _of_table(table: Path) -> tuple[Pairs, dict[Path, str]]:

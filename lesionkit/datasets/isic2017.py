@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lesionkit.datasets.pairs import by_key, files_in, find_root, in_order, pair
+from lesionkit.datasets.pairs import files_in, find_root, in_order, pair
 from lesionkit.datasets.pictures.samples import FileSample
 
 PARTS = ("Training", "Validation", "Test_v2")
-MASK_ENDING = "_segmentation"
 
 
 def samples(raw: Path) -> list[FileSample]:
@@ -24,22 +23,18 @@ def samples(raw: Path) -> list[FileSample]:
         FileNotFoundError: `raw` holds the masks of no part, or not their images.
         ValueError: an image without a mask, or a mask without an image.
     """
-    root = find_root("isic2017", raw, [(_truth(part),) for part in PARTS])
+    truths = {part: f"ISIC-2017_{part}_Part1_GroundTruth" for part in PARTS}
+    root = find_root("isic2017", raw, [(truth,) for truth in truths.values()])
     pooled = []
-    for part in PARTS:
-        if (root / _truth(part)).is_dir():
-            pooled += _part(raw, root, part)
+    for part, truth in truths.items():
+        if not (root / truth).is_dir():
+            continue
+        images = files_in("isic2017", root / f"ISIC-2017_{part}_Data", [".jpg"])
+        masks = files_in("isic2017", root / truth, [".png"])
+        pooled += pair("isic2017", raw, images, masks=masks, of=_image_of)
     return in_order(pooled)
 
 
-def _part(raw: Path, root: Path, part: str) -> list[FileSample]:
-    """The pairs of one official part."""
-    images = files_in("isic2017", root / f"ISIC-2017_{part}_Data", [".jpg"])
-    masks = files_in("isic2017", root / _truth(part), [".png"])
-    keys = by_key(masks, lambda path: path.stem.removesuffix(MASK_ENDING))
-    return pair("isic2017", raw, images, masks=keys)
-
-
-def _truth(part: str) -> str:
-    """The ground-truth folder of one official part."""
-    return f"ISIC-2017_{part}_Part1_GroundTruth"
+def _image_of(mask: str) -> str:
+    """The stem of a mask's image."""
+    return mask.removesuffix("_segmentation")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lesionkit.datasets.pairs import by_key, files_in, find_root, pair
+from lesionkit.datasets.pairs import files_in, find_root, pair
 from lesionkit.datasets.pictures.samples import FileSample
 
 
@@ -21,4 +21,4 @@ def samples(raw: Path) -> list[FileSample]:
     root = find_root("kvasir", raw, [("images", "masks")])
     images = files_in("kvasir", root / "images", [".jpg"])
     masks = files_in("kvasir", root / "masks", [".jpg"])
-    return pair("kvasir", raw, images, masks=by_key(masks, lambda path: path.stem))
+    return pair("kvasir", raw, images, masks=masks)

@@ -6,6 +6,7 @@ standardisation before they were published.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -14,13 +15,15 @@ from pathlib import Path
 import numpy as np
 
 from lesionkit.datasets.pairs import (
+    below,
+    by_key,
     existing_folder,
     is_visible,
-    natural_key,
+    natural_order,
     refuse,
 )
-from lesionkit.datasets.pictures.images import read_image, read_mask
-from lesionkit.datasets.pictures.samples import same_size
+from lesionkit.datasets.pictures.images import read_array
+from lesionkit.datasets.pictures.samples import FileSample
 
 # How many of the readers must have marked a pixel. LIDC's own users call half of them
 # a consensus (level 0.5 in the common reader of the XML files): two of four.
@@ -28,14 +31,8 @@ CONSENSUS = {"any": 0.0, "majority": 0.5, "all": 1.0}
 
 
 @dataclass(frozen=True)
-class ReadersSample:
-    """A crop and the masks of its readers, united by a rule of CONSENSUS."""
-
-    name: str
-    group: str
-    image: Path
-    masks: tuple[Path, ...]
-    consensus: str
+class ReadersSample(FileSample):
+    """A grey crop and the masks of its readers; the rule is one of CONSENSUS."""
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
         """Image (H, W, 1) uint8 and mask (H, W) uint8 of 0 and 1.
@@ -43,30 +40,13 @@ class ReadersSample:
         Raises:
             ValueError: a file cannot be decoded, or sizes differ.
         """
-        image = read_image(self.image)[..., :1]
-        readers = [read_mask(path) for path in self.masks]
-        for path, mask in zip(self.masks, readers, strict=True):
-            same_size(path, mask, image, image_path=self.image)
-        return image, agreed(np.stack(readers), self.consensus)
+        image, mask = super().read()
+        return image[..., :1], mask
 
-    def hashes(self) -> tuple[str, str]:
-        """SHA-256 of the image file, and of the consensus with the masks' files."""
-        masks = sha256(self.consensus.encode())
-        for path in self.masks:
-            masks.update(path.read_bytes())
-        return sha256(self.image.read_bytes()).hexdigest(), masks.hexdigest()
-
-
-def agreed(readers: np.ndarray, consensus: str) -> np.ndarray:
-    """Where enough readers marked: any of them, at least half, or all.
-
-    Shape:
-        readers: (R, H, W) of 0 and 1
-        returns: (H, W) uint8 of 0 and 1
-    """
-    share = readers.mean(axis=0)
-    needed = max(CONSENSUS[consensus], 0.5 / len(readers))
-    return (share >= needed).astype(np.uint8)
+    def united(self, masks: Sequence[np.ndarray]) -> np.ndarray:
+        """Where enough readers marked: any of them, at least half, or all."""
+        needed = max(CONSENSUS[self.rule], 0.5 / len(masks))
+        return (np.mean(masks, axis=0) >= needed).astype(np.uint8)
 
 
 def _crops(consensus: str, raw: Path) -> list[ReadersSample]:
@@ -78,7 +58,7 @@ def _crops(consensus: str, raw: Path) -> list[ReadersSample]:
     """
     root = existing_folder(f"lidc_slices_{consensus}", raw)
     pictures = filter(is_visible, root.rglob("nodule-*/images/*.png"))
-    images = sorted(pictures, key=_by_path)
+    images = natural_order(pictures)
     if not images:
         raise FileNotFoundError(
             f"lidc_slices_{consensus}: no LIDC-IDRI-*/nodule-*/images/*.png in {raw}"
@@ -90,8 +70,8 @@ def _crops(consensus: str, raw: Path) -> list[ReadersSample]:
         lacking += [path for path in masks if not path.is_file()]
         if not masks:
             lacking.append(image)
-        name = image.relative_to(raw).as_posix()
-        samples.append(ReadersSample(name, nodule.parent.name, image, masks, consensus))
+        group = nodule.parent.name
+        samples.append(ReadersSample(below(image, raw), image, masks, group, consensus))
     refuse(f"lidc_slices_{consensus}", "are missing or have no reader", lacking)
     return samples
 
@@ -130,9 +110,7 @@ class ArraySample:
     def hashes(self) -> tuple[str, str]:
         """SHA-256 of the image's values and of the masks'."""
         masks = sha256(b"".join(_load(p, "mask").tobytes() for p in self.masks))
-        return sha256(
-            _load(self.image, "image").tobytes()
-        ).hexdigest(), masks.hexdigest()
+        return _content(self.image), masks.hexdigest()
 
 
 def array_samples(raw: Path) -> list[ArraySample]:
@@ -147,43 +125,35 @@ def array_samples(raw: Path) -> list[ArraySample]:
     """
     root = existing_folder("lidc_npz", raw)
     archives = filter(is_visible, root.rglob("LIDC-IDRI-*/*.npz"))
-    pairs = [(path, path) for path in archives]
+    pairs = {path: path for path in archives}
     for image in filter(is_visible, root.glob("Image/LIDC-IDRI-*/*.npy")):
         name = image.name.replace("_NI", "_MA")
-        pairs.append((image, root / "Mask" / image.parent.name / name))
+        pairs[image] = root / "Mask" / image.parent.name / name
     if not pairs:
         raise FileNotFoundError(
             f"lidc_npz: no LIDC-IDRI-*/*.npz and no Image/LIDC-IDRI-*/*.npy in {raw}"
         )
-    refuse("lidc_npz", "are missing", [m for _, m in pairs if not m.is_file()])
-    same: dict[tuple[str, str], list[tuple[Path, Path]]] = {}
-    for image, mask in sorted(pairs, key=lambda pair: _by_path(pair[0])):
-        content = sha256(_load(image, "image").tobytes()).hexdigest()
-        same.setdefault((image.parent.name, content), []).append((image, mask))
+    refuse("lidc_npz", "are missing", [m for m in pairs.values() if not m.is_file()])
+    same = by_key(natural_order(pairs), lambda p: f"{p.parent.name} {_content(p)}")
     return [
         ArraySample(
-            name=found[0][0].relative_to(raw).as_posix(),
-            group=patient,
-            image=found[0][0],
-            masks=tuple(mask for _, mask in found),
+            name=below(images[0], raw),
+            group=images[0].parent.name,
+            image=images[0],
+            masks=tuple(pairs[image] for image in images),
         )
-        for (patient, _), found in same.items()
+        for images in same.values()
     ]
 
 
-def _by_path(path: Path) -> tuple[list[str | int], str]:
-    """slice-2 before slice-10."""
-    return natural_key(path.as_posix())
+def _content(image: Path) -> str:
+    """SHA-256 of an image's values, as hex."""
+    return sha256(_load(image, "image").tobytes()).hexdigest()
 
 
 def _load(path: Path, key: str) -> np.ndarray:
     """An array of a .npz file by its key, or a .npy file; 2D."""
-    try:
-        with path.open("rb") as stream:
-            loaded = np.load(stream, allow_pickle=False)
-            values = loaded[key] if path.suffix == ".npz" else loaded
-    except Exception as error:  # noqa: BLE001 - truncated, pickled, another key
-        raise ValueError(f"{path}: not an array that can be read: {error}") from error
+    values = read_array(path, key)
     if values.ndim != 2:
         raise ValueError(f"{path}: of shape {values.shape}, a slice has two axes")
     return values

@@ -14,8 +14,8 @@ import numpy as np
 
 from lesionkit.datasets.dicom import MEDIASTINAL, Series, read_series, window
 from lesionkit.datasets.dicom.masks import read_masks
-from lesionkit.datasets.own_files import read_text
-from lesionkit.datasets.pairs import existing_folder, is_visible, natural_key
+from lesionkit.datasets.own_files import read_lines, read_text
+from lesionkit.datasets.pairs import below, existing_folder, is_visible, natural_order
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,13 @@ def samples(raw: Path) -> list[SliceSample]:
     """
     folders = [
         path
-        for path in sorted(existing_folder("lungct", raw).iterdir(), key=_by_name)
+        for path in natural_order(existing_folder("lungct", raw).iterdir())
         if path.is_dir() and is_visible(path)
     ]
     if not folders:
         raise FileNotFoundError(f"lungct: no folder of a patient in {raw}")
-    structures = _lines(raw / "structures.txt")
+    listed = raw / "structures.txt"
+    structures = read_lines(listed) if listed.is_file() else []
     found: list[SliceSample] = []
     owners: dict[str, str] = {}
     for folder in folders:
@@ -92,11 +93,6 @@ def samples(raw: Path) -> list[SliceSample]:
             )
         found += _of_patient(raw, folder, series, structures)
     return found
-
-
-def _by_name(path: Path) -> tuple[list[str | int], str]:
-    """Patient 2 before patient 10."""
-    return natural_key(path.name)
 
 
 def _longest(all_series: list[Series], folder: Path) -> Series:
@@ -120,7 +116,7 @@ def _of_patient(
     samples = []
     for i, mask in masks.items():
         path = series.paths[i]
-        name = path.relative_to(raw).as_posix()
+        name = below(path, raw)
         samples.append(
             SliceSample(
                 name=f"{name}#{series.frames[i]}" if several else name,
@@ -132,13 +128,6 @@ def _of_patient(
             )
         )
     return samples
-
-
-def _lines(path: Path) -> list[str]:
-    """The lines of a file that may not be there."""
-    if not path.is_file():
-        return []
-    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
 
 
 def _strata(path: Path) -> dict[str, str]:

@@ -7,9 +7,10 @@ import io
 import os
 import unicodedata
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
-from lesionkit.datasets.pairs import existing_folder, is_visible, natural_key, refuse
+from lesionkit.datasets.pairs import existing_folder, is_visible, natural_order, refuse
 
 SETTINGS = ("pairs.csv", "groups.csv", "groups.txt", "lesion_values.txt")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
@@ -30,13 +31,12 @@ def pictures(raw: Path, folder: Path) -> list[Path]:
     if leaves(folder, raw):
         refuse("folder", f"lead out of {raw}", [folder])
         return []
-    found = list(_entries(existing_folder("folder", folder)))
-    found.sort(key=lambda path: natural_key(path.as_posix()))
+    found = natural_order(_entries(existing_folder("folder", folder)))
     defects = {
         f"are links that lead out of {raw}": lambda path: leaves(path, raw),
         "are links to folders, which are not followed": Path.is_dir,
         "are not files": lambda path: not path.is_file(),
-        f"are none of {', '.join(SUFFIXES)}": lambda path: not _is_read(path),
+        f"are none of {', '.join(SUFFIXES)}": lambda path: not is_read(path),
         "have line breaks in their names": lambda path: breaks_line(path.as_posix()),
     }
     for defect, has in defects.items():
@@ -46,7 +46,7 @@ def pictures(raw: Path, folder: Path) -> list[Path]:
     return found
 
 
-def _is_read(path: Path) -> bool:
+def is_read(path: Path) -> bool:
     """Whether the suffix is one of SUFFIXES, in whatever case."""
     return path.suffix.lower() in SUFFIXES
 
@@ -84,9 +84,8 @@ def settings(raw: Path, root: Path) -> dict[str, Path]:
         ValueError: one of them twice, in capital letters, or a link out of `raw`.
     """
     found: dict[str, Path] = {}
-    for path in (
-        path for folder in dict.fromkeys((raw, root)) for path in folder.iterdir()
-    ):
+    places = dict.fromkeys((raw, root))
+    for path in chain.from_iterable(map(Path.iterdir, places)):
         name = path.name.lower()
         if name not in SETTINGS:
             continue
@@ -118,10 +117,9 @@ def read_table(
         )
     if not rows:
         raise ValueError(f"{path}: no row below the columns")
-    odd = [(line, len(row)) for line, row in rows if len(row) != len(columns)]
-    refuse_rows(
-        path, [f"line {line}: {n} cells, not {len(columns)}" for line, n in odd]
-    )
+    count = len(columns)
+    odd = [(line, len(row)) for line, row in rows if len(row) != count]
+    refuse_rows(path, [f"line {line}: {n} cells, not {count}" for line, n in odd])
     return [(line, dict(zip(columns, row, strict=True))) for line, row in rows]
 
 
@@ -164,14 +162,14 @@ def read_text(path: Path) -> str:
         raise ValueError(f"{path}: not UTF-8; save it as CSV UTF-8 or text") from None
 
 
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file that are not empty, stripped; errors as `read_text`."""
+    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
+
+
 def as_posix(text: str) -> str:
     """A path as a table has it, with / and without ./ at its start."""
     return str(PurePosixPath(text.replace("\\", "/")))
-
-
-def below(path: Path, folder: Path) -> str:
-    """The path below `folder`, with forward slashes."""
-    return path.relative_to(folder).as_posix()
 
 
 def composed(text: str) -> str:

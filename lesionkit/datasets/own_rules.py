@@ -12,13 +12,12 @@ import numpy as np
 
 from lesionkit.datasets.own_files import (
     as_posix,
-    below,
     composed,
+    read_lines,
     read_table,
-    read_text,
     refuse_rows,
 )
-from lesionkit.datasets.pairs import refuse
+from lesionkit.datasets.pairs import below, refuse
 from lesionkit.datasets.pictures.images import (
     Raster,
     decode,
@@ -124,7 +123,7 @@ def read_lesion_values(path: Path) -> tuple[int, ...]:
     Raises:
         ValueError: no line, or one that is not an integer from 0 to 65,535.
     """
-    lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    lines = read_lines(path)
     wrong = [x for x in lines if not re.fullmatch("[0-9]{1,5}", x) or int(x) > 65535]
     if wrong or not lines:
         got = repr(wrong[0]) if wrong else "an empty file"
@@ -178,11 +177,11 @@ def _groups_of_pattern(
     path: Path, raw: Path, images: Sequence[Path]
 ) -> dict[Path, str]:
     """Groups by a regular expression that is looked for in each image's path."""
-    lines = [line for line in read_text(path).splitlines() if line.strip()]
+    lines = read_lines(path)
     if len(lines) != 1:
         raise ValueError(f"{path}: one regular expression, got {len(lines)} lines")
     try:
-        pattern = re.compile(lines[0].strip())
+        pattern = re.compile(lines[0])
     except re.error as error:
         raise ValueError(f"{path}: not a regular expression, {error}") from None
     if pattern.groups != 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -17,10 +17,20 @@ Each = TypeVar("Each", bound=FileSample)
 _NOTED: ContextVar[list | None] = ContextVar("noted", default=None)
 
 
+def below(path: Path, folder: Path) -> str:
+    """The path below `folder`, with forward slashes."""
+    return path.relative_to(folder).as_posix()
+
+
 def natural_key(name: str) -> tuple[list[str | int], str]:
     """The key that sorts 2.tif before 10.tif; equal numbers by their digits."""
     parts = re.split(r"(\d+)", name)
     return [int(part) if part.isdecimal() else part for part in parts], name
+
+
+def natural_order(paths: Iterable[Path]) -> list[Path]:
+    """The paths with slice-2 before slice-10."""
+    return sorted(paths, key=lambda path: natural_key(path.as_posix()))
 
 
 def find_root(dataset: str, raw: Path, choices: Sequence[tuple[str, ...]]) -> Path:
@@ -40,8 +50,8 @@ def find_root(dataset: str, raw: Path, choices: Sequence[tuple[str, ...]]) -> Pa
         raise missing(dataset, f"no folder {raw}")
     if _holds(raw, choices):
         return raw
-    below = sorted(path for path in raw.iterdir() if is_visible(path))
-    found = [path for path in below if path.is_dir() and _holds(path, choices)]
+    inside = sorted(path for path in raw.iterdir() if is_visible(path))
+    found = [path for path in inside if path.is_dir() and _holds(path, choices)]
     if not found:
         raise missing(dataset, f"no {wanted} in {raw} or one level below")
     if len(found) > 1:
@@ -73,12 +83,12 @@ def files_in(dataset: str, folder: Path, suffixes: Iterable[str]) -> list[Path]:
     allowed = tuple(suffixes)
     files = [
         path
-        for path in existing_folder(dataset, folder).iterdir()
+        for path in natural_order(existing_folder(dataset, folder).iterdir())
         if path.suffix.lower() in allowed and is_visible(path) and path.is_file()
     ]
     if not files:
         raise missing(dataset, f"no {', '.join(allowed)} file in {folder}")
-    return sorted(files, key=lambda path: natural_key(path.name))
+    return files
 
 
 def by_key(files: Iterable[Path], key: Callable[[Path], str]) -> dict[str, list[Path]]:
@@ -94,30 +104,32 @@ def pair(
     raw: Path,
     images: Sequence[Path],
     *,
-    masks: Mapping[str, Sequence[Path]],
-    group: Callable[[Path], str] = lambda image: "",
+    masks: Iterable[Path],
+    of: Callable[[str], str] = str,
+    group: Callable[[str], str] = lambda stem: "",
 ) -> list[FileSample]:
-    """Each image with the masks filed under its stem, named by its path below `raw`.
+    """Each image with its masks, named by its path below `raw`.
+
+    Args:
+        of: a mask's stem to its image's stem; left out, both are the same.
+        group: an image's stem to its patient or sequence.
 
     Raises:
         ValueError: images without a mask, or masks without an image: how many, and
             the first of them.
     """
+    found = by_key(masks, lambda mask: of(mask.stem))
     stems = {image.stem for image in images}
-    refuse(dataset, "have no mask", [p for p in images if p.stem not in masks])
-    orphans = [path for stem in masks if stem not in stems for path in masks[stem]]
+    refuse(dataset, "have no mask", [p for p in images if p.stem not in found])
+    orphans = [path for stem in found if stem not in stems for path in found[stem]]
     refuse(dataset, "have no image", orphans)
-    samples = [
+    return in_order(
         FileSample(
-            name=image.relative_to(raw).as_posix(),
-            image=image,
-            masks=tuple(masks[image.stem]),
-            group=group(image),
+            below(image, raw), image, tuple(found[image.stem]), group(image.stem)
         )
         for image in images
-        if image.stem in masks
-    ]
-    return in_order(samples)
+        if image.stem in found
+    )
 
 
 def in_order(samples: Iterable[Each]) -> list[Each]:
@@ -137,7 +149,7 @@ def refuse(dataset: str, defect: str, files: Sequence[Path]) -> None:
         noted.append((defect, tuple(path.as_posix() for path in files)))
         return
     where = Path(os.path.commonpath([path.parent for path in files]))
-    names = [path.relative_to(where).as_posix() for path in files[:3]]
+    names = [below(path, where) for path in files[:3]]
     shown = ", ".join(name if name.isprintable() else repr(name) for name in names)
     more = ", ..." if len(files) > 3 else ""
     raise ValueError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lesionkit.catalogue import DATASETS
-from lesionkit.datasets.pairs import by_key, files_in, find_root, in_order, pair
+from lesionkit.datasets.pairs import files_in, find_root, in_order, pair
 from lesionkit.datasets.pictures.samples import FileSample
 
 PARTS = ("train", "validation", "test")
@@ -37,8 +37,7 @@ def samples(raw: Path) -> list[FileSample]:
             continue
         images = files_in("wound", root / part / "images", [".png"])
         masks = files_in("wound", root / part / "labels", [".png"])
-        keys = by_key(masks, lambda path: path.stem)
-        pooled += pair("wound", raw, images, masks=keys)
+        pooled += pair("wound", raw, images, masks=masks)
     return in_order(pooled)
 
 

@@ -22,18 +22,16 @@ with open({log!r}, "a") as log:
     print(name, *words, file=log)
 if script.get("broken"):
     sys.exit("Cannot open encrypted archive. Wrong password?")
-listing = name == "lsar" or words[0] in ("lb", "l", "-tf")
+listing = name == "lsar" or words[0] == "-tf"
 if listing:
     names = script.get("listed", list(script["files"]))
     if name == "lsar":
         print(json.dumps(dict(lsarContents=[dict(XADFileName=n) for n in names])))
-    elif name.startswith("7z"):
-        print("\\n".join("Path = " + n + "\\nSize = 1\\n" for n in names))
     else:
         print("\\n".join(names))
     sys.exit(0)
 folder = next(w for w in words if "/into/." in w)
-folder = Path(folder.removeprefix("-o"))
+folder = Path(folder)
 for name, content in script["files"].items():
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -103,7 +101,7 @@ def test_each_program_lists_before_it_unpacks(name, programs, archive, folder):
 
 
 def test_without_a_program_it_says_what_to_install(programs, archive, folder):
-    with pytest.raises(FileNotFoundError, match="none of unrar, bsdtar, 7z, 7zz, unar"):
+    with pytest.raises(FileNotFoundError, match="none of bsdtar, unar is"):
         unpack_rar(archive, folder)
 
 
@@ -111,7 +109,7 @@ def test_a_program_that_cannot_read_it_leaves_it_to_the_next(
     programs, archive, folder, tmp_path
 ):
     programs("unar", "lsar", files=FILES)
-    broken = tmp_path / "bin" / "unrar"
+    broken = tmp_path / "bin" / "bsdtar"
     broken.write_text("#!/bin/sh\necho 'is not RAR archive' >&2\nexit 10\n")
     broken.chmod(0o755)
     unpack_rar(archive, folder)
@@ -119,22 +117,22 @@ def test_a_program_that_cannot_read_it_leaves_it_to_the_next(
 
 
 def test_where_no_program_can_read_it_each_reason_is_told(programs, archive, folder):
-    programs("unrar", "bsdtar", broken=True)
-    with pytest.raises(RuntimeError, match="by unrar: Cannot .* bsdtar: Cannot .*inst"):
+    programs("bsdtar", "unar", "lsar", broken=True)
+    with pytest.raises(RuntimeError, match="by bsdtar: Cannot .* unar: Cannot .*inst"):
         unpack_rar(archive, folder)
 
 
 def test_a_path_out_of_the_folder_is_refused_before_unpacking(
     programs, archive, folder
 ):
-    asked = programs("unrar", files=FILES, listed=["a", "../../b"])
+    asked = programs("bsdtar", files=FILES, listed=["a", "../../b"])
     with pytest.raises(BadArchive, match="would write outside its folder"):
         unpack_rar(archive, folder)
     assert len(asked()) == 1
 
 
 def test_a_link_that_was_unpacked_is_refused(programs, archive, folder):
-    programs("unrar", files={"CVC/link": None})
+    programs("bsdtar", files={"CVC/link": None})
     with pytest.raises(BadArchive, match="holds a link or a device: 'CVC/link'"):
         unpack_rar(archive, folder)
 
@@ -143,7 +141,7 @@ def test_a_program_that_writes_too_much_is_stopped(
     programs, archive, folder, monkeypatch
 ):
     monkeypatch.setattr(rar, "LOOK_SECONDS", 0.05)
-    programs("unrar", files={"zeros": "0" * 50_000}, seconds=30)
+    programs("bsdtar", files={"zeros": "0" * 50_000}, seconds=30)
     begun = time.monotonic()
     with pytest.raises(BadArchive, match="unpacks to more than 10.1 kB"):
         unpack_rar(archive, folder, limits=Limits(ratio=10))
@@ -151,13 +149,13 @@ def test_a_program_that_writes_too_much_is_stopped(
 
 
 def test_too_many_files_are_refused(programs, archive, folder):
-    programs("unrar", files=FILES)
-    with pytest.raises(BadArchive, match="holds more than 2 files"):
-        unpack_rar(archive, folder, limits=Limits(files=2))
+    programs("bsdtar", files=FILES)
+    with pytest.raises(BadArchive, match="holds more than 1 files"):
+        unpack_rar(archive, folder, limits=Limits(files=1))
 
 
 def test_one_folder_of_the_archive_can_be_all_that_is_wanted(programs, archive, folder):
-    programs("unrar", files=FILES)
+    programs("bsdtar", files=FILES)
     unpack_rar(archive, folder, part="CVC/Original")
     assert below(folder) == {"1.tif": "image"}
     with pytest.raises(BadArchive, match="holds no file in 'CVC/none'"):
@@ -165,14 +163,14 @@ def test_one_folder_of_the_archive_can_be_all_that_is_wanted(programs, archive, 
 
 
 def test_a_listing_that_cannot_be_read_unpacks_nothing(programs, archive, folder):
-    asked = programs("unrar", files={})
-    with pytest.raises(RuntimeError, match="by unrar: it could not read it"):
+    asked = programs("bsdtar", files={})
+    with pytest.raises(RuntimeError, match="by bsdtar: it could not read it"):
         unpack_rar(archive, folder)
     assert len(asked()) == 1
 
 
 def test_no_program_may_ask_for_anything(programs, archive, folder):
-    programs("unrar", files=FILES)
+    programs("bsdtar", files=FILES)
     assert os.path.isabs(archive)  # never taken for an option
     unpack_rar(Path(os.path.relpath(archive)), folder)
     assert len(below(folder)) == 2

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pydicom
 from pydicom.errors import InvalidDicomError
+from pydicom.misc import is_dicom
 from pydicom.uid import (
     CTImageStorage,
     ExplicitVRLittleEndian,
@@ -76,10 +77,7 @@ def dicom_files(folder: Path) -> list[Path]:
 
 def _looks_dicom(path: Path) -> bool:
     """By the ending, or by the four letters behind the preamble."""
-    if path.suffix.lower() in (".dcm", ".dicom", ".ima"):
-        return True
-    with path.open("rb") as stream:
-        return stream.read(132)[128:] == b"DICM"
+    return path.suffix.lower() in (".dcm", ".dicom", ".ima") or is_dicom(path)
 
 
 def frame_hu(path: Path, frame: int = 0) -> np.ndarray:
@@ -188,17 +186,12 @@ def write_slice(path: Path, stored: np.ndarray, tags: dict[str, Any]) -> None:
     """
     dataset = pydicom.Dataset()
     dataset.SOPClassUID, dataset.Modality = CTImageStorage, "CT"
-    dataset.SOPInstanceUID = tags.get("SOPInstanceUID") or generate_uid()
-    dataset.Rows, dataset.Columns = stored.shape
-    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
-    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 16, 15
-    dataset.PixelRepresentation = int(stored.dtype == np.int16)
-    for name, value in tags.items():
-        setattr(dataset, name, value)
-    dataset.PixelData = stored.astype(stored.dtype.newbyteorder("<")).tobytes()
-    dataset["PixelData"].VR = "OW"
+    dataset.SOPInstanceUID = generate_uid()
     dataset.file_meta = pydicom.dataset.FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.set_pixel_data(stored, "MONOCHROME2", 16, generate_instance_uid=False)
+    for name, value in tags.items():
+        setattr(dataset, name, value)
     dataset.save_as(path, enforce_file_format=True)
 
 

@@ -15,26 +15,20 @@ from typing import Any
 
 import numpy as np
 
-from lesionkit.datasets.dicom import Series
 from lesionkit.datasets.dicom.files import (
     ORIENTATION,
     POSITION,
     dicom_files,
+    of_frame,
     open_dicom,
 )
-from lesionkit.datasets.dicom.grid import (
-    GRID_MM,
-    check_placed,
-    check_plane,
-    slice_at,
-    slice_of,
-    to_pixels,
-)
+from lesionkit.datasets.dicom.series import Series
 from lesionkit.datasets.pairs import is_visible
-from lesionkit.datasets.pictures.images import read_mask
+from lesionkit.datasets.pictures.images import read_array, read_mask
 from lesionkit.extras import install
 from lesionkit.lookup import one_line
 
+GRID_MM = 0.1  # how far a mask's grid may be off the series' grid
 SEGMENT = ("SegmentIdentificationSequence", "ReferencedSegmentNumber")
 LESION_NAMES = r"nodul|tumou?r|lesion|gtv|neoplas|cancer|carcinom|mass"
 
@@ -69,9 +63,7 @@ def read_masks(
     volumes = [*folder.rglob("*.nii"), *folder.rglob("*.nii.gz")]
     for path in sorted(filter(is_visible, volumes)):
         found.append(from_nifti(path, series))
-    pictures = _from_pictures(folder, series)
-    if pictures:
-        found.append(pictures)
+    found += _from_pictures(folder, series)
     if not found:
         raise FileNotFoundError(
             f"no mask in {folder}: a DICOM SEG or RTSTRUCT, a .nii or .nii.gz, or "
@@ -99,13 +91,12 @@ def from_seg(
     numbers = _chosen(path, names, structures)
     shape = (int(seg.Rows), int(seg.Columns))
     masks = _empty(path, series, shape)
-    pixels = seg.pixel_array.reshape(-1, *shape)
     half = int(seg.get("MaximumFractionalValue") or 1) / 2
-    shared = list(seg.get("SharedFunctionalGroupsSequence") or [])
-    for frame, group in zip(pixels, seg.PerFrameFunctionalGroupsSequence, strict=True):
-        groups = [group, *shared]
-        if int(_inner(groups, SEGMENT)) in numbers and frame.any():
-            i = _slice_of_frame(path, series, groups)
+    for n, frame in enumerate(seg.pixel_array.reshape(-1, *shape)):
+        if int(of_frame(seg, n, SEGMENT)) in numbers and frame.any():
+            position = np.array(of_frame(seg, n, POSITION), float)
+            _check_plane(path, series, position, of_frame(seg, n, ORIENTATION))
+            i = _slice_at(path, series, float(np.dot(position, series.normal)))
             masks[i] |= (frame > half).astype(np.uint8)
     return masks
 
@@ -122,11 +113,27 @@ def _opened_seg(path: Path) -> Any:
         ) from error
 
 
-def _slice_of_frame(path: Path, series: Series, groups: Sequence[Any]) -> int:
-    """The slice that a frame of a SEG lies on, by the position that it states."""
-    position = np.array(_inner(groups, POSITION), float)
-    check_plane(path, series, position, orientation=_inner(groups, ORIENTATION))
-    return slice_at(path, series, float(np.dot(position, series.normal)))
+def _check_plane(
+    path: Path, series: Series, position: np.ndarray, orientation: Any
+) -> None:
+    """Refuse a frame whose rows or first pixel are not those of the slices."""
+    shift = position - series.positions[0]
+    aside = shift - np.dot(shift, series.normal) * series.normal
+    turned = orientation is not None and not np.allclose(
+        np.array(orientation, float), series.orientation, atol=1e-3
+    )
+    if turned or np.linalg.norm(aside) > GRID_MM:
+        raise ValueError(f"{path}: its frames lie on another grid than the slices")
+
+
+def _slice_at(path: Path, series: Series, height: float) -> int:
+    """The slice at a height along the normal, mm; one has to be there."""
+    distance = np.abs(series.heights - height)
+    i = int(np.argmin(distance))
+    limit = 0.5 * series.between if len(series) > 1 else GRID_MM
+    if not distance[i] <= limit:
+        raise ValueError(f"{path}: marks {height:g} mm, where no slice is")
+    return i
 
 
 def from_rtstruct(
@@ -149,7 +156,7 @@ def from_rtstruct(
     numbers = _chosen(path, names, structures)
     shape = series.slice_hu(0).shape
     masks = _empty(path, series, shape)
-    check_placed(path, series)
+    _check_placed(path, series)
     for roi in dataset.get("ROIContourSequence") or []:
         if int(roi.ReferencedROINumber) not in numbers:
             continue
@@ -158,12 +165,40 @@ def from_rtstruct(
             if contour.get("ContourGeometricType") != "CLOSED_PLANAR":
                 continue
             points = np.array(contour.ContourData, float).reshape(-1, 3)
-            i = slice_of(path, series, contour, points=points, frames=frames)
-            inside = draw.polygon2mask(shape, to_pixels(points, series, i))
+            i = _slice_of(path, series, contour, points=points, frames=frames)
+            shift = points - series.positions[i]
+            column = shift @ series.orientation[:3] / series.spacing[1]
+            row = shift @ series.orientation[3:] / series.spacing[0]
+            inside = draw.polygon2mask(shape, np.stack([row, column], axis=1))
             drawn[i] = drawn.get(i, np.zeros(shape, bool)) ^ inside
         for i, mask in drawn.items():
             masks[i] |= mask.astype(np.uint8)
     return masks
+
+
+def _check_placed(path: Path, series: Series) -> None:
+    """Refuse slices of which nobody knows where they are."""
+    if np.isnan(series.spacing).any() or np.isnan(series.positions).any():
+        raise ValueError(f"{path}: its slices have no position or no spacing")
+
+
+def _slice_of(
+    path: Path, series: Series, contour: Any, *, points: np.ndarray, frames: set[str]
+) -> int:
+    """The slice a contour lies on; it has to be one that the contour names.
+
+    Where it names none, its frame of reference, one of `frames`, has to be the
+    slices' own.
+    """
+    images = contour.get("ContourImageSequence") or []
+    named = [image.ReferencedSOPInstanceUID for image in images]
+    if not named and series.frame_of_reference not in frames:
+        raise ValueError(f"{path}: drawn in another frame of reference")
+    height = float(np.mean(points @ series.normal))
+    i = _slice_at(path, series, height)
+    if named and series.instances[i] not in named:
+        raise ValueError(f"{path}: at {height:g} mm it names a slice that is not here")
+    return i
 
 
 def from_nifti(path: Path, series: Series) -> dict[int, np.ndarray]:
@@ -180,7 +215,7 @@ def from_nifti(path: Path, series: Series) -> dict[int, np.ndarray]:
         reason = one_line(error, longest=160)
         raise ValueError(f"{path}: not a NIfTI file: {reason}") from error
     height, width = series.slice_hu(0).shape
-    check_placed(path, series)
+    _check_placed(path, series)
     lesion = np.zeros((len(series), height, width), np.uint8)
     rows, columns = np.mgrid[:height, :width]
     to_index = np.linalg.inv(image.affine)
@@ -201,7 +236,7 @@ def from_nifti(path: Path, series: Series) -> dict[int, np.ndarray]:
     return dict(enumerate(lesion))
 
 
-def _from_pictures(folder: Path, series: Series) -> dict[int, np.ndarray]:
+def _from_pictures(folder: Path, series: Series) -> list[dict[int, np.ndarray]]:
     """The slices that masks/ has a picture or an array of, by the file's stem."""
     visible = filter(is_visible, folder.rglob("masks/*"))
     files = [path for path in visible if path.suffix in (".png", ".npy")]
@@ -211,26 +246,18 @@ def _from_pictures(folder: Path, series: Series) -> dict[int, np.ndarray]:
         raise ValueError(
             f"{folder}: {len(unknown)} mask(s) belong to no slice: {unknown[0]}"
         )
-    masks: dict[int, np.ndarray] = {}
+    found = []
     for path in files:
-        mask = read_mask(path) if path.suffix == ".png" else _array(path)
+        is_picture = path.suffix == ".png"
+        mask = read_mask(path) if is_picture else (read_array(path) > 0).astype("uint8")
         i = stems[path.stem]
         if mask.shape != series.slice_hu(i).shape:
             raise ValueError(
                 f"{path}: a mask of {mask.shape}, its slice is of "
                 f"{series.slice_hu(i).shape}"
             )
-        masks[i] = masks[i] | mask if i in masks else mask
-    return masks
-
-
-def _array(path: Path) -> np.ndarray:
-    """A mask of 0 and anything else, from .npy."""
-    try:
-        values = np.load(path, allow_pickle=False)
-    except Exception as error:  # noqa: BLE001 - truncated, pickled, not .npy
-        raise ValueError(f"{path}: not an array that can be read: {error}") from error
-    return (values > 0).astype(np.uint8)
+        found.append({i: mask})
+    return found
 
 
 _READERS: dict[str, Callable[..., dict[int, np.ndarray]]] = {
@@ -276,12 +303,3 @@ def _empty(path: Path, series: Series, shape: tuple[int, int]) -> dict[int, np.n
             f"{path}: of {shape} pixels, the slices are of {series.slice_hu(0).shape}"
         )
     return {i: np.zeros(shape, np.uint8) for i in range(len(series))}
-
-
-def _inner(groups: Sequence[Any], tag: tuple[str, str]) -> Any:
-    """A value of the first functional group that has it."""
-    sequence, name = tag
-    for group in groups:
-        if group.get(sequence):
-            return group[sequence][0].get(name)
-    return None

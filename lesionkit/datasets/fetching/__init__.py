@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import filelock
@@ -18,7 +17,7 @@ from lesionkit.catalogue import DATASETS
 from lesionkit.catalogue.publishers import PUBLISHERS, Archive, Publisher
 from lesionkit.config import data_folder
 from lesionkit.datasets.fetching import checksums
-from lesionkit.datasets.fetching.archives import BadArchive, Silent, in_bytes, unpack
+from lesionkit.datasets.fetching.archives import SILENT, BadArchive, in_bytes, unpack
 from lesionkit.datasets.fetching.downloading import DownloadError, download
 from lesionkit.datasets.fetching.rar import unpack_rar
 from lesionkit.records import files
@@ -62,7 +61,7 @@ def fetch(
     publisher: Publisher | None = None,
     agree: Callable[[], None] = lambda: None,
     report: Callable[[str], None] = print,
-    progress: Callable = Silent,
+    progress: Callable = SILENT,
 ) -> Fetched:
     """A data set in raw/<name> of the data folder, downloaded unless it is there.
 
@@ -112,17 +111,15 @@ def _alone(task: Task) -> Iterator[None]:
     task.raw.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(task.raw / ".lesionkit-fetch.lock")
     try:
-        lock.acquire(timeout=0)
+        held = lock.acquire(timeout=0)
     except filelock.Timeout:
         raise RuntimeError(
             f"another process is fetching {task.name} into {task.raw}; wait for it"
         ) from None
-    try:
+    with held:
         for left in task.raw.glob(".*.part"):
             left.unlink() if left.is_file() else shutil.rmtree(left)
         yield
-    finally:
-        lock.release()
 
 
 def _holds(task: Task) -> bool:
@@ -151,20 +148,13 @@ def _at_hand(task: Task, archive: Archive) -> bool:
         return True
     for other in sorted(task.raw.parent.glob(f"*/{archive.file}")):
         if archive.sha256 and files.sha256(other) == archive.sha256:
-            _take(other, path)
+            try:
+                os.link(other, path)
+            except OSError:  # a disk without links; a half of a copy is found later
+                shutil.copyfile(other, path)
             task.report(f"{archive.file}: the same as in {other.parent}, taken from it")
             return True
     return False
-
-
-def _take(other: Path, path: Path) -> None:
-    """The file under another name as well, copied where the disk cannot link."""
-    try:
-        os.link(other, path)
-    except OSError:
-        temporary = path.with_name(f"{path.name}.part")
-        shutil.copyfile(other, temporary)
-        temporary.replace(path)
 
 
 def _say_terms(task: Task, wanted: list[Archive]) -> None:
@@ -211,11 +201,10 @@ def _obtain(task: Task, archive: Archive) -> None:
 def _unpacked(task: Task, archive: Archive) -> dict[str, int]:
     """The archive's folder, there whole or not at all; its files and bytes."""
     path, target = task.raw / archive.file, task.raw / archive.folder
-    is_rar = path.suffix.lower() == ".rar"
-    into = unpack_rar if is_rar else partial(unpack, progress=task.progress)
+    into = unpack_rar if path.suffix.lower() == ".rar" else unpack
     try:
         with files.whole_folder(target) as folder:
-            into(path, folder, part=archive.part)
+            into(path, folder, part=archive.part, progress=task.progress)
     except BadArchive as error:
         if archive.sha256:  # it is the publisher's: another download is the same
             raise

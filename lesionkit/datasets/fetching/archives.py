@@ -11,8 +11,11 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
+
+from tqdm import tqdm
 
 from lesionkit.lookup import one_line
 
@@ -42,24 +45,8 @@ class Member:
     fault: str = ""  # why it must not be unpacked
 
 
-class Silent:
-    """A progress bar that shows nothing."""
-
-    def __init__(self, *, total: int | None, desc: str, initial: int = 0) -> None:
-        self.total, self.desc, self.n = total, desc, initial
-
-    def __enter__(self) -> Silent:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def update(self, count: int) -> None:
-        """Count what has been done."""
-        self.n += count
-
-
 LIMITS = Limits()
+SILENT = partial(tqdm, disable=True)  # a progress bar that shows nothing
 SPECIAL = "a link or a device"
 # How each kind begins, and where.
 STARTS = {
@@ -124,7 +111,7 @@ def unpack(
     *,
     part: str = "",
     limits: Limits = LIMITS,
-    progress: Callable = Silent,
+    progress: Callable = SILENT,
 ) -> None:
     """The files of a zip, tar or tar.gz, below `folder`.
 
@@ -143,15 +130,40 @@ def unpack(
         BadArchive: damaged, harmful or beyond the limits; the text names what.
         OSError: no space for it.
     """
-    with _readable(path), _opened(path) as archive:
-        is_zip = isinstance(archive, zipfile.ZipFile)
-        every = _zip_members(archive) if is_zip else _tar_members(archive, folder)
-        members = _without_prefix(path, list(_within(path, every, limits)), part)
-        total = sum(member.size for member in members)
-        need_space(folder, total, f"to unpack {path.name}")
-        with progress(total=total, desc=f"unpack {path.name}") as bar:
-            for member in members:
-                _write(member, folder, bar)
+    opened = zipfile.ZipFile if path.suffix.lower() == ".zip" else tarfile.open
+    with _readable(path), opened(path) as archive:
+        if isinstance(archive, zipfile.ZipFile):
+            members = _zip_members(archive)
+        else:
+            members = _tar_members(archive)
+        place(path, members, folder, part=part, limits=limits, progress=progress)
+
+
+def place(
+    path: Path,
+    every: Iterable[Member],
+    folder: Path,
+    *,
+    part: str,
+    limits: Limits,
+    progress: Callable,
+) -> None:
+    """Write the wanted members below `folder`, once all of them have been looked at.
+
+    Args:
+        path: of their archive.
+        every: all that it holds.
+        folder, part, limits, progress: as `unpack` has them.
+
+    Raises:
+        BadArchive, OSError: as `unpack`.
+    """
+    members = _without_prefix(path, list(_within(path, every, limits)), part)
+    total = sum(member.size for member in members)
+    need_space(folder, total, f"to unpack {path.name}")
+    with progress(total=total, desc=f"unpack {path.name}") as bar:
+        for member in members:
+            _write(member, folder, bar)
 
 
 def need_space(folder: Path, size: int, what: str) -> None:
@@ -189,13 +201,6 @@ def _readable(path: Path) -> Iterator[None]:
         raise BadArchive(f"{path.name} is damaged: {one_line(error)}") from None
 
 
-def _opened(path: Path) -> zipfile.ZipFile | tarfile.TarFile:
-    """The archive, open."""
-    if path.suffix.lower() == ".zip":
-        return zipfile.ZipFile(path)
-    return tarfile.open(path)
-
-
 def safe_parts(name: str) -> tuple[str, ...]:
     """The parts of a path inside an archive.
 
@@ -218,22 +223,16 @@ def _zip_members(archive: zipfile.ZipFile) -> Iterator[Member]:
         if info.flag_bits & 1:
             fault = "a file that needs a password"
         if fault or not info.is_dir():
-            size = info.file_size
-            yield Member(parts, size, lambda info=info: archive.open(info), fault)
+            yield Member(parts, info.file_size, partial(archive.open, info), fault)
 
 
-def _tar_members(archive: tarfile.TarFile, folder: Path) -> Iterator[Member]:
-    """The files of a tar; tarfile's own filter looks at each as well."""
+def _tar_members(archive: tarfile.TarFile) -> Iterator[Member]:
+    """The files of a tar."""
     for info in archive:
         parts = safe_parts(info.name)
-        if info.isreg() or info.isdir():
-            tarfile.data_filter(info, str(folder))
-        fault = "" if info.isreg() or info.isdir() else SPECIAL
         if not info.isdir():
-            size = info.size
-            yield Member(
-                parts, size, lambda info=info: archive.extractfile(info), fault
-            )
+            opened = partial(archive.extractfile, info)
+            yield Member(parts, info.size, opened, "" if info.isreg() else SPECIAL)
 
 
 def _within(path: Path, members: Iterable[Member], limits: Limits) -> Iterator[Member]:
@@ -253,7 +252,7 @@ def _within(path: Path, members: Iterable[Member], limits: Limits) -> Iterator[M
 
 def _without_prefix(path: Path, members: list[Member], part: str) -> list[Member]:
     """The members of the wanted folder, their paths counted from it."""
-    members = [m for m in members if not is_litter(m.parts)]
+    members = [m for m in members if not _is_litter(m.parts)]
     tops = {member.parts[0] for member in members if len(member.parts) > 1}
     flat = any(len(member.parts) == 1 for member in members)
     prefix = tuple(tops) if len(tops) == 1 and not flat else ()
@@ -270,7 +269,7 @@ def _without_prefix(path: Path, members: list[Member], part: str) -> list[Member
     return [replace(member, parts=member.parts[size:]) for member in found]
 
 
-def is_litter(parts: tuple[str, ...]) -> bool:
+def _is_litter(parts: tuple[str, ...]) -> bool:
     """Whether it is no file of the data set but what a file browser left."""
     return not parts or parts[0] == "__MACOSX" or parts[-1] == ".DS_Store"
 

@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 
 from lesionkit.datasets.fetching.archives import (
-    Silent,
+    SILENT,
     in_bytes,
     kind_problem,
     need_space,
@@ -22,7 +22,6 @@ from lesionkit.datasets.fetching.archives import (
 from lesionkit.records import files
 
 TRIES = 5  # in a row that bring nothing new
-ALL_TRIES = 100
 PAUSE_SECONDS = 1.0  # before the second try, doubled with each that brings nothing
 LONGEST_PAUSE_SECONDS = 60.0
 TIMEOUT_SECONDS = (10.0, 60.0)  # to connect, between two pieces
@@ -63,7 +62,7 @@ class Source:
     progress: Callable
 
 
-def download(urls: Sequence[str], target: Path, *, progress: Callable = Silent) -> None:
+def download(urls: Sequence[str], target: Path, *, progress: Callable = SILENT) -> None:
     """`target`, from the first of the addresses that gives it.
 
     Until it is whole it is <target>.part, from which the next call goes on if the
@@ -80,16 +79,15 @@ def download(urls: Sequence[str], target: Path, *, progress: Callable = Silent) 
             connection failed again and again.
         OSError: the disk is full.
     """
-    refusals = []
+    part, refusals = target.with_name(f"{target.name}.part"), []
     for url in urls:
         try:
-            _try_again(url, target, progress)
+            _try_again(url, part, progress)
         except DownloadError as error:
-            if _size(_part(target)) and not isinstance(error, NotThere):
+            if _size(part) and not isinstance(error, NotThere):
                 raise  # another address would begin anew
             refusals.append(str(error))
             continue
-        part = _part(target)
         part.replace(target)
         _note_path(part).unlink(missing_ok=True)
         files.sync_folder(target.parent)
@@ -97,14 +95,15 @@ def download(urls: Sequence[str], target: Path, *, progress: Callable = Silent) 
     raise NotThere("; ".join(refusals))
 
 
-def _try_again(url: str, target: Path, progress: Callable) -> None:
+def _try_again(url: str, part: Path, progress: Callable) -> None:
     """Try until the part is whole, giving up after tries that bring nothing new."""
-    part = _part(target)
     best, fruitless = _size(part), 0
     with requests.Session() as session:
         session.headers.update(HEADERS)
+        session.hooks["response"].append(_check_redirect)
+        session.max_redirects = REDIRECTS
         source = Source(session, url, part, progress)
-        for _ in range(ALL_TRIES):
+        while True:
             try:
                 return _attempt(source)
             except Interrupted as error:
@@ -116,8 +115,7 @@ def _try_again(url: str, target: Path, progress: Callable) -> None:
             pause = max(PAUSE_SECONDS * 2 ** max(fruitless - 1, 0), last.pause_seconds)
             time.sleep(min(pause, LONGEST_PAUSE_SECONDS))
     kept = f"; {in_bytes(_size(part))} are kept in {part}" if _size(part) else ""
-    times = f"{TRIES} times in a row" if fruitless == TRIES else f"{ALL_TRIES} times"
-    raise DownloadError(f"{last}, {times}{kept}")
+    raise DownloadError(f"{last}, {TRIES} times in a row{kept}")
 
 
 def _attempt(source: Source) -> None:
@@ -126,7 +124,9 @@ def _attempt(source: Source) -> None:
     start = _size(source.part) if note else 0
     asked = {"Range": f"bytes={start}-", "If-Range": note["validator"]} if start else {}
     try:
-        with _answer(source, asked) as response:
+        with source.session.get(
+            source.url, headers=asked, stream=True, timeout=TIMEOUT_SECONDS
+        ) as response:
             if response.status_code == 416 and start:
                 return _check_end(source, response, start)
             _check_status(response)
@@ -141,6 +141,8 @@ def _failure(url: str, error: requests.RequestException) -> OSError:
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         host = urlsplit(url).netloc
         return NotThere(f"the certificate of {host} is not trusted: {_short(error)}")
+    if isinstance(error, requests.TooManyRedirects):
+        return NotThere(f"{url}: redirected more than {REDIRECTS} times")
     if isinstance(error, ValueError):  # how requests marks a wrong address
         return NotThere(f"{url} is not a web address")
     via = " from the proxy" * isinstance(error, requests.exceptions.ProxyError)
@@ -149,31 +151,15 @@ def _failure(url: str, error: requests.RequestException) -> OSError:
     return Interrupted(f"{url}: {_short(error)}{via}")
 
 
-def _answer(source: Source, asked: dict) -> requests.Response:
-    """The answer to a request, redirects followed."""
-    url = source.url
-    for _ in range(REDIRECTS):
-        response = source.session.get(
-            url,
-            headers=asked,
-            stream=True,
-            allow_redirects=False,
-            timeout=TIMEOUT_SECONDS,
-        )
-        where = source.session.get_redirect_target(response)
-        if where is None:
-            return response
-        response.close()
-        url = _allowed(url, urljoin(url, where))
-    raise NotThere(f"{source.url}: redirected more than {REDIRECTS} times")
-
-
-def _allowed(url: str, where: str) -> str:
-    """The address a redirect leads to, if it may lead there."""
-    old, new = urlsplit(url).scheme, urlsplit(where).scheme
-    if new not in ("http", "https") or (old == "https" and new == "http"):
-        raise NotThere(f"{url} leads to {where}, where a download must not go")
-    return where
+def _check_redirect(response: requests.Response, **_: object) -> None:
+    """Stop before a redirect that leaves http and https, or https for http."""
+    if response.is_redirect:
+        where = urljoin(response.url, response.headers["Location"])
+        old, new = urlsplit(response.url).scheme, urlsplit(where).scheme
+        if new not in ("http", "https") or (old == "https" and new == "http"):
+            raise NotThere(
+                f"{response.url} leads to {where}, where a download must not go"
+            )
 
 
 def _check_status(response: requests.Response) -> None:
@@ -217,7 +203,8 @@ def _receive(source: Source, response: requests.Response, start: int) -> None:
     pieces = response.iter_content(BLOCK)
     first = b"" if start else _first(pieces)
     if not start:
-        _check_kind(source, name, first)
+        if problem := kind_problem(name, first):
+            raise NotThere(f"{source.url} sent {problem}")
         part.write_bytes(b"")
         note = {"url": source.url, "validator": _validator(response)}
         files.write_json(_note_path(part), note)
@@ -237,13 +224,6 @@ def _first(pieces: Iterator[bytes]) -> bytes:
     while len(first) < ENOUGH_TO_SEE and (piece := next(pieces, b"")):
         first += piece
     return first
-
-
-def _check_kind(source: Source, name: str, first: bytes) -> None:
-    """Refuse, before it is written, what is not the kind of file asked for."""
-    problem = kind_problem(name, first)
-    if problem:
-        raise NotThere(f"{source.url} sent {problem}")
 
 
 def _total(response: requests.Response, start: int) -> int | None:
@@ -278,11 +258,6 @@ def _forget(part: Path) -> None:
     """Remove a part and what is known of it."""
     part.unlink(missing_ok=True)
     _note_path(part).unlink(missing_ok=True)
-
-
-def _part(target: Path) -> Path:
-    """Where the file is until it is whole."""
-    return target.with_name(target.name + ".part")
 
 
 def _note_path(part: Path) -> Path:

@@ -38,26 +38,17 @@ def file_facts(path: Path) -> FileFacts:
     raster = decode(path)
     colour = raster.colour
     bits = 8 * colour.dtype.itemsize
-    kind = "palette" if raster.index is not None else _channels(colour.shape[2])
+    grey_or_colour = "grey" if colour.shape[2] == 1 else "colour"
+    kind = "palette" if raster.index is not None else grey_or_colour
     alpha = " with alpha" if raster.alpha is not None else ""
     height, width = turned(colour, raster.orientation).shape[:2]
     values = raster.index if raster.index is not None else colour
+    top = int(values.max())
+    full = top if top <= 1 else np.iinfo(values.dtype).max  # 1 in a mask of 0 and 1
     return FileFacts(
         kind=f"{kind} {bits} bit{alpha}",
         height=height,
         width=width,
         orientation=raster.orientation,
-        between=_between(values),
+        between=float(((values != 0) & (values != full)).mean()),
     )
-
-
-def _channels(count: int) -> str:
-    """How many channels, in words."""
-    return "grey" if count == 1 else "colour"
-
-
-def _between(values: np.ndarray) -> float:
-    """Share of values that are neither 0 nor the full one (1 in a mask of 0 and 1)."""
-    top = int(values.max())
-    full = top if top <= 1 else np.iinfo(values.dtype).max
-    return float(((values != 0) & (values != full)).mean())

@@ -82,6 +82,20 @@ def read_mask(path: Path) -> np.ndarray:
     return turned(lesion_of(path, raster), raster.orientation)
 
 
+def read_array(path: Path, key: str = "") -> np.ndarray:
+    """The array of a .npy file, or the one of a .npz file under a key.
+
+    Raises:
+        ValueError: it cannot be read without running code, or has no such key.
+    """
+    try:
+        with path.open("rb") as stream:
+            loaded = np.load(stream, allow_pickle=False)
+            return loaded[key] if path.suffix == ".npz" else loaded
+    except Exception as error:  # noqa: BLE001 - truncated, pickled, another key
+        raise ValueError(f"{path}: not an array that can be read: {error}") from error
+
+
 def lesion_of(path: Path, raster: Raster) -> np.ndarray:
     """What `read_mask` reads, not yet turned.
 
@@ -268,10 +282,8 @@ def _coloured(colour: np.ndarray) -> bool:
 
     In a mask of 0 and 1, whether they differ at all.
     """
-    first, *others = np.moveaxis(colour, 2, 0)
-    high = low = first
-    for plane in others:
-        high, low = np.maximum(high, plane), np.minimum(low, plane)
+    planes = np.moveaxis(colour, 2, 0)
+    high, low = reduce(np.maximum, planes), reduce(np.minimum, planes)
     return bool((high - low).max() > (_top(colour) // 2 if high.max() > 1 else 0))
 
 

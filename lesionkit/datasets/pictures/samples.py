@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
@@ -27,25 +29,6 @@ class Sample(Protocol):
         ...
 
 
-def same_size(
-    path: Path, mask: np.ndarray, image: np.ndarray, *, image_path: Path
-) -> None:
-    """Refuse a mask of another size than its image.
-
-    Shape:
-        mask: (H, W)
-        image: (H, W, C)
-
-    Raises:
-        ValueError: the two differ; the text names both files.
-    """
-    if mask.shape != image.shape[:2]:
-        raise ValueError(
-            f"{path}: mask is {mask.shape[1]} x {mask.shape[0]}, its image "
-            f"{image_path.name} is {image.shape[1]} x {image.shape[0]}"
-        )
-
-
 @dataclass(frozen=True)
 class FileSample:
     """An image file and the mask files whose union is its ground truth."""
@@ -54,6 +37,7 @@ class FileSample:
     image: Path
     masks: tuple[Path, ...]
     group: str = ""  # patient or video sequence; empty where unknown
+    rule: str = ""  # how masks become one, where there are several ways
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
         """Image (H, W, C) uint8 or uint16 and mask (H, W) uint8 of 0 and 1.
@@ -62,20 +46,26 @@ class FileSample:
             ValueError: a file cannot be decoded, or image and mask differ in size.
         """
         image = read_image(self.image)
-        union = np.zeros(image.shape[:2], np.uint8)
-        for path in self.masks:
-            mask = self.read_mask(path)
-            same_size(path, mask, image, image_path=self.image)
-            union |= mask
-        return image, union
+        masks = [self.read_mask(path) for path in self.masks]
+        for path, mask in zip(self.masks, masks, strict=True):
+            if mask.shape != image.shape[:2]:
+                raise ValueError(
+                    f"{path}: mask is {mask.shape[1]} x {mask.shape[0]}, its image "
+                    f"{self.image.name} is {image.shape[1]} x {image.shape[0]}"
+                )
+        return image, self.united(masks)
 
     def read_mask(self, path: Path) -> np.ndarray:
         """One mask file, (H, W) uint8 of 0 and 1."""
         return read_mask(path)
 
+    def united(self, masks: Sequence[np.ndarray]) -> np.ndarray:
+        """The ground truth that several masks say: what any of them marks."""
+        return reduce(np.bitwise_or, masks)
+
     def hashes(self) -> tuple[str, str]:
-        """SHA-256 of the image file and of its mask files one after the other."""
-        masks = sha256()
+        """SHA-256 of the image file, and of the rule with the mask files."""
+        masks = sha256(self.rule.encode())
         for path in self.masks:
             masks.update(path.read_bytes())
         return sha256(self.image.read_bytes()).hexdigest(), masks.hexdigest()

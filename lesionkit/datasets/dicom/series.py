@@ -1,0 +1,290 @@
+"""The slices of a CT series: found, ordered, checked, and what is unusual in them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pydicom
+
+from lesionkit.datasets.dicom.files import (
+    ORIENTATION,
+    POSITION,
+    SPACING,
+    dicom_files,
+    frame_hu,
+    numbers_of_frame,
+    open_dicom,
+)
+
+_SAME_MM = 0.01  # two positions nearer than this are one
+NOT_IMAGES = ("SEG", "RTSTRUCT", "RTPLAN", "RTDOSE", "SR", "PR", "KO", "REG")
+
+
+@dataclass(frozen=True)
+class Series:
+    """The slices of one series in the order of their position along the normal.
+
+    Attributes:
+        uid: SeriesInstanceUID; "" where the header was stripped of it.
+        patient: PatientID, "" where unknown.
+        study: StudyInstanceUID, "" where unknown.
+        frame_of_reference: FrameOfReferenceUID, "" where unknown.
+        paths, frames, instances: file, frame in it, SOPInstanceUID of each slice.
+        positions: (N, 3) mm, centre of each slice's first pixel; NaN where unknown.
+        orientation: (6,) direction of a row and of a column, as the tag has it.
+        spacing: mm between the centres of rows and of columns; NaN where unknown.
+        windows: (center, width) pairs that the first slice's header offers.
+        remarks: what is unusual, a line each.
+    """
+
+    uid: str
+    patient: str
+    study: str
+    frame_of_reference: str
+    paths: tuple[Path, ...]
+    frames: tuple[int, ...]
+    instances: tuple[str, ...]
+    positions: np.ndarray
+    orientation: np.ndarray
+    spacing: tuple[float, float]
+    windows: tuple[tuple[float, float], ...]
+    remarks: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @property
+    def normal(self) -> np.ndarray:
+        """(3,) unit vector across the slices."""
+        return np.cross(self.orientation[:3], self.orientation[3:])
+
+    @property
+    def heights(self) -> np.ndarray:
+        """(N,) mm along the normal, growing; NaN where positions are unknown."""
+        return self.positions @ self.normal
+
+    @property
+    def between(self) -> float:
+        """Median distance of neighbouring slices, mm; NaN where unknown."""
+        return float(np.median(np.diff(self.heights))) if len(self) > 1 else np.nan
+
+    def hu(self) -> np.ndarray:
+        """Every slice in Hounsfield units, (N, H, W) float32."""
+        return np.stack([self.slice_hu(i) for i in range(len(self))])
+
+    def slice_hu(self, i: int) -> np.ndarray:
+        """Slice `i` in Hounsfield units, (H, W) float32; padding is air.
+
+        Raises:
+            ValueError: as `files.frame_hu`.
+        """
+        return frame_hu(self.paths[i], self.frames[i])
+
+
+def read_series(folder: Path) -> list[Series]:
+    """Every image series in or below a folder, longest first.
+
+    Slices belong together by SeriesInstanceUID and are ordered by their position
+    along the normal, whatever the files are called. Where no slice has a position,
+    SliceLocation or InstanceNumber order them, which is said in the remarks.
+
+    Raises:
+        FileNotFoundError: no DICOM image in the folder.
+        ValueError: a file that cannot be read, a series of several sizes or
+            orientations, two different slices at one place, or no order.
+    """
+    by_series: dict[str, list[_Header]] = {}
+    scouts: Counter[str] = Counter()
+    for path in dicom_files(folder):
+        dataset = open_dicom(path, pixels=False)
+        if dataset.get("Modality") in NOT_IMAGES or "Rows" not in dataset:
+            continue
+        uid = str(dataset.get("SeriesInstanceUID", "")) or f"?{path.parent}"
+        if "LOCALIZER" in (dataset.get("ImageType") or ()):
+            scouts[uid] += 1
+            continue
+        by_series.setdefault(uid, []).extend(_headers_of(dataset, path))
+    if not by_series:
+        raise FileNotFoundError(f"no DICOM image in {folder} or below")
+    series = [_series(uid, found, scouts[uid]) for uid, found in by_series.items()]
+    return sorted(series, key=lambda s: (-len(s), s.uid))
+
+
+def _series(uid: str, headers: list[_Header], scouts: int) -> Series:
+    """The slices of one series, ordered and checked, and how many scouts it had."""
+    first, orientation = headers[0], _shared_orientation(headers)
+    normal = np.cross(orientation[:3], orientation[3:])
+    remarks: list[str] = []
+    headers, heights = _ordered(headers, normal, remarks)
+    headers, heights = _without_repeated(headers, heights, remarks)
+    _remark_gaps(heights, remarks)
+    _remark_tags(uid, headers, remarks)
+    if scouts:
+        remarks.append(f"{scouts} scout image(s) left out")
+    unknown = (np.nan, np.nan, np.nan)
+    rows_mm, columns_mm = first.spacing or unknown[:2]
+    return Series(
+        uid="" if uid[:1] == "?" else uid,
+        patient=str(first.dataset.get("PatientID") or ""),
+        study=str(first.dataset.get("StudyInstanceUID") or ""),
+        frame_of_reference=str(first.dataset.get("FrameOfReferenceUID") or ""),
+        paths=tuple(h.path for h in headers),
+        frames=tuple(h.frame for h in headers),
+        instances=tuple(str(h.dataset.get("SOPInstanceUID") or "") for h in headers),
+        positions=np.array([h.position or unknown for h in headers]),
+        orientation=orientation,
+        spacing=(rows_mm, columns_mm),
+        windows=_windows_of(headers[0]),
+        remarks=tuple(remarks),
+    )
+
+
+def _shared_orientation(headers: list[_Header]) -> np.ndarray:
+    """The (6,) orientation of all slices; refused are several of them, or of sizes."""
+    first, where = headers[0], headers[0].path.parent
+    sizes = {(int(h.dataset.Rows), int(h.dataset.Columns)) for h in headers}
+    if len(sizes) > 1:
+        named = " and ".join(f"{rows} x {columns}" for rows, columns in sorted(sizes))
+        raise ValueError(f"{where}: one series with slices of {named} pixels")
+    orientation = np.array(first.orientation or (1, 0, 0, 0, 1, 0), float)
+    for header in headers:
+        other = header.orientation or orientation
+        if not np.allclose(other, orientation, atol=1e-3):
+            raise ValueError(
+                f"{where}: one series with several orientations, "
+                f"{first.path.name} and {header.path.name}"
+            )
+    return orientation
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What the header says of one frame."""
+
+    path: Path
+    frame: int
+    dataset: pydicom.Dataset
+    position: tuple[float, ...] | None
+    orientation: tuple[float, ...] | None
+    spacing: tuple[float, ...] | None
+
+
+def _headers_of(dataset: pydicom.Dataset, path: Path) -> Iterator[_Header]:
+    """One header a frame; a picture in colour is refused."""
+    if int(dataset.get("SamplesPerPixel", 1)) != 1:
+        raise ValueError(f"{path}: a colour picture, not a CT slice")
+    photometric = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
+    if not photometric.startswith("MONOCHROME"):
+        raise ValueError(f"{path}: photometric {photometric}, not a CT slice")
+    for frame in range(int(dataset.get("NumberOfFrames") or 1)):
+        yield _Header(
+            path,
+            frame,
+            dataset,
+            position=numbers_of_frame(dataset, frame, POSITION, count=3),
+            orientation=numbers_of_frame(dataset, frame, ORIENTATION, count=6),
+            spacing=numbers_of_frame(dataset, frame, SPACING, count=2),
+        )
+
+
+def _ordered(
+    headers: list[_Header], normal: np.ndarray, remarks: list[str]
+) -> tuple[list[_Header], np.ndarray]:
+    """The headers by growing height, and the heights; NaN where there are none."""
+    where = headers[0].path.parent
+    placed = [h.position for h in headers if h.position is not None]
+    if len(placed) == len(headers):
+        heights = np.array([np.dot(position, normal) for position in placed])
+        order = np.argsort(heights, kind="stable")
+        return [headers[i] for i in order], heights[order]
+    lacking = [h for h in headers if h.position is None]
+    if placed:
+        raise ValueError(
+            f"{where}: {len(lacking)} of {len(headers)} slices have no "
+            f"ImagePositionPatient, {lacking[0].path.name} for one"
+        )
+    unknown = np.full(len(headers), np.nan)
+    if len(headers) == 1 or len({h.path for h in headers}) == 1:
+        remarks.append("no ImagePositionPatient: frames in the order of the file")
+        return headers, unknown
+    for name in ("SliceLocation", "InstanceNumber"):
+        values = [h.dataset.get(name) for h in headers]
+        pairs = list(zip(values, headers, strict=True))
+        keys = [(float(v), h.frame) for v, h in pairs if v not in (None, "")]
+        if len(set(keys)) == len(headers):
+            remarks.append(f"no ImagePositionPatient: slices ordered by {name}")
+            order = sorted(range(len(headers)), key=keys.__getitem__)
+            return [headers[i] for i in order], unknown
+    raise ValueError(
+        f"{where}: {len(headers)} slices without ImagePositionPatient, SliceLocation "
+        "or InstanceNumber have no order"
+    )
+
+
+def _without_repeated(
+    headers: list[_Header], heights: np.ndarray, remarks: list[str]
+) -> tuple[list[_Header], np.ndarray]:
+    """Each place once; two different pictures at one place are refused."""
+    kept, dropped = [0], 0
+    for i in range(1, len(headers)):
+        if not abs(heights[i] - heights[kept[-1]]) < _SAME_MM:  # NaN is no place
+            kept.append(i)
+            continue
+        one, other = headers[kept[-1]], headers[i]
+        first, second = (frame_hu(h.path, h.frame) for h in (one, other))
+        if one.position != other.position or not np.array_equal(first, second):
+            raise ValueError(
+                f"{one.path.parent}: two different slices at {heights[i]:g} mm: "
+                f"{one.path.name} and {other.path.name}"
+            )
+        dropped += 1
+    if dropped:
+        remarks.append(f"{dropped} repeated slice(s) left out")
+    return [headers[i] for i in kept], heights[kept]
+
+
+def _remark_gaps(heights: np.ndarray, remarks: list[str]) -> None:
+    """Say where slices are missing."""
+    steps = np.diff(heights)
+    if len(steps) < 2 or np.isnan(steps).any():
+        return
+    usual = float(np.median(steps))
+    for i in np.flatnonzero(steps > 1.5 * usual):
+        remarks.append(
+            f"about {round(steps[i] / usual) - 1} slice(s) missing between "
+            f"{heights[i]:g} and {heights[i + 1]:g} mm"
+        )
+
+
+def _remark_tags(uid: str, headers: list[_Header], remarks: list[str]) -> None:
+    """Say which tags are not there, and what the pixels went through."""
+    datasets = [header.dataset for header in headers]
+    if uid[:1] == "?":
+        remarks.append("no SeriesInstanceUID: the files of a folder are one series")
+    for name in ("Modality", "PatientID"):
+        if not all(dataset.get(name) for dataset in datasets):
+            remarks.append(f"no {name}")
+    if any(header.spacing is None for header in headers):
+        remarks.append("no PixelSpacing: no sizes in mm")
+    if len({header.spacing for header in headers}) > 1:
+        remarks.append("PixelSpacing differs between slices; the first one's is taken")
+    enhanced = [h for h in headers if "SharedFunctionalGroupsSequence" in h.dataset]
+    if not enhanced and not all("RescaleIntercept" in d for d in datasets):
+        remarks.append("no rescale: stored values are taken for Hounsfield units")
+    if any(d.get("PhotometricInterpretation") == "MONOCHROME1" for d in datasets):
+        remarks.append("MONOCHROME1: shown inverted elsewhere; the values are not")
+    if any(d.get("LossyImageCompression") == "01" for d in datasets):
+        remarks.append("pixels went through lossy compression")
+
+
+def _windows_of(header: _Header) -> tuple[tuple[float, float], ...]:
+    """Every (center, width) of the header; a tag may hold several."""
+    found = [header.dataset.get(name) for name in ("WindowCenter", "WindowWidth")]
+    if any(value is None or value == "" for value in found):
+        return ()
+    lists = [np.atleast_1d(np.array(value, float)) for value in found]
+    return tuple((float(c), float(w)) for c, w in zip(*lists, strict=False))
