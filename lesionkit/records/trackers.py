@@ -106,42 +106,41 @@ class TensorBoard:
     """Event files below data/tensorboard/<run id>/, one a session."""
 
     def __init__(self, config: RunConfig) -> None:
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+        from tensorboard.compat.proto import event_pb2, summary_pb2
+        from tensorboard.summary.writer import event_file_writer
 
-        self._config, self._open = config, EventFileWriter
+        self._config, self._open = config, event_file_writer.EventFileWriter
+        # what protobuf makes when it is imported, a checker does not see
+        self._events: Any = event_pb2
+        self._values: Any = summary_pb2
         self._writer: Any = None
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """One point for each value."""
-        from tensorboard.compat.proto.summary_pb2 import Summary
-
-        if self._writer is None:
-            self._begin(step)
-        points = [Summary.Value(tag=n, simple_value=v) for n, v in values.items()]
-        self._add(step=step, summary=Summary(value=points))
-        self._writer.flush()  # a killed run keeps every whole epoch
+        writer, summary = self._writer or self._begin(step), self._values.Summary
+        points = [summary.Value(tag=n, simple_value=v) for n, v in values.items()]
+        self._add(step=step, summary=summary(value=points))
+        writer.flush()  # a killed run keeps every whole epoch
 
     def close(self, failed: bool) -> None:
         """Close the file."""
         if self._writer is not None:
             self._writer.close()
 
-    def _begin(self, step: int) -> None:
+    def _begin(self, step: int) -> Any:
         """Begin a file in which this step follows the ones before it."""
-        from tensorboard.compat.proto.event_pb2 import SessionLog
         from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 
-        run_id = self._config.run_id
+        run_id, log = self._config.run_id, self._events.SessionLog
         self._writer = self._open(str(data_folder() / "tensorboard" / run_id))
         # what an earlier session logged from this step on is trained again: drop it
-        self._add(step=step, session_log=SessionLog(status=SessionLog.START))
+        self._add(step=step, session_log=log(status=log.START))
         self._add(summary=hparams_pb(_parameters(self._config), run_id))
+        return self._writer
 
     def _add(self, **given: Any) -> None:
         """Add an event of these fields, of now."""
-        from tensorboard.compat.proto.event_pb2 import Event
-
-        self._writer.add_event(Event(wall_time=time.time(), **given))
+        self._writer.add_event(self._events.Event(wall_time=time.time(), **given))
 
 
 class MLflow:
