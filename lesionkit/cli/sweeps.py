@@ -228,7 +228,7 @@ def _there(url: str) -> Any:
     """Every record at a URL with its state."""
     import pandas as pd
 
-    from lesionkit.records.mirror import standing
+    from lesionkit.records.stores import standing
 
     rows = [(state, reason, name) for name, state, reason in standing(url)]
     return pd.DataFrame(rows, columns=["state", "reason", "run_id"])

@@ -9,7 +9,6 @@ __all__ = [
     "disks",
     "files",
     "leases",
-    "mirror",
     "record",
     "remote",
     "runs",

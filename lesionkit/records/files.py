@@ -120,8 +120,5 @@ def _remove_left_behind(folder: Path) -> None:
 
 def sha256(path: Path) -> str:
     """SHA-256 of a file's content, as hex."""
-    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -9,7 +9,8 @@ time of another machine is ever compared, and since no number is used twice, two
 judge an old holder at once cannot both take over.
 
 On one machine nobody waits for that: the holder also has a lock of the system on its
-file, which ends with the process, even by kill -9.
+file, which ends with the process, even by kill -9. Where it gets none, as on Windows or
+on some shared disks, its signs of life decide on its own machine too.
 """
 
 from __future__ import annotations
@@ -26,10 +27,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import BinaryIO
 from uuid import uuid4
 
-from lesionkit.records.locks import is_locked, locked, machine
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 SECONDS = 120.0
 BEATS = 4  # signs of life in that time
@@ -137,6 +143,39 @@ def is_held_here(path: Path) -> bool | None:
     return is_locked(file) if _found(content).get("machine") == machine() else None
 
 
+@cache
+def machine() -> str:
+    """What tells this machine, since it was started, from every other."""
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return socket.gethostname()
+
+
+def _lock(stream: BinaryIO) -> bool:
+    """Whether this process now has the lock on an open file, until it is closed."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # a disk without locks
+        return False
+    return True
+
+
+def is_locked(file: Path) -> bool | None:
+    """Whether a process of this machine has the lock; None: locks do not work here."""
+    if fcntl is None:
+        return None
+    try:
+        with file.open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    return False
+
+
 def _newest(path: Path) -> Path:
     """The file of the last holder; ValueError if there was none."""
     return path / str(max(int(name) for name in os.listdir(path) if name.isdigit()))
@@ -238,9 +277,11 @@ class _Holder:
         self.file, self.seconds, self.lost = file, seconds, False
         self.after = file.with_name(str(int(file.name) + 1))
         self.who = {"owner": owner, "host": socket.gethostname(), "pid": os.getpid()}
-        self.who |= {"token": uuid4().hex, "machine": machine()}
         self.in_main = threading.current_thread() is threading.main_thread()
-        self.lock = locked(file)
+        self.lock = file.open("rb+")  # on NFS a lock needs a file open for writing
+        # without one this is nobody's machine: a free lock would say that it is gone
+        here = machine() if _lock(self.lock) else ""
+        self.who |= {"token": uuid4().hex, "machine": here}
         self.beats, self.heard = 0, time.monotonic()
         self.beat()
         self.stop = threading.Event()

@@ -15,9 +15,8 @@ import numpy as np
 import pandas as pd
 
 from lesionkit.config import ADDED
-from lesionkit.records import mirror
+from lesionkit.records import stores
 from lesionkit.records.files import sha256
-from lesionkit.records.stores import is_url
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ class RunRecord:
 
     def file(self, name: str) -> Path:
         """Where a file of the record is; one behind a URL is fetched if it is not."""
-        return mirror.complete(self.folder, name)
+        return stores.complete(self.folder, name)
 
     def weights(self) -> bytes:
         """The weights of the best epoch, as the bytes of a safetensors file."""
@@ -139,8 +138,8 @@ def find_records(root: str | Path) -> list[RunRecord]:
         FileNotFoundError, PermissionError, OSError: a URL that cannot be read.
         ValueError: a record lost a file, or one has another size than was sealed.
     """
-    if is_url(root):
-        return [RunRecord(folder) for folder in mirror.mirrored(str(root))]
+    if stores.is_url(root):
+        return [RunRecord(folder) for folder in stores.mirrored(str(root))]
     folders = [seal.parent for seal in sorted(Path(root).rglob("DONE"))]
     for folder in folders:
         if wrong := problems(folder, hashes=False):

@@ -8,25 +8,24 @@ import re
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
+from functools import cached_property
 from typing import Any
 
 from lesionkit import lookup
 from lesionkit.config import RunConfig, data_folder
 from lesionkit.extras import install
 
-RETRY_SECONDS = 60.0
-# The columns of TensorBoard's table of runs, which it wants to know at the start.
-COLUMNS = ("validation_dice", "test/probability/image/dice")
-# Unless the user set them: mlflow waits for servers, reports its use, and prints.
+# Set for this process unless the user did: mlflow's threads read them while they log.
+# By itself mlflow waits minutes for a server, reports its use, and prints.
 MLFLOW_SETTINGS = {
+    "MLFLOW_ASYNC_LOGGING_BUFFERING_SECONDS": "1",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
-    "MLFLOW_DATABRICKS_ENDPOINT_HTTP_RETRY_TIMEOUT": "5",
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
@@ -43,30 +42,28 @@ def tracker(name: str, config: RunConfig) -> Tracker:
         ModuleNotFoundError: its library is not installed; the text says how to.
         ValueError: MLFLOW_TRACKING_URI names a store that mlflow refuses.
     """
-    kind = lookup.find("tracker", name, TRACKERS)
+    kind, log = lookup.find("tracker", name, TRACKERS), Tracker(name)
     try:
-        with _mlflow_settings():
-            if kind is not None:
-                kind.check()
+        log.log = kind and kind(config)
     except ImportError as error:
         lacks = f"logging to {name} needs the extra: {install(name)}"
         raise ModuleNotFoundError(lacks) from error
-    return Tracker(name, config)
+    except ValueError:
+        raise
+    except Exception as error:  # noqa: BLE001 - such as a database that is away
+        log.fails(error)
+    return log
 
 
 class Tracker:
     """The log of one run. Nothing that goes wrong in it stops a training.
 
-    The first failure is one line on stderr. What could not be logged is kept, and
-    tried again once a minute and at the end.
+    The first failure is one line on stderr, and the end of the log.
     """
 
-    def __init__(self, name: str, config: RunConfig) -> None:
-        self._name, self._config = name, config
-        self._log: Any = None
-        self._closed = self._told = name == "none"
-        self._waiting: list[tuple[int, dict[str, float]]] = []
-        self._not_before = float("-inf")
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.log: Any = None
 
     def __enter__(self) -> Tracker:
         return self
@@ -77,159 +74,136 @@ class Tracker:
     def epoch(self, row: Mapping[str, float]) -> None:
         """Log one row of the history; its "epoch" is the step of all the others."""
         values = flat(row)
-        self._waiting.append((int(values.pop("epoch")), values))
-        if not self._closed and time.monotonic() >= self._not_before:
-            self._write()
+        self._call("write", int(values.pop("epoch")), values)
 
     def end(self, metrics: Mapping[str, Any]) -> None:
-        """Have `close` log the scores of metrics.json, a step after the last epoch."""
+        """Log the scores of metrics.json, a step after the last epoch."""
         # at a step of their own a resume can drop them and keep the last epoch
         parts = {part: metrics[part] for part in ("validation", "test")}
-        self._waiting.append((int(metrics["epochs"]) + 1, flat(parts)))
+        self._call("write", int(metrics["epochs"]) + 1, flat(parts))
 
     def close(self, failed: bool = False) -> None:
-        """Log what still waits and how the run ended; a second call does nothing."""
-        if not self._closed:
-            self._closed = True
-            self._write(ended=True, failed=failed)
+        """Log how the run ended; a second call does nothing."""
+        self._call("close", failed)
+        self.log = None
 
-    def _write(self, *, ended: bool = False, failed: bool = False) -> None:
-        """Log everything that waits, in order, or say once why that fails."""
+    def fails(self, error: Exception) -> None:
+        """Say why the log ends here."""
+        self.log = None
+        says = f"logging to {self.name} fails, the run goes on"
+        print(f"{says}: {_without_password(error)}", file=sys.stderr)
+
+    def _call(self, what: str, *arguments: Any) -> None:
+        """Have the library do something, unless the log has ended."""
         try:
-            with _mlflow_settings():
-                self._log = self._log or TRACKERS[self._name](self._config)
-                while self._waiting:
-                    self._log.write(*self._waiting[0])
-                    del self._waiting[0]
-                if ended:
-                    self._log.close(failed)
+            if self.log is not None:
+                getattr(self.log, what)(*arguments)
         except Exception as error:  # noqa: BLE001 - whatever a foreign library raises
-            self._log = None  # the next one finds out what did arrive
-            self._not_before = time.monotonic() + RETRY_SECONDS
-            if not self._told:
-                self._told = True
-                says = f"logging to {self._name} fails, the run goes on"
-                print(f"{says}: {_one_line(error)}", file=sys.stderr)
+            self.fails(error)
 
 
 class TensorBoard:
     """Event files below data/tensorboard/<run id>/, one a session."""
 
     def __init__(self, config: RunConfig) -> None:
-        self._config = config
-        self._writer: Any = None
+        from tensorboard.compat.proto import event_pb2, summary_pb2
+        from tensorboard.summary.writer import event_file_writer
 
-    @staticmethod
-    def check() -> None:
-        """Refuse to begin without the library."""
-        import torch.utils.tensorboard  # noqa: F401
+        self._config, self._open = config, event_file_writer.EventFileWriter
+        # what protobuf makes when it is imported, a checker does not see
+        self._events: Any = event_pb2
+        self._values: Any = summary_pb2
+        self._writer: Any = None
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """One point for each value."""
-        writer = self._writer or self._open(step)
-        for name, value in values.items():
-            writer.add_scalar(name, value, step)
+        writer, summary = self._writer or self._begin(step), self._values.Summary
+        points = [summary.Value(tag=n, simple_value=v) for n, v in values.items()]
+        self._add(step=step, summary=summary(value=points))
         writer.flush()  # a killed run keeps every whole epoch
 
     def close(self, failed: bool) -> None:
-        """Close the file; a failure is not noted, as no later note would replace it."""
+        """Close the file."""
         if self._writer is not None:
-            if not failed:
-                self._writer.file_writer.add_summary(self._success)
             self._writer.close()
 
-    def _open(self, step: int) -> Any:
+    def _begin(self, step: int) -> Any:
         """Begin a file in which this step follows the ones before it."""
-        from torch.utils.tensorboard import SummaryWriter, summary
+        from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 
-        folder = data_folder() / "tensorboard" / self._config.run_id
+        run_id, log = self._config.run_id, self._events.SessionLog
+        self._writer = self._open(str(data_folder() / "tensorboard" / run_id))
         # what an earlier session logged from this step on is trained again: drop it
-        self._writer = writer = SummaryWriter(str(folder), purge_step=step)
-        columns = dict.fromkeys(COLUMNS, 0.0)
-        *begin, self._success = summary.hparams(_parameters(self._config), columns)
-        # the second file that add_hparams makes would hide what this one still gets
-        events: Any = writer.file_writer  # None only once it is closed
-        for each in begin:
-            events.add_summary(each)
-        return writer
+        self._add(step=step, session_log=log(status=log.START))
+        self._add(summary=hparams_pb(_parameters(self._config), run_id))
+        return self._writer
+
+    def _add(self, **given: Any) -> None:
+        """Add an event of these fields, of now."""
+        self._writer.add_event(self._events.Event(wall_time=time.time(), **given))
 
 
 class MLflow:
     """A run of the experiment lesionkit/<protocol>; a resume goes on with it.
 
-    Its tags hold the run's id and a hash of the data folder's path: on one server two
-    people may well train the same config.
+    Epochs are sent by mlflow's own threads, so that a slow server slows no training.
     """
 
     def __init__(self, config: RunConfig) -> None:
-        self._config = config
-        self._client = _mlflow_client()
-        self._run = ""
-        self._known: set[tuple[str, int]] = set()
-
-    @staticmethod
-    def check() -> None:
-        """Refuse to begin without the library or with an address it cannot use."""
-        address = os.environ.get("MLFLOW_TRACKING_URI")
-        if not address:
-            import alembic  # noqa: F401
-            import sqlalchemy  # noqa: F401
-        from mlflow.exceptions import MlflowException
-
-        try:
-            _mlflow_client()
-        except MlflowException as error:
-            raise ValueError(
-                "MLFLOW_TRACKING_URI must be http://SERVER, sqlite:///FILE or not set,"
-                f" got {_one_line(address)}: {_one_line(error)}"
-            ) from error
-        except Exception:  # noqa: BLE001 - a database that is away; told when logging
-            return
+        for name, value in MLFLOW_SETTINGS.items():
+            os.environ.setdefault(name, value)
+        self._config, self._client = config, _mlflow_client()
+        self._sent: list[Any] = []
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """One point for each value that no earlier session has logged."""
         from mlflow.entities import Metric
 
-        if not self._run:
-            self._begin(step)
-        now = int(time.time() * 1000)
-        fresh = {n: v for n, v in values.items() if (n, step) not in self._known}
-        points = [Metric(name, value, now, step) for name, value in fresh.items()]
-        self._client.log_batch(self._run, metrics=points, synchronous=True)
+        now, known = int(time.time() * 1000), self._known
+        fresh = {name for name in values if (name, step) not in known}
+        points = [Metric(name, values[name], now, step) for name in fresh]
+        if points:
+            log, run_id = self._client.log_batch, self._run.info.run_id
+            self._sent.append(log(run_id, metrics=points, synchronous=False))
 
     def close(self, failed: bool) -> None:
         """Set the status, also of a run that failed before its first epoch."""
-        if failed and not self._run:
-            self._begin(1)
-        if self._run:
-            self._client.set_terminated(self._run, "FAILED" if failed else "FINISHED")
+        if not failed and "_run" not in vars(self):
+            return
+        status = "FAILED" if failed else "FINISHED"
+        try:
+            for sent in self._sent:
+                sent.wait()  # raises what went wrong meanwhile
+        finally:
+            self._client.set_terminated(self._run.info.run_id, status)
 
-    def _begin(self, step: int) -> None:
-        """Go on with the run that stopped before this step, or create one."""
+    @cached_property
+    def _run(self) -> Any:
+        """The newest run of this config, unless it has ended; otherwise a new one."""
         from mlflow.entities import Param
 
-        client, run = self._client, self._found(step)
-        found, own = run.info.run_id, _parameters(self._config)
-        client.update_run(found, status="RUNNING")
-        new = [Param(n, str(own[n])) for n in own.keys() - run.data.params.keys()]
-        client.log_batch(found, params=new, synchronous=True)
-        for name in run.data.metrics:
-            points = client.get_metric_history(found, name)
-            self._known |= {(name, point.step) for point in points}
-        self._run = found
-
-    def _found(self, step: int) -> Any:
-        """The newest run with our tags, unless it ended and this one starts anew."""
-        name, experiment = self._config.run_id, self._experiment()
+        client, own = self._client, _parameters(self._config)
+        experiment = self._experiment()
+        # on one server two people may well train the same config
         where = hashlib.sha256(str(data_folder()).encode()).hexdigest()[:8]
-        tags = {"lesionkit.run_id": name, "lesionkit.data": where}
+        tags = {"lesionkit.run_id": self._config.run_id, "lesionkit.data": where}
         ours = " and ".join(f"tags.`{tag}` = '{tags[tag]}'" for tag in tags)
-        newest = self._client.search_runs(
-            [experiment], ours, max_results=1, order_by=["start_time DESC"]
-        )
-        if newest and (step > 1 or newest[0].info.status != "FINISHED"):
-            return newest[0]
-        return self._client.create_run(experiment, tags=tags, run_name=name)
+        newest = client.search_runs([experiment], ours, max_results=1)
+        if newest and newest[0].info.status != "FINISHED":
+            (run,) = newest
+            client.update_run(run.info.run_id, status="RUNNING")
+        else:
+            run = client.create_run(experiment, tags=tags, run_name=self._config.run_id)
+        new = [Param(n, str(own[n])) for n in own.keys() - run.data.params.keys()]
+        client.log_batch(run.info.run_id, params=new)
+        return run
+
+    @cached_property
+    def _known(self) -> set[tuple[str, int]]:
+        """What earlier sessions logged, by name and step."""
+        history, info = self._client.get_metric_history, self._run.info
+        names = self._run.data.metrics
+        return {(n, point.step) for n in names for point in history(info.run_id, n)}
 
     def _experiment(self) -> str:
         """The id of the protocol's experiment, created if it is not there."""
@@ -243,6 +217,33 @@ class MLflow:
             with suppress(MlflowException):  # another run may be quicker
                 client.create_experiment(name, files)
         return client.get_experiment_by_name(name).experiment_id
+
+
+def _mlflow_client() -> Any:
+    """A client of MLFLOW_TRACKING_URI, otherwise of data/mlflow/mlflow.db."""
+    from filelock import FileLock
+
+    address = os.environ.get("MLFLOW_TRACKING_URI")
+    if not address:
+        import alembic  # noqa: F401
+        import sqlalchemy  # noqa: F401
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    if address:
+        try:
+            return MlflowClient(address)
+        except MlflowException as error:
+            raise ValueError(
+                "MLFLOW_TRACKING_URI must be http://SERVER, sqlite:///FILE or not set,"
+                f" got {_without_password(address)}: {_without_password(error)}"
+            ) from error
+    folder = data_folder() / "mlflow"
+    folder.mkdir(parents=True, exist_ok=True)
+    # runs that create the tables at the same moment break each other's
+    with FileLock(folder / ".creating", timeout=60), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of alembic, about mlflow's own tables
+        return MlflowClient(f"sqlite:///{(folder / 'mlflow.db').as_posix()}")
 
 
 TRACKERS: dict[str, Any] = {"none": None, "tensorboard": TensorBoard, "mlflow": MLflow}
@@ -261,39 +262,14 @@ def flat(values: Mapping[str, Any], path: str = "") -> dict[str, float]:
     return found
 
 
-def _parameters(config: RunConfig) -> dict[str, Any]:
+def _parameters(config: RunConfig) -> dict[str, bool | int | float | str]:
     """The resolved parameters that have a value."""
-    values = asdict(config.resolved())
-    return {name: value for name, value in values.items() if value is not None}
+    values = asdict(config.resolved()).items()
+    kept = {name: value for name, value in values if value is not None}
+    plain = (bool, int, float, str)
+    return {n: v if isinstance(v, plain) else str(v) for n, v in kept.items()}
 
 
-def _one_line(text: object) -> str:
+def _without_password(text: object) -> str:
     """The text on one line, short and without the password of an address."""
     return " ".join(re.sub(r"//[^/@\s]*@", "//", str(text)).split())[:400]
-
-
-@contextmanager
-def _mlflow_settings() -> Iterator[None]:
-    """MLFLOW_SETTINGS in the environment for a while, where the user has none."""
-    ours = {name: v for name, v in MLFLOW_SETTINGS.items() if name not in os.environ}
-    os.environ.update(ours)
-    try:
-        yield
-    finally:
-        for name in ours:
-            os.environ.pop(name, None)
-
-
-def _mlflow_client() -> Any:
-    """A client of MLFLOW_TRACKING_URI, otherwise of data/mlflow/mlflow.db."""
-    from filelock import FileLock
-    from mlflow.tracking import MlflowClient
-
-    if address := os.environ.get("MLFLOW_TRACKING_URI"):
-        return MlflowClient(address)
-    folder = data_folder() / "mlflow"
-    folder.mkdir(parents=True, exist_ok=True)
-    # runs that create the tables at the same moment break each other's
-    with FileLock(folder / ".creating", timeout=60), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of alembic, about mlflow's own tables
-        return MlflowClient(f"sqlite:///{(folder / 'mlflow.db').as_posix()}")

@@ -8,10 +8,10 @@ from fsspec.implementations.memory import MemoryFileSystem
 from made_records import made_record
 
 from lesionkit.config import RunConfig
-from lesionkit.records import mirror, remote
+from lesionkit.records import remote, stores
 
 DICE, IOU = RunConfig(loss="dice"), RunConfig(loss="iou")
-SMALL_AND_DONE = sorted([*mirror.SMALL, "DONE"])
+SMALL_AND_DONE = sorted([*stores.SMALL, "DONE"])
 VERBS = ("cat_file", "get_file", "pipe_file", "put_file")
 
 

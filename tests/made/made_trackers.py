@@ -45,11 +45,15 @@ def log_whole(name: str, first: int, last: int, dice: float = 0.5) -> None:
         log.end(METRICS | {"epochs": last})
 
 
-def log_killed(name: str, last: int) -> None:
-    """A session that logs some epochs and is never closed."""
+def log_killed(name: str, last: int, *, scored: bool = False) -> None:
+    """A session that logs some epochs, perhaps its scores, and is never closed."""
     log = tracker(name, CONFIG)
     for epoch in range(1, last + 1):
         log.epoch(row(epoch))
+    if scored:
+        log.end(METRICS | {"epochs": last})
+    for sent in getattr(log.log, "_sent", ()):  # killed once they have arrived
+        sent.wait()
 
 
 def log_failed(name: str, last: int) -> None:

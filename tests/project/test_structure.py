@@ -21,7 +21,7 @@ sweeps published tables inference papers pages doctor
 """.split()
 # The files of these rooms that need it all the same.
 TORCH = {"prepared.loading", "engines.worker", "engines.ray", "engines.slurm_task"}
-TORCH |= {"records.trackers", "papers.paper_b", "doctor.probe", "pages.inspection"}
+TORCH |= {"papers.paper_b", "doctor.probe", "pages.inspection"}
 TENSORS_ONLY = ("losses", "masks", "metrics", "models")
 NEIGHBOURS = {("metrics.conventions", "masks")}  # scores what each threshold marks
 # Who alone imports a library; a room stands for all its files.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -17,6 +19,7 @@ from patience import comes
 from lesionkit.records import leases
 from lesionkit.records.leases import Held, Lost, lease
 
+FLOCK = fcntl.flock
 # Holds a lease until it is told otherwise; says when it has it and how it ended.
 HOLDER = """
 import sys, time
@@ -222,6 +225,36 @@ def test_where_locks_do_not_work_the_signs_of_life_decide(
     killed.wait()
     assert not taken(path, 1.0)
     assert comes(lambda: taken(path, 1.0), 10)
+
+
+def as_on_nfs(handle, operation) -> None:
+    """The lock of a file on NFS, where the server wants it open for writing."""
+    mode = fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE
+    if operation & fcntl.LOCK_EX and mode == os.O_RDONLY:
+        raise OSError(errno.EBADF, "Bad file descriptor")
+    FLOCK(handle, operation)
+
+
+def test_on_nfs_a_holder_has_its_lock(path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(fcntl, "flock", as_on_nfs)
+    with lease(path):
+        assert leases.is_held_here(path)
+    assert taken(path, 120)
+
+
+def test_a_holder_that_got_no_lock_is_not_taken_for_gone(
+    path: Path, monkeypatch
+) -> None:
+    def shared_alone(handle, operation) -> None:
+        if operation & fcntl.LOCK_EX:
+            raise OSError(errno.ENOLCK, "No locks available")
+        FLOCK(handle, operation)
+
+    monkeypatch.setattr(fcntl, "flock", shared_alone)
+    with lease(path):
+        assert (leases.is_held(path), leases.is_held_here(path)) == (True, None)
+        assert not taken(path, 120)
+    assert taken(path, 120)
 
 
 def test_a_thread_that_holds_a_lease_may_take_it_again(path: Path) -> None:

@@ -24,7 +24,6 @@ from made_trackers import (
 from made_trackers import no_settings as no_settings
 
 from lesionkit.config import RunConfig
-from lesionkit.records import trackers
 from lesionkit.records.trackers import tracker
 
 pytestmark = pytest.mark.slow  # mlflow takes seconds to come up
@@ -116,8 +115,8 @@ def test_mlflow_goes_on_with_a_resumed_run_and_has_no_epoch_twice(store: Path) -
 
 
 def test_mlflow_has_no_score_twice_after_a_resume_at_the_end(store: Path) -> None:
-    log_whole("mlflow", 1, 5)
-    log_whole("mlflow", 6, 5)  # the first was killed before the seal
+    log_killed("mlflow", 5, scored=True)  # before the seal
+    log_whole("mlflow", 6, 5)
     assert [step for step, _ in points(store, A_SCORE)] == [6]
 
 
@@ -165,24 +164,19 @@ def test_two_data_folders_share_a_store_and_no_run(
     assert not (tmp_path / "other").exists()
 
 
-@pytest.mark.parametrize(("pause", "in_between"), [(60.0, [1]), (0.0, [1, 2, 3])])
-def test_what_could_not_be_logged_is_logged_later(
-    store: Path,
-    pause: float,
-    in_between: list[int],
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
+def test_a_failure_is_told_once_and_ends_the_log_of_the_session(
+    store: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(trackers, "RETRY_SECONDS", pause)
-    with tracker("mlflow", CONFIG) as log:
-        log.epoch(row(1))
-        with monkeypatch.context() as away:
-            away.setattr("mlflow.MlflowClient.log_batch", None)
-            log.epoch(row(2))
-        log.epoch(row(3))
-        assert [step for step, _ in points(store, "train_loss")] == in_between
-    assert [step for step, _ in points(store, "train_loss")] == [1, 2, 3]
-    assert len(capfd.readouterr().err.splitlines()) == 1
+    log_killed("mlflow", 1)
+    with monkeypatch.context() as away:
+        away.setattr("mlflow.MlflowClient.log_batch", None)
+        log_whole("mlflow", 2, 4)
+    assert [step for step, _ in points(store, "train_loss")] == [1]
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("logging to mlflow fails, the run goes on: ")
+    log_whole("mlflow", 4, 5)
+    assert [step for step, _ in points(store, "train_loss")] == [1, 4, 5]
+    assert statuses(store) == ["FINISHED"]
 
 
 def test_runs_that_begin_together_make_one_store(data_home: Path) -> None:

@@ -52,9 +52,26 @@ def test_a_record_that_is_there_is_not_copied(two, requests):
 
 def test_another_finished_record_of_the_run_is_not_overwritten(two):
     folder = made_record(DICE, 0.875)
-    with pytest.raises(remote.AnotherRecord, match=f"{two}/{DICE.run_id} holds anoth"):
+    with pytest.raises(ValueError, match=f"{two}/{DICE.run_id} holds another"):
         remote.push(folder, two)
     assert list(load_table(two)["dice"]) == [0.75, 0.75]
+
+
+def test_a_record_with_the_same_metrics_stays_as_it_is(two, requests):
+    folder = made_record(DICE)
+    (folder / "environment.json").write_text('{"sessions": [{"wall_seconds": 1.0}]}')
+    runs.finish(folder)
+    assert not remote.push(folder, two)
+    assert requests.names("put_file", "pipe_file") == []
+
+
+def test_a_replacement_mends_a_record_whose_files_were_mixed(two):
+    change(two, f"{DICE.run_id}/history.csv", b"x")
+    with pytest.raises(ValueError, match="history.csv is 1 bytes"):
+        load_table(two)
+    assert not remote.push(DICE.folder, two)
+    assert remote.push(DICE.folder, two, replace=True)
+    assert list(load_table(two)["loss"]) == ["dice", "iou"]
 
 
 def test_a_damaged_or_unfinished_record_is_not_pushed(bucket):
@@ -67,32 +84,16 @@ def test_a_damaged_or_unfinished_record_is_not_pushed(bucket):
         remote.push(folder, bucket)
 
 
-def weighty(config):
-    """The folder of a record that kept its weights."""
-    folder = made_record(config, sealed=False)
+def test_weights_are_pushed_and_pulled(bucket, elsewhere):
+    folder = made_record(DICE, sealed=False)
     runs.store_weights(folder, b"weights")
     runs.finish(folder)
-    return folder
-
-
-def test_weights_are_pushed_unless_told_not_to(bucket, elsewhere):
-    folder = weighty(DICE)
-    assert remote.push(folder, bucket, weights=False)
-    assert not remote.push(folder, bucket, weights=False)
-    load_table(bucket)
     assert remote.push(folder, bucket)
-    assert not remote.push(folder, bucket, weights=False)
+    assert not remote.push(folder, bucket)
+    load_table(bucket)
     elsewhere()
     (here,) = remote.pull(bucket)
     assert (here / "best.safetensors").read_bytes() == b"weights"
-
-
-def test_a_record_pushed_without_weights_is_whole_where_it_is_pulled(bucket, elsewhere):
-    remote.push(weighty(DICE), bucket, weights=False)
-    elsewhere()
-    remote.pull(bucket)
-    assert runs.state_of(DICE, verify=True) == ("done", "")
-    assert not (DICE.folder / "best.safetensors").exists()
 
 
 def test_what_is_pulled_is_the_record_byte_by_byte(two, elsewhere):
@@ -116,7 +117,7 @@ def test_what_is_here_is_not_pulled_again(two, elsewhere, requests):
     assert remote.pull(two) == []
     assert requests.read() == []
     load_table(two)
-    assert requests.read() == []
+    assert requests.read() == ["DONE", "DONE"]
 
 
 def test_a_pull_that_is_cut_off_leaves_nothing_and_goes_on(two, elsewhere, requests):
@@ -128,7 +129,7 @@ def test_a_pull_that_is_cut_off_leaves_nothing_and_goes_on(two, elsewhere, reque
     requests.broken = Requests.broken
     requests.clear()
     remote.pull(two, {DICE.run_id})
-    assert requests.read() == ["logits.npz"]
+    assert requests.read() == ["DONE", "logits.npz"]
     assert runs.state_of(DICE, verify=True) == ("done", "")
 
 
