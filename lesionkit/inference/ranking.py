@@ -9,36 +9,11 @@ import numpy as np
 import pandas as pd
 
 from lesionkit import lookup
+from lesionkit.inference.grids import cells
 from lesionkit.tables import SETTING
-from lesionkit.tables.reading import is_cells
 
 _BY_MODEL = ("alpha", "gamma")
 TIES = ("share", "min", "dense", "first")
-
-
-def cells(table: pd.DataFrame, metric: str = "dice") -> pd.DataFrame:
-    """Mean, standard deviation and number of repeats of each cell.
-
-    A cell is a data set, a model and a loss; the deviation is the sample's. In a table
-    of cells the two are NaN where it does not have them.
-
-    Raises:
-        UnknownName: no such column, or one that holds no numbers.
-    """
-    numbers = [
-        str(name)
-        for name, values in table.items()
-        if values.dtype.kind in "fiu" or values.isna().all()
-    ]
-    lookup.find("metric", metric, dict.fromkeys(numbers))
-    if is_cells(table):
-        found = table[["dataset", "model", "loss"]].copy()
-        found["mean"] = table[metric]
-        found["std"] = table.get(f"{metric}_sd", np.nan)
-        found["count"] = table.get("n", np.nan)
-        return found
-    grouped = table.groupby(["dataset", "model", "loss"], sort=False)[metric]
-    return grouped.agg(["mean", "std", "count"]).reset_index()
 
 
 def check_comparable(table: pd.DataFrame) -> None:
