@@ -134,7 +134,7 @@ def full_grid(table: pd.DataFrame, metric: str = "dice") -> Grid:
     found = cells(table, metric).dropna(subset=["mean"])
     if found.empty:
         raise ValueError(f"the table has no value of {metric}")
-    names = {axis: found[axis].unique() for axis in AXES}
+    names = {axis: list(found[axis].unique()) for axis in AXES}
     means = _cube(found, "mean", names)
     kept, remarks = _complete(~np.isnan(means), names)
     if len(kept[2]) < 2:
@@ -193,7 +193,7 @@ def _runs(
     rows = table.dropna(subset=[metric])
     for axis, chosen in names.items():
         rows = rows[rows[axis].isin(chosen)]
-    labels = pd.factorize(rows["repeat"], sort=True)[1]
+    labels = list(pd.factorize(rows["repeat"], sort=True)[1])
     runs = _cube(rows, metric, {**names, "repeat": labels})
     common = ~np.isnan(runs).any((0, 1, 2))
     if not common.any():

@@ -76,11 +76,11 @@ def _place(grid: Grid, loss: str) -> int:
     return grid.losses.index(loss)
 
 
-def _joint(shown: Sequence[float], opposite: Sequence[float]) -> str:
+def _joint(shown: np.ndarray, opposite: np.ndarray) -> str:
     """The verdict on several statements from the p of each and of its opposite."""
-    if (np.array(opposite) * len(opposite) < LEVEL).any():
+    if (opposite * len(opposite) < LEVEL).any():
         return CONTRADICTED
-    return SUPPORTED if (np.array(shown) < LEVEL).all() else NOT_SUPPORTED
+    return SUPPORTED if (shown < LEVEL).all() else NOT_SUPPORTED
 
 
 def _sided(p: float, *, as_claimed: bool) -> str:
@@ -186,7 +186,7 @@ def most_points(
     count, mine, best = len(grid.names(rows)), points[loss], points.iloc[0]
     chance = ranking.chance_of_podium(count, len(grid.losses))
     p = float((chance >= best - 1e-9).mean())
-    leads = mine >= best
+    leads = bool(mine >= best)
     first = "it leads" if leads else f"{points.index[0]} leads with {best:g}"
     evidence = (
         f"{loss} has {mine:g} of {points.sum():g} points over {count} "
@@ -269,7 +269,8 @@ def alike(table: pd.DataFrame, *, margins: Mapping[str, float]) -> Answer:
             f"{grid.losses[b[i]]} {_told(found, i, 0.9)}, margin {margin:g}"
         )
         more = more or more_data(grid, margin)
-    return Answer(_joint(inside, outside), "; ".join(parts), more)
+    verdict = _joint(np.array(inside), np.array(outside))
+    return Answer(verdict, "; ".join(parts), more)
 
 
 def moves_against(table: pd.DataFrame, *, first: str, second: str) -> Answer:
@@ -340,7 +341,8 @@ def traded_by_alpha(table: pd.DataFrame) -> Answer:
         found = _of_pairs(_precision_and_recall(table[rows]), [pair])
         parts.append(f"{side}, {' less '.join(pair)}: {_told(found)}")
         shown.append(float(found.greater()[0]))
-    return Answer(_joint(shown, [1 - p for p in shown]), "; ".join(parts), RUNS)
+    verdict = _joint(np.array(shown), 1 - np.array(shown))
+    return Answer(verdict, "; ".join(parts), RUNS)
 
 
 def _precision_and_recall(table: pd.DataFrame) -> Grid:

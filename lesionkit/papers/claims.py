@@ -34,10 +34,10 @@ class Claim:
     """A sentence of a paper, and the predicate that asks a table about it."""
 
     paper: str
-    place: str
     says: str
     predicate: Callable[..., Answer]
     given: dict[str, Any] = field(default_factory=dict)
+    place: str = "results"
 
 
 def _ahead(first: tuple[str, ...], *later: str) -> tuple[tuple[str, str], ...]:
@@ -48,28 +48,24 @@ def _ahead(first: tuple[str, ...], *later: str) -> tuple[tuple[str, str], ...]:
 CLAIMS = {
     "A-no-best": Claim(
         "A",
-        "results",
         "no loss is best everywhere",
         answers.no_loss_best_in_every,
         {"axes": ("dataset", "model")},
     ),
     "A-no-best-data-set": Claim(
         "A",
-        "results",
         "the best loss differs by data set",
         answers.no_loss_best_in_every,
         {"axes": ("dataset",)},
     ),
     "A-no-best-model": Claim(
         "A",
-        "results",
         "the best loss differs by model",
         answers.no_loss_best_in_every,
         {"axes": ("model",)},
     ),
     "A-focal-last": Claim(
         "A",
-        "results",
         "focal is last in all four metrics",
         answers.ordered,
         {
@@ -79,7 +75,6 @@ CLAIMS = {
     ),
     "A-first-two": Claim(
         "A",
-        "results",
         "dicebce and ioufocal are first and second in mean Dice",
         answers.ordered,
         {
@@ -94,7 +89,6 @@ CLAIMS = {
     ),
     "A-ioufocal-ranks": Claim(
         "A",
-        "results",
         "ioufocal ranks 2, 2, 3 and 2 in Dice, IoU, precision and recall",
         answers.ranks,
         {
@@ -104,56 +98,52 @@ CLAIMS = {
     ),
     "A-points-data-sets": Claim(
         "A",
-        "Fig. 2B",
         "ioufocal has the most podium points over the data sets, 8 of 36",
         answers.most_points,
         {"loss": "ioufocal", "rows": "dataset", "published": 8},
+        place="Fig. 2B",
     ),
     "A-points-models": Claim(
         "A",
-        "Fig. 2C",
         "ioufocal has the most podium points over the models, 16 of 72",
         answers.most_points,
         {"loss": "ioufocal", "rows": "model", "published": 16},
+        place="Fig. 2C",
     ),
     "A-order": Claim(
         "A",
-        "results",
         "the order of the ten losses over the models: " + ", ".join(ORDER),
         answers.ordered,
         {"pairs": tuple(zip(ORDER, ORDER[1:], strict=False)), "order": tuple(ORDER)},
     ),
     "A-compound": Claim(
         "A",
-        "results",
         "compound losses are better than single ones",
         answers.better_on_average,
         {"first": COMPOUND, "second": SINGLE},
     ),
     "A-compound-without-focal": Claim(
         "A",
-        "results",
         "compound losses are better than single ones, with focal left out of these",
         answers.better_on_average,
         {"first": COMPOUND, "second": tuple(x for x in SINGLE if x != "focal")},
     ),
     "A-probability-alike": Claim(
         "A",
-        "Fig. 3",
         "masks at probability 0.5 show no visible difference between the losses",
         answers.alike,
         {"margins": {"background": 0.01, "dice": 0.02}},
+        place="Fig. 3",
     ),
     "A-background": Claim(
         "A",
-        "Fig. 3",
         "better losses mark less background under the raw mean",
         answers.moves_against,
         {"first": "dice", "second": "raw_mean_background"},
+        place="Fig. 3",
     ),
     "A-most-background": Claim(
         "A",
-        "Fig. 3",
         "dicefocal and focal mark the most background under the raw mean",
         answers.ordered,
         {
@@ -163,30 +153,30 @@ CLAIMS = {
             ),
             "metrics": ("raw_mean_background",),
         },
+        place="Fig. 3",
     ),
     **{
         f"B-order-{model}": Claim(
             "B",
-            "Table 1",
             f"{model}: custom above focal above balanced_bce in F1",
             answers.ordered,
             {
                 "pairs": (("custom", "focal"), ("focal", "balanced_bce")),
                 "only": {"model": model},
             },
+            place="Table 1",
         )
         for model in ("unet", "segnet", "enet")
     },
     "B-unet-first": Claim(
         "B",
-        "Table 1",
         "unet is better than segnet and enet",
         answers.ordered,
         {"pairs": (("unet", "segnet"), ("unet", "enet")), "between": "model"},
+        place="Table 1",
     ),
     "B-attached": Claim(
         "B",
-        "results",
         "custom is best on lesions attached to the wall",
         answers.ordered,
         {
@@ -196,17 +186,16 @@ CLAIMS = {
     ),
     "B-inside": Claim(
         "B",
-        "results",
         "the losses are alike on lesions inside the lung",
         answers.alike,
         {"margins": {"inside_dice": 0.02}},
     ),
     "B-alpha": Claim(
         "B",
-        "Table 1",
         "alpha trades precision for recall: below 0.5 precision is higher, above it "
         "recall",
         answers.traded_by_alpha,
+        place="Table 1",
     ),
 }
 
