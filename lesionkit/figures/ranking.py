@@ -21,7 +21,7 @@ from lesionkit.figures.heat_tables import blank
 from lesionkit.figures.heat_tables import heat as heat
 from lesionkit.figures.heat_tables import leave_one_out as leave_one_out
 from lesionkit.figures.heat_tables import rank_probabilities as rank_probabilities
-from lesionkit.inference import ranking
+from lesionkit.inference import grids
 from lesionkit.records.files import write_bytes
 
 GROUP_MARKS = {"region": "o", "distribution": "s", "compound": "^", "not ours": "v"}
@@ -208,7 +208,7 @@ def scatter(table: pd.DataFrame, metric: str = "dice") -> Figure:
     Raises:
         ValueError: no cell has every loss, or none has two repeats.
     """
-    cells = table if "std" in table else ranking.cells(table, metric)
+    cells = table if "std" in table else grids.cells(table, metric)
     wide = cells.pivot_table("mean", ["dataset", "model"], "loss").dropna()
     means, noise = wide.mean().sort_values(ascending=False), cells.dropna(subset="std")
     if wide.empty or noise.empty:

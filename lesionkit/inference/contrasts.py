@@ -70,57 +70,30 @@ def crossed(differences: np.ndarray) -> Contrast:
         differences: (..., D, M) with D or M above 1
         returns: arrays (...,)
     """
-    count, across = differences.shape[-2:]
+    sets, models = differences.shape[-2:]
     mean = differences.mean((-2, -1))
     rows, columns = differences.mean(-1), differences.mean(-2)
-    squares = [
-        across * _spread(rows, mean, count),
-        count * _spread(columns, mean, across),
-    ]
-    if count == 1 or across == 1:
-        square, freedom = (
-            (squares[1], across - 1) if count == 1 else (squares[0], count - 1)
-        )
-        return _contrast(mean, square / (count * across), np.full_like(mean, freedom))
+    of_sets = models * _spread(rows, mean)
+    of_models = sets * _spread(columns, mean)
+    if sets == 1 or models == 1:
+        square, count = (of_models, models) if sets == 1 else (of_sets, sets)
+        return _contrast(mean, square / count, np.full_like(mean, count - 1))
     rest = differences - rows[..., None] - columns[..., None, :] + mean[..., None, None]
-    left = (count - 1) * (across - 1)
-    squares.append((rest**2).sum((-2, -1)) / left)
-    return _largest(mean, squares, (count - 1, across - 1, left), count * across)
-
-
-def _spread(part: np.ndarray, mean: np.ndarray, count: int) -> np.ndarray:
-    """Sample variance of the means of one axis."""
-    if count == 1:
-        return np.zeros_like(mean)
-    return ((part - mean[..., None]) ** 2).sum(-1) / (count - 1)
-
-
-def _largest(
-    mean: np.ndarray,
-    squares: list[np.ndarray],
-    freedoms: tuple[int, int, int],
-    cells: int,
-) -> Contrast:
-    """The largest of the two mean squares and of their sum less the rest."""
-    rows, columns, rest = squares
-    both = rows + columns - rest
+    freedoms = sets - 1, models - 1, (sets - 1) * (models - 1)
+    squares = of_sets, of_models, (rest**2).sum((-2, -1)) / freedoms[2]
+    both = of_sets + of_models - squares[2]
     with np.errstate(divide="ignore", invalid="ignore"):
         shares = sum(s**2 / f for s, f in zip(squares, freedoms, strict=True))
         satterthwaite = both**2 / shares
-    variances = np.stack([rows, columns, both])
-    freedom = np.stack(
-        [
-            np.full_like(mean, freedoms[0]),
-            np.full_like(mean, freedoms[1]),
-            satterthwaite,
-        ]
-    )
-    chosen = variances.argmax(0)[None]
-    return _contrast(
-        mean,
-        np.take_along_axis(variances, chosen, 0)[0] / cells,
-        np.take_along_axis(freedom, chosen, 0)[0],
-    )
+    three = np.stack([of_sets, of_models, both])
+    largest = three.argmax(0)
+    freedom = np.choose(largest, [*freedoms[:2], satterthwaite])
+    return _contrast(mean, three.max(0) / (sets * models), freedom)
+
+
+def _spread(part: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Sample variance of means along the last axis around their mean; 0 of one."""
+    return ((part - mean[..., None]) ** 2).sum(-1) / max(part.shape[-1] - 1, 1)
 
 
 def _contrast(mean: np.ndarray, variance: np.ndarray, freedom: np.ndarray) -> Contrast:
@@ -140,10 +113,10 @@ def on_one(grid: Grid, weights: np.ndarray) -> Contrast:
         weights: (P, L)
     """
     repeats = grid.repeats
-    if grid.runs is not None and grid.runs.shape[3] > 1:
+    if grid.runs is not None and grid.paired:
         d = np.einsum("mlr,pl->pmr", grid.runs[0], weights)
         repeats = d.shape[2]
-        of_repeats = _spread(d.mean(1), d.mean((1, 2)), repeats)
+        of_repeats = _spread(d.mean(1), d.mean((1, 2)))
         d = d.mean(2)
     else:
         d = np.einsum("ml,pl->pm", grid.means[0], weights)
@@ -151,10 +124,9 @@ def on_one(grid: Grid, weights: np.ndarray) -> Contrast:
         of_repeats = of_repeats / d.shape[1]
     models, mean = d.shape[1], d.mean(1)
     by_repeat = of_repeats * (1 / repeats + TEST_TO_TRAIN)
-    by_model = _spread(d, mean, models) / models
-    of_model = by_model > by_repeat
-    variance = np.where(of_model, by_model, by_repeat)
-    return _contrast(mean, variance, np.where(of_model, models - 1, repeats - 1))
+    by_model = _spread(d, mean) / models
+    freedom = np.where(by_model > by_repeat, models - 1, repeats - 1)
+    return _contrast(mean, np.maximum(by_model, by_repeat), freedom)
 
 
 def weighted(grid: Grid, weights: np.ndarray) -> Contrast:
@@ -165,7 +137,7 @@ def weighted(grid: Grid, weights: np.ndarray) -> Contrast:
     """
     if len(grid.datasets) > 1:
         return crossed(np.einsum("dml,pl->pdm", grid.means, weights))
-    if grid.repeats > 1 and not np.isnan(grid.deviations).any():
+    if grid.spread_known:
         return on_one(grid, weights)
     mean = weights @ grid.overall
     return Contrast(mean, np.full_like(mean, np.nan), np.ones_like(mean))
@@ -188,7 +160,7 @@ def scope(grid: Grid) -> str:
         if several:
             return "data sets and networks like these"
         return f"data sets like these, with {grid.models[0]}"
-    if grid.repeats < 2 or np.isnan(grid.deviations).any():
+    if not grid.spread_known:
         return ""
     network = "networks like these" if several else grid.models[0]
     return f"{grid.datasets[0]} with {network}"

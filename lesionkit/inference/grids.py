@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lesionkit.inference.ranking import cells
+from lesionkit import lookup
+from lesionkit.tables.reading import is_cells
 
 AXES = ("dataset", "model", "loss")
+LEVELS = ("cell", "dataset", "model")
+_FIELDS = dict(zip(AXES, ("datasets", "models", "losses"), strict=True))
 
 
 @dataclass(frozen=True)
@@ -47,27 +52,72 @@ class Grid:
         """(L,) mean over all cells, each of them the mean of its runs."""
         return self.means.mean(axis=(0, 1))
 
+    @property
+    def paired(self) -> bool:
+        """Whether there are two single runs or more in every cell."""
+        return self.runs is not None and self.runs.shape[3] > 1
+
+    @property
+    def spread_known(self) -> bool:
+        """Whether every cell shows how its runs differ."""
+        return self.repeats > 1 and not np.isnan(self.deviations).any()
+
     def names(self, axis: str) -> tuple[str, ...]:
         """The names along an axis: "dataset", "model" or "loss"."""
-        return (self.datasets, self.models, self.losses)[AXES.index(axis)]
+        return getattr(self, _FIELDS[axis])
 
     def take(self, axis: str, keep: list[int]) -> Grid:
         """The same of some data sets, models or losses."""
-        place = AXES.index(axis)
-        names = {name: self.names(name) for name in AXES}
-        names[axis] = tuple(names[axis][i] for i in keep)
-        runs = self.runs
-        return Grid(
-            self.metric,
-            names["dataset"],
-            names["model"],
-            names["loss"],
-            self.means.take(keep, place),
-            self.deviations.take(keep, place),
-            self.repeats,
-            None if runs is None else runs.take(keep, place),
-            self.remarks,
-        )
+        place, names = AXES.index(axis), self.names(axis)
+        kept: dict[str, Any] = {_FIELDS[axis]: tuple(names[i] for i in keep)}
+        for name in ("means", "deviations", "runs"):
+            values = getattr(self, name)
+            kept[name] = None if values is None else values.take(keep, place)
+        return replace(self, **kept)
+
+    def at_level(self, level: str) -> pd.DataFrame:
+        """Means of the losses, a row for each cell, data set or model.
+
+        Args:
+            level: "cell", "dataset" or "model".
+
+        Raises:
+            UnknownName: another level.
+        """
+        lookup.find("level", level, dict.fromkeys(LEVELS))
+        if level == "cell":
+            flat = self.means.reshape(-1, len(self.losses))
+            names = [f"{d}/{m}" for d in self.datasets for m in self.models]
+        else:
+            flat = self.means.mean(1 if level == "dataset" else 0)
+            names = list(self.names(level))
+        losses = pd.Index(self.losses, name="loss")
+        return pd.DataFrame(flat, pd.Index(names, name=level), losses)
+
+
+def cells(table: pd.DataFrame, metric: str = "dice") -> pd.DataFrame:
+    """Mean, standard deviation and number of repeats of each cell.
+
+    A cell is a data set, a model and a loss; the deviation is the sample's. In a table
+    of cells the two are NaN where it does not have them.
+
+    Raises:
+        UnknownName: no such column, or one that holds no numbers.
+    """
+    numbers = [
+        str(name)
+        for name, values in table.items()
+        if values.dtype.kind in "fiu" or values.isna().all()
+    ]
+    lookup.find("metric", metric, dict.fromkeys(numbers))
+    if is_cells(table):
+        found = table[list(AXES)].copy()
+        found["mean"] = table[metric]
+        found["std"] = table.get(f"{metric}_sd", np.nan)
+        found["count"] = table.get("n", np.nan)
+        return found
+    grouped = table.groupby(list(AXES), sort=False)[metric]
+    return grouped.agg(["mean", "std", "count"]).reset_index()
 
 
 def full_grid(table: pd.DataFrame, metric: str = "dice") -> Grid:
@@ -84,39 +134,41 @@ def full_grid(table: pd.DataFrame, metric: str = "dice") -> Grid:
     found = cells(table, metric).dropna(subset=["mean"])
     if found.empty:
         raise ValueError(f"the table has no value of {metric}")
-    means = _cube(found, "mean")
-    names = [list(index) for index in means[1]]
-    kept, remarks = _complete(~np.isnan(means[0]), names)
-    block = np.ix_(*kept)
+    names = {axis: list(found[axis].unique()) for axis in AXES}
+    means = _cube(found, "mean", names)
+    kept, remarks = _complete(~np.isnan(means), names)
     if len(kept[2]) < 2:
         alone = ", ".join(sorted(set(found["loss"])))
         raise ValueError(
             f"two losses with all their cells are needed to compare; here are {alone}"
         )
-    chosen = [tuple(names[a][i] for i in kept[a]) for a in range(3)]
+    block = np.ix_(*kept)
+    chosen = {a: tuple(names[a][i] for i in k) for a, k in zip(AXES, kept, strict=True)}
     runs, said = _runs(table, metric, chosen)
-    counts = _cube(found, "count")[0][block]
+    counts = _cube(found, "count", names)[block]
     return Grid(
         metric,
-        *chosen,
-        means=means[0][block],
-        deviations=_cube(found, "std")[0][block],
+        *chosen.values(),
+        means=means[block],
+        deviations=_cube(found, "std", names)[block],
         repeats=0 if np.isnan(counts).any() else int(counts.min()),
         runs=runs,
         remarks=(*remarks, *said, *_diverged(table, metric)),
     )
 
 
-def _cube(found: pd.DataFrame, value: str) -> tuple[np.ndarray, list[pd.Index]]:
-    """One value of the cells as (D, M, L), and the names along the axes."""
-    codes, names = zip(*(pd.factorize(found[axis]) for axis in AXES), strict=True)
-    cube = np.full([len(n) for n in names], np.nan)
-    cube[tuple(codes)] = found[value].to_numpy(float)
-    return cube, list(names)
+def _cube(
+    rows: pd.DataFrame, value: str, names: Mapping[str, Sequence[Any]]
+) -> np.ndarray:
+    """One value of the rows along the columns that `names` has; NaN for no row."""
+    codes = [pd.Categorical(rows[axis], list(n)).codes for axis, n in names.items()]
+    cube = np.full([len(n) for n in names.values()], np.nan)
+    cube[tuple(codes)] = rows[value].to_numpy(float)
+    return cube
 
 
 def _complete(
-    there: np.ndarray, names: list[list[str]]
+    there: np.ndarray, names: Mapping[str, Sequence[str]]
 ) -> tuple[list[list[int]], list[str]]:
     """Places along the three axes between which no cell is missing."""
     kept = [list(range(n)) for n in there.shape]
@@ -127,26 +179,22 @@ def _complete(
         if missing[2].max() < 0.5:
             axis = int(missing[1].max() > missing[0].max())
         place = kept[axis].pop(int(np.argmax(missing[axis])))
-        remarks.append(f"{AXES[axis]} {names[axis][place]} left out: cells are missing")
+        name = names[AXES[axis]][place]
+        remarks.append(f"{AXES[axis]} {name} left out: cells are missing")
     return kept, remarks
 
 
 def _runs(
-    table: pd.DataFrame, metric: str, names: list[tuple[str, ...]]
+    table: pd.DataFrame, metric: str, names: Mapping[str, Sequence[str]]
 ) -> tuple[np.ndarray | None, list[str]]:
     """Single runs (D, M, L, R) where every cell has the same repeats."""
     if "repeat" not in table:
         return None, ["only cell means: what needs single runs is not available"]
     rows = table.dropna(subset=[metric])
-    for axis, chosen in zip(AXES, names, strict=True):
+    for axis, chosen in names.items():
         rows = rows[rows[axis].isin(chosen)]
-    codes = [
-        pd.Categorical(rows[axis], categories=chosen).codes
-        for axis, chosen in zip(AXES, names, strict=True)
-    ]
-    repeat, labels = pd.factorize(rows["repeat"], sort=True)
-    runs = np.full([*(len(n) for n in names), len(labels)], np.nan)
-    runs[(*codes, repeat)] = rows[metric].to_numpy(float)
+    labels = list(pd.factorize(rows["repeat"], sort=True)[1])
+    runs = _cube(rows, metric, {**names, "repeat": labels})
     common = ~np.isnan(runs).any((0, 1, 2))
     if not common.any():
         return None, ["no repeat is there in every cell: runs cannot be paired"]

@@ -15,7 +15,6 @@ def mean_interval(
     values: Sequence[float] | np.ndarray,
     groups: Sequence[str] | np.ndarray | None = None,
     *,
-    level: float = LEVEL,
     resamples: int = RESAMPLES,
 ) -> tuple[float, float]:
     """Percentile bootstrap of a mean, seed 0; NaN where there is nothing to draw from.
@@ -26,7 +25,6 @@ def mean_interval(
     Args:
         values: (N,) one an image; NaN is left out.
         groups: (N,) the group of each image.
-        level: of the interval.
         resamples: of the bootstrap.
 
     Source: Efron, Ann. Statist. 7 (1979) 1-26; Davison and Hinkley, Bootstrap Methods
@@ -45,7 +43,7 @@ def mean_interval(
         paired=True,
         vectorized=True,
         n_resamples=resamples,
-        confidence_level=level,
+        confidence_level=LEVEL,
         method="percentile",
         rng=np.random.default_rng(0),
     ).confidence_interval

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -88,29 +90,19 @@ def plan(
     if not 0 < difference < 1:
         raise ValueError(f"difference must lie between 0 and 1, got {difference}")
     deviations = spread_of(grid)
-    d, m, r = len(grid.datasets), len(grid.models), max(grid.repeats, 1)
+    d, m, r = _sizes(grid).values()
     sizes = [(d, m, r)]
     sizes += [(d, m, n) for n in (2, 3, 5, 10, 20, 50) if n > r]
     sizes += [(n, m, r) for n in (3, 6, 10, 20, 50) if n > d > 1]
     sizes += [(d, n, r) for n in (3, 6, 12, 24) if n > m > 1]
-    rows = []
-    for datasets, models, repeats in sizes:
-        if datasets == repeats == 1:
-            continue
-        found = detectable(
-            deviations, datasets, models, repeats, level=level, power=power
-        )
-        rows.append(
-            {
-                "datasets": datasets,
-                "models": models,
-                "repeats": repeats,
-                "runs": 2 * datasets * models * repeats,
-                "detectable": found,
-                "enough": found <= difference,
-            }
-        )
-    return pd.DataFrame(rows)
+    sizes = [size for size in sizes if not size[0] == size[2] == 1]
+    found = pd.DataFrame(sizes, columns=list(_NAMES))
+    found["runs"] = 2 * found.prod(axis=1)
+    found["detectable"] = [
+        detectable(deviations, *size, level=level, power=power) for size in sizes
+    ]
+    found["enough"] = found["detectable"] <= difference
+    return found
 
 
 def caution(found: pd.DataFrame) -> str | None:
@@ -168,22 +160,17 @@ def needed(
         ValueError: a pilot without the spread of its runs.
     """
     lookup.find("axis", axis, _NAMES)
-    deviations = spread_of(grid)
-    size = {
-        "datasets": len(grid.datasets),
-        "models": len(grid.models),
-        "repeats": max(grid.repeats, 1),
-    }
+    deviations, size = spread_of(grid), _sizes(grid)
     if axis != "repeats" and size[axis] == 1:
         return None  # one does not show how much a loss varies between them
-    low, high = max(size[axis], 2), MOST
-    if _shows(deviations, size | {axis: high}, level) > difference:
+
+    def enough(count: int) -> bool:
+        return _shows(deviations, size | {axis: count}, level) <= difference
+
+    if not enough(MOST):
         return None
-    while low < high:
-        middle = (low + high) // 2
-        enough = _shows(deviations, size | {axis: middle}, level) <= difference
-        low, high = (low, middle) if enough else (middle + 1, high)
-    return low
+    counts = range(max(size[axis], 2), MOST)
+    return counts.start + bisect_left(counts, True, key=enough)
 
 
 def _shows(deviations: dict[str, float], size: dict[str, int], level: float) -> float:
@@ -199,38 +186,31 @@ def more_data(grid: Grid, difference: float) -> str:
         return "at least two repeats in every cell"
     if not difference > 0:
         return "no amount: the means point the other way"
+    size = _sizes(grid)
     try:
-        now = _shows(spread_of(grid), {a: _size(grid, a) for a in _NAMES}, 0.05)
+        now = _shows(spread_of(grid), size, 0.05)
         found = {axis: needed(grid, difference, axis) for axis in _NAMES}
     except ValueError:
         return "two repeats or more in every cell, to see how runs differ"
+    here = ", ".join(
+        number_of(size[axis], name.removesuffix("s")) for axis, name in _NAMES.items()
+    )
     if now <= difference:
-        return f"no more: a study of this size ({_now(grid)}) shows {now:.4f}"
+        return f"no more: a study of this size ({here}) shows {now:.4f}"
     parts = [
         f"{count} {_NAMES[axis]}"
         for axis, count in found.items()
-        if count is not None and count > _size(grid, axis)
+        if count is not None and count > size[axis]
     ]
     if not parts:
         return f"not even {MOST} of anything would show {difference:.4f}"
-    never = [_NAMES[a] for a, n in found.items() if n is None and _varies(grid, a)]
-    text = f"{' or '.join(parts)} would show {difference:.4f} (now {_now(grid)})"
+    varied = [axis for axis in _NAMES if axis == "repeats" or size[axis] > 1]
+    never = [_NAMES[axis] for axis in varied if found[axis] is None]
+    text = f"{' or '.join(parts)} would show {difference:.4f} (now {here})"
     return text + (f"; more {' or '.join(never)} alone would not" if never else "")
 
 
-def _size(grid: Grid, axis: str) -> int:
-    """How many of an axis there are."""
-    return max(grid.repeats, 1) if axis == "repeats" else len(getattr(grid, axis))
-
-
-def _varies(grid: Grid, axis: str) -> bool:
-    """Whether the pilot shows what more of an axis would do."""
-    return axis == "repeats" or _size(grid, axis) > 1
-
-
-def _now(grid: Grid) -> str:
-    """The size of the grid."""
-    return ", ".join(
-        number_of(_size(grid, axis), name.removesuffix("s"))
-        for axis, name in _NAMES.items()
-    )
+def _sizes(grid: Grid) -> dict[str, int]:
+    """How many data sets, models and repeats there are."""
+    counts = len(grid.datasets), len(grid.models), max(grid.repeats, 1)
+    return dict(zip(_NAMES, counts, strict=True))

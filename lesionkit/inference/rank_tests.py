@@ -1,8 +1,8 @@
 """The usual tests on ranks and differences, at the levels at which they are read.
 
-scipy has Friedman's and Wilcoxon's test, scikit-posthocs Nemenyi's, statsmodels Holm's
-correction and the mixed model, baycomp the Bayesian signed-rank test; the last four are
-imported only when they are asked for.
+scipy has Friedman's and Wilcoxon's test and the distribution of Nemenyi's, statsmodels
+Holm's correction and the mixed model, baycomp the Bayesian signed-rank test; the last
+three are imported only when they are asked for.
 """
 
 from __future__ import annotations
@@ -15,12 +15,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lesionkit import lookup
 from lesionkit.extras import install
 from lesionkit.inference.contrasts import contrast
-from lesionkit.inference.grids import AXES, Grid
+from lesionkit.inference.grids import AXES, LEVELS, Grid
 
-LEVELS = ("cell", "dataset", "model")
 # Of the mixed model, as formulas of statsmodels.
 RANDOM_EFFECTS = {
     "dataset": "0 + C(dataset)",
@@ -36,28 +34,9 @@ DEPENDENCE = (
 )
 
 
-def at_level(grid: Grid, level: str) -> pd.DataFrame:
-    """Means of the losses, a row for each cell, data set or model.
-
-    Args:
-        level: "cell", "dataset" or "model".
-
-    Raises:
-        UnknownName: another level.
-    """
-    lookup.find("level", level, dict.fromkeys(LEVELS))
-    if level == "cell":
-        flat = grid.means.reshape(-1, len(grid.losses))
-        names = [f"{d}/{m}" for d in grid.datasets for m in grid.models]
-    else:
-        flat = grid.means.mean(1 if level == "dataset" else 0)
-        names = list(grid.datasets if level == "dataset" else grid.models)
-    return pd.DataFrame(flat, index=names, columns=list(grid.losses))
-
-
 def mean_ranks(grid: Grid, level: str = "cell") -> pd.Series:
     """Mean rank of each loss, 1 is best; tied losses share their ranks."""
-    return at_level(grid, level).rank(axis=1, ascending=False).mean().sort_values()
+    return grid.at_level(level).rank(axis=1, ascending=False).mean().sort_values()
 
 
 def friedman(grid: Grid, level: str = "cell") -> tuple[float, float]:
@@ -67,7 +46,7 @@ def friedman(grid: Grid, level: str = "cell") -> tuple[float, float]:
 
     Source: Friedman, J. Am. Stat. Assoc. 32 (1937) 675-701.
     """
-    values = at_level(grid, level).to_numpy()
+    values = grid.at_level(level).to_numpy()
     if values.shape[1] < 3 or len(values) < 2 or not np.ptp(values, axis=1).any():
         return np.nan, np.nan
     found = stats.friedmanchisquare(*values.T)
@@ -79,19 +58,23 @@ def critical_difference(grid: Grid, level: str = "cell", alpha: float = 0.05) ->
 
     Source: Demsar, J. Mach. Learn. Res. 7 (2006) 1-30, section 3.2.2.
     """
-    count, rows = len(grid.losses), len(at_level(grid, level))
+    count, rows = len(grid.losses), len(grid.at_level(level))
     q = stats.studentized_range.ppf(1 - alpha, count, np.inf) / np.sqrt(2)
     return float(q * np.sqrt(count * (count + 1) / (6 * rows)))
 
 
 def nemenyi(grid: Grid, level: str = "cell") -> pd.DataFrame:
-    """p of Nemenyi's test for every pair of losses."""
-    from scikit_posthocs import posthoc_nemenyi_friedman
+    """p of Nemenyi's test for every pair of losses; 1 for a loss with itself.
 
-    values = at_level(grid, level)
-    found = posthoc_nemenyi_friedman(values.to_numpy())
-    found.index = found.columns = list(values.columns)
-    return found
+    Source: Demsar, J. Mach. Learn. Res. 7 (2006) 1-30, section 3.2.2.
+    """
+    values = grid.at_level(level)
+    rows, count = values.shape
+    ranks = values.rank(axis=1).mean().to_numpy()
+    apart = np.abs(ranks[:, None] - ranks) / np.sqrt(count * (count + 1) / (6 * rows))
+    p = stats.studentized_range.sf(apart * np.sqrt(2), count, np.inf)
+    np.fill_diagonal(p, 1.0)
+    return pd.DataFrame(p, index=values.columns, columns=values.columns)
 
 
 def summary_by_level(grid: Grid) -> pd.DataFrame:
@@ -104,7 +87,7 @@ def summary_by_level(grid: Grid) -> pd.DataFrame:
     pairs = len(grid.losses) * (len(grid.losses) - 1) // 2
     rows = []
     for level in LEVELS:
-        count = len(at_level(grid, level))
+        count = len(grid.at_level(level))
         chi, p = friedman(grid, level)
         least = min(1.0, 2.0 ** (1 - count))
         rows.append(
@@ -139,19 +122,21 @@ def pairwise(grid: Grid, level: str = "cell") -> pd.DataFrame:
     places = np.array(list(combinations(order, 2)))
     found = contrast(grid, places[:, 0], places[:, 1])
     low, high = found.interval()
-    values = at_level(grid, level).to_numpy()
+    values = grid.at_level(level).to_numpy()
     tests = [_signed_rank(values[:, a] - values[:, b]) for a, b in places]
+    wilcoxon, biserial, standardised = zip(*tests, strict=True)
+    names = np.array(grid.losses, object)
     table = pd.DataFrame(
         {
-            "first": [grid.losses[a] for a, _ in places],
-            "second": [grid.losses[b] for _, b in places],
+            "first": names[places[:, 0]],
+            "second": names[places[:, 1]],
             "difference": found.mean,
             "low": low,
             "high": high,
             "p": found.p,
-            "wilcoxon": [p for p, _, _ in tests],
-            "rank_biserial": [r for _, r, _ in tests],
-            "standardised": [d for _, _, d in tests],
+            "wilcoxon": wilcoxon,
+            "rank_biserial": biserial,
+            "standardised": standardised,
         }
     )
     for name, ours in (("p", "p_holm"), ("wilcoxon", "wilcoxon_holm")):
@@ -195,23 +180,18 @@ def mixed_model(grid: Grid) -> pd.DataFrame:
             f"{counts[0]} and {counts[1]}"
         )
     leader = grid.losses[int(grid.overall.argmax())]
-    table = _differences(_fitted(_long(grid), leader))
+    table = _differences(_fitted(grid, leader))
     table.attrs["leader"] = leader
     return table.sort_values("difference", ascending=False)
 
 
-def _long(grid: Grid) -> pd.DataFrame:
-    """A row a cell and loss, with its score."""
-    index = pd.MultiIndex.from_product(
-        (grid.datasets, grid.models, grid.losses), names=AXES
-    )
-    return pd.Series(grid.means.ravel(), index=index, name="score").reset_index()
-
-
-def _fitted(rows: pd.DataFrame, leader: str) -> Any:
+def _fitted(grid: Grid, leader: str) -> Any:
     """The mixed model's fit, with losses as fixed effects against the leader."""
     from statsmodels.regression.mixed_linear_model import MixedLM
 
+    places = (grid.datasets, grid.models, grid.losses)
+    index = pd.MultiIndex.from_product(places, names=AXES)
+    rows = pd.Series(grid.means.ravel(), index, name="score").reset_index()
     model = MixedLM.from_formula(
         f"score ~ C(loss, Treatment({leader!r}))",
         rows,
@@ -226,19 +206,12 @@ def _fitted(rows: pd.DataFrame, leader: str) -> Any:
 
 def _differences(fit: Any) -> pd.DataFrame:
     """The fixed effects of a fit, a row a loss."""
-    ends = fit.conf_int()
-    found = {
-        name.split("[T.")[1].rstrip("]"): {
-            "difference": float(fit.params[name]),
-            "error": float(fit.bse[name]),
-            "low": float(ends.loc[name, 0]),
-            "high": float(ends.loc[name, 1]),
-            "p": float(fit.pvalues[name]),
-        }
-        for name in fit.params.index
-        if "[T." in name
-    }
-    return pd.DataFrame.from_dict(found, orient="index").rename_axis("loss")
+    low, high = (fit.conf_int()[end] for end in (0, 1))
+    columns = {"difference": fit.params, "error": fit.bse, "low": low, "high": high}
+    table = pd.DataFrame(columns | {"p": fit.pvalues})
+    table = table[table.index.str.contains("[T.", regex=False)]
+    losses = [name.split("[T.")[1].rstrip("]") for name in table.index]
+    return table.set_axis(pd.Index(losses, name="loss"))
 
 
 def bayesian(grid: Grid, margin: float, level: str = "dataset") -> pd.DataFrame:
@@ -258,7 +231,7 @@ def bayesian(grid: Grid, margin: float, level: str = "dataset") -> pd.DataFrame:
     except ImportError as error:
         needs = f"the Bayesian test needs baycomp: {install('bayes')}"
         raise ImportError(needs) from error
-    values = at_level(grid, level)
+    values = grid.at_level(level)
     order = values.mean().sort_values(ascending=False, kind="stable").index
     rows = {}
     for other in order[1:]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -9,36 +10,11 @@ import numpy as np
 import pandas as pd
 
 from lesionkit import lookup
+from lesionkit.inference.grids import cells
 from lesionkit.tables import SETTING
-from lesionkit.tables.reading import is_cells
 
 _BY_MODEL = ("alpha", "gamma")
 TIES = ("share", "min", "dense", "first")
-
-
-def cells(table: pd.DataFrame, metric: str = "dice") -> pd.DataFrame:
-    """Mean, standard deviation and number of repeats of each cell.
-
-    A cell is a data set, a model and a loss; the deviation is the sample's. In a table
-    of cells the two are NaN where it does not have them.
-
-    Raises:
-        UnknownName: no such column, or one that holds no numbers.
-    """
-    numbers = [
-        str(name)
-        for name, values in table.items()
-        if values.dtype.kind in "fiu" or values.isna().all()
-    ]
-    lookup.find("metric", metric, dict.fromkeys(numbers))
-    if is_cells(table):
-        found = table[["dataset", "model", "loss"]].copy()
-        found["mean"] = table[metric]
-        found["std"] = table.get(f"{metric}_sd", np.nan)
-        found["count"] = table.get("n", np.nan)
-        return found
-    grouped = table.groupby(["dataset", "model", "loss"], sort=False)[metric]
-    return grouped.agg(["mean", "std", "count"]).reset_index()
 
 
 def check_comparable(table: pd.DataFrame) -> None:
@@ -49,35 +25,33 @@ def check_comparable(table: pd.DataFrame) -> None:
             or two variants of one model or sources of one data set; the text names
             the column and its values.
     """
+    of_paper_b = set(table.get("protocol", ())) == {"paper_b"}
     for name in SETTING:
-        if name in _BY_MODEL and set(table.get("protocol", ())) == {"paper_b"}:
+        if name in _BY_MODEL and of_paper_b:
             continue  # its protocol has numbers for each network
         values = table[name].dropna().unique() if name in table else []
         if len(values) > 1:
-            named = ", ".join(str(value) for value in values)
             raise ValueError(
-                f"the runs differ in {name} ({named}) and are not comparable; "
+                f"the runs differ in {name} ({_named(values)}) and are not comparable; "
                 f"choose with --only {name}={values[0]} (the notebook: parameter "
                 "only), or pass --mix to rank them all"
             )
     facts_of = [("model", "variant"), ("dataset", "source")]
-    if set(table.get("protocol", ())) == {"paper_b"}:
+    if of_paper_b:
         facts_of += [("model", name) for name in _BY_MODEL]
     for axis, facts in facts_of:
-        if facts in table:
-            _check_one(table, axis, facts)
+        for name, each in table.groupby(axis)[facts] if facts in table else ():
+            values = each.dropna().unique()
+            if len(values) > 1:
+                raise ValueError(
+                    f"the runs of {name} are of {facts}s {_named(values)}; "
+                    f"choose with --only {facts}={values[0]}, or pass --mix"
+                )
 
 
-def _check_one(table: pd.DataFrame, axis: str, facts: str) -> None:
-    """Refuse two variants of one model, or two sources of one data set."""
-    for name, values in table.groupby(axis)[facts].unique().items():
-        values = [value for value in values if pd.notna(value)]
-        if len(values) > 1:
-            named = ", ".join(str(value) for value in values)
-            raise ValueError(
-                f"the runs of {name} are of {facts}s {named}; "
-                f"choose with --only {facts}={values[0]}, or pass --mix"
-            )
+def _named(values: Iterable[object]) -> str:
+    """Values in a row."""
+    return ", ".join(map(str, values))
 
 
 def means(table: pd.DataFrame, rows: str, metric: str = "dice") -> pd.DataFrame:

@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 
 from lesionkit import lookup
 from lesionkit.inference.grids import AXES, Grid
-from lesionkit.inference.ranking import row_points
+from lesionkit.inference.ranking import points_of
 from lesionkit.inference.verdicts import judge
 
 DRAWS = 2000
@@ -70,7 +70,7 @@ def bootstrap(
 
 def _of_repeats(grid: Grid, random: np.random.Generator, draws: int) -> np.ndarray:
     """Mean of each loss in every draw, (draws, L)."""
-    if grid.runs is None or grid.runs.shape[3] < 2:
+    if grid.runs is None or not grid.paired:
         raise ValueError(
             "drawing repeats needs two runs or more in every cell; here are "
             + ("single runs" if grid.runs is not None else "cell means")
@@ -115,12 +115,12 @@ def _row(grid: Grid, axis: str, losses: list[str]) -> dict[str, object]:
     """Ranks and verdict of one grid."""
     ranks = dict(zip(grid.losses, rankdata(-grid.overall, method="min"), strict=True))
     verdict = judge(grid)
-    points = np.sum([row_points(row) for row in grid.means.mean(1)], axis=0)
+    points = points_of(grid.at_level("dataset")).loc["points"]
     facts = {
         "axis": axis,
         "leader": verdict.leader,
         "supported": verdict.supported,
         "candidates": len(verdict.candidates),
-        "points": float(points[grid.losses.index(verdict.leader)]),
+        "points": float(points[verdict.leader]),
     }
     return {loss: ranks.get(loss, np.nan) for loss in losses} | facts

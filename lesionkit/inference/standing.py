@@ -68,11 +68,9 @@ def rank(
     """
     grid = full_grid(table, metric)
     verdict = judge(grid, margin=margin)
-    what = "cells"
-    if grid.runs is not None and grid.runs.shape[3] > 1:
-        what = "repeats"
+    what = "repeats" if grid.paired else "cells"
     resampled = resampling.bootstrap(grid, what, draws=draws, seed=seed)
-    points = podium_of(grid, "dataset")
+    points = ranking.points_of(grid.at_level("dataset"))
     return Standing(
         verdict=verdict,
         podium=ranking.podium_sentence(points),
@@ -82,19 +80,6 @@ def rank(
         grid=grid,
         remarks=(*remarks(table), *grid.remarks),
     )
-
-
-def podium_of(grid: Grid, rows: str, ties: str = "share") -> pd.DataFrame:
-    """Podium points of a grid, a row for each data set or model, and their sum."""
-    values = means_of(grid, rows)
-    return ranking.points_of(values, ties)
-
-
-def means_of(grid: Grid, rows: str) -> pd.DataFrame:
-    """Mean scores of a grid, a row for each data set or model."""
-    values = rank_tests.at_level(grid, rows)
-    values.index.name, values.columns.name = rows, "loss"
-    return values
 
 
 def means_by_metric(table: pd.DataFrame) -> tuple[pd.DataFrame, ...]:
@@ -129,24 +114,19 @@ def _losses(
 ) -> pd.DataFrame:
     """The table of the losses."""
     table = verdict.against
-    names = list(table.index)
-    place = [grid.losses.index(name) for name in names]
     scatter = np.sqrt((grid.deviations**2).mean((0, 1)))
-    groups = [LOSSES[n].group if n in LOSSES else "not ours" for n in names]
     points = {
-        f"points_{rows}": podium_of(grid, rows).loc["points"].reindex(names).to_numpy()
+        f"points_{rows}": ranking.points_of(grid.at_level(rows)).loc["points"]
         for rows in ("dataset", "model")
     }
-    ranks = rank_tests.mean_ranks(grid).reindex(names).to_numpy()
+    ranks = resampled.summary.rename(columns={"low": "rank_low", "high": "rank_high"})
     columns = {
-        "group": groups,
+        "group": [LOSSES[n].group if n in LOSSES else "not ours" for n in table.index],
         "mean": table["mean"],
-        "scatter": scatter[place],
-        "mean_rank": ranks,
+        "scatter": pd.Series(scatter, list(grid.losses)),
+        "mean_rank": rank_tests.mean_ranks(grid),
         **points,
-        **{c: table[c] for c in ("behind", "low", "high", "p", "candidate")},
-        "rank_low": resampled.summary["low"].reindex(names),
-        "rank_high": resampled.summary["high"].reindex(names),
-        "first": resampled.summary["first"].reindex(names),
+        **table.drop(columns="mean"),
+        **ranks,
     }
     return pd.DataFrame(columns, index=table.index)

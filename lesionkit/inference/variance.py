@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import combinations
+from math import prod
 
 import numpy as np
 import pandas as pd
 
-from lesionkit.inference.grids import AXES, Grid
+from lesionkit.inference.grids import Grid
 
 RUNS = "runs of a cell"
+NAMES = ("data set", "model", "loss")
+Axes = tuple[int, ...]  # a source: which of the three it is made of, () for the runs
 
 
 def shares(grid: Grid) -> pd.DataFrame:
@@ -27,28 +31,28 @@ def shares(grid: Grid) -> pd.DataFrame:
     Source: the three-way analysis of variance; Searle, Casella and McCulloch, Variance
     Components (1992), chapter 4.
     """
-    effects, counts = _effects(grid.means), grid.means.shape
-    known = grid.repeats > 1 and not np.isnan(grid.deviations).any()
-    runs = grid.repeats if known else 1
-    rows = []
-    for axes, effect in effects.items():
-        others = int(np.prod([n for a, n in enumerate(counts) if a not in axes]))
-        freedom = int(np.prod([counts[a] - 1 for a in axes]))
-        rows.append((axes, runs * others * (effect**2).sum(), freedom, others * runs))
-    if known:
+    counts = grid.means.shape
+    runs = grid.repeats if grid.spread_known else 1
+    rows: dict[Axes, tuple[float, int, int]] = {}
+    for axes, effect in _effects(grid.means).items():
+        others = prod(n for axis, n in enumerate(counts) if axis not in axes)
+        freedom = prod(counts[axis] - 1 for axis in axes)
+        rows[axes] = runs * others * (effect**2).sum(), freedom, others * runs
+    if grid.spread_known:
         within = (runs - 1) * (grid.deviations**2).sum()
-        left = (runs - 1) * int(np.prod(counts))
-        rows.append(((), within, left, 1))
-    table = pd.DataFrame(rows, columns=["axes", "squares", "freedom", "weight"])
-    table["deviation"] = _deviations(table)
+        rows[()] = within, (runs - 1) * prod(counts), 1
+    columns = ["squares", "freedom", "weight"]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    names = [" x ".join(NAMES[axis] for axis in axes) or RUNS for axes in rows]
+    table.index = pd.Index(names, name="source")
     table["share"] = table["squares"] / table["squares"].sum()
-    table.index = pd.Index([_name(axes) for axes in table["axes"]], name="source")
+    table["deviation"] = _deviations(rows)
     return table[["share", "freedom", "deviation"]]
 
 
-def _effects(means: np.ndarray) -> dict[tuple[int, ...], np.ndarray]:
+def _effects(means: np.ndarray) -> dict[Axes, np.ndarray]:
     """Main effects and interactions; axes that one does not have are of length 1."""
-    found: dict[tuple[int, ...], np.ndarray] = {(): means.mean(keepdims=True)}
+    found: dict[Axes, np.ndarray] = {(): means.mean(keepdims=True)}
     for size in (1, 2, 3):
         for axes in combinations(range(3), size):
             left = tuple(a for a in range(3) if a not in axes)
@@ -61,37 +65,28 @@ def _effects(means: np.ndarray) -> dict[tuple[int, ...], np.ndarray]:
     return found
 
 
-def _deviations(table: pd.DataFrame) -> list[float]:
+def _deviations(rows: Mapping[Axes, tuple[float, int, int]]) -> list[float]:
     """Standard deviation of each source's effects, from the mean squares.
 
     The mean square of a source holds the variances of all sources that contain it. Of
     the runs, sources with the loss hold at most what is in the interaction of all
     three: what the losses of a repeat share, their split, cancels between them.
+
+    Args:
+        rows: sum of squares, degrees of freedom and runs an effect of each source.
     """
-    square: dict[tuple[int, ...], float] = {
-        axes: squares / freedom if freedom else np.nan
-        for axes, squares, freedom in zip(
-            table["axes"], table["squares"], table["freedom"], strict=True
-        )
-    }
-    weight = dict(zip(table["axes"], table["weight"], strict=True))
-    variance: dict[tuple[int, ...], float] = {}
+    square = {axes: s / f if f else np.nan for axes, (s, f, _) in rows.items()}
+    variance: dict[Axes, float] = {}
     # the runs first, then from the interaction of all axes down to each alone
-    for axes in sorted(square, key=lambda a: -len(a) if a else -9):
+    for axes in sorted(rows, key=lambda a: -len(a) if a else -9):
         below = variance.get((), 0.0) if axes else 0.0
         if 2 in axes:
             below = min(below, np.nan_to_num(square[(0, 1, 2)], nan=below))
         for other, value in variance.items():
             if axes and other and set(axes) < set(other):
-                below += weight[other] * value
-        variance[axes] = max(0.0, (square[axes] - below) / weight[axes])
-    return [float(np.sqrt(variance[axes])) for axes in table["axes"]]
-
-
-def _name(axes: tuple[int, ...]) -> str:
-    """The source in words."""
-    names = {"dataset": "data set", "model": "model", "loss": "loss"}
-    return " x ".join(names[AXES[a]] for a in axes) or RUNS
+                below += rows[other][2] * value
+        variance[axes] = max(0.0, (square[axes] - below) / rows[axes][2])
+    return [float(np.sqrt(variance[axes])) for axes in rows]
 
 
 def of_differences(grid: Grid) -> dict[str, float]:
@@ -141,10 +136,10 @@ def _mean_squares(d: np.ndarray) -> tuple[float, float, float]:
 
 def _run_square(grid: Grid, pairs: np.ndarray, rest: float) -> float:
     """Variance of the difference of two single runs of a repeat, of the median pair."""
-    if grid.runs is not None and grid.runs.shape[3] > 1:
+    if grid.runs is not None and grid.paired:
         d = grid.runs[:, :, pairs[:, 0]] - grid.runs[:, :, pairs[:, 1]]
         return float(np.median(d.var(3, ddof=1).mean((0, 1))))
-    if grid.repeats < 2 or np.isnan(grid.deviations).any():
+    if not grid.spread_known:
         return np.nan
     squares = grid.deviations**2
     both = squares[..., pairs[:, 0]] + squares[..., pairs[:, 1]]

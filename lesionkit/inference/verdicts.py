@@ -64,32 +64,27 @@ def judge(grid: Grid, *, level: float = LEVEL, margin: float = MARGIN) -> Verdic
     supported = bool((behind.p < level).all() and (behind.mean > 0).all())
     allowed = np.arange(count) == 0
     if not supported:
-        allowed[1:] = _may_be_best(grid, order, level)
+        allowed[1:] = [_may_be_best(grid, loss, level) for loss in order[1:]]
     table = _against(grid, order, behind, allowed)
-    names = tuple(table.index)
+    names, detectable = table.index, float(behind.detectable(1 - level)[0])
     return Verdict(
         leader=names[0],
         runner_up=names[1],
         supported=supported,
-        candidates=tuple(table.index[allowed]),
-        ruled_out=tuple(table.index[~allowed]),
+        candidates=tuple(names[allowed]),
+        ruled_out=tuple(names[~allowed]),
         against=table,
-        detectable=float(behind.detectable(1 - level)[0]),
+        detectable=detectable,
         scope=scope(grid),
-        sentence=_sentence(grid, table, supported, behind, level, margin),
+        sentence=_sentence(grid, table, supported, detectable, margin),
     )
 
 
-def _may_be_best(grid: Grid, order: np.ndarray, level: float) -> np.ndarray:
-    """For every loss but the first, whether no other one surely beats it."""
-    count = len(order)
-    found = []
-    for i in range(1, count):
-        others = np.delete(order, i)
-        ahead = contrast(grid, others, np.full(count - 1, order[i]))
-        beaten = (ahead.mean > 0) & (ahead.p * (count - 1) < level)
-        found.append(not beaten.any())
-    return np.array(found)
+def _may_be_best(grid: Grid, loss: int, level: float) -> bool:
+    """Whether no other loss surely beats this one."""
+    others = np.delete(np.arange(len(grid.losses)), loss)
+    ahead = contrast(grid, others, np.full(len(others), loss))
+    return not ((ahead.mean > 0) & (ahead.p * len(others) < level)).any()
 
 
 def _against(
@@ -113,29 +108,26 @@ def _sentence(
     grid: Grid,
     table: pd.DataFrame,
     supported: bool,
-    behind: Contrast,
-    level: float,
+    detectable: float,
     margin: float,
 ) -> str:
     """The verdict in plain words."""
-    leader, second = table.index[:2]
-    gap, where = table["behind"].iloc[1], _where(grid)
-    if not scope(grid):
+    (leader, second), of, where = table.index[:2], scope(grid), _where(grid)
+    gap, low, high = table.loc[second, ["behind", "low", "high"]]
+    if not of:
         return (
             f"Nothing can be said: {leader} has the highest mean {grid.metric}, "
             f"{gap:.4f} above {second}, but one run a cell on one data set does not "
             "show how much runs differ by chance."
         )
     if supported:
-        low, high = table["low"].iloc[1], table["high"].iloc[1]
         return (
             f"{leader} is supported as the best of {len(table)} losses for "
-            f"{scope(grid)}: {gap:.4f} {grid.metric} above {second} "
+            f"{of}: {gap:.4f} {grid.metric} above {second} "
             f"(95 % interval {low:.4f} to {high:.4f}), {where}."
         )
-    detectable = behind.detectable(1 - level)[0]
     text = (
-        f"No loss is supported as the best for {scope(grid)}: {leader} leads "
+        f"No loss is supported as the best for {of}: {leader} leads "
         f"{second} by {gap:.4f} {grid.metric}, and {where} a difference "
         f"below {detectable:.4f} would not show. "
     )

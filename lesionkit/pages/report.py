@@ -24,7 +24,7 @@ from lesionkit.records.runs import RunRecord
 __all__ = ["Report", "make", "write_figures", "write_page", "write_reproduction"]
 
 _DIGITS = {"mean_rank": 2, "points_dataset": 1, "points_model": 1, "first": 2}
-PACKAGES = ("lesionkit", "numpy", "pandas", "scipy", "scikit-posthocs", "statsmodels")
+PACKAGES = ("lesionkit", "numpy", "pandas", "scipy", "statsmodels")
 SETTINGS = (
     "protocol definition size split epochs batch_size learning_rate dtype".split()
 )

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from lesionkit import published
 from lesionkit.figures import ranking as ranking_figures
-from lesionkit.inference import rank_tests, resampling, standing
+from lesionkit.inference import rank_tests, ranking, resampling, standing
 from lesionkit.pages.report_content import Report
 from lesionkit.tables.reading import METRICS
 
@@ -103,7 +103,8 @@ def _of_runs(report: Report) -> list[Drawing]:
 def _heat(report: Report, rows: str) -> Drawing:
     """The heat table of one axis, the public re-run's beside it."""
     grid = report.standing.grid
-    means, points = standing.means_of(grid, rows), standing.podium_of(grid, rows)
+    means = grid.at_level(rows)
+    points = ranking.points_of(means)
     name = {"dataset": "data set", "model": "model"}[rows]
     says = "The first three of each row have 3, 2 and 1 points."
     beside = _published(report, rows)

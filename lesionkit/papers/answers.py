@@ -1,4 +1,4 @@
-"""The answers that a table gives to a claim, and the grid that a claim asks for.
+"""How a table answers a claim: orders, ranks, points, sizes, likeness, opposite moves.
 
 Every answer is taken from `contrasts.weighted`, at 5 %. A claim of several parts is
 supported if each of them is (an intersection of tests needs no correction); it is
@@ -7,77 +7,350 @@ contradicted if the opposite of one is shown with Bonferroni's correction over a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import wraps
 
 import numpy as np
 import pandas as pd
+from scipy.stats import kendalltau
 
-from lesionkit.inference.contrasts import scope
+from lesionkit.inference import ranking
+from lesionkit.inference.contrasts import Contrast, contrast, scope, weighted
 from lesionkit.inference.grids import Grid, full_grid
+from lesionkit.inference.planning import more_data
+from lesionkit.inference.verdicts import judge
 
 SUPPORTED, NOT_SUPPORTED = "supported", "not supported"
 CONTRADICTED, UNTESTABLE = "contradicted", "untestable with these runs"
 LEVEL = 0.05
 RUNS = "at least two repeats in every cell, or two data sets"
+WORDS = {"dataset": "data set", "model": "model"}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A verdict, what it rests on, and what would decide it."""
+    """A verdict, what it rests on, and what would decide it where it is open."""
 
     verdict: str
     evidence: str
-    more: str = ""
+    more: str
 
 
 class Untestable(ValueError):
-    """A table does not hold what a claim speaks of."""
+    """A table does not hold what a claim speaks of: why, and what would."""
 
-
-def testable(predicate: Callable[..., Answer]) -> Callable[..., Answer]:
-    """A predicate that answers with its reason where the table is not enough."""
-
-    @wraps(predicate)
-    def answer(table: pd.DataFrame, **given) -> Answer:
-        try:
-            return predicate(table, **given)
-        except Untestable as reason:
-            evidence, _, more = str(reason).partition("; needs ")
-            return Answer(UNTESTABLE, evidence, more)
-
-    return answer
+    def __init__(self, why: str, needs: str) -> None:
+        super().__init__(why, needs)
 
 
 def grid_of(
     table: pd.DataFrame, metric: str = "dice", losses: Sequence[str] = ()
 ) -> Grid:
-    """The grid of these losses.
+    """The grid of these losses; by default of all.
 
     Raises:
-        Untestable: why there is none, and after "; needs " what would make one.
+        Untestable: there is none.
     """
     lacking = [name for name in losses if name not in set(table["loss"])]
     if lacking:
-        raise Untestable(f"no run of {', '.join(lacking)}; needs runs of them")
+        raise Untestable(f"no run of {', '.join(lacking)}", "runs of them")
     if metric not in table:
-        raise Untestable(f"no column {metric}; needs run records that have it")
+        raise Untestable(f"no column {metric}", "run records that have it")
     rows = table[table["loss"].isin(losses)] if losses else table
     try:
         grid = full_grid(rows, metric)
     except ValueError as error:
-        raise Untestable(f"{error}; needs runs of two losses or more") from None
+        raise Untestable(str(error), "runs of two losses or more") from None
     gone = [name for name in losses if name not in grid.losses]
     if gone:
-        raise Untestable(f"{', '.join(gone)}: cells are missing; needs all cells")
+        raise Untestable(f"{', '.join(gone)}: cells are missing", "all cells")
     if not scope(grid):
-        raise Untestable(f"one run a cell on one data set; needs {RUNS}")
+        raise Untestable("one run a cell on one data set", RUNS)
     return grid
 
 
-def joint(shown: np.ndarray, opposite: np.ndarray) -> str:
+def _place(grid: Grid, loss: str) -> int:
+    """Where a loss stands in a grid of all."""
+    if loss not in grid.losses:
+        raise Untestable(f"no run of {loss}", "runs of it")
+    return grid.losses.index(loss)
+
+
+def _joint(shown: np.ndarray, opposite: np.ndarray) -> str:
     """The verdict on several statements from the p of each and of its opposite."""
     if (opposite * len(opposite) < LEVEL).any():
         return CONTRADICTED
     return SUPPORTED if (shown < LEVEL).all() else NOT_SUPPORTED
+
+
+def _sided(p: float, *, as_claimed: bool) -> str:
+    """The verdict on one statement from a two-sided p and the side that is seen."""
+    if p < LEVEL:
+        return SUPPORTED if as_claimed else CONTRADICTED
+    return NOT_SUPPORTED
+
+
+def _told(found: Contrast, i: int = 0, level: float = 0.95, form: str = "+.4f") -> str:
+    """A difference with its interval."""
+    low, high = (end[i] for end in found.interval(level))
+    which = "" if level == 0.95 else f"{100 * level:.0f} % "
+    return f"{found.mean[i]:{form}} ({which}{low:{form}} to {high:{form}})"
+
+
+def ordered(
+    table: pd.DataFrame,
+    *,
+    pairs: Sequence[tuple[str, str]],
+    metrics: Sequence[str] = ("dice",),
+    only: Mapping[str, str] | None = None,
+    between: str = "loss",
+    order: Sequence[str] = (),
+) -> Answer:
+    """Whether the first of each pair is above the second, in each metric.
+
+    Args:
+        only: column and value of the rows that count.
+        between: "loss", or "model": then models are compared over losses.
+        order: the whole order claimed, whose agreement with the table is told.
+    """
+    for column, value in (only or {}).items():
+        table = table[table[column] == value]
+        if table.empty:
+            raise Untestable(f"no run with {column} {value}", "runs of it")
+    if between == "model":
+        table = table.rename(columns={"model": "loss", "loss": "model"})
+    names = list(dict.fromkeys(name for pair in pairs for name in pair))
+    grids = [grid_of(table, metric, names) for metric in metrics]
+    found = [_of_pairs(grid, pairs) for grid in grids]
+    shown = np.concatenate([each.greater() for each in found])
+    i = int(np.argmax(shown))
+    (which, k), grid = divmod(i, len(pairs)), grids[i // len(pairs)]
+    evidence = (
+        f"{(shown < LEVEL).sum()} of {len(shown)} orders shown; the weakest, "
+        f"{pairs[k][0]} less {pairs[k][1]} in {grid.metric}: {_told(found[which], k)}; "
+        f"for {scope(grids[0])}{_agreement(grids[0], order)}"
+    )
+    more = more_data(grid, float(found[which].mean[k]))
+    return Answer(_joint(shown, 1 - shown), evidence, more)
+
+
+def _of_pairs(grid: Grid, pairs: Sequence[tuple[str, str]]) -> Contrast:
+    """The first of each pair less the second."""
+    places = np.array([[grid.losses.index(name) for name in pair] for pair in pairs])
+    return contrast(grid, places[:, 0], places[:, 1])
+
+
+def _agreement(grid: Grid, order: Sequence[str]) -> str:
+    """How a claimed order agrees with that of the means."""
+    if not order:
+        return ""
+    here = [grid.losses[i] for i in np.argsort(-grid.overall, kind="stable")]
+    tau = kendalltau(range(len(order)), [here.index(name) for name in order])
+    return f"; here {', '.join(here)} (Kendall's tau {tau.statistic:.2f})"
+
+
+def ranks(table: pd.DataFrame, *, loss: str, published: Mapping[str, int]) -> Answer:
+    """Whether a loss has these ranks: as many are above it as that, and no more.
+
+    The ranks that a loss may have lie between 1 + those surely above it and all less
+    those surely below it, with Bonferroni's correction over the others and metrics.
+    """
+    verdicts, parts, weakest = [], [], ""
+    for metric, rank in published.items():
+        grid = grid_of(table, metric)
+        mine = _place(grid, loss)
+        others = np.delete(np.arange(len(grid.losses)), mine)
+        found = contrast(grid, others, np.full(len(others), mine))
+        sure = found.p * len(others) * len(published) < LEVEL
+        best = 1 + int((sure & (found.mean > 0)).sum())
+        worst = len(grid.losses) - int((sure & (found.mean < 0)).sum())
+        here = 1 + int((found.mean > 0).sum())
+        parts.append(f"{metric} {here} (may be {best} to {worst})")
+        if not best <= rank <= worst:
+            verdicts.append(CONTRADICTED)
+        else:
+            verdicts.append(SUPPORTED if best == worst else NOT_SUPPORTED)
+        gaps = np.abs(found.mean[~sure])
+        weakest = weakest or (more_data(grid, float(gaps.min())) if len(gaps) else "")
+    verdict = next(v for v in (CONTRADICTED, NOT_SUPPORTED, SUPPORTED) if v in verdicts)
+    return Answer(verdict, f"rank of {loss} here: {', '.join(parts)}", weakest)
+
+
+def most_points(
+    table: pd.DataFrame, *, loss: str, rows: str, published: float
+) -> Answer:
+    """Whether a loss leads in podium points by more than chance gives the first."""
+    grid = grid_of(table)
+    _place(grid, loss)
+    points = ranking.points_of(grid.at_level(rows)).loc["points"]
+    count, mine, best = len(grid.names(rows)), points[loss], points.iloc[0]
+    chance = ranking.chance_of_podium(count, len(grid.losses))
+    p = float((chance >= best - 1e-9).mean())
+    leads = bool(mine >= best)
+    first = "it leads" if leads else f"{points.index[0]} leads with {best:g}"
+    evidence = (
+        f"{loss} has {mine:g} of {points.sum():g} points over {count} "
+        f"{WORDS[rows]}s here, {published:g} in the paper; {first}; the best of "
+        f"{len(grid.losses)} equal losses has {best:g} or more with probability {p:.2f}"
+    )
+    more = "a mean difference, not more points"
+    return Answer(_sided(p, as_claimed=leads), evidence, more)
+
+
+def no_loss_best_in_every(table: pd.DataFrame, *, axes: Sequence[str]) -> Answer:
+    """Whether no single loss may be the best in every data set (or with every model).
+
+    In each row the losses are found that may be the best there (`verdicts.judge`, with
+    Bonferroni's correction over the rows). Supported: none is among them in all rows.
+    Contradicted: one is supported as the best in every row.
+    """
+    whole = grid_of(table)
+    parts, emptied, everywhere = [], False, False
+    for axis in axes:
+        count = len(whole.names(axis))
+        rows = [whole.take(axis, [i]) for i in range(count)]
+        if count < 2 or not all(scope(row) for row in rows):
+            continue
+        found = [judge(row, level=LEVEL / count) for row in rows]
+        left = set(whole.losses).intersection(*(v.candidates for v in found))
+        leaders = {v.leader for v in found}
+        everywhere |= len(leaders) == 1 and all(v.supported for v in found)
+        emptied |= not left
+        kept = [name for name in whole.losses if name in left]
+        parts.append(
+            f"over {count} {WORDS[axis]}s the highest mean is that of "
+            f"{', '.join(sorted(leaders))}; may be the best in all: "
+            f"{', '.join(kept) or 'none'}"
+        )
+    if not parts:
+        raise Untestable(
+            f"one {' and one '.join(axes)}, or single runs", "two of them with repeats"
+        )
+    verdict = SUPPORTED if emptied else CONTRADICTED if everywhere else NOT_SUPPORTED
+    more = "more repeats in every row" if verdict == NOT_SUPPORTED else ""
+    return Answer(verdict, "; ".join(parts), more)
+
+
+def better_on_average(
+    table: pd.DataFrame, *, first: Sequence[str], second: Sequence[str]
+) -> Answer:
+    """Whether the mean of some losses is above the mean of others."""
+    grid = grid_of(table, "dice", [*first, *second])
+    weights = [
+        (name in first) / len(first) - (name in second) / len(second)
+        for name in grid.losses
+    ]
+    found = weighted(grid, np.array([weights]))
+    mean = float(found.mean[0])
+    evidence = (
+        f"{', '.join(first)} less {', '.join(second)}: {_told(found)} for {scope(grid)}"
+    )
+    verdict = _sided(found.p[0], as_claimed=mean > 0)
+    return Answer(verdict, evidence, more_data(grid, mean))
+
+
+def alike(table: pd.DataFrame, *, margins: Mapping[str, float]) -> Answer:
+    """Whether all losses differ by less than a margin, in each column.
+
+    Two one-sided tests for every pair (Schuirmann, J. Pharmacokinet. Biopharm. 15
+    (1987) 657-680).
+    """
+    inside, outside, parts, more = [], [], [], ""
+    for column, margin in margins.items():
+        grid = grid_of(table, column)
+        a, b = np.triu_indices(len(grid.losses), 1)
+        found = contrast(grid, a, b)
+        above, below = found.greater(margin), 1 - found.greater(-margin)
+        outside += list(np.minimum(above, below))
+        inside += list(np.maximum(1 - above, 1 - below))
+        i = int(np.abs(found.mean).argmax())
+        parts.append(
+            f"{column}: largest difference {grid.losses[a[i]]} less "
+            f"{grid.losses[b[i]]} {_told(found, i, 0.9)}, margin {margin:g}"
+        )
+        more = more or more_data(grid, margin)
+    verdict = _joint(np.array(inside), np.array(outside))
+    return Answer(verdict, "; ".join(parts), more)
+
+
+def moves_against(table: pd.DataFrame, *, first: str, second: str) -> Answer:
+    """Whether losses that are higher in one column are lower in another, cell by cell.
+
+    The rank correlation over the losses is taken in every run (or cell mean), and its
+    mean is tested against none.
+    """
+    one, other = grid_of(table, first), grid_of(table, second)
+    if one.means.shape != other.means.shape or len(one.losses) < 4:
+        raise Untestable("fewer than four losses with both", "more losses")
+    found = _of_pairs(_against_zero(one, other), [("correlation", "none")])
+    evidence = (
+        f"rank correlation of {first} and {second} over {len(one.losses)} losses, mean "
+        f"of the cells: {_told(found, form='+.2f')}"
+    )
+    verdict = _sided(found.p[0], as_claimed=found.mean[0] < 0)
+    return Answer(verdict, evidence, "more cells")
+
+
+def _against_zero(one: Grid, other: Grid) -> Grid:
+    """A grid of two: the correlation in every run or cell, and 0."""
+    if one.runs is not None and other.runs is not None:
+        found = _correlations(one.runs, other.runs)
+    else:
+        found = _correlations(one.means[..., None], other.means[..., None])
+    both = np.stack([found, np.zeros_like(found)], 2)  # (D, M, 2, R)
+    means, repeats = both.mean(3), both.shape[3]
+    several = repeats > 1
+    grid = Grid(
+        "correlation",
+        one.datasets,
+        one.models,
+        ("correlation", "none"),
+        means=means,
+        deviations=both.std(3, ddof=1) if several else np.full_like(means, np.nan),
+        repeats=repeats,
+        runs=both if several else None,
+        remarks=(),
+    )
+    if not scope(grid):
+        raise Untestable("one data set without single runs", RUNS)
+    return grid
+
+
+def _correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Spearman's correlation over the losses, (D, M, L, R) to (D, M, R)."""
+    flat = [
+        pd.DataFrame(x.transpose(2, 0, 1, 3).reshape(x.shape[2], -1))
+        for x in (first, second)
+    ]
+    found = flat[0].rank().corrwith(flat[1].rank()).fillna(0.0).to_numpy()
+    return found.reshape(first.shape[0], first.shape[1], first.shape[3])
+
+
+def traded_by_alpha(table: pd.DataFrame) -> Answer:
+    """Whether precision is above recall for alpha below 0.5, and below it above 0.5."""
+    if "alpha" not in table or not {"precision", "recall"} <= set(table):
+        raise Untestable("no alpha, precision and recall", "run records")
+    sides = {
+        "alpha below 0.5": (table["alpha"] < 0.5, ("precision", "recall")),
+        "alpha above 0.5": (table["alpha"] > 0.5, ("recall", "precision")),
+    }
+    shown, parts = [], []
+    for side, (rows, pair) in sides.items():
+        if not rows.any():
+            raise Untestable(f"no run with {side}", "runs on both sides")
+        found = _of_pairs(_precision_and_recall(table[rows]), [pair])
+        parts.append(f"{side}, {' less '.join(pair)}: {_told(found)}")
+        shown.append(float(found.greater()[0]))
+    verdict = _joint(np.array(shown), 1 - np.array(shown))
+    return Answer(verdict, "; ".join(parts), RUNS)
+
+
+def _precision_and_recall(table: pd.DataFrame) -> Grid:
+    """A grid in which the two scores stand where the losses do."""
+    parts = [
+        table.assign(
+            model=table["model"] + " " + table["loss"], loss=score, score=table[score]
+        )
+        for score in ("precision", "recall")
+    ]
+    return grid_of(pd.concat(parts, ignore_index=True), "score")

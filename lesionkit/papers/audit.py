@@ -6,10 +6,10 @@ the values that round to it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
-from itertools import groupby
 from pathlib import Path
 
 import pandas as pd
@@ -84,28 +84,20 @@ def _printed(source: str | Path, name: str) -> tuple[str | Path, str]:
 
 
 def _points(table: Table) -> list[Finding]:
-    """Points, in a column or as the whole table: each data set or model awards 6."""
+    """Points, in a column or as the whole table: each data set or model awards 6.
+
+    In a column, what is ranked is the loss, or the last of the columns that name a row.
+    """
+    totals: dict[str, list[str]] = {}
     if "points" in table.columns:
-        totals = _column_of_points(table)
-    elif {*SCORES} & {*table.columns}:
-        return []
-    else:
+        named = [key for key in ("dataset", "model", "loss") if key in table.columns]
+        for row in table.rows:
+            group = "/".join(row.texts[key] for key in named[:-1])
+            totals.setdefault(group, []).append(row.texts["points"])
+    elif not {*SCORES} & {*table.columns}:
         totals = _grid_of_points(table)
     found = [_total(group, texts) for group, texts in totals.items()]
     return [finding for finding in found if finding]
-
-
-def _column_of_points(table: Table) -> dict[str, list[str]]:
-    """The points of each data set, model or both.
-
-    What is ranked is the loss, or the last of the columns that name a row.
-    """
-    named = [key for key in ("dataset", "model", "loss") if key in table.columns]
-    totals: dict[str, list[str]] = {}
-    for row in table.rows:
-        group = "/".join(row.texts[key] for key in named[:-1])
-        totals.setdefault(group, []).append(row.texts["points"])
-    return totals
 
 
 def _grid_of_points(table: Table) -> dict[str, list[str]]:
@@ -150,10 +142,10 @@ def _total(group: str, texts: Sequence[str]) -> Finding | None:
 
 def _gammas(table: Table) -> list[Finding]:
     """A remark on each gamma of a column."""
-    rows = [(row.texts.get("gamma", ""), row.label) for row in table.rows]
-    found = []
-    for text, group in groupby(sorted(rows), key=lambda pair: pair[0]):
-        found.append(gamma_remark(text, ", ".join(label for _, label in group)))
+    labels: dict[str, list[str]] = {}
+    for text, label in sorted((r.texts.get("gamma", ""), r.label) for r in table.rows):
+        labels.setdefault(text, []).append(label)
+    found = [gamma_remark(text, ", ".join(named)) for text, named in labels.items()]
     return [finding for finding in found if finding]
 
 
@@ -187,9 +179,10 @@ def summary(findings: Sequence[Finding]) -> str:
     """
     if not findings:
         return "Nothing contradicts itself, and nothing needs a remark."
-    lines = [*_rows_told(findings), _told(findings)]
-    ordered = sorted(findings, key=lambda found: SEVERITIES.index(found.severity))
-    for f in ordered:
+    counts = Counter(f.severity for f in findings)
+    told = [f"{counts[each]} {each}" for each in SEVERITIES if counts[each]]
+    lines = [*_rows_told(findings), f"Findings: {', '.join(told)}."]
+    for f in sorted(findings, key=lambda found: SEVERITIES.index(found.severity)):
         place = ", ".join(part for part in (f.source, f.where) if part)
         lines.append(f"{f.severity}: {place}: {f.says}")
     return "\n".join(lines)
@@ -200,23 +193,11 @@ def _rows_told(findings: Sequence[Finding]) -> list[str]:
     told = []
     for source, rows in dict.fromkeys((f.source, f.rows) for f in findings if f.rows):
         of_table = [f for f in findings if f.source == source and f.rows]
-        wrong, apart = (
-            len({f.where for f in of_table if f.severity in severities})
-            for severities in (("impossible",), ("impossible", "not pooled"))
-        )
-        parts = [f"{wrong} of {rows} rows cannot be right"] if wrong else []
+        wrong = {f.where for f in of_table if f.severity == "impossible"}
+        apart = wrong | {f.where for f in of_table if f.severity == "not pooled"}
+        parts = [f"{len(wrong)} of {rows} rows cannot be right"] if wrong else []
         if apart > wrong:
-            parts.append(f"{apart} of {rows} rows cannot be pooled values")
+            parts.append(f"{len(apart)} of {rows} rows cannot be pooled values")
         if parts:
             told.append(f"{source or 'table'}: {', '.join(parts)}.")
     return told
-
-
-def _told(findings: Sequence[Finding]) -> str:
-    """How many findings there are of each severity."""
-    counts = [
-        f"{number} {severity}"
-        for severity in SEVERITIES
-        if (number := sum(f.severity == severity for f in findings))
-    ]
-    return f"Findings: {', '.join(counts)}."

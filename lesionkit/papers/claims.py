@@ -10,13 +10,14 @@ import pandas as pd
 
 from lesionkit import lookup
 from lesionkit.catalogue import LOSSES, PAPER_A_LOSSES
-from lesionkit.papers import mean_claims, order_claims
+from lesionkit.papers import answers
 from lesionkit.papers.answers import (
     CONTRADICTED,
     NOT_SUPPORTED,
     SUPPORTED,
     UNTESTABLE,
     Answer,
+    Untestable,
 )
 from lesionkit.tables.reading import METRICS
 
@@ -33,10 +34,10 @@ class Claim:
     """A sentence of a paper, and the predicate that asks a table about it."""
 
     paper: str
-    place: str
     says: str
     predicate: Callable[..., Answer]
     given: dict[str, Any] = field(default_factory=dict)
+    place: str = "results"
 
 
 def _ahead(first: tuple[str, ...], *later: str) -> tuple[tuple[str, str], ...]:
@@ -47,30 +48,26 @@ def _ahead(first: tuple[str, ...], *later: str) -> tuple[tuple[str, str], ...]:
 CLAIMS = {
     "A-no-best": Claim(
         "A",
-        "results",
         "no loss is best everywhere",
-        order_claims.no_loss_best_in_every,
+        answers.no_loss_best_in_every,
         {"axes": ("dataset", "model")},
     ),
     "A-no-best-data-set": Claim(
         "A",
-        "results",
         "the best loss differs by data set",
-        order_claims.no_loss_best_in_every,
+        answers.no_loss_best_in_every,
         {"axes": ("dataset",)},
     ),
     "A-no-best-model": Claim(
         "A",
-        "results",
         "the best loss differs by model",
-        order_claims.no_loss_best_in_every,
+        answers.no_loss_best_in_every,
         {"axes": ("model",)},
     ),
     "A-focal-last": Claim(
         "A",
-        "results",
         "focal is last in all four metrics",
-        order_claims.ordered,
+        answers.ordered,
         {
             "pairs": _ahead(tuple(x for x in PAPER_A_LOSSES if x != "focal"), "focal"),
             "metrics": METRICS,
@@ -78,9 +75,8 @@ CLAIMS = {
     ),
     "A-first-two": Claim(
         "A",
-        "results",
         "dicebce and ioufocal are first and second in mean Dice",
-        order_claims.ordered,
+        answers.ordered,
         {
             "pairs": (
                 ("dicebce", "ioufocal"),
@@ -93,9 +89,8 @@ CLAIMS = {
     ),
     "A-ioufocal-ranks": Claim(
         "A",
-        "results",
         "ioufocal ranks 2, 2, 3 and 2 in Dice, IoU, precision and recall",
-        order_claims.ranks,
+        answers.ranks,
         {
             "loss": "ioufocal",
             "published": {"dice": 2, "iou": 2, "precision": 3, "recall": 2},
@@ -103,58 +98,54 @@ CLAIMS = {
     ),
     "A-points-data-sets": Claim(
         "A",
-        "Fig. 2B",
         "ioufocal has the most podium points over the data sets, 8 of 36",
-        order_claims.most_points,
+        answers.most_points,
         {"loss": "ioufocal", "rows": "dataset", "published": 8},
+        place="Fig. 2B",
     ),
     "A-points-models": Claim(
         "A",
-        "Fig. 2C",
         "ioufocal has the most podium points over the models, 16 of 72",
-        order_claims.most_points,
+        answers.most_points,
         {"loss": "ioufocal", "rows": "model", "published": 16},
+        place="Fig. 2C",
     ),
     "A-order": Claim(
         "A",
-        "results",
         "the order of the ten losses over the models: " + ", ".join(ORDER),
-        order_claims.ordered,
+        answers.ordered,
         {"pairs": tuple(zip(ORDER, ORDER[1:], strict=False)), "order": tuple(ORDER)},
     ),
     "A-compound": Claim(
         "A",
-        "results",
         "compound losses are better than single ones",
-        mean_claims.better_on_average,
+        answers.better_on_average,
         {"first": COMPOUND, "second": SINGLE},
     ),
     "A-compound-without-focal": Claim(
         "A",
-        "results",
         "compound losses are better than single ones, with focal left out of these",
-        mean_claims.better_on_average,
+        answers.better_on_average,
         {"first": COMPOUND, "second": tuple(x for x in SINGLE if x != "focal")},
     ),
     "A-probability-alike": Claim(
         "A",
-        "Fig. 3",
         "masks at probability 0.5 show no visible difference between the losses",
-        mean_claims.alike,
+        answers.alike,
         {"margins": {"background": 0.01, "dice": 0.02}},
+        place="Fig. 3",
     ),
     "A-background": Claim(
         "A",
-        "Fig. 3",
         "better losses mark less background under the raw mean",
-        mean_claims.moves_against,
+        answers.moves_against,
         {"first": "dice", "second": "raw_mean_background"},
+        place="Fig. 3",
     ),
     "A-most-background": Claim(
         "A",
-        "Fig. 3",
         "dicefocal and focal mark the most background under the raw mean",
-        order_claims.ordered,
+        answers.ordered,
         {
             "pairs": _ahead(
                 ("dicefocal", "focal"),
@@ -162,32 +153,32 @@ CLAIMS = {
             ),
             "metrics": ("raw_mean_background",),
         },
+        place="Fig. 3",
     ),
     **{
         f"B-order-{model}": Claim(
             "B",
-            "Table 1",
             f"{model}: custom above focal above balanced_bce in F1",
-            order_claims.ordered,
+            answers.ordered,
             {
                 "pairs": (("custom", "focal"), ("focal", "balanced_bce")),
                 "only": {"model": model},
             },
+            place="Table 1",
         )
         for model in ("unet", "segnet", "enet")
     },
     "B-unet-first": Claim(
         "B",
-        "Table 1",
         "unet is better than segnet and enet",
-        order_claims.ordered,
+        answers.ordered,
         {"pairs": (("unet", "segnet"), ("unet", "enet")), "between": "model"},
+        place="Table 1",
     ),
     "B-attached": Claim(
         "B",
-        "results",
         "custom is best on lesions attached to the wall",
-        order_claims.ordered,
+        answers.ordered,
         {
             "pairs": (("custom", "focal"), ("custom", "balanced_bce")),
             "metrics": ("attached_dice",),
@@ -195,17 +186,16 @@ CLAIMS = {
     ),
     "B-inside": Claim(
         "B",
-        "results",
         "the losses are alike on lesions inside the lung",
-        mean_claims.alike,
+        answers.alike,
         {"margins": {"inside_dice": 0.02}},
     ),
     "B-alpha": Claim(
         "B",
-        "Table 1",
         "alpha trades precision for recall: below 0.5 precision is higher, above it "
         "recall",
-        mean_claims.traded_by_alpha,
+        answers.traded_by_alpha,
+        place="Table 1",
     ),
 }
 
@@ -232,7 +222,7 @@ def check(table: pd.DataFrame, names: tuple[str, ...] = ()) -> pd.DataFrame:
     rows = []
     for name in names or CLAIMS:
         claim = lookup.find("claim", name, CLAIMS)
-        answer = claim.predicate(table, **claim.given)
+        answer = _answer(claim, table)
         rows.append(
             {
                 "claim": name,
@@ -241,10 +231,18 @@ def check(table: pd.DataFrame, names: tuple[str, ...] = ()) -> pd.DataFrame:
                 "says": claim.says,
                 "verdict": answer.verdict,
                 "evidence": answer.evidence,
-                "more": answer.more,
+                "more": "" if answer.verdict == SUPPORTED else answer.more,
             }
         )
     return pd.DataFrame(rows)
+
+
+def _answer(claim: Claim, table: pd.DataFrame) -> Answer:
+    """The answer of a table to a claim; its reason where the table is not enough."""
+    try:
+        return claim.predicate(table, **claim.given)
+    except Untestable as reason:
+        return Answer(UNTESTABLE, *reason.args)
 
 
 def sentence(answers: pd.DataFrame) -> str:

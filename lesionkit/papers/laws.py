@@ -13,6 +13,7 @@ for each image. Means over repeats, of either, obey the same.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -32,18 +33,18 @@ Ends = tuple[Fraction, Fraction, Fraction]
 
 @dataclass(frozen=True)
 class _Law:
-    """What the other numbers of a row leave open for one of them.
+    """What the other numbers of a row leave open for one of them, F1 or IoU.
 
     Over pooled pixels it is `pooled`; as a mean over images it lies between `least`
     and `most`. `given` names the others, `needs` what they would have to be.
     """
 
-    rule: str
+    name: str
     given: str
     pooled: Ends
     least: Ends
     most: Ends
-    needs: str
+    needs: str = ""
 
 
 def audit_row(row: Row, aggregation: str | None) -> list[Finding]:
@@ -66,29 +67,25 @@ def audit_row(row: Row, aggregation: str | None) -> list[Finding]:
     ]
     if outside:
         return outside
-    found = [f for law in (_f1, _iou) if (f := law(row, aggregation))]
-    third = _iou_of_precision_and_recall(row, aggregation)
-    # It mostly says the same again: only what is graver than the two.
+    judged = []
+    for law, names in LAWS:
+        scores = [row.scores[name] for name in names if name in row.scores]
+        whole = len(scores) == len(names)
+        judged.append(
+            _judge(row.label, scores[0], law(*scores), aggregation) if whole else None
+        )
+    *two, third = judged
+    found = [finding for finding in two if finding]
+    # The third mostly says the same again: only what is graver than the two.
     grave = any(f.severity == "impossible" for f in found)
     if third and (not found or (third.severity == "impossible" and not grave)):
         found.append(third)
     return found
 
 
-def _scores(row: Row, *names: str) -> list[Printed]:
-    """The scores of these names, or none where one is missing."""
-    there = all(name in row.scores for name in names)
-    return [row.scores[name] for name in names] if there else []
-
-
-def _f1(row: Row, aggregation: str | None) -> Finding | None:
-    """F1 against precision and recall."""
-    if not (scores := _scores(row, "dice", "precision", "recall")):
-        return None
-    f1, precision, recall = scores
-    most = ends(harmonic, precision, recall)
-    least = ends(lambda p, r: max(p + r - 1, Fraction(0)), precision, recall)
-    given = f"precision {precision} and recall {recall} give"
+def _f1(f1: Printed, precision: Printed, recall: Printed) -> _Law:
+    """F1 of precision and recall."""
+    pooled = ends(harmonic, precision, recall)
     needed = [
         f"{name} {in_percent(value)}"
         for name, other in (("recall", precision), ("precision", recall))
@@ -97,8 +94,14 @@ def _f1(row: Row, aggregation: str | None) -> Finding | None:
     needs = f"{f1} needs {' or '.join(needed)}" if needed else ""
     if f1.low > max(precision.high, recall.high):
         needs = "it is above both of them"
-    law = _Law("F1", given, most, least, most, needs)
-    return _judge(row.label, "F1", f1, law, aggregation)
+    given, least = _of_both(precision, recall)
+    return _Law("F1", given, pooled, least, pooled, needs)
+
+
+def _of_both(precision: Printed, recall: Printed) -> tuple[str, Ends]:
+    """Both in words, and the least F1 or IoU of images of these means."""
+    least = ends(lambda p, r: max(p + r - 1, Fraction(0)), precision, recall)
+    return f"precision {precision} and recall {recall} give", least
 
 
 def _partner(f1: Fraction, score: Fraction) -> Fraction | None:
@@ -108,41 +111,36 @@ def _partner(f1: Fraction, score: Fraction) -> Fraction | None:
     return value if value <= 1 else None
 
 
-def _iou(row: Row, aggregation: str | None) -> Finding | None:
-    """IoU against F1."""
-    if not (scores := _scores(row, "iou", "dice")):
-        return None
-    iou, dice = scores
-    pooled = ends(lambda d: d / (2 - d), dice)
+def _iou(iou: Printed, dice: Printed) -> _Law:
+    """IoU of F1."""
+    pooled = ends(_iou_of, dice)
     needs = f"IoU {iou} needs F1 {in_percent(2 * iou.value / (1 + iou.value))}"
-    law = _Law("IoU", f"F1 {dice} gives", pooled, pooled, ends(Fraction, dice), needs)
-    return _judge(row.label, "IoU", iou, law, aggregation)
+    most = ends(Fraction, dice)
+    return _Law("IoU", f"F1 {dice} gives", pooled, pooled, most, needs)
 
 
-def _iou_of_precision_and_recall(row: Row, aggregation: str | None) -> Finding | None:
-    """IoU against precision and recall: 1 / IoU = 1 / P + 1 / R - 1 in one image."""
-    if not (scores := _scores(row, "iou", "precision", "recall")):
-        return None
-    iou, precision, recall = scores
-    given = f"precision {precision} and recall {recall} give"
+def _iou_of(f1: Fraction) -> Fraction:
+    """The IoU of pixels that have this F1."""
+    return f1 / (2 - f1)
 
-    def of_pixels(p: Fraction, r: Fraction) -> Fraction:
-        f1 = harmonic(p, r)
-        return f1 / (2 - f1)
 
-    law = _Law(
-        "IoU",
-        given,
-        ends(of_pixels, precision, recall),
-        ends(lambda p, r: max(p + r - 1, Fraction(0)), precision, recall),
-        ends(min, precision, recall),
-        "",
-    )
-    return _judge(row.label, "IoU", iou, law, aggregation)
+def _iou_of_both(_: Printed, precision: Printed, recall: Printed) -> _Law:
+    """IoU of precision and recall: 1 / IoU = 1 / P + 1 / R - 1 in one image."""
+    pooled = ends(lambda p, r: _iou_of(harmonic(p, r)), precision, recall)
+    given, least = _of_both(precision, recall)
+    return _Law("IoU", given, pooled, least, ends(min, precision, recall))
+
+
+# Each with the scores that it needs; the first is held against the others.
+LAWS: tuple[tuple[Callable[..., _Law], tuple[str, ...]], ...] = (
+    (_f1, ("dice", "precision", "recall")),
+    (_iou, ("iou", "dice")),
+    (_iou_of_both, ("iou", "precision", "recall")),
+)
 
 
 def _judge(
-    where: str, name: str, score: Printed, law: _Law, aggregation: str | None
+    where: str, score: Printed, law: _Law, aggregation: str | None
 ) -> Finding | None:
     """A number against its law, each as all values that round to it."""
     places = min(4, max(2, score.decimals))
@@ -162,10 +160,9 @@ def _judge(
         severity = "not pooled"
         why = "not equal, so not pooled; possible as means over images"
     off = in_percent(score.value - law.pooled[1], places, "+")
-    says = f"{name} {score}, {law.given} {pooled} ({off}): {why}"
-    return Finding(
-        law.rule, severity, where, f"{says}; {law.needs}" if law.needs else says
-    )
+    says = f"{law.name} {score}, {law.given} {pooled} ({off}): {why}"
+    says += f"; {law.needs}" if law.needs else ""
+    return Finding(law.name, severity, where, says)
 
 
 def gamma_remark(text: str, where: str, larger: str = "") -> Finding | None:

@@ -174,10 +174,8 @@ def column(texts: Iterable[str]) -> list[Printed | None]:
     """
     numbers = [numeral(text) for text in texts]
     there = [number for number in numbers if number is not None]
-    if not there:
-        return [None] * len(numbers)
-    places = max(map(decimals, there))
-    percent = median(map(Fraction, there)) > 1
+    places = max(map(decimals, there), default=0)
+    percent = bool(there) and median(map(Fraction, there)) > 1
     return [
         None if n is None else printed(n, percent=percent, places=places)
         for n in numbers
@@ -206,7 +204,7 @@ def our_name(name: object) -> str:
     return given
 
 
-def read_table(source: str | Path | pd.DataFrame | Table, name: str = "") -> Table:
+def read_table(source: str | Path | pd.DataFrame, name: str = "") -> Table:
     """A table with its numbers as printed.
 
     Args:
@@ -218,8 +216,6 @@ def read_table(source: str | Path | pd.DataFrame | Table, name: str = "") -> Tab
         FileNotFoundError: no such file.
         ValueError: no CSV, or two columns have one meaning.
     """
-    if isinstance(source, Table):
-        return source
     if not isinstance(source, pd.DataFrame):
         path = Path(source)
         if not path.is_file():
@@ -231,17 +227,12 @@ def read_table(source: str | Path | pd.DataFrame | Table, name: str = "") -> Tab
             )
     texts = source.map(_text).rename(columns=_names(list(source.columns), name))
     texts = texts[(texts != "").any(axis=1)]
-    return _table(texts, name)
-
-
-def _table(texts: pd.DataFrame, name: str) -> Table:
-    """Rows of text under our names, with their scores."""
     scores = {s: column(texts[s]) for s in SCORES if s in texts}
-    records = texts.to_dict("records")
+    records: list[Any] = texts.to_dict("records")
     rows = []
     for i, (label, record) in enumerate(zip(_labels(texts), records, strict=True)):
         there = {s: got for s, values in scores.items() if (got := values[i])}
-        rows.append(Row(label, there, {str(key): t for key, t in record.items()}))
+        rows.append(Row(label, there, record))
     spread = any(SPREAD.search(str(name)) for name in texts) or any(
         re.search(r"\u00b1|\+/?-|\(", text) for s in scores for text in texts[s]
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -17,7 +18,6 @@ from lesionkit.papers.numbers import (
     Finding,
     Printed,
     Row,
-    Table,
     ends,
     harmonic,
     in_percent,
@@ -55,6 +55,11 @@ class Said:
         return our_name(self.quantity)
 
     @property
+    def where(self) -> str:
+        """What it is about, and where it stands."""
+        return f"{self.subject} ({self.place})" if self.place else self.subject
+
+    @property
     def score(self) -> Printed | None:
         """The value as a score, if the quantity is one and there is a number."""
         number = numeral(self.value)
@@ -66,7 +71,7 @@ class Said:
 
 def audit_statements(
     statements: pd.DataFrame | str | Path,
-    table: pd.DataFrame | str | Path | Table | None = None,
+    table: pd.DataFrame | str | Path | None = None,
 ) -> list[Finding]:
     """What the statements contradict, each other or the table, or leave open.
 
@@ -105,39 +110,29 @@ def _read(statements: pd.DataFrame | str | Path) -> list[Said]:
         )
     fields = [f for f in Said.__dataclass_fields__ if f in statements]
     texts = statements[fields].fillna("").astype(str)
-    records = texts.to_dict("records")
-    return [Said(**{str(name): text for name, text in r.items()}) for r in records]
+    records: list[Any] = texts.to_dict("records")
+    return [Said(**record) for record in records]
 
 
 def _of_paper(said: Sequence[Said], rows: Sequence[Row]) -> list[Finding]:
     """Every rule over the statements of one paper."""
     found = _against_rows(said, rows) + _attributions(said, rows)
     found += _points(said) + _several_values(said) + _seeds(said)
+    larger = (s.value for s in said if plain(s.quantity) == "larger_gamma")
+    of_larger = next(larger, "")
     for one in said:
         if one.name == "gamma" and "focal" in plain(one.subject):
-            remark = gamma_remark(one.value, _where(one), _larger_gamma(said))
+            remark = gamma_remark(one.value, one.where, of_larger)
             found += [remark] if remark else []
         if plain(one.quantity) == "cases_shown" and one.value not in ("", "all"):
             says = f"cases shown: {one.value}; no evidence for the others"
-            found.append(Finding("cases", "remark", _where(one), says))
-    found += [_not_stated(one) for one in said if not one.value.strip()]
-    return [finding for finding in found if finding]
-
-
-def _where(one: Said) -> str:
-    """What a statement is about, and where it stands."""
-    return f"{one.subject} ({one.place})" if one.place else one.subject
-
-
-def _not_stated(one: Said) -> Finding:
-    """A statement that is missing."""
-    says = f"{one.quantity}: not stated" + (f" ({one.remark})" if one.remark else "")
-    return Finding("not stated", "not stated", _where(one), says)
-
-
-def _larger_gamma(said: Sequence[Said]) -> str:
-    """What a paper says a larger gamma does."""
-    return next((s.value for s in said if plain(s.quantity) == "larger_gamma"), "")
+            found.append(Finding("cases", "remark", one.where, says))
+    for one in said:
+        if not one.value.strip():
+            says = f"{one.quantity}: not stated"
+            says += f" ({one.remark})" if one.remark else ""
+            found.append(Finding("not stated", "not stated", one.where, says))
+    return found
 
 
 def _agrees(one: Said, row: Row) -> bool:
@@ -163,7 +158,7 @@ def _against_rows(said: Sequence[Said], rows: Sequence[Row]) -> list[Finding]:
                 )
             says = f"{one.quantity} is {text} in the text, {cell} in the table"
             says += _f1_told(one, row)
-            found.append(Finding("text", "inconsistent", _where(one), says))
+            found.append(Finding("text", "inconsistent", one.where, says))
     return found
 
 
@@ -185,7 +180,7 @@ def _f1_told(one: Said, row: Row) -> str:
 
 
 def _attributions(said: Sequence[Said], rows: Sequence[Row]) -> list[Finding]:
-    """Sets of scores that are stated for some parameters: are they that row's?"""
+    """Sets of scores that are stated for some parameters, but are not that row's."""
     found = []
     for subject in dict.fromkeys(s.subject for s in said if rows):
         of_subject = [s for s in said if s.subject == subject and s.value]
@@ -193,19 +188,24 @@ def _attributions(said: Sequence[Said], rows: Sequence[Row]) -> list[Finding]:
         rest = [s for s in of_subject if s.name not in SCORES]
         parameters = [s for s in rest if s.name in rows[0].texts]
         called = any(row.is_called(subject) for row in rows)
-        if len(scores) > 1 and parameters and not called:
-            found.append(_attribution(scores, parameters, rows))
-    return [finding for finding in found if finding]
+        if len(scores) < 2 or not parameters or called:
+            continue
+        theirs = [row for row in rows if all(_agrees(s, row) for s in scores)]
+        meant = [row for row in rows if all(_agrees(p, row) for p in parameters)]
+        if not any(row in meant for row in theirs):
+            says = _attributed(scores, parameters, theirs, meant)
+            where = scores[0].where
+            found.append(Finding("attribution", "inconsistent", where, says))
+    return found
 
 
-def _attribution(
-    scores: Sequence[Said], parameters: Sequence[Said], rows: Sequence[Row]
-) -> Finding | None:
-    """Scores and parameters that are not of one row."""
-    theirs = [row for row in rows if all(_agrees(s, row) for s in scores)]
-    meant = [row for row in rows if all(_agrees(p, row) for p in parameters)]
-    if any(row in meant for row in theirs):
-        return None
+def _attributed(
+    scores: Sequence[Said],
+    parameters: Sequence[Said],
+    theirs: Sequence[Row],
+    meant: Sequence[Row],
+) -> str:
+    """Whose scores and whose parameters these are, in words."""
     stated = ", ".join(f"{p.quantity} {p.value}" for p in parameters)
     says = f"{' / '.join(s.value for s in scores)} are stated for {stated}; "
     for row in theirs:
@@ -217,7 +217,7 @@ def _attribution(
         there = [s.name for s in scores if s.name in row.scores]
         own = (shown(name, row.scores[name]) for name in there)
         says += f"; row {row.label}, which has what is stated, has {' / '.join(own)}"
-    return Finding("attribution", "inconsistent", _where(scores[0]), says)
+    return says
 
 
 def _awarded(said: Sequence[Said]) -> dict[str, Fraction]:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from lesionkit.inference.intervals import LEVEL, RESAMPLES, mean_interval
+from lesionkit.inference.intervals import mean_interval
 from lesionkit.records.runs import RunRecord
 
 
@@ -24,14 +24,11 @@ def counts_at_edges(lesion: np.ndarray, background: np.ndarray) -> np.ndarray:
         lesion, background: (N, B) pixels of each class by logit bin
         returns: (N, B + 1, 4) int64 tp, fp, fn, tn
     """
-    tp, fp = (_from_above(pixels) for pixels in (lesion, background))  # (N, B + 1)
+    tp, fp = (
+        np.pad(pixels[:, ::-1].cumsum(1, np.int64)[:, ::-1], ((0, 0), (0, 1)))
+        for pixels in (lesion, background)
+    )  # at or above each edge, (N, B + 1)
     return np.stack([tp, fp, tp[:, :1] - tp, fp[:, :1] - fp], axis=-1)
-
-
-def _from_above(pixels: np.ndarray) -> np.ndarray:
-    """Pixels at or above each edge, (N, B + 1)."""
-    sums = pixels.astype(np.int64)[:, ::-1].cumsum(1)[:, ::-1]
-    return np.pad(sums, ((0, 0), (0, 1)))
 
 
 def dice_curve(record: RunRecord, part: str = "test") -> pd.DataFrame:
@@ -52,13 +49,8 @@ def dice_curve(record: RunRecord, part: str = "test") -> pd.DataFrame:
     union = 2 * tp + fp + fn
     dice = np.where(union > 0, 2 * tp / np.maximum(union, 1), 1.0)
     marked = (tp + fp) / counts.sum(-1)
-    return pd.DataFrame(
-        {
-            "cut": stored["bin_edges"],
-            "dice": dice.mean(0),
-            "marked": marked.mean(0),
-        }
-    )
+    curve = {"dice": dice.mean(0), "marked": marked.mean(0)}
+    return pd.DataFrame({"cut": stored["bin_edges"], **curve})
 
 
 def best_validation_cut(record: RunRecord) -> float:
@@ -72,12 +64,7 @@ def best_validation_cut(record: RunRecord) -> float:
     return float(best[np.abs(best).argmin()])
 
 
-def background_marked(
-    records: Mapping[str, RunRecord],
-    *,
-    level: float = LEVEL,
-    resamples: int = RESAMPLES,
-) -> pd.DataFrame:
+def background_marked(records: Mapping[str, RunRecord]) -> pd.DataFrame:
     """Mean share of the background that each rule marks on the test images.
 
     The interval is the percentile bootstrap over images, seed 0. Images of one patient
@@ -85,8 +72,6 @@ def background_marked(
 
     Args:
         records: loss to run.
-        level: of the interval.
-        resamples: of the bootstrap.
 
     Returns:
         loss, rule, marked, low, high (all shares from 0 to 1), images; a row for each
@@ -99,7 +84,7 @@ def background_marked(
         for rule, table in record.images.groupby("threshold"):
             background = table["fp"] + table["tn"]
             shares = (table["fp"] / background)[background > 0].to_numpy()
-            low, high = mean_interval(shares, level=level, resamples=resamples)
+            low, high = mean_interval(shares)
             found = {"marked": shares.mean(), "low": low, "high": high}
             rows.append({"loss": loss, "rule": rule, **found, "images": len(shares)})
     return pd.DataFrame(rows)

@@ -18,6 +18,7 @@ from lesionkit.tables.reading import KEYS, METRICS, is_cells, read_foreign
 
 __all__ = [
     "SETTING",
+    "comparable_records",
     "load_table",
     "reading",
     "remarks",
@@ -27,28 +28,10 @@ __all__ = [
 
 # What must be the same in all rows before losses are compared.
 SETTING = (
-    "protocol",
-    "definition",
-    "size",
-    "split",
-    "resize",
-    "epochs",
-    "patience",
-    "stop_rule",
-    "batch_size",
-    "learning_rate",
-    "weight_decay",
-    "scoring",
-    "dtype",
-    "pretrained",
-    "deep_supervision",
-    "sums",
-    "smooth",
-    "alpha",
-    "gamma",
-    "focal_form",
-    "alpha_form",
-)
+    "protocol definition size split resize epochs patience stop_rule batch_size "
+    "learning_rate weight_decay scoring dtype pretrained deep_supervision sums smooth "
+    "alpha gamma focal_form alpha_form"
+).split()
 
 # What made a run, beside its parameters, and why it matters that it differs.
 MAKERS = {
@@ -123,16 +106,15 @@ def _maker_remarks(table: pd.DataFrame) -> list[str]:
 
 def _grid_remarks(table: pd.DataFrame) -> list[str]:
     """Which cells of data set, model and loss are missing or have fewer runs."""
-    axes = ["dataset", "model", "loss"]
+    axes = list(KEYS[:3])
     counts = table.groupby(axes, sort=False).size()
-    whole = 1
-    for axis in axes:
-        whole *= table[axis].nunique()
+    every = pd.MultiIndex.from_product([list(table[a].unique()) for a in axes])
     said = []
-    if len(counts) < whole:
-        every = pd.MultiIndex.from_product([list(table[a].unique()) for a in axes])
+    if len(counts) < len(every):
         lacking = every.difference(list(counts.index), sort=False)
-        said.append(f"{len(lacking)} of {whole} cells are missing: {_cells(lacking)}")
+        said.append(
+            f"{len(lacking)} of {len(every)} cells are missing: {_cells(lacking)}"
+        )
     if not is_cells(table):
         most = int(counts.mode().max())
         fewer = counts.index[counts < most]
@@ -164,12 +146,14 @@ def _from_records(root: str | Path) -> pd.DataFrame:
 def _row(record: RunRecord) -> dict:
     """One finished run as a row."""
     identity, test = record.identity, record.metrics["test"]
-    row = {name: identity[name] for name in (*KEYS, *_others(identity))}
+    row = {name: identity[name] for name in KEYS} | identity
     row |= {name: test["probability"]["image"][name] for name in METRICS}
     row["average_precision"] = test["average_precision"]
-    for rule, aggregation in (("probability", "pooled"), ("raw_mean", "image")):
-        label = "pooled" if aggregation == "pooled" else rule
-        scores = test[rule][aggregation]
+    further = {
+        "pooled": test["probability"]["pooled"],
+        "raw_mean": test["raw_mean"]["image"],
+    }
+    for label, scores in further.items():
         row |= {f"{label}_{name}": scores[name] for name in METRICS}
     for stratum, scores in record.metrics.get("test_by_stratum", {}).items():
         row[f"{stratum}_dice"] = scores["probability"]["image"]["dice"]
@@ -177,25 +161,14 @@ def _row(record: RunRecord) -> dict:
     row["epochs_trained"] = record.metrics["epochs"]
     sessions = record.environment["sessions"]
     row["wall_seconds"] = sum(session.get("wall_seconds", 0.0) for session in sessions)
-    row |= _makers(sessions[-1])
+    last = sessions[-1]
+    row["commit"] = last.get("commit") or last.get("lesionkit")  # a release has none
+    row["torch"] = last.get("torch")
+    row["hardware"] = last.get("gpu") or last.get("device")
     row |= {name: record.metrics["data"][name] for name in ("source", "fingerprint")}
     row["run_id"] = record.config["run_id"]
     row["folder"] = str(record.folder)
     return row
-
-
-def _makers(session: Mapping[str, Any]) -> dict[str, str | None]:
-    """What made a run, by its last session; a released kit has no commit."""
-    return {
-        "commit": session.get("commit") or session.get("lesionkit"),
-        "torch": session.get("torch"),
-        "hardware": session.get("gpu") or session.get("device"),
-    }
-
-
-def _others(identity: Mapping[str, object]) -> list[str]:
-    """The parameters of a run that are not its place in a grid."""
-    return [name for name in identity if name not in KEYS]
 
 
 def with_background(table: pd.DataFrame) -> pd.DataFrame:
@@ -251,13 +224,8 @@ def comparable_records(table: pd.DataFrame) -> dict[str, RunRecord]:
     """
     if "folder" not in table:
         return {}
-    cell = table.groupby(["dataset", "model", "repeat"], sort=False)["loss"]
-    where: Any = cell.nunique().idxmax()  # a label of the three levels
-    dataset, model, repeat = where
-    rows = table[
-        (table["dataset"] == dataset)
-        & (table["model"] == model)
-        & (table["repeat"] == repeat)
-    ]
+    cells = table.groupby(["dataset", "model", "repeat"], sort=False)
+    where: Any = cells["loss"].nunique().idxmax()  # a label of the three levels
+    rows = cells.get_group(where)
     folders = zip(rows["loss"], rows["folder"], strict=True)
     return {loss: RunRecord(Path(folder)) for loss, folder in folders}

@@ -53,7 +53,7 @@ def read_foreign(
     table = table.rename(columns=_renames(list(table.columns), columns))
     table, of_cells = _cell_columns(table)
     _check_columns(path, table)
-    for name in ("dataset", "model", "loss"):
+    for name in KEYS[:3]:
         _check_named(path, table, name)
     remarks += _known_names(table)
     for name in scores_of(table):
@@ -61,7 +61,7 @@ def read_foreign(
     if of_cells:
         table = table.drop(columns="repeat", errors="ignore")
     elif "repeat" not in table:
-        table["repeat"] = table.groupby(["dataset", "model", "loss"]).cumcount()
+        table["repeat"] = table.groupby(list(KEYS[:3])).cumcount()
         remarks.append(
             "no column for repeat: the runs of a cell are numbered in their order, "
             "and paired across losses by it"
@@ -84,7 +84,7 @@ def is_cells(table: pd.DataFrame) -> bool:
     """Whether a table has a row a cell, and not a row a run."""
     if "repeat" in table:
         return False
-    return not table.duplicated(["dataset", "model", "loss"]).any()
+    return not table.duplicated(list(KEYS[:3])).any()
 
 
 @contextmanager
@@ -150,7 +150,7 @@ def _check_columns(path: Path, table: pd.DataFrame) -> None:
     twice = list(table.columns[table.columns.duplicated()])
     if twice:
         raise ValueError(f"{path}: two columns are {twice[0]!r}; take one of them")
-    for name in ("dataset", "model", "loss"):
+    for name in KEYS[:3]:
         if name not in table:
             raise ValueError(
                 f"{path}: no column for {name!r} (known spellings: {name}, "

@@ -11,7 +11,7 @@ from matplotlib.text import Text
 from lesionkit.catalogue import LOSSES
 from lesionkit.figures import GROUP_COLOURS
 from lesionkit.figures import ranking as figures
-from lesionkit.inference import ranking
+from lesionkit.inference import grids
 
 MEANS = pd.DataFrame(
     {"iou": [0.70, 0.60], "dicebce": [0.90, 0.62], "theirs": [0.80, 0.61]},
@@ -208,7 +208,7 @@ def test_a_scatter_shows_how_far_the_means_lie_apart(runs):
 
 def test_a_scatter_of_cells_is_that_of_their_runs(runs):
     ours = figures.scatter(runs).axes[0].lines
-    cells = figures.scatter(ranking.cells(runs)).axes[0].lines
+    cells = figures.scatter(grids.cells(runs)).axes[0].lines
     pairs = list(zip(ours, cells, strict=True))
     assert all(np.array_equal(a.get_xdata(), b.get_xdata()) for a, b in pairs)
 

@@ -72,7 +72,7 @@ def test_pairs_have_the_p_of_their_libraries(rerun):
     row = table[(table["first"] == "ioufocal") & (table["second"] == "dicefocal")].iloc[
         0
     ]
-    values = rank_tests.at_level(rerun, "cell")
+    values = rerun.at_level("cell")
     d = values["ioufocal"] - values["dicefocal"]
     assert row["wilcoxon"] == pytest.approx(stats.wilcoxon(d).pvalue)
     ranks = d.abs().rank()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from made_records import TWO_BY_THREE
 
 from lesionkit.inference import ranking
+from lesionkit.inference.grids import cells
 
 PUBLISHED = Path(__file__).parents[3] / "shared" / "published"
 needs_published = pytest.mark.skipif(
@@ -114,19 +115,19 @@ def test_a_cell_is_the_mean_and_sample_deviation_of_its_repeats():
     table = pd.DataFrame(
         {"dataset": "a", "model": "m", "loss": "iou", "dice": [0.6, 0.8]}
     )
-    cell = ranking.cells(table).iloc[0]
+    cell = cells(table).iloc[0]
     assert (cell["mean"], cell["count"]) == (pytest.approx(0.7), 2)
     assert cell["std"] == pytest.approx(np.sqrt(0.02))  # 2 x 0.1 squared, over 1
 
 
 def test_an_unknown_metric_is_refused_with_the_nearest(table):
     with pytest.raises(ValueError, match="unknown metric 'dicee'.*mean 'dice'"):
-        ranking.cells(table, "dicee")
+        cells(table, "dicee")
 
 
 def test_a_column_of_words_is_no_metric(table):
     with pytest.raises(ValueError, match="unknown metric 'loss'.*One of: repeat, dice"):
-        ranking.cells(table, "loss")
+        cells(table, "loss")
 
 
 def test_a_cell_with_more_repeats_weighs_no_more_in_a_mean():
