@@ -18,7 +18,7 @@ def doctor(as_json: bool) -> None:
 
     Exit status 1 if something stops the demo; warnings do not.
     """
-    from lesionkit.doctor import examination
+    from lesionkit import doctor as examination
 
     sections = []
     for section in examination.examine(_say):

@@ -6,10 +6,11 @@ import os
 import socket
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import getproxies_environment
 
 from lesionkit.doctor.section import Section
 
-PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+PROXIES = ("http", "https", "all")
 CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 ANSWER_SECONDS = 2.0
 PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
@@ -17,8 +18,8 @@ PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
 def proxies(section: Section) -> None:
     """The proxies that `fetch` goes through, and whether something answers there."""
-    found = {name: _variable(name) for name in PROXIES}
-    addresses = {a: name for name, a in found.items() if a}
+    found = getproxies_environment()  # in small letters, or in capitals
+    addresses = {found[name]: f"{name}_proxy" for name in PROXIES if name in found}
     if not addresses:
         section.facts["proxy"] = "none"
     for address, name in addresses.items():
@@ -28,11 +29,6 @@ def proxies(section: Section) -> None:
             section.warn(
                 f"{name}: {wrong}: fetch will not work; mend the variable, or unset it"
             )
-
-
-def _variable(name: str) -> str:
-    """A variable under its name in small letters, or in capitals."""
-    return os.environ.get(name) or os.environ.get(name.upper()) or ""
 
 
 def _host(address: str) -> tuple[str, int] | None:
