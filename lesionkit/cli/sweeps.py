@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from lesionkit import lookup
-from lesionkit.cli.console import arguments, bar, place, show
+from lesionkit.cli.console import AS_JSON, arguments, bar, place, show
 
 ENGINES = {
     "local": "processes of this machine",
@@ -178,7 +178,7 @@ def _engine(engine: str, name: str, given: dict[str, Any]) -> Callable:
 @click.argument("source", type=place, required=False)
 @click.option("--verify", is_flag=True, help="Hash every file, the weights among them.")
 @click.option("--figure", type=Path, metavar="PNG", help="The grid as a heat table.")
-@click.option("--json", "as_json", is_flag=True, help="For a program to read.")
+@AS_JSON
 def status(
     source: str | Path | None, verify: bool, figure: Path | None, as_json: bool
 ) -> None:
