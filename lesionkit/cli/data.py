@@ -138,6 +138,8 @@ def inspect(
     click.echo()
     show_numbers(report.leakage, index=False)
     click.echo()
+    if report.colour_alone:
+        click.echo(f"{report.colour_alone}\n")
     for finding in report.findings:
         click.echo(f"{finding.kind}: {finding.count}: {finding.says}")
         shown = finding.files if files else finding.files[:3]

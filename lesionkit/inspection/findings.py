@@ -11,7 +11,12 @@ import pandas as pd
 
 from lesionkit.datasets.pairs import collecting
 from lesionkit.datasets.pictures.facts import FileFacts, file_facts
-from lesionkit.datasets.pictures.resizing import THUMBNAIL, resize_mask, thumbnail
+from lesionkit.datasets.pictures.resizing import (
+    THUMBNAIL,
+    resize_image,
+    resize_mask,
+    thumbnail,
+)
 from lesionkit.datasets.pictures.samples import Sample
 from lesionkit.lookup import one_line
 from lesionkit.prepared.preparing import find_samples
@@ -19,6 +24,7 @@ from lesionkit.prepared.staging import in_order
 from lesionkit.splits import duplicates, leakage
 
 MASK_SIDE = 64  # of the masks that are copied from the nearest training image
+COLOUR_SIDE = 32  # of the pictures that the baseline by colour is fitted to
 ARRAYS = (".npy", ".npz")  # files of samples that are no pictures
 
 
@@ -48,6 +54,7 @@ class Seen:
     share: float = 0.0
     thumbnail: np.ndarray | None = field(default=None, repr=False)
     mask: np.ndarray | None = field(default=None, repr=False)
+    colour: np.ndarray | None = field(default=None, repr=False)
 
 
 def look(samples: Sequence[Sample], jobs: int, progress: Callable) -> list[Seen]:
@@ -73,9 +80,16 @@ def look_at(sample: Sample) -> Seen:
             share=float(mask.mean()),
             thumbnail=thumbnail(image),
             mask=resize_mask(mask, MASK_SIDE),
+            colour=_colour(image),
         )
     except (ValueError, OSError) as error:
         return Seen(sample.name, sample.group, bad=one_line(error))
+
+
+def _colour(image: np.ndarray) -> np.ndarray:
+    """A small picture, (COLOUR_SIDE, COLOUR_SIDE, 3) uint8; grey has three alike."""
+    small = resize_image(image, COLOUR_SIDE) * (255 / np.iinfo(image.dtype).max)
+    return np.broadcast_to(small.round(), (*small.shape[:2], 3)).astype(np.uint8)
 
 
 def of_files(seen: list[Seen]) -> list[Finding]:

@@ -31,6 +31,7 @@ SOLE = {
     "papermill": {"engines.local"},
     "ray": {"engines"},
     "psutil": {"engines", "doctor"},
+    "sklearn": {"inspection.colour"},
     "statsmodels": {"inference.rank_tests"},
     "baycomp": {"inference.rank_tests"},
     "jinja2": {"pages.templates"},
