@@ -78,7 +78,7 @@ def prepare(
     """Raw files to the prepared form: arrays that every model reads."""
     from lesionkit.prepared import preparing, telling
 
-    before = preparing.prepared_hashes(name, size, resize)
+    before = telling.prepared_hashes(name, size, resize)
     data = preparing.prepare(
         name,
         raw,

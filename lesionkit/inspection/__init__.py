@@ -172,7 +172,7 @@ def _facts(
     entry = DATASETS.get(name)
     sizes = sorted({(f.facts[0].height, f.facts[0].width) for f in good if f.facts})
     copied = set(pairs["first"]) | set(pairs["second"])
-    known = {s.group for s in good if s.group}
+    clusters = duplicates.clusters(len(good), pairs)
     return {
         "images": len(seen),
         "published": entry.published_count if entry else None,
@@ -186,21 +186,15 @@ def _facts(
         "lesion_share_median": float(np.median(share)) if len(share) else None,
         "lesion_share_max": float(share.max()) if len(share) else None,
         "small_lesions": float((some < SMALL).mean()) if len(some) else None,
-        "groups": len(known),
+        "groups": len({s.group for s in good if s.group}),
         "images_with_a_near_copy": len(copied),
-        "clusters_of_near_copies": _clusters(len(good), pairs),
+        "clusters_of_near_copies": int((np.bincount(clusters) > 1).sum()),
     }
 
 
 def _counted(kinds: list[str]) -> dict[str, int]:
     """How often each is there, most first."""
     return pd.Series(kinds, dtype=object).value_counts().to_dict()
-
-
-def _clusters(count: int, pairs: pd.DataFrame) -> int:
-    """How many clusters of two images or more there are."""
-    labels = duplicates.clusters(count, pairs)
-    return int((np.bincount(labels) > 1).sum()) if count else 0
 
 
 def _leakage(good: list[Seen], small: np.ndarray, pairs: pd.DataFrame) -> pd.DataFrame:

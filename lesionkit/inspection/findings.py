@@ -125,7 +125,7 @@ def _named(kind: str, says: str, seen: list[Seen]) -> Finding:
 
 def of_copies(good: list[Seen], pairs: pd.DataFrame) -> list[Finding]:
     """Images that are there twice, to the byte or nearly, and labels that disagree."""
-    names, masks = [s.name for s in good], [s.mask for s in good]
+    names, masks = [s.name for s in good], [np.asarray(s.mask) for s in good]
     exact = duplicates.exact_copies([s.hashes[0] for s in good])
     copied = [names[i] for group in exact for i in group]
     different = [g for g in exact if len({good[i].hashes[1] for i in g}) > 1]

@@ -30,7 +30,7 @@ SOLE = {
     "ipywidgets": {"thresholds"},
     "papermill": {"engines.local"},
     "ray": {"engines"},
-    "psutil": {"engines", "doctor"},
+    "psutil": {"engines", "doctor", "prepared.loading"},
     "sklearn": {"inspection.colour"},
     "statsmodels": {"inference.rank_tests"},
     "baycomp": {"inference.rank_tests"},
