@@ -23,32 +23,27 @@ def proxies(section: Section) -> None:
     if not addresses:
         section.facts["proxy"] = "none"
     for address, name in addresses.items():
-        if host := _host(address):
-            section.facts[name] = "{}:{}".format(*host)
-        if wrong := _silent(host):
+        try:
+            parts = urlsplit(address if "://" in address else f"http://{address}")
+            host, port = parts.hostname, parts.port or PORTS.get(parts.scheme)
+        except ValueError:
+            host = port = None
+        if host and port:  # without the name and password before them
+            section.facts[name] = f"{host}:{port}"
+        if wrong := _silent(host, port):
             section.warn(
                 f"{name}: {wrong}: fetch will not work; mend the variable, or unset it"
             )
 
 
-def _host(address: str) -> tuple[str, int] | None:
-    """Host and port of a proxy, without the name and password before them."""
-    try:
-        parts = urlsplit(address if "://" in address else f"http://{address}")
-        port = parts.port or PORTS.get(parts.scheme)
-    except ValueError:
-        return None
-    return (parts.hostname, port) if parts.hostname and port else None
-
-
-def _silent(host: tuple[str, int] | None) -> str:
+def _silent(host: str | None, port: int | None) -> str:
     """Why a proxy cannot be reached; "" if it can."""
-    if host is None:
+    if not host or not port:
         return "not the address of a proxy, such as http://proxy.example:3128"
     try:
-        socket.create_connection(host, timeout=ANSWER_SECONDS).close()
+        socket.create_connection((host, port), timeout=ANSWER_SECONDS).close()
     except OSError as error:
-        return f"nothing answers at {host[0]}:{host[1]} ({error.strerror or error})"
+        return f"nothing answers at {host}:{port} ({error.strerror or error})"
     return ""
 
 
