@@ -83,7 +83,7 @@ def sweep(
     with arguments():
         grid = read_sweep(file)
     if dry_run:
-        missing = _missing(grid, retry_failed=retry_failed)
+        missing = _missing(grid, retry_failed)
         if records is not None:
             _tell_there(missing, records)
         click.echo(price(grid))
@@ -109,7 +109,7 @@ def _run(
     from lesionkit.sweeps.sweep import run_sweep
 
     standing = grid.standing()
-    missing = _missing(grid, retry_failed=retry_failed, standing=standing)
+    missing = _missing(grid, retry_failed, standing)
     with bar(None, total=len(missing), desc=grid.name, unit="run") as shown:
 
         def on_outcome(outcome: Any) -> None:
@@ -127,9 +127,9 @@ def _run(
         )
 
 
-def _missing(grid: Any, **how: Any) -> list:
+def _missing(grid: Any, retry_failed: bool, standing: list | None = None) -> list:
     """The runs without a record; says how many there are."""
-    missing = grid.missing(**how)
+    missing = grid.missing(retry_failed=retry_failed, standing=standing)
     click.echo(f"{grid.name}: {len(grid.configs)} runs, {len(missing)} missing")
     return missing
 
