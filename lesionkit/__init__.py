@@ -11,64 +11,46 @@ from typing import TYPE_CHECKING, Any
 
 from lesionkit import extras
 
-_PUBLIC = {
-    "LOSSES": "lesionkit.catalogue",
-    "MODELS": "lesionkit.catalogue",
-    "DATASETS": "lesionkit.catalogue",
-    "DEFINITIONS": "lesionkit.catalogue",
-    "PROTOCOLS": "lesionkit.catalogue.protocols",
-    "RunConfig": "lesionkit.config",
-    "data_folder": "lesionkit.config",
-    "notebook_parameters": "lesionkit.config.parameters",
-    "prepare": "lesionkit.prepared.preparing",
-    "open_data": "lesionkit.prepared.preparing",
-    "data_of": "lesionkit.prepared.preparing",
-    "open_prepared": "lesionkit.prepared",
-    "split": "lesionkit.splits",
-    "build_loss": "lesionkit.losses",
-    "build_model": "lesionkit.models",
-    "run": "lesionkit.training.experiment",
-    "profile": "lesionkit.training.profiling",
-    "replay": "lesionkit.training.predictions",
-    "export_model": "lesionkit.export.network",
-    "model_card": "lesionkit.pages.card",
-    "RunRecord": "lesionkit.records.runs",
-    "find_records": "lesionkit.records.runs",
-    "load_table": "lesionkit.tables",
-    "rank": "lesionkit.inference.standing",
-    "read_sweep": "lesionkit.sweeps.sweep",
+# The rooms, each with its names of the short list.
+_ROOMS = {
+    "catalogue": "LOSSES MODELS DATASETS DEFINITIONS",
+    "catalogue.protocols": "PROTOCOLS",
+    "config": "RunConfig data_folder",
+    "config.parameters": "notebook_parameters",
+    "prepared.preparing": "prepare open_data data_of",
+    "prepared": "open_prepared",
+    "splits": "split",
+    "losses": "build_loss",
+    "models": "build_model",
+    "training.experiment": "run",
+    "training.profiling": "profile",
+    "training.predictions": "replay",
+    "export.network": "export_model",
+    "pages.card": "model_card",
+    "records.runs": "RunRecord find_records",
+    "tables": "load_table",
+    "inference.standing": "rank",
+    "sweeps.sweep": "read_sweep",
 }
-_MODULES = {
-    "advice": "lesionkit.inference.advice",
-    "audit": "lesionkit.papers.audit",
-    "boundary": "lesionkit.metrics.boundary",
-    "calibration": "lesionkit.metrics.calibration",
-    "claims": "lesionkit.papers.claims",
-    "comparison": "lesionkit.thresholds.comparison",
-    "conventions": "lesionkit.metrics.conventions",
-    "figures": "lesionkit.figures",
-    "loading": "lesionkit.prepared.loading",
-    "loss_figures": "lesionkit.figures.losses",
-    "loss_libraries": "lesionkit.losses.libraries",
-    "loss_study": "lesionkit.losses.study",
-    "losses": "lesionkit.losses",
-    "masks": "lesionkit.masks",
-    "metrics": "lesionkit.metrics",
-    "panels": "lesionkit.thresholds.panels",
-    "published": "lesionkit.published",
-    "ranking": "lesionkit.inference.ranking",
-    "ranking_figures": "lesionkit.figures.ranking",
-    "speed_figures": "lesionkit.figures.speed_figures",
-    "splits": "lesionkit.splits",
-    "standing": "lesionkit.inference.standing",
-    "streaming": "lesionkit.metrics.streaming",
-    "sweep_figures": "lesionkit.figures.sweeps",
-    "tables": "lesionkit.tables",
-    "threshold_figures": "lesionkit.thresholds.figures",
-    "threshold_page": "lesionkit.thresholds.page",
-    "threshold_study": "lesionkit.papers.threshold_study",
-    "widgets": "lesionkit.thresholds.widgets",
+# Rooms and files that have a name here; first those that have their own.
+_FILES = """
+figures losses masks metrics published splits tables inference.advice inference.ranking
+inference.standing metrics.boundary metrics.calibration metrics.conventions
+metrics.streaming papers.audit papers.claims papers.threshold_study prepared.loading
+figures.speed_figures thresholds.comparison thresholds.panels thresholds.widgets
+""".split()
+_RENAMED = {
+    "loss_figures": "figures.losses",
+    "loss_libraries": "losses.libraries",
+    "loss_study": "losses.study",
+    "ranking_figures": "figures.ranking",
+    "sweep_figures": "figures.sweeps",
+    "threshold_figures": "thresholds.figures",
+    "threshold_page": "thresholds.page",
 }
+_PUBLIC = {n: f"lesionkit.{room}" for room, ns in _ROOMS.items() for n in ns.split()}
+_MODULES = {file.rpartition(".")[2]: f"lesionkit.{file}" for file in _FILES}
+_MODULES |= {name: f"lesionkit.{file}" for name, file in _RENAMED.items()}
 
 __all__ = [*_PUBLIC]
 

@@ -46,9 +46,9 @@ def resolve(target: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
-def one_line(error: BaseException, *, longest: int | None = None) -> str:
-    """What an error says, on one line and cut at `longest`; its type if it is mute."""
-    return " ".join(str(error).split())[:longest] or type(error).__name__
+def one_line(said: object, *, longest: int | None = None) -> str:
+    """An error or a text on one line, cut at `longest`; its type if it says nothing."""
+    return " ".join(str(said).split())[:longest] or type(said).__name__
 
 
 @contextmanager

@@ -22,6 +22,24 @@ class DatasetEntry:
     known: str = ""  # defects that `lesionkit inspect` found, see docs/measurements.md
 
 
+LIDC_LICENCE = "CC BY 3.0 (as recorded by a data-set library); cite it"
+LIDC_SOURCE = "Armato et al., Med. Phys. 38 (2011) 915-931"
+
+
+def _lidc_crops(kept: str, marked: str) -> DatasetEntry:
+    """LIDC-IDRI's crops with the masks of so many readers."""
+    return DatasetEntry(
+        f"lesionkit.datasets.lidc:{kept}_samples",
+        f"LIDC-IDRI nodule crops, marked by {marked}",
+        "chest CT, 8 bits",
+        15548,
+        LIDC_LICENCE,
+        LIDC_SOURCE,
+        "LIDC-IDRI-*/nodule-*/images/*.png with mask-0/ to mask-3/ of the same names",
+        channels=1,
+    )
+
+
 DATASETS = {
     "toy": DatasetEntry(
         "lesionkit.datasets.toy:samples",
@@ -120,43 +138,16 @@ DATASETS = {
         " RTSTRUCT, .nii.gz, or masks/<name of the slice's file>.png or .npy",
         channels=1,
     ),
-    "lidc_slices_any": DatasetEntry(
-        "lesionkit.datasets.lidc:any_samples",
-        "LIDC-IDRI nodule crops, marked by any reader",
-        "chest CT, 8 bits",
-        15548,
-        "CC BY 3.0 (as recorded by a data-set library); cite it",
-        "Armato et al., Med. Phys. 38 (2011) 915-931",
-        "LIDC-IDRI-*/nodule-*/images/*.png with mask-0/ to mask-3/ of the same names",
-        channels=1,
-    ),
-    "lidc_slices_majority": DatasetEntry(
-        "lesionkit.datasets.lidc:majority_samples",
-        "LIDC-IDRI nodule crops, marked by half of the readers or more",
-        "chest CT, 8 bits",
-        15548,
-        "CC BY 3.0 (as recorded by a data-set library); cite it",
-        "Armato et al., Med. Phys. 38 (2011) 915-931",
-        "LIDC-IDRI-*/nodule-*/images/*.png with mask-0/ to mask-3/ of the same names",
-        channels=1,
-    ),
-    "lidc_slices_all": DatasetEntry(
-        "lesionkit.datasets.lidc:all_samples",
-        "LIDC-IDRI nodule crops, marked by all readers",
-        "chest CT, 8 bits",
-        15548,
-        "CC BY 3.0 (as recorded by a data-set library); cite it",
-        "Armato et al., Med. Phys. 38 (2011) 915-931",
-        "LIDC-IDRI-*/nodule-*/images/*.png with mask-0/ to mask-3/ of the same names",
-        channels=1,
-    ),
+    "lidc_slices_any": _lidc_crops("any", "any reader"),
+    "lidc_slices_majority": _lidc_crops("majority", "half of the readers or more"),
+    "lidc_slices_all": _lidc_crops("all", "all readers"),
     "lidc_npz": DatasetEntry(
         "lesionkit.datasets.lidc:array_samples",
         "LIDC-IDRI whole slices, lungs isolated and standardised",
         "chest CT, not in HU",
         None,
-        "CC BY 3.0 (as recorded by a data-set library); cite it",
-        "Armato et al., Med. Phys. 38 (2011) 915-931",
+        LIDC_LICENCE,
+        LIDC_SOURCE,
         "LIDC-IDRI-*/*.npz with image and mask, or Image/ and Mask/ with .npy files",
         channels=1,
     ),

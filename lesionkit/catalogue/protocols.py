@@ -22,11 +22,16 @@ class ProtocolEntry:
 _SHARED = {
     "split": "image",
     "repeats": 5,
+    "resize": "bilinear",
     "sums": "batch",
     "smooth": 1e-6,
     "batch_size": 8,
     "patience": 40,
+    "stop_rule": "at",
+    "learning_rate": 1e-3,
+    "weight_decay": 0.0,
     "pretrained": False,
+    "scoring": "every_image",
     "scored_epoch": "best",
     "without_lesion": "kept",
     "deep_supervision": False,  # the public re-run trains the first output alone
@@ -48,12 +53,7 @@ PROTOCOLS = {
         | {
             "definition": "A-gamma2",
             "size": 64,
-            "resize": "bilinear",
             "epochs": 12,
-            "learning_rate": 1e-3,
-            "weight_decay": 0.0,
-            "stop_rule": "at",
-            "scoring": "every_image",
             "threads": 1,  # two threads that share a busy core wait most of the time
         },
         {
@@ -74,12 +74,7 @@ PROTOCOLS = {
         | {
             "definition": "A-printed",
             "size": 224,
-            "resize": "bilinear",
             "epochs": 200,
-            "learning_rate": 1e-3,
-            "weight_decay": 0.0,
-            "stop_rule": "at",
-            "scoring": "every_image",
         },
     ),
     "paper_a_public": ProtocolEntry(
@@ -108,16 +103,12 @@ PROTOCOLS = {
         | {
             "definition": "B",
             "size": 512,
-            "resize": "bilinear",
             "split": "group",
             "batch_size": 30,
             "epochs": 100,
-            "learning_rate": 1e-3,
-            "weight_decay": 0.0,
             "stop_rule": "never",
             "scored_epoch": "last",
             "without_lesion": "apart",
-            "scoring": "every_image",
         },
         {"unet": "unet_2015_same_padding"},
         {

@@ -13,17 +13,22 @@ import click
 
 from lesionkit import catalogue, lookup
 from lesionkit.cli.advice import advise, plan
-from lesionkit.cli.console import arguments, fail, show, told, typed, unread, usage
-from lesionkit.cli.copying import notebooks
-from lesionkit.cli.data import fetch
-from lesionkit.cli.hand import card, export
-from lesionkit.cli.inspecting import inspect, prepare
-from lesionkit.cli.machine import doctor
-from lesionkit.cli.pages import report, thresholds
+from lesionkit.cli.console import (
+    AS_JSON,
+    arguments,
+    fail,
+    show,
+    show_facts,
+    told,
+    typed,
+    unread,
+    usage,
+)
+from lesionkit.cli.data import fetch, inspect, prepare
+from lesionkit.cli.machine import doctor, notebooks
+from lesionkit.cli.pages import card, export, report, thresholds
 from lesionkit.cli.sweeps import status, sweep
 from lesionkit.cli.tables import audit, claims, rank
-
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="For a program to read.")
 
 
 class Commands(click.Group):
@@ -149,7 +154,7 @@ def train(
     facts = {name: test[name] for name in ("dice", "iou", "precision", "recall")}
     facts["best_epoch"] = record.metrics["best_epoch"]
     facts["record"] = str(record.folder)
-    show([facts], as_json, upright=True)
+    show_facts(facts, as_json)
 
 
 def _profiled(config: Any, folder: Path) -> list[dict[str, Any]]:
@@ -165,11 +170,11 @@ def _profiled(config: Any, folder: Path) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in rows]
 
 
-for _command in (sweep, status, fetch, prepare, inspect):
-    cli.add_command(_command)
-for _command in (rank, claims, audit, report, plan, advise, thresholds, export, card):
-    cli.add_command(_command)
-for _command in (notebooks, doctor):
+for _command in (
+    *(sweep, status, fetch, prepare, inspect),
+    *(rank, claims, audit, report, plan, advise, thresholds, export, card),
+    *(notebooks, doctor),
+):
     cli.add_command(_command)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from lesionkit.cli.console import arguments, numbers, place, show
-from lesionkit.cli.tables import AS_JSON, MARGIN, METRIC, Reader, Source, table_options
+from lesionkit.cli.console import AS_JSON, answer, arguments, place, show_numbers
+from lesionkit.cli.tables import MARGIN, METRIC, Reader, Source, table_options
 
 
 @click.command()
@@ -43,10 +43,10 @@ def plan(
         grid = full_grid(table, metric)
         found = planning.plan(grid, difference, power=power)
     if as_json:
-        show(found.to_dict("records"), True)
+        answer(found.to_dict("records"))
         return
     click.echo(f"To tell {difference:g} apart: {planning.more_data(grid, difference)}.")
-    show(numbers(found, index=False), False)
+    show_numbers(found, index=False)
     if said := planning.caution(found):
         click.echo(said)
 
@@ -91,7 +91,7 @@ def advise(
             )
     if as_json:
         rows = found.table.reset_index().to_dict("records")
-        show([{"sentence": found.sentence, "losses": rows}], True, upright=True)
+        answer({"sentence": found.sentence, "losses": rows})
         return
     click.echo(found.sentence)
-    show(numbers(found.table), False)
+    show_numbers(found.table)

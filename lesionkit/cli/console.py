@@ -7,16 +7,18 @@ import os
 import select
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
+from lesionkit.lookup import one_line
 from lesionkit.records.disks import in_words
 from lesionkit.records.stores import is_url
 
 GONE = "the folder this was called in is gone: cd to one that is there"
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="For a program to read.")
 UNREAD = 128 + 13  # what a shell shows of a program that SIGPIPE ended
 
 
@@ -63,13 +65,12 @@ def _has_no_reader(stream: int) -> bool:
 
 def typed(value: str) -> bool | int | float | str | None:
     """A value of the command line in the type papermill would give it."""
-    if value in ("True", "False", "None"):
-        return {"True": True, "False": False, "None": None}[value]
+    words = {"True": True, "False": False, "None": None}
+    if value in words:
+        return words[value]
     for kind in (int, float):
-        try:
+        with suppress(ValueError):
             return kind(value)
-        except ValueError:
-            continue
     return value
 
 
@@ -81,24 +82,32 @@ def bar(items: Iterable[Any] | None, **given: Any) -> Any:
     return tqdm(items, mininterval=every, maxinterval=max(every, 10.0), **given)
 
 
-def show(rows: list[dict], as_json: bool, *, upright: bool = False) -> None:
-    """Rows as an aligned table, one row as name: value lines, or JSON."""
+def answer(value: Any) -> None:
+    """An answer for a program: JSON, with null for what is no number."""
+    plain = json.loads(json.dumps(value), parse_constant=lambda _: None)
+    click.echo(json.dumps(plain, indent=2))
+
+
+def show_facts(facts: dict[str, Any], as_json: bool = False) -> None:
+    """A line for each fact: name and value; or JSON."""
     if as_json:
-        shown = json.dumps(rows[0] if upright else rows)
-        plain = json.loads(shown, parse_constant=lambda _: None)  # JSON has no NaN
-        click.echo(json.dumps(plain, indent=2))
+        answer(facts)
         return
-    if upright:
-        for name, value in rows[0].items():
-            number = f"{value:.4f}" if isinstance(value, float) else value
-            click.echo(f"{name:18} {number}")
+    for name, value in facts.items():
+        number = f"{value:.4f}" if isinstance(value, float) else value
+        click.echo(f"{name:18} {number}")
+
+
+def show(rows: list[dict], as_json: bool = False) -> None:
+    """Rows as an aligned table; or JSON."""
+    if as_json:
+        answer(rows)
         return
     if not rows:
         return
-    text = [[_cell(value) for value in row.values()] for row in rows]
-    names = list(rows[0])
-    widths = [max(len(row[i]) for row in [names, *text]) for i in range(len(names))]
-    for row in [names, *text]:
+    text = [[*rows[0]], *([_cell(value) for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*text, strict=True)]
+    for row in text:
         line = "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True))
         click.echo(line.rstrip())
 
@@ -110,10 +119,10 @@ def _cell(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and value > 9999 else str(value)
 
 
-def numbers(table: Any, *, index: bool = True) -> list[dict]:
-    """Rows of a data frame for `show`, numbers short and what is unknown as "-"."""
+def show_numbers(table: Any, *, index: bool = True) -> None:
+    """A data frame as `show` has it, numbers short and what is unknown as "-"."""
     rows = (table.reset_index() if index else table).to_dict("records")
-    return [{name: _short(value) for name, value in row.items()} for row in rows]
+    show([{name: _short(value) for name, value in row.items()} for row in rows])
 
 
 def _short(value: Any) -> Any:
@@ -172,7 +181,6 @@ def told(error: Exception) -> str:
 
 def fail(error: object, code: int) -> None:
     """One line on stderr, and the end."""
-    text = " ".join(str(error).split())
     with unread():
-        click.echo(f"lesionkit: {text}", err=True)
+        click.echo(f"lesionkit: {one_line(error)}", err=True)
     raise SystemExit(code)

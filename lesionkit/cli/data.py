@@ -1,19 +1,30 @@
-"""The command that gets raw data."""
+"""The commands of raw data: fetch, prepare, inspect."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 
 import click
 
-from lesionkit.cli.console import show
+from lesionkit.cli.console import (
+    AS_JSON,
+    answer,
+    arguments,
+    bar,
+    pair,
+    show_numbers,
+)
+
+RAW = click.option("--raw", type=Path, help="Folder of raw files [default: raw/NAME].")
 
 
 @click.command()
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Agree to the terms without being asked.")
-@click.option("--json", "as_json", is_flag=True, help="For a program to read.")
+@AS_JSON
 def fetch(name: str, yes: bool, as_json: bool) -> None:
     """A data set from its publisher, or how to get it by hand.
 
@@ -33,27 +44,115 @@ def fetch(name: str, yes: bool, as_json: bool) -> None:
         progress=bar,
     )
     if as_json:
-        facts = {
-            "name": fetched.name,
-            "folder": str(fetched.folder),
-            "found": fetched.found,
-            "published": fetched.published,
-            "downloaded": list(fetched.downloaded),
-        }
-        show([facts], True, upright=True)
+        answer(asdict(fetched) | {"folder": str(fetched.folder)})
 
 
 def _agree(name: str, yes: bool) -> None:
     """Ask whether the terms are agreed to; where nobody can answer, refuse."""
     if yes:
         return
-    if not _can_answer():
+    if not sys.stdin.isatty():
         raise click.UsageError(
             f"nobody is there to agree to the terms above: lesionkit fetch {name} --yes"
         )
     click.confirm("Agree and download?", abort=True, err=True)
 
 
-def _can_answer() -> bool:
-    """Whether somebody sits at a terminal."""
-    return sys.stdin.isatty()
+@click.command()
+@click.argument("name")
+@RAW
+@click.option("--size", default=224, show_default=True, help="Side in pixels.")
+@click.option("--resize", default="bilinear", show_default=True, help="Or nearest.")
+@click.option("--force", is_flag=True, help="Again, even if nothing changed.")
+@click.option("--skip-bad", is_flag=True, help="Leave out what cannot be read.")
+@AS_JSON
+def prepare(
+    name: str,
+    raw: Path | None,
+    size: int,
+    resize: str,
+    force: bool,
+    skip_bad: bool,
+    as_json: bool,
+) -> None:
+    """Raw files to the prepared form: arrays that every model reads."""
+    from lesionkit.prepared import preparing, telling
+
+    before = telling.prepared_hashes(name, size, resize)
+    data = preparing.prepare(
+        name,
+        raw,
+        size=size,
+        resize=resize,
+        force=force,
+        skip_bad=skip_bad,
+        progress=lambda images: bar(images, desc=f"prepare {name}", unit="image"),
+    )
+    facts = telling.facts_of(data, before)
+    if as_json:
+        answer(facts)
+        return
+    click.echo("\n".join(telling.told(facts)))
+
+
+@click.command()
+@click.argument("name")
+@RAW
+@click.option(
+    "--against",
+    multiple=True,
+    metavar="NAME[=DIR]",
+    help="Look for the same images in this set too.",
+)
+@click.option("--html", type=Path, help="Write a page with pictures too.")
+@click.option("--files", is_flag=True, help="Name every file of every finding.")
+@AS_JSON
+def inspect(
+    name: str,
+    raw: Path | None,
+    against: tuple[str, ...],
+    html: Path | None,
+    files: bool,
+    as_json: bool,
+) -> None:
+    """What is wrong with a set's files, what is in it twice, and what a split leaks."""
+    from lesionkit import inspection
+
+    with arguments():
+        others = [pair(t) if "=" in t else (t, "") for t in against]
+        report = inspection.inspect(
+            name,
+            raw,
+            against=[(n, Path(folder) if folder else raw) for n, folder in others],
+            progress=lambda images: bar(images, desc=f"inspect {name}", unit="image"),
+        )
+    if html:
+        from lesionkit.pages.inspection import write_page
+
+        write_page(report, html)
+    if as_json:
+        answer(report.as_json())
+        return
+    for fact, value in report.facts.items():
+        click.echo(f"{fact:26} {_words(value)}")
+    click.echo()
+    show_numbers(report.leakage, index=False)
+    click.echo()
+    if report.colour_alone:
+        click.echo(f"{report.colour_alone}\n")
+    for finding in report.findings:
+        click.echo(f"{finding.kind}: {finding.count}: {finding.says}")
+        shown = finding.files if files else finding.files[:3]
+        more = finding.count - len(shown)
+        click.echo(f"  {', '.join(shown)}{f' and {more} more' if more else ''}")
+    if html:
+        click.echo(html.absolute())
+
+
+def _words(value: object) -> str:
+    """A fact as it stands in a line."""
+    if isinstance(value, dict):
+        return ", ".join(f"{count} {kind}" for kind, count in value.items())
+    if value is None:
+        return "-"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

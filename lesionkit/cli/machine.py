@@ -1,34 +1,121 @@
-"""The command that says what is wrong here."""
+"""The commands of this machine: copies of the notebooks, and what is wrong here."""
 
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
+from pathlib import Path
 
 import click
 
-from lesionkit.cli.console import fail
+from lesionkit.cli.console import AS_JSON, answer, fail
+from lesionkit.extras import notebook_folder
+from lesionkit.records.files import write_bytes
 
 SLOW = {"environment": " (importing torch, which may take a while)"}
+INSTALL = """\
+# Installs the kit where it is missing, as on a hosted notebook service; restart the
+# kernel afterwards if it asks for that.
+import importlib.util, subprocess, sys
+if importlib.util.find_spec("lesionkit") is None:
+    command = [sys.executable, "-m", "pip", "install", "--quiet", {source!r}]
+    subprocess.run(command, check=True)"""
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="For a program to read.")
+@click.argument("folder", type=Path)
+@click.option(
+    "--install",
+    metavar="SOURCE",
+    is_flag=False,
+    flag_value="",
+    help="A first cell installs the kit where it is missing, as on a hosted service:"
+    " this version, or from a wheel, a folder or an address.",
+)
+@click.option("--replace", is_flag=True, help="Overwrite copies that were changed.")
+def notebooks(folder: Path, install: str | None, replace: bool) -> None:
+    """Copy the numbered notebooks to FOLDER."""
+    for path in copy_notebooks(folder, install=install, replace=replace):
+        click.echo(path)
+
+
+def copy_notebooks(
+    folder: str | Path, *, install: str | None = None, replace: bool = False
+) -> list[Path]:
+    """The notebooks' copies in a folder; all of them, or none if one is refused.
+
+    A copy that is there and unchanged stays as it is.
+
+    Args:
+        folder: made if it is not there.
+        install: what pip installs in a first cell of each, where the kit is missing: ""
+            for this version, else a wheel, a folder or an address; None: no such cell.
+        replace: whether copies that were changed are overwritten.
+
+    Raises:
+        NotADirectoryError: the folder is a file.
+        FileExistsError: a notebook there has other content.
+    """
+    folder = Path(folder).expanduser()
+    if folder.is_file():
+        raise NotADirectoryError(f"{folder} is a file; name a folder")
+    copies = {
+        folder / source.name: _content(source, install)
+        for source in sorted(notebook_folder().glob("0*.ipynb"))
+    }
+    there = {path: path.read_bytes() for path in copies if path.exists()}
+    changed = [path.name for path, found in there.items() if found != copies[path]]
+    if changed and not replace:
+        raise FileExistsError(
+            f"{folder} holds other versions of {', '.join(changed)}; name another"
+            " folder or overwrite them with --replace"
+        )
+    for path, content in copies.items():
+        if there.get(path) != content:
+            write_bytes(path, content)
+    return list(copies)
+
+
+def _content(source: Path, install: str | None) -> bytes:
+    """A notebook's bytes, with the cell that installs in front if it is wanted."""
+    if install is None:
+        return source.read_bytes()
+    notebook = json.loads(source.read_text())
+    wanted = install or f"lesionkit=={version('lesionkit')}"
+    code = INSTALL.format(source=wanted).splitlines(keepends=True)
+    cell = {"cell_type": "code", "execution_count": None, "id": "install"}
+    cell |= {"metadata": {}, "outputs": [], "source": code}
+    notebook["cells"].insert(0, cell)
+    return (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+@click.command()
+@AS_JSON
 def doctor(as_json: bool) -> None:
     """What is here, what is wrong with it, and the way out.
 
     Exit status 1 if something stops the demo; warnings do not.
     """
-    from lesionkit.doctor import examination
+    from lesionkit import doctor as examination
 
     sections = []
     for section in examination.examine(_say):
         sections.append(section)
-        if not as_json:
-            _show(section)
+        if as_json:
+            continue
+        click.echo(section.name)
+        width = max(map(len, section.facts), default=0)
+        for name, value in section.facts.items():
+            click.echo(f"  {name:{width}}  {value}")
+        click.echo()
     if as_json:
-        click.echo(json.dumps(examination.as_json(sections), indent=2))
+        answer(examination.as_json(sections))
     else:
-        _show_findings(sections)
+        found = [finding for section in sections for finding in section.findings]
+        for finding in sorted(found, key=lambda f: f.level != "stops"):
+            click.echo(f"{finding.level}: {finding.says}")
+        if not found:
+            click.echo("nothing is wrong")
     if count := len(examination.stops(sections)):
         fail(f"{count} of these stop the demo; mend and run doctor again", 1)
 
@@ -36,21 +123,3 @@ def doctor(as_json: bool) -> None:
 def _say(name: str) -> None:
     """What is examined now."""
     click.echo(f"looking at {name}{SLOW.get(name, '')} ...", err=True)
-
-
-def _show(section) -> None:
-    """The facts of a section."""
-    click.echo(section.name)
-    width = max(map(len, section.facts), default=0)
-    for name, value in section.facts.items():
-        click.echo(f"  {name:{width}}  {value}")
-    click.echo()
-
-
-def _show_findings(sections: list) -> None:
-    """What is wrong, what stops the demo first."""
-    findings = [finding for section in sections for finding in section.findings]
-    if not findings:
-        click.echo("nothing is wrong")
-    for finding in sorted(findings, key=lambda f: f.level != "stops"):
-        click.echo(f"{finding.level}: {finding.says}")

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from lesionkit import lookup
-from lesionkit.cli.console import arguments, bar, place, show
+from lesionkit.cli.console import AS_JSON, arguments, bar, place, show
 
 ENGINES = {
     "local": "processes of this machine",
@@ -83,8 +83,7 @@ def sweep(
     with arguments():
         grid = read_sweep(file)
     if dry_run:
-        missing = grid.missing(retry_failed=retry_failed)
-        _tell_missing(grid, missing)
+        missing = _missing(grid, retry_failed)
         if records is not None:
             _tell_there(missing, records)
         click.echo(price(grid))
@@ -110,8 +109,7 @@ def _run(
     from lesionkit.sweeps.sweep import run_sweep
 
     standing = grid.standing()
-    missing = grid.missing(retry_failed=retry_failed, standing=standing)
-    _tell_missing(grid, missing)
+    missing = _missing(grid, retry_failed, standing)
     with bar(None, total=len(missing), desc=grid.name, unit="run") as shown:
 
         def on_outcome(outcome: Any) -> None:
@@ -129,9 +127,11 @@ def _run(
         )
 
 
-def _tell_missing(grid: Any, missing: list) -> None:
-    """How many runs there are and how many have no record."""
+def _missing(grid: Any, retry_failed: bool, standing: list | None = None) -> list:
+    """The runs without a record; says how many there are."""
+    missing = grid.missing(retry_failed=retry_failed, standing=standing)
     click.echo(f"{grid.name}: {len(grid.configs)} runs, {len(missing)} missing")
+    return missing
 
 
 def _tell_there(missing: list, records: str) -> None:
@@ -178,7 +178,7 @@ def _engine(engine: str, name: str, given: dict[str, Any]) -> Callable:
 @click.argument("source", type=place, required=False)
 @click.option("--verify", is_flag=True, help="Hash every file, the weights among them.")
 @click.option("--figure", type=Path, metavar="PNG", help="The grid as a heat table.")
-@click.option("--json", "as_json", is_flag=True, help="For a program to read.")
+@AS_JSON
 def status(
     source: str | Path | None, verify: bool, figure: Path | None, as_json: bool
 ) -> None:
@@ -187,6 +187,8 @@ def status(
     SOURCE is a sweep file, or the URL of a folder of run records (s3://bucket/runs);
     without it, the records here.
     """
+    import pandas as pd
+
     from lesionkit.sweeps.sweep import counts_of, read_sweep
 
     file = source if isinstance(source, Path) else None
@@ -199,7 +201,8 @@ def status(
         if grid_of_file:
             table = grid_of_file.states(verify=verify)
         else:
-            table = _there(str(source)) if source else _records(verify)
+            rows = _there(str(source)) if source else _records(verify)
+            table = pd.DataFrame(rows, columns=["state", "reason", "run_id"])
     show(table.to_dict("records"), as_json)
     if figure is not None:
         from lesionkit.figures.ranking import save
@@ -224,31 +227,23 @@ def _tell_queue(name: str) -> None:
         click.echo(f"tasks in Slurm's queue: {told}")
 
 
-def _there(url: str) -> Any:
-    """Every record at a URL with its state."""
-    import pandas as pd
-
+def _there(url: str) -> list[tuple[str, str, str]]:
+    """State, reason and run id of every record at a URL."""
     from lesionkit.records.stores import standing
 
-    rows = [(state, reason, name) for name, state, reason in standing(url)]
-    return pd.DataFrame(rows, columns=["state", "reason", "run_id"])
+    return [(state, reason, name) for name, state, reason in standing(url)]
 
 
-def _records(verify: bool) -> Any:
-    """Every record here with its state."""
-    import pandas as pd
-
+def _records(verify: bool) -> list[tuple[str, str, str]]:
+    """State, reason and run id of every record here."""
     from lesionkit.config import data_folder
     from lesionkit.records import runs
 
-    root = data_folder() / "runs"
-    folders = [path.parent for path in sorted(root.rglob("config.json"))]
-    rows = []
-    for folder in folders:
+    root, rows = data_folder() / "runs", []
+    for folder in sorted(path.parent for path in root.rglob("config.json")):
         state, reason = runs.state(folder), runs.failure(folder) or ""
         if state == "damaged" or (verify and state == "done"):
             wrong = runs.problems(folder, hashes=verify)
             state, reason = ("damaged", wrong[0]) if wrong else (state, "")
-        name = folder.relative_to(root).as_posix()
-        rows.append({"state": state, "reason": reason, "run_id": name})
-    return pd.DataFrame(rows, columns=["state", "reason", "run_id"])
+        rows.append((state, reason, folder.relative_to(root).as_posix()))
+    return rows

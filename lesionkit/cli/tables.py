@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lesionkit.cli.console import arguments, numbers, pair, place, show
+from lesionkit.cli.console import (
+    AS_JSON,
+    answer,
+    arguments,
+    pair,
+    place,
+    show_numbers,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="For a program to read.")
 Source = str | Path  # a URL or a path
 Reader = Callable[[Source], "pd.DataFrame"]
 METRIC = click.option("--metric", default="dice", show_default=True)
@@ -31,6 +37,10 @@ MARGIN = click.option(
 def table_options(command: Callable) -> Callable:
     """Options of how a table is read; the command gets `read`, source to table."""
 
+    @click.option("--map", "columns", multiple=True, metavar="COL=NAME", help="CSV.")
+    @click.option("--percent", is_flag=True, help="The CSV's scores are 0 to 100.")
+    @click.option("--only", multiple=True, metavar="NAME=VALUE", help="Keep these.")
+    @click.option("--mix", is_flag=True, help="Take different settings together.")
     @wraps(command)
     def with_reader(
         *,
@@ -40,20 +50,9 @@ def table_options(command: Callable) -> Callable:
         mix: bool,
         **rest: Any,
     ) -> Any:
-        def read(source: Source) -> pd.DataFrame:
-            return opened(source, columns=columns, percent=percent, only=only, mix=mix)
+        how = {"columns": columns, "percent": percent, "only": only, "mix": mix}
+        return command(read=partial(opened, **how), **rest)
 
-        return command(read=read, **rest)
-
-    for option in (
-        click.option("--mix", is_flag=True, help="Take different settings together."),
-        click.option("--only", multiple=True, metavar="NAME=VALUE", help="Keep these."),
-        click.option("--percent", is_flag=True, help="The CSV's scores are 0 to 100."),
-        click.option(
-            "--map", "columns", multiple=True, metavar="COL=NAME", help="CSV."
-        ),
-    ):
-        with_reader = option(with_reader)
     return with_reader
 
 
@@ -120,14 +119,14 @@ def rank(
     say(found.remarks, source)
     extra = _more(found.grid, margin, more)
     if as_json:
-        show([_as_json(found, extra)], True, upright=True)
+        answer(_as_json(found, extra))
         return
     click.echo(found.verdict.sentence)
     click.echo(found.podium)
     click.echo()
-    show(numbers(found.losses), False)
+    show_numbers(found.losses)
     click.echo()
-    show(numbers(found.levels, index=False), False)
+    show_numbers(found.levels, index=False)
     from lesionkit.inference.rank_tests import DEPENDENCE
 
     click.echo(DEPENDENCE)
@@ -137,7 +136,7 @@ def rank(
     )
     for name, frame in extra.items():
         click.echo(f"\n{name}")
-        show(numbers(frame), False)
+        show_numbers(frame)
 
 
 def _more(grid: Any, margin: float, wanted: dict[str, bool]) -> dict[str, pd.DataFrame]:
@@ -192,7 +191,7 @@ def claims(
     names = tuple(n for n, c in asked.CLAIMS.items() if paper in (None, c.paper))
     answers = asked.check(table, names)
     if as_json:
-        show(answers.to_dict("records"), True)
+        answer(answers.to_dict("records"))
         return
     click.echo(asked.sentence(answers))
     for row in answers.itertuples():
@@ -226,6 +225,6 @@ def audit(source: Source | None, aggregation: str | None, as_json: bool) -> None
         else:
             found = checked.audit_table(source, aggregation=aggregation)
     if as_json:
-        show([asdict(finding) for finding in found], True)
+        answer([asdict(finding) for finding in found])
         return
     click.echo(checked.summary(found))

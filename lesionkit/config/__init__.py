@@ -28,8 +28,6 @@ __all__ = [
     "RunConfig",
     "data_folder",
     "parameters",
-    "places",
-    "prepared_names",
     "resolved",
 ]
 
@@ -271,12 +269,9 @@ def _check_names(config: RunConfig) -> None:
         lookup.find(f"variant of {config.model}", config.variant, model.variants)
     if config.definition is not None:
         lookup.find("definition", config.definition, DEFINITIONS)
-    known = [name for name in DATASETS if name != "folder"]
-    if config.dataset in known:
-        return
-    known += prepared_names()
+    known = dict.fromkeys(name for name in DATASETS if name != "folder")
     if config.dataset not in known:
-        raise lookup.unknown("dataset", config.dataset, dict.fromkeys(known))
+        lookup.find("dataset", config.dataset, known | dict.fromkeys(prepared_names()))
 
 
 MEANS_OVER_PIXELS = {"bce", "balanced_bce", "focal", "bcefocal"}

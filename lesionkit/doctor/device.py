@@ -50,9 +50,8 @@ def judge(section: Section, driver: dict[str, Any], torch: dict[str, Any]) -> No
     if "error" in torch:
         return
     built = torch["cuda"] or torch["hip"]
-    section.facts["torch built for"] = f"CUDA {built}" if torch["cuda"] else "the CPU"
-    if torch["hip"]:
-        section.facts["torch built for"] = f"ROCm {built}"
+    kind = "CUDA" if torch["cuda"] else "ROCm"
+    section.facts["torch built for"] = f"{kind} {built}" if built else "the CPU"
     usable = [_card(gpu) for gpu in torch["gpus"]]
     section.facts["torch can use"] = "; ".join(usable) or "the CPU"
     section.facts["threads of torch"] = str(torch["threads"])
@@ -75,12 +74,13 @@ def _why_not(driver: dict[str, Any], torch: dict[str, Any]) -> str:
             f"torch {torch['torch']} is built without CUDA beside an NVIDIA GPU:"
             f" training uses the CPU; install one with CUDA ({OTHER_TORCH})"
         )
-    if newest and _major(newest) < _major(built):
+    major = newest and newest.partition(".")[0]
+    if major and int(major) < int(built.partition(".")[0]):
         return (
             f"the NVIDIA driver {driver.get('Driver', '')} is too old: it runs CUDA up"
             f" to {newest}, torch {torch['torch']} is built for CUDA {built}; training"
             f" uses the CPU until the driver is updated, or torch is one for CUDA"
-            f" {_major(newest)} ({OTHER_TORCH})"
+            f" {major} ({OTHER_TORCH})"
         )
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
     if hidden is not None:
@@ -90,11 +90,6 @@ def _why_not(driver: dict[str, Any], torch: dict[str, Any]) -> str:
         )
     said = "; ".join(torch["said"]) or "torch does not say why"
     return f"torch cannot use the NVIDIA GPU, training uses the CPU: {said[:300]}"
-
-
-def _major(version: str) -> int:
-    """The first number of a version."""
-    return int(version.partition(".")[0])
 
 
 def _refuse_old_cards(section: Section, torch: dict[str, Any]) -> None:
@@ -115,7 +110,9 @@ def processor(section: Section) -> None:
     """Cores, memory, and what limits them."""
     import psutil
 
-    section.facts["cores"] = f"{usable_cores()} of {os.cpu_count()}"
+    mine = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
+    usable = len(mine(0)) if mine else os.cpu_count()
+    section.facts["cores"] = f"{usable} of {os.cpu_count()}"
     if limit := os.environ.get("OMP_NUM_THREADS"):
         section.facts["OMP_NUM_THREADS"] = limit
     memory = psutil.virtual_memory()
@@ -130,13 +127,6 @@ def processor(section: Section) -> None:
         )
     if sys.platform == "darwin":
         section.facts["Apple's GPU"] = "not used: device is cpu or cuda"
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _memory_limit() -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -42,6 +41,9 @@ def ipykernel(section: Section) -> None:
 
 def kernelspec(section: Section) -> None:
     """Which interpreter the kernel `python3` is, and what lies behind it."""
+    from jupyter_client.manager import KernelManager
+    from traitlets import TraitError
+
     specs = found_specs()
     if not specs:
         section.facts[NAME] = "none on disk: Jupyter takes this interpreter"
@@ -51,11 +53,10 @@ def kernelspec(section: Section) -> None:
     if hidden := [str(path) for path in specs[1:]]:
         section.facts["hidden by it"] = ", ".join(hidden)
     try:
-        interpreter = json.loads((first / "kernel.json").read_text())["argv"][0]
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        interpreter = KernelManager(kernel_name=NAME).format_kernel_cmd()[0]
+    except (OSError, ValueError, TypeError, IndexError, TraitError):
         section.stops(f"{first / 'kernel.json'} cannot be read: {_remove(first)}")
         return
-    interpreter = resolved(str(interpreter))
     section.facts["interpreter"] = interpreter
     if wrong := problem(interpreter):
         section.stops(f"the kernel {NAME} of {first} {wrong}; {_remove(first)}")
@@ -72,13 +73,6 @@ def found_specs() -> list[Path]:
 
     folders = [Path(root) / NAME for root in KernelSpecManager().kernel_dirs]
     return [folder for folder in folders if (folder / "kernel.json").is_file()]
-
-
-def resolved(interpreter: str) -> str:
-    """The interpreter that Jupyter starts: a bare `python` is the one that asks."""
-    major, minor = sys.version_info[:2]
-    own = {"python", f"python{major}", f"python{major}.{minor}"}
-    return sys.executable if interpreter in own else interpreter
 
 
 def problem(interpreter: str) -> str:

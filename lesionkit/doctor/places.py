@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 from lesionkit.config import data_folder
-from lesionkit.doctor.section import Section, one_line
+from lesionkit.doctor.section import Section
 from lesionkit.extras import in_checkout
+from lesionkit.lookup import one_line
+from lesionkit.prepared import Prepared, open_prepared, size_options
+from lesionkit.records import runs
 
 MIB, GIB = 1 << 20, 1 << 30
 DEMO_BYTES = 200 * MIB  # what the demo writes, and room for its states
@@ -54,15 +55,13 @@ def raw_sets(section: Section) -> None:
     """The data sets whose raw files are here."""
     names = []
     for path in _folders(data_folder() / "raw"):
-        entries = [p for p in path.iterdir() if p.name[0] != "."]
-        names.append(path.name if entries else f"{path.name} (empty)")
+        filled = any(p.name[0] != "." for p in path.iterdir())
+        names.append(path.name if filled else f"{path.name} (empty)")
     section.facts["raw"] = ", ".join(names) or "none"
 
 
 def prepared_sets(section: Section) -> None:
     """The prepared sets and their sizes; each has the files its manifest states."""
-    from lesionkit.prepared import open_prepared, size_options
-
     sizes: dict[str, list[str]] = {}
     for path in _folders(data_folder() / "prepared"):
         for made in _folders(path):
@@ -74,7 +73,7 @@ def prepared_sets(section: Section) -> None:
                 data = open_prepared(path.name, int(size), resize=resize or "bilinear")
                 wrong = _lacking(data)
             except Exception as error:  # noqa: BLE001 - whatever a damaged file gives
-                wrong = one_line(error) or type(error).__name__
+                wrong = one_line(error)
             if wrong:
                 options = size_options(size, resize or "bilinear")
                 section.warn(
@@ -85,26 +84,25 @@ def prepared_sets(section: Section) -> None:
     section.facts["prepared"] = "; ".join(shown) or "none"
 
 
-def _lacking(data) -> str:
+def _lacking(data: Prepared) -> str:
     """What a prepared form lacks by its manifest, hashes left out; "" for nothing."""
     count = data.manifest["count"]
     for name in data.manifest["sha256"]:
         if not (data.folder / name).is_file():
             return f"{name} is missing"
-    for name, found in (
-        ("images.npy", len(data.images)),
-        ("masks.npy", len(data.masks)),
-        ("index.csv", len(data.index)),
-    ):
-        if found != count:
-            return f"{name} has {found} entries, not {count}"
+    parts = {
+        "images.npy": data.images,
+        "masks.npy": data.masks,
+        "index.csv": data.index,
+    }
+    for name, part in parts.items():
+        if len(part) != count:
+            return f"{name} has {len(part)} entries, not {count}"
     return ""
 
 
 def records(section: Section) -> None:
     """The run records by state; what is damaged or failed."""
-    from lesionkit.records import runs
-
     root = data_folder() / "runs"
     found = [path.parent for path in sorted(root.rglob("config.json"))]
     states = {path: runs.state(path) for path in found}
@@ -123,7 +121,10 @@ def records(section: Section) -> None:
 
 def left_behind(section: Section) -> None:
     """What a process that was killed left in the data folder, a day ago or more."""
-    old = [path for path in _parts(data_folder()) if _age(path) > DAY_SECONDS]
+    root, before = data_folder(), time.time() - DAY_SECONDS
+    inside = [p.relative_to(root) for p in root.rglob("*.part")]
+    outermost = [p for p in inside if not any(q.suffix == ".part" for q in p.parents)]
+    old = [root / p for p in outermost if _is_older(root / p, before)]
     section.facts["left behind"] = f"{len(old)} .part" if old else "nothing"
     if old:
         section.warn(
@@ -132,25 +133,17 @@ def left_behind(section: Section) -> None:
         )
 
 
-def _parts(root: Path) -> Iterator[Path]:
-    """Everything that ends in .part, not looking inside of it."""
-    for place, folders, names in os.walk(root):
-        ending = [name for name in (*folders, *names) if name.endswith(".part")]
-        folders[:] = [name for name in folders if not name.endswith(".part")]
-        yield from (Path(place) / name for name in ending)
-
-
-def _age(path: Path) -> float:
-    """Seconds since it was changed; 0 if it has just gone."""
+def _is_older(path: Path, moment: float) -> bool:
+    """Whether it was last changed before that; not if it has just gone."""
     try:
-        return time.time() - path.stat().st_mtime
+        return path.stat().st_mtime < moment
     except OSError:
-        return 0.0
+        return False
 
 
 def disk(section: Section) -> None:
     """Free space, and whether files can be written, renamed and locked."""
-    place = _existing(data_folder())
+    place = next(p for p in (data_folder(), *data_folder().parents) if p.is_dir())
     free, kind = shutil.disk_usage(place).free, file_system(place)
     section.facts["data disk"] = f"{free / GIB:.1f} GiB free, {kind}"
     if free < DEMO_BYTES:
@@ -165,18 +158,15 @@ def disk(section: Section) -> None:
             f"{place} is on a network disk ({kind}): many small files are slow there,"
             " and two machines must not train the same run; a local disk is better"
         )
-    works = _try_out(section, place)
-    section.facts["write, rename, lock"] = "all work" if works else "see below"
+    refused = _refused(place)
+    section.facts["write, rename, lock"] = "see below" if refused else "all work"
+    if refused:
+        section.stops(refused)
 
 
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it."""
-    return next(p for p in (folder, *folder.parents) if p.is_dir())
-
-
-def _try_out(section: Section, place: Path) -> bool:
-    """Do in the folder what the kit does there; whether it worked."""
-    doing = "written"
+def _refused(place: Path) -> str:
+    """What the kit does in a folder and the disk refuses; "" if all works."""
+    doing, way = "written", ELSEWHERE
     try:
         with tempfile.TemporaryDirectory(dir=place, prefix=".lesionkit-") as trial:
             one, two = Path(trial) / "one", Path(trial) / "two"
@@ -185,19 +175,11 @@ def _try_out(section: Section, place: Path) -> bool:
             doing = "renamed"
             one.replace(two)
             doing = "locked"
+            way = f"every run would be refused; {ELSEWHERE} and lies on a local disk"
             _lock(two)
     except OSError as error:
-        if doing == "locked":
-            section.stops(
-                f"{place}: no file can be locked ({error.strerror}): every run would"
-                f" be refused; {ELSEWHERE} and lies on a local disk"
-            )
-        else:
-            section.stops(
-                f"{place}: no file can be {doing} ({error.strerror}): {ELSEWHERE}"
-            )
-        return False
-    return True
+        return f"{place}: no file can be {doing} ({error.strerror}): {way}"
+    return ""
 
 
 def _lock(path: Path) -> None:
@@ -228,19 +210,16 @@ def temporary(section: Section) -> None:
         )
 
 
-def file_system(place: Path, mounts: Path = Path("/proc/mounts")) -> str:
+def file_system(place: Path) -> str:
     """The kind of disk a folder is on, as the system names it."""
-    try:
-        lines = mounts.read_text().splitlines()
-    except OSError:
-        return f"kind of disk not known on {sys.platform}"
+    import psutil
+
     found, deepest = "kind of disk not known", -1
-    for line in lines:
-        _, where, kind, *_ = line.split(" ")
-        where = Path(where.replace("\\040", " "))
+    for disk in psutil.disk_partitions(all=True):
+        where = Path(disk.mountpoint)
         # of two at one place, the later one lies on top
         if place.is_relative_to(where) and len(where.parts) >= deepest:
-            found, deepest = kind, len(where.parts)
+            found, deepest = disk.fstype, len(where.parts)
     return found
 
 

@@ -6,6 +6,8 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from lesionkit.lookup import one_line
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -35,11 +37,6 @@ class Section:
     def warn(self, says: str) -> None:
         """Note something that does not."""
         self.findings.append(Finding("warning", one_line(says)))
-
-
-def one_line(text: object) -> str:
-    """A text without its line breaks."""
-    return " ".join(str(text).split())
 
 
 def answer(

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import platform
-import re
 import shlex
 import shutil
 import sys
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lesionkit.doctor.section import Section, answer, one_line
+from lesionkit.doctor.section import Section, answer
 from lesionkit.extras import CHECKOUT, PACKAGE, in_checkout, install, notebook_folder
+from lesionkit.lookup import one_line
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 IMPORT_SECONDS = 180.0  # torch from a cold network disk
 ANSWER_SECONDS = 20.0
@@ -55,13 +58,10 @@ def _home() -> Path:
 
 def packages(section: Section) -> None:
     """Each dependency beside its tested version; what is missing or too old."""
-    from packaging.requirements import Requirement
+    from packaging.version import Version
 
     tested, other = tested_versions(), []
-    for line in requirements():
-        wanted = Requirement(line)
-        if wanted.marker is not None and not wanted.marker.evaluate({"extra": ""}):
-            continue
+    for wanted in requirements():
         name, found = wanted.name, _version(wanted.name)
         pin = tested.get(name, "-")
         section.facts[name] = f"{found or 'missing'} (tested {pin})"
@@ -69,18 +69,13 @@ def packages(section: Section) -> None:
             section.stops(f"{name} is not installed: {again()}")
         elif not wanted.specifier.contains(found, prereleases=True):
             section.stops(f"{name} {found} is not {wanted.specifier}: {again()}")
-        elif pin != "-" and _public(found) != pin:
+        elif pin != "-" and Version(found).public != pin:  # without +cpu
             other.append(f"{name} {found} for {pin}")
     if other:
         section.warn(
             f"other versions than the tested ones ({', '.join(other)}): results may"
             f" differ in their last bits; the tested ones: {again()}"
         )
-
-
-def _public(found: str) -> str:
-    """A version without its build, such as 2.15.0 of 2.15.0+cpu."""
-    return found.partition("+")[0]
 
 
 def torch_pair(section: Section) -> None:
@@ -92,9 +87,9 @@ def torch_pair(section: Section) -> None:
     vision = facts.get("torchvision") or _version("torchvision") or "-"
     pair = f"torch {facts['torch']} and torchvision {vision}"
     section.facts["pair"] = pair
-    if "torchvision_error" in facts:
+    if error := facts.get("torchvision_error"):
         section.stops(
-            f"{pair} are not a pair ({one_line(facts['torchvision_error'])[:120]}):"
+            f"{pair} are not a pair ({one_line(error, longest=120)}):"
             f" install both at once: {again()}"
         )
 
@@ -105,17 +100,14 @@ def torch_facts() -> dict[str, Any]:
     probe = Path(__file__).with_name("probe.py")
     said, failure = answer([sys.executable, "-P", str(probe)], seconds=IMPORT_SECONDS)
     if failure:
-        return {"error": one_line(failure)[:200]}
+        return {"error": one_line(failure, longest=200)}
     return json.loads(said.splitlines()[-1])
 
 
 def extras(section: Section) -> None:
     """The optional extras: which are here, and what each gives."""
-    from packaging.requirements import Requirement
-
     for name, gives in EXTRAS.items():
-        wanted = [Requirement(line) for line in requirements(name)]
-        lacking = [r.name for r in wanted if _version(r.name) is None]
+        lacking = [r for r in requirements(name) if _version(r.name) is None]
         section.facts[name] = f"{gives}: " + (install(name) if lacking else "installed")
 
 
@@ -124,7 +116,7 @@ def tools(section: Section) -> None:
     for name in ("git", "uv"):
         said = answer([name, "--version"], seconds=ANSWER_SECONDS)
         found = shutil.which(name)
-        section.facts[name] = f"{one_line(said[0])} ({found})" if found else "-"
+        section.facts[name] = f"{said[0].strip()} ({found})" if found else "-"
 
 
 def requires_python() -> str:
@@ -134,19 +126,28 @@ def requires_python() -> str:
     return metadata.metadata("lesionkit")["Requires-Python"]
 
 
-def requirements(extra: str = "") -> list[str]:
-    """The kit's dependencies, or those of an extra, as pyproject.toml has them."""
-    if in_checkout():  # what is installed may be an older one
-        project = _project()
-        optional = project["optional-dependencies"]
-        return optional[extra] if extra else project["dependencies"]
-    lines = metadata.requires("lesionkit") or []
-    mark = re.compile(r"""\bextra\s*==\s*["']([\w-]+)["']""")
-    marked = [(line, mark.search(line)) for line in lines]
-    found = [(line, match[1] if match else "") for line, match in marked]
-    return [
-        line.partition(";")[0] if extra else line for line, e in found if e == extra
+def requirements(extra: str = "") -> list[Requirement]:
+    """The kit's dependencies that hold here, or those that an extra adds to them."""
+    from packaging.requirements import Requirement
+
+    def asks(wanted: Requirement, name: str) -> bool:
+        return wanted.marker is None or wanted.marker.evaluate({"extra": name})
+
+    found = [Requirement(line) for line in _stated()]
+    ours = [wanted for wanted in found if asks(wanted, extra)]
+    return [wanted for wanted in ours if not (extra and asks(wanted, ""))]
+
+
+def _stated() -> list[str]:
+    """Every dependency, those of an extra with its name as a marker."""
+    if not in_checkout():
+        return metadata.requires("lesionkit") or []
+    project = _project()  # what is installed may be an older one
+    extras = project["optional-dependencies"].items()
+    of_extras = [
+        f'{line}; extra == "{name}"' for name, lines in extras for line in lines
     ]
+    return project["dependencies"] + of_extras
 
 
 def _project() -> dict[str, Any]:
@@ -165,15 +166,13 @@ def again() -> str:
 
 def _constraints() -> Path:
     """The file of tested versions: the checkout's, or the copy in the package."""
-    folder = CHECKOUT if in_checkout() else PACKAGE
-    return folder / "constraints.txt"
+    return _home() / "constraints.txt"
 
 
 def tested_versions() -> dict[str, str]:
     """Package to the version everything was tested with; {} where none are stated."""
-    if not _constraints().is_file():
-        return {}
-    lines = _constraints().read_text().splitlines()
+    there = _constraints().is_file()
+    lines = _constraints().read_text().splitlines() if there else []
     pins = [line.partition(";")[0].partition("==") for line in lines]
     return {name.strip(): version.strip() for name, equals, version in pins if equals}
 

@@ -16,8 +16,11 @@ import pandas as pd
 from lesionkit import splits
 from lesionkit.catalogue import DATASETS
 from lesionkit.datasets.pairs import collecting
+from lesionkit.datasets.pictures.resizing import resize_mask
 from lesionkit.datasets.pictures.samples import Sample
+from lesionkit.inspection.colour import colour_dice
 from lesionkit.inspection.findings import (
+    COLOUR_SIDE,
     Finding,
     Seen,
     across,
@@ -33,12 +36,14 @@ from lesionkit.splits import duplicates, leakage
 __all__ = [
     "DataReport",
     "Finding",
+    "colour",
     "findings",
     "inspect",
 ]
 
 SMALL = 0.05  # of the image: below it a lesion is small
 SPLITS = 20
+FITTED = 400  # images that the baseline by colour is fitted to and tested on, each
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,8 @@ class DataReport:
         facts: counts and lesion sizes.
         findings: defects and copies, each with its files.
         leakage: what a split gives away: a row for "image", one for "group".
+        colour_dice: test Dice of a baseline that knows the colour of a pixel alone;
+            None where it cannot be fitted.
         samples: what the findings' names stand for.
         seen: what is in those that can be used.
     """
@@ -59,8 +66,19 @@ class DataReport:
     facts: dict[str, Any]
     findings: tuple[Finding, ...]
     leakage: pd.DataFrame
+    colour_dice: float | None = None
     samples: tuple[Sample, ...] = field(repr=False, default=())
     seen: tuple[Seen, ...] = field(repr=False, default=())
+
+    @property
+    def colour_alone(self) -> str:
+        """How far colour alone gets, in one line; "" where that is not known."""
+        if self.colour_dice is None:
+            return ""
+        return (
+            f"colour alone gets a Dice of {self.colour_dice:.2f}: logistic regression"
+            " on single pixels, tested on other images"
+        )
 
     def findings_table(self) -> pd.DataFrame:
         """A row a finding: kind, how many files, what it says, the first of them."""
@@ -81,6 +99,7 @@ class DataReport:
             "facts": self.facts,
             "findings": findings,
             "leakage": self.leakage.to_dict("records"),
+            "colour_dice": self.colour_dice,
         }
 
 
@@ -138,6 +157,7 @@ def inspect_samples(
         facts=_facts(name, seen, good, pairs),
         findings=tuple(f for f in findings if f.files),
         leakage=_leakage(good, small, pairs),
+        colour_dice=_colour_dice(good),
         samples=tuple(samples),
         seen=tuple(good),
     )
@@ -152,7 +172,7 @@ def _facts(
     entry = DATASETS.get(name)
     sizes = sorted({(f.facts[0].height, f.facts[0].width) for f in good if f.facts})
     copied = set(pairs["first"]) | set(pairs["second"])
-    known = {s.group for s in good if s.group}
+    clusters = duplicates.clusters(len(good), pairs)
     return {
         "images": len(seen),
         "published": entry.published_count if entry else None,
@@ -166,21 +186,15 @@ def _facts(
         "lesion_share_median": float(np.median(share)) if len(share) else None,
         "lesion_share_max": float(share.max()) if len(share) else None,
         "small_lesions": float((some < SMALL).mean()) if len(some) else None,
-        "groups": len(known),
+        "groups": len({s.group for s in good if s.group}),
         "images_with_a_near_copy": len(copied),
-        "clusters_of_near_copies": _clusters(len(good), pairs),
+        "clusters_of_near_copies": int((np.bincount(clusters) > 1).sum()),
     }
 
 
 def _counted(kinds: list[str]) -> dict[str, int]:
     """How often each is there, most first."""
     return pd.Series(kinds, dtype=object).value_counts().to_dict()
-
-
-def _clusters(count: int, pairs: pd.DataFrame) -> int:
-    """How many clusters of two images or more there are."""
-    labels = duplicates.clusters(count, pairs)
-    return int((np.bincount(labels) > 1).sum()) if count else 0
 
 
 def _leakage(good: list[Seen], small: np.ndarray, pairs: pd.DataFrame) -> pd.DataFrame:
@@ -198,6 +212,21 @@ def _leakage(good: list[Seen], small: np.ndarray, pairs: pd.DataFrame) -> pd.Dat
         found = _given_away(small, masks, pairs, labels)
         rows.append((name, kind if name == "group" else "", *found))
     return pd.DataFrame(rows, columns=columns)
+
+
+def _colour_dice(good: list[Seen]) -> float | None:
+    """Dice by colour alone, of an image split of at most FITTED images."""
+    if len(good) < 5:
+        return None
+    train, _, test = splits.deal(np.arange(len(good)), seed=0)
+    train, test = train[:FITTED], test[:FITTED]
+    chosen = [good[i] for i in (*train, *test)]
+    images = np.array([s.colour for s in chosen], np.float32) / 255
+    masks = np.array([resize_mask(s.mask, COLOUR_SIDE) for s in chosen], bool)
+    places = np.arange(len(chosen))
+    return colour_dice(
+        images, masks, train=places[: len(train)], test=places[len(train) :]
+    )
 
 
 def _given_away(

@@ -11,13 +11,20 @@ import pandas as pd
 
 from lesionkit.datasets.pairs import collecting
 from lesionkit.datasets.pictures.facts import FileFacts, file_facts
-from lesionkit.datasets.pictures.resizing import THUMBNAIL, resize_mask, thumbnail
+from lesionkit.datasets.pictures.resizing import (
+    THUMBNAIL,
+    resize_image,
+    resize_mask,
+    thumbnail,
+)
 from lesionkit.datasets.pictures.samples import Sample
+from lesionkit.lookup import one_line
 from lesionkit.prepared.preparing import find_samples
 from lesionkit.prepared.staging import in_order
-from lesionkit.splits import duplicates
+from lesionkit.splits import duplicates, leakage
 
 MASK_SIDE = 64  # of the masks that are copied from the nearest training image
+COLOUR_SIDE = 32  # of the pictures that the baseline by colour is fitted to
 ARRAYS = (".npy", ".npz")  # files of samples that are no pictures
 
 
@@ -47,6 +54,7 @@ class Seen:
     share: float = 0.0
     thumbnail: np.ndarray | None = field(default=None, repr=False)
     mask: np.ndarray | None = field(default=None, repr=False)
+    colour: np.ndarray | None = field(default=None, repr=False)
 
 
 def look(samples: Sequence[Sample], jobs: int, progress: Callable) -> list[Seen]:
@@ -72,10 +80,16 @@ def look_at(sample: Sample) -> Seen:
             share=float(mask.mean()),
             thumbnail=thumbnail(image),
             mask=resize_mask(mask, MASK_SIDE),
+            colour=_colour(image),
         )
     except (ValueError, OSError) as error:
-        reason = " ".join(str(error).split())
-        return Seen(sample.name, sample.group, bad=reason)
+        return Seen(sample.name, sample.group, bad=one_line(error))
+
+
+def _colour(image: np.ndarray) -> np.ndarray:
+    """A small picture, (COLOUR_SIDE, COLOUR_SIDE, 3) uint8; grey has three alike."""
+    small = resize_image(image, COLOUR_SIDE) * (255 / np.iinfo(image.dtype).max)
+    return np.broadcast_to(small.round(), (*small.shape[:2], 3)).astype(np.uint8)
 
 
 def of_files(seen: list[Seen]) -> list[Finding]:
@@ -111,11 +125,11 @@ def _named(kind: str, says: str, seen: list[Seen]) -> Finding:
 
 def of_copies(good: list[Seen], pairs: pd.DataFrame) -> list[Finding]:
     """Images that are there twice, to the byte or nearly, and labels that disagree."""
-    names = [s.name for s in good]
+    names, masks = [s.name for s in good], [np.asarray(s.mask) for s in good]
     exact = duplicates.exact_copies([s.hashes[0] for s in good])
     copied = [names[i] for group in exact for i in group]
     different = [g for g in exact if len({good[i].hashes[1] for i in g}) > 1]
-    dice = [_agreement(good, group) for group in different]
+    dice = [leakage.dice(masks[g[0]], masks[g[1]]) for g in different]
     near = sorted({*pairs["first"], *pairs["second"]})
     labelled = f"median Dice between the labels {np.median(dice):.2f}" if dice else ""
     return [
@@ -136,14 +150,6 @@ def of_copies(good: list[Seen], pairs: pd.DataFrame) -> list[Finding]:
             tuple(names[i] for i in near),
         ),
     ]
-
-
-def _agreement(good: list[Seen], group: list[int]) -> float:
-    """Dice between the first two masks of a group; 1 if both are empty."""
-    masks = [np.zeros(0) if (m := good[i].mask) is None else m for i in group[:2]]
-    one, other = (mask.astype(bool) for mask in masks)
-    marked = one.sum() + other.sum()
-    return 2 * float((one & other).sum()) / float(marked) if marked else 1.0
 
 
 def across(

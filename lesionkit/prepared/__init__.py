@@ -180,20 +180,15 @@ def _new(path: Path, shape: tuple[int, ...], dtype: str) -> np.memmap:
         OSError: the disk has no room for all of it.
     """
     made = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
-    _reserve(path)
+    if hasattr(os, "posix_fallocate"):
+        # the room is taken now: a full disk would kill whoever writes the map
+        with path.open("r+b") as stream:
+            try:
+                os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
+            except OSError as error:
+                if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # no such call
+                    raise
     return made
-
-
-def _reserve(path: Path) -> None:
-    """Take the room of a file now: a full disk would kill whoever writes its map."""
-    if not hasattr(os, "posix_fallocate"):
-        return
-    with path.open("r+b") as stream:
-        try:
-            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
-        except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # no such call here
-                raise
 
 
 def open_prepared(name: str, size: int = 224, *, resize: str = "bilinear") -> Prepared:
@@ -234,9 +229,3 @@ def open_prepared(name: str, size: int = 224, *, resize: str = "bilinear") -> Pr
         index=index,
         manifest=manifest,
     )
-
-
-def verify(data: Prepared) -> list[str]:
-    """Files of a prepared form whose content is not what its manifest says."""
-    hashes = data.manifest["sha256"]
-    return [name for name in hashes if sha256(data.folder / name) != hashes[name]]

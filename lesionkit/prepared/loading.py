@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import psutil
 import torch
 from torch import Tensor
 
@@ -102,13 +102,10 @@ def _drop_oldest() -> None:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Free memory of the device; of a computer its whole memory, where it is told."""
+    """Free memory of the device; of a computer its whole memory."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # Windows does not tell it
-        return 8 << 30
+    return psutil.virtual_memory().total
 
 
 def normalised(images: Tensor, memory_format: str = "contiguous") -> Tensor:

@@ -12,7 +12,7 @@ import numpy as np
 from lesionkit import lookup
 from lesionkit.catalogue import DATASETS
 from lesionkit.config import data_folder
-from lesionkit.datasets.pictures.resizing import THUMBNAIL
+from lesionkit.datasets.pictures.resizing import RESIZES, THUMBNAIL
 from lesionkit.datasets.pictures.samples import Sample
 from lesionkit.prepared import (
     Prepared,
@@ -62,8 +62,7 @@ def prepare(
             the mended files are read the next time.
         OSError: the disk is full or closed; the text says where.
     """
-    if resize not in ("bilinear", "nearest"):
-        raise lookup.unknown("resize", resize, ("bilinear", "nearest"))
+    lookup.find("resize", resize, RESIZES)
     if size < 8:
         raise ValueError(f"size must be 8 pixels or more, got {size}")
     samples, source = find_samples(name, raw)
@@ -91,10 +90,8 @@ def prepare(
 
 def _stage(name: str, folder: Path) -> Stage:
     """Where samples wait; those that the kit draws need no place on disk."""
-    known = DATASETS.get(name)
-    if known is not None and known.generated:
-        return Stage(None)
-    return Stage(folder.with_name(f".{folder.name}.making"))
+    drawn = name in DATASETS and DATASETS[name].generated
+    return Stage(None if drawn else folder.with_name(f".{folder.name}.making"))
 
 
 def _refuse_bad(name: str, bad: dict[int, str], count: int, skip_bad: bool) -> None:
@@ -143,8 +140,7 @@ def open_data(name: str, size: int = 224, *, resize: str = "bilinear") -> Prepar
     Raises:
         FileNotFoundError: it is not prepared; the text gives the command that does it.
     """
-    entry = DATASETS.get(name)
-    if entry is not None and entry.generated:
+    if name in DATASETS and DATASETS[name].generated:
         return prepare(name, size=size, resize=resize)
     return open_prepared(name, size, resize=resize)
 
@@ -234,13 +230,8 @@ def _hashed(sample: Sample) -> dict[str, Any] | str:
         content_hash, mask_hash = sample.hashes()
     except (OSError, ValueError) as error:
         return f"{sample.name}: {lookup.one_line(error)}"
-    return {
-        "file": sample.name,
-        "content_hash": content_hash,
-        "mask_hash": mask_hash,
-        "group": sample.group,
-        **getattr(sample, "details", {}),
-    }
+    row = {"file": sample.name, "content_hash": content_hash, "mask_hash": mask_hash}
+    return row | {"group": sample.group} | getattr(sample, "details", {})
 
 
 def _is_prepared(
@@ -251,10 +242,8 @@ def _is_prepared(
         data = open_prepared(name, size, resize=resize)
     except (OSError, ValueError, KeyError):
         return False
-    if not data.has_thumbnails:
-        return False
     index, left_out = data.index, data.manifest.get("left_out", [])
-    if left_out and not skip_bad:
+    if not data.has_thumbnails or (left_out and not skip_bad):
         return False
     rows = [row for row in rows if row["file"] not in left_out]
     columns = ["file", "content_hash", "mask_hash", "group"]
@@ -288,13 +277,3 @@ def _with_dtype(image: np.ndarray, dtype: str) -> np.ndarray:
     if dtype == "uint16":
         return image.astype(np.uint16) * 257
     return np.round(image / 257).astype(np.uint8)
-
-
-def prepared_hashes(name: str, size: int, resize: str) -> dict[str, tuple[str, str]]:
-    """File to the hashes of image and masks, as they were prepared; {} if not."""
-    try:
-        index = open_prepared(name, size, resize=resize).index
-    except (OSError, ValueError, KeyError):
-        return {}
-    columns = index[["file", "content_hash", "mask_hash"]].itertuples(index=False)
-    return {file: (image, mask) for file, image, mask in columns}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from lesionkit.prepared import Prepared
+from lesionkit.prepared import Prepared, open_prepared
 
 
 def facts_of(
@@ -15,11 +15,9 @@ def facts_of(
     """Counts, kinds and sizes of a prepared set, and what changed since `before`.
 
     Args:
-        before: of `preparing.prepared_hashes`, from before it was prepared.
+        before: of `prepared_hashes`, from before it was prepared.
     """
-    index, share = data.index, data.index["lesion_share"]
-    columns = index[["file", "content_hash", "mask_hash"]].itertuples(index=False)
-    now = {file: (image, mask) for file, image, mask in columns}
+    index, share, now = data.index, data.index["lesion_share"], _hashes(data.index)
     old, area = before or {}, index["height"] * index["width"]
     return {
         "name": data.name,
@@ -42,6 +40,20 @@ def facts_of(
         "changed": sum(old[f] != now[f] for f in now.keys() & old.keys()),
         "folder": str(data.folder),
     }
+
+
+def prepared_hashes(name: str, size: int, resize: str) -> dict[str, tuple[str, str]]:
+    """File to the hashes of image and masks, as they were prepared; {} if not."""
+    try:
+        return _hashes(open_prepared(name, size, resize=resize).index)
+    except (OSError, ValueError, KeyError):
+        return {}
+
+
+def _hashes(index: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """File to the hashes of image and masks."""
+    columns = index[["file", "content_hash", "mask_hash"]].itertuples(index=False)
+    return {file: (image, mask) for file, image, mask in columns}
 
 
 def _size(index: pd.DataFrame, i: int) -> str:

@@ -8,10 +8,9 @@ pages and notebooks import it.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import numpy as np
 import pandas as pd
@@ -81,8 +80,7 @@ def split(
 
     Source: paper A, II-4 (random 60:20:20, seed 42).
     """
-    if kind not in KINDS:
-        raise lookup.unknown("split kind", kind, KINDS)
+    lookup.find("split kind", kind, dict.fromkeys(KINDS))
     if kind == "lists":
         return _written(data, read_lists(data), None)
     if len(data) < 5:
@@ -114,21 +112,18 @@ def deal(groups: np.ndarray, seed: int) -> list[np.ndarray]:
     return _deal_groups(groups.astype(str), bands, order, seed)
 
 
-def read_lists(data: Prepared, folder: Path | None = None) -> Split:
+def read_lists(data: Prepared) -> Split:
     """Somebody else's split: train.txt, validation.txt and test.txt, a name a line.
 
-    A name is the file's path below the raw folder, its file name, or its stem.
-
-    Args:
-        folder: that holds the lists; by default splits/<name>/lists in the data folder.
+    The lists lie in splits/<name>/lists of the data folder. A name is the file's path
+    below the raw folder, its file name, or its stem.
 
     Raises:
         FileNotFoundError: a list is not there.
         ValueError: a name that is no image's or several images', or an image that is
             in two lists or twice in one.
     """
-    folder = folder or data_folder() / "splits" / data.name / "lists"
-    places = _places(data)
+    folder, places = data_folder() / "splits" / data.name / "lists", _places(data)
     seen: dict[int, str] = {}
     parts: dict[str, list[int]] = {name: [] for name in PARTS}
     for part in PARTS:
@@ -280,9 +275,8 @@ def _deal_groups(
 def _written(data: Prepared, parts: Split, groups: np.ndarray | None) -> Split:
     """Save the manifest below splits/, once for each content of the data set."""
     name = f"{parts.kind}-seed{parts.seed}-{data.fingerprint[:8]}.csv"
-    text = io.StringIO()
-    manifest(data, parts, groups).to_csv(text, index=False)
+    text = manifest(data, parts, groups).to_csv(index=False)
     path = data_folder() / "splits" / data.name / name
-    if not path.is_file() or path.read_text() != text.getvalue():
-        write_bytes(path, text.getvalue().encode())
+    if not path.is_file() or path.read_text() != text:
+        write_bytes(path, text.encode())
     return parts

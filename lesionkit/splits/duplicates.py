@@ -22,9 +22,6 @@ BLOCK = 256  # pictures compared with all others at once; bounds the memory
 HASH_SIDE = 8  # lowest frequencies of either axis that make the 64 bits
 COARSE = 16  # side of the pictures that are correlated
 COLUMNS = ("first", "second", "distance", "correlation")
-_BITS_OF_BYTE = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(
-    axis=1, dtype=np.uint8
-)
 
 
 @dataclass(frozen=True)
@@ -146,18 +143,8 @@ def near_pairs(
         ValueError: thumbnails of another shape or type; a distance outside 0 to 64 or
             a correlation outside [-1, 1).
     """
-    limits = _limits(distance, correlation)
     every = signatures(thumbnails)
-    found = []
-    for start in range(0, len(every), BLOCK):
-        block = every.at(slice(start, start + BLOCK))
-        rest = every.at(slice(start, None))
-        near = _near(block, rest, limits)
-        near = near[near["first"] < near["second"]]
-        found.append(
-            near.assign(first=near["first"] + start, second=near["second"] + start)
-        )
-    return _joined(found)
+    return _compared(every, every, distance, correlation, later=True)
 
 
 def across(
@@ -182,13 +169,8 @@ def across(
     Raises:
         ValueError: as `near_pairs`.
     """
-    limits = _limits(distance, correlation)
     one, other = signatures(thumbnails_a), signatures(thumbnails_b)
-    found = []
-    for start in range(0, len(one), BLOCK):
-        near = _near(one.at(slice(start, start + BLOCK)), other, limits)
-        found.append(near.assign(first=near["first"] + start))
-    return _joined(found)
+    return _compared(one, other, distance, correlation)
 
 
 def clusters(count: int, pairs: pd.DataFrame) -> np.ndarray:
@@ -241,48 +223,40 @@ def ends(pairs: pd.DataFrame, count: int) -> tuple[np.ndarray, np.ndarray]:
     return both[:, 0], both[:, 1]
 
 
-def bit_count(values: np.ndarray) -> np.ndarray:
-    """How many bits of each uint64 are set, as uint8."""
-    if hasattr(np, "bitwise_count"):
-        return np.bitwise_count(values)
-    return _bit_count_by_byte(values)  # numpy before 2.0
-
-
-def _bit_count_by_byte(values: np.ndarray) -> np.ndarray:
-    """The same, from a table of the 256 bytes."""
-    parts = np.ascontiguousarray(values)[..., None].view(np.uint8)  # (..., 8)
-    return _BITS_OF_BYTE[parts].sum(axis=-1, dtype=np.uint8)
-
-
-def _near(
-    one: Signatures, other: Signatures, limits: tuple[int, float]
+def _compared(
+    one: Signatures,
+    other: Signatures,
+    distance: int,
+    correlation: float,
+    *,
+    later: bool = False,
 ) -> pd.DataFrame:
-    """Pairs within the limits, positions counted from the start of each."""
-    bits = bit_count(one.hashes[:, None] ^ other.hashes[None, :])
-    alike = bits <= limits[0]
-    asked = np.flatnonzero(alike.any(axis=0))  # the others need no correlation
-    correlations = one.correlations(other.at(asked))
-    first, second = np.nonzero(alike[:, asked] & (correlations > limits[1]))
-    values = (first, asked[second], bits[first, asked[second]].astype(np.int64))
-    return pd.DataFrame(
-        dict(zip(COLUMNS, (*values, correlations[first, second]), strict=True))
-    )
+    """Pairs within both limits, a block of `one` at a time.
 
-
-def _joined(found: list[pd.DataFrame]) -> pd.DataFrame:
-    """The blocks' pairs as one table, typed also where there are none."""
-    types = dict(zip(COLUMNS, ("int64", "int64", "int64", "float64"), strict=True))
-    found = found or [pd.DataFrame(columns=COLUMNS)]
-    return pd.concat(found, ignore_index=True).astype(types)
-
-
-def _limits(distance: int, correlation: float) -> tuple[int, float]:
-    """Both limits, checked."""
+    `later` says that both are one set: each picture goes with the later ones alone.
+    """
     if not 0 <= distance <= HASH_SIDE**2:
         raise ValueError(f"distance must be 0 to {HASH_SIDE**2}, got {distance}")
     if not -1 <= correlation < 1:
         raise ValueError(f"correlation must be -1 or more, below 1, got {correlation}")
-    return distance, correlation
+    found = [[np.zeros(0, kind) for kind in (np.int64, np.int64, np.uint8, np.float32)]]
+    for start in range(0, len(one), BLOCK):
+        block, left_out = one.at(slice(start, start + BLOCK)), start if later else 0
+        rest = other.at(slice(left_out, None))
+        bits = np.bitwise_count(block.hashes[:, None] ^ rest.hashes[None, :])
+        alike = bits <= distance
+        asked = np.flatnonzero(alike.any(axis=0))  # the others need no correlation
+        similar = block.correlations(rest.at(asked))
+        near = alike[:, asked] & (similar > correlation)
+        if later:
+            near &= asked[None, :] > np.arange(len(block))[:, None]
+        first, place = np.nonzero(near)
+        second = asked[place]
+        values = bits[first, second], similar[first, place]
+        found.append([first + start, second + left_out, *values])
+    columns = (np.concatenate(blocks) for blocks in zip(*found, strict=True))
+    table = pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
+    return table.astype({"distance": np.int64, "correlation": np.float64})
 
 
 def _check(thumbnails: np.ndarray) -> None:

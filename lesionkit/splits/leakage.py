@@ -5,17 +5,13 @@ Positions and parts are those of one set of images, numbered from 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 import numpy as np
 import pandas as pd
 
-from lesionkit.datasets.pictures.resizing import THUMBNAIL, thumbnail
+from lesionkit.datasets.pictures.resizing import thumbnail
 from lesionkit.prepared import Prepared
-from lesionkit.splits import deal_images, split
-from lesionkit.splits.duplicates import BLOCK, ends, near_pairs, signatures
+from lesionkit.splits.duplicates import BLOCK, ends, signatures
 
-SEEDS = (42, 43, 44, 45, 46)  # of the five repeats, paper A, II-4
 _TIE = 1e-5  # float32 sums over 256 products differ by less between machines
 
 
@@ -29,10 +25,7 @@ def thumbnails_of(data: Prepared) -> np.ndarray:
     """
     if data.has_thumbnails:
         return data.thumbnails
-    found = np.zeros((len(data), THUMBNAIL, THUMBNAIL), np.uint8)
-    for i, image in enumerate(data.images):
-        found[i] = thumbnail(image)
-    return found
+    return np.stack([thumbnail(image) for image in data.images])
 
 
 def leaked_share(
@@ -58,33 +51,6 @@ def leaked_share(
     leaked[first[trained[second]]] = True
     leaked[second[trained[first]]] = True
     return float(leaked[test].mean())
-
-
-def random_split_leakage(
-    pairs: pd.DataFrame, count: int, *, splits: int = 20, seed: int = 0
-) -> float:
-    """The share of leaked test images, mean over random 60:20:20 splits.
-
-    Args:
-        pairs: what `duplicates.near_pairs` returns.
-        count: how many images there are.
-        splits: how many are drawn.
-        seed: of the first split; each next one has the next seed.
-
-    Raises:
-        ValueError: fewer than five images, no split, or a pair outside the images.
-
-    Source: paper A, II-4 (random 60:20:20).
-    """
-    if count < 5 or splits < 1:
-        raise ValueError(
-            f"needs 5 images and 1 split, got {count} images and {splits} splits"
-        )
-    shares = []
-    for i in range(splits):
-        train, _, test = deal_images(np.arange(count), seed + i)
-        shares.append(leaked_share(pairs, train, test, count=count))
-    return float(np.mean(shares))
 
 
 def nearest(
@@ -141,58 +107,11 @@ def copy_nearest_scores(
     if masks.ndim != 3 or len(masks) != len(thumbnails):
         raise ValueError(f"masks must be ({len(thumbnails)}, H, W), got {masks.shape}")
     positions, _ = nearest(thumbnails, train, test)
-    scores = [_dice(masks[a], masks[b]) for a, b in zip(positions, test, strict=True)]
+    scores = [dice(masks[a], masks[b]) for a, b in zip(positions, test, strict=True)]
     return np.array(scores)
 
 
-def leakage_table(
-    data: Prepared,
-    kinds: Sequence[str] = ("image", "group"),
-    *,
-    seeds: Iterable[int] = SEEDS,
-    groups: Sequence[str] | None = None,
-    thumbnails: np.ndarray | None = None,
-) -> pd.DataFrame:
-    """What each kind of split gives away, mean over seeds.
-
-    Args:
-        data: an opened data set.
-        kinds: kinds of split, of `splits.KINDS`.
-        seeds: of the splits; each split's manifest is written, as for training.
-        groups: one group name an image for kind "group"; by default as `splits.split`.
-        thumbnails: of every image; by default those of `thumbnails_of`.
-
-    Shape:
-        returns: a row a kind: kind, splits, leaked_share, copy_nearest_dice
-
-    Raises:
-        ValueError: no seed; as `splits.split`; thumbnails not one an image.
-    """
-    seeds = list(seeds)
-    if not seeds:
-        raise ValueError("seeds must name one split or more, got none")
-    if thumbnails is None:
-        thumbnails = thumbnails_of(data)
-    if len(thumbnails) != len(data):
-        raise ValueError(f"thumbnails must be {len(data)}, got {len(thumbnails)}")
-    pairs = near_pairs(thumbnails)
-    rows = []
-    for kind in kinds:
-        named = groups if kind == "group" else None
-        parts = [split(data, kind=kind, seed=s, groups=named) for s in seeds]
-        shares = [leaked_share(pairs, p.train, p.test, count=len(data)) for p in parts]
-        scores = [
-            copy_nearest_scores(
-                thumbnails, data.masks, train=p.train, test=p.test
-            ).mean()
-            for p in parts
-        ]
-        rows.append((kind, len(seeds), float(np.mean(shares)), float(np.mean(scores))))
-    columns = ["kind", "splits", "leaked_share", "copy_nearest_dice"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _dice(copied: np.ndarray, mask: np.ndarray) -> float:
+def dice(copied: np.ndarray, mask: np.ndarray) -> float:
     """Dice of two masks; 1 if both are empty."""
     copied, mask = copied != 0, mask != 0
     marked = int(copied.sum()) + int(mask.sum())

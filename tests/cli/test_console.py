@@ -49,7 +49,7 @@ def test_rows_are_shown_below_their_names_and_aligned(capsys):
 
 
 def test_one_row_upright_is_a_line_for_each_value(capsys):
-    console.show([{"dice": 0.75, "best_epoch": 3}], False, upright=True)
+    console.show_facts({"dice": 0.75, "best_epoch": 3})
     assert capsys.readouterr().out.splitlines() == [
         "dice               0.7500",
         "best_epoch         3",
@@ -61,15 +61,15 @@ def test_no_rows_show_nothing(capsys):
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize(
-    ("upright", "expected"),
-    [(False, [{"a": 1, "b": None}]), (True, {"a": 1, "b": None})],
-)
-def test_json_has_null_where_a_number_is_nan(capsys, upright, expected):
-    console.show([{"a": 1, "b": float("nan")}], True, upright=upright)
+@pytest.mark.parametrize("shown", [console.show, console.show_facts])
+def test_json_has_null_where_a_number_is_nan(capsys, shown):
+    facts = {"a": 1, "b": float("nan")}
+    rows = shown is console.show
+    shown([facts] if rows else facts, True)
     text = capsys.readouterr().out
     assert "NaN" not in text
-    assert json.loads(text) == expected
+    expected = {"a": 1, "b": None}
+    assert json.loads(text) == ([expected] if rows else expected)
 
 
 @pytest.mark.parametrize("kind", [ValueError, TypeError])

@@ -58,7 +58,8 @@ def test_the_command_gives_a_program_only_its_answer(command, data_home):
 def test_the_command_asks_where_somebody_can_answer(
     command, server, monkeypatch, answer, code
 ):
-    monkeypatch.setattr("lesionkit.cli.data._can_answer", lambda: True)
+    terminal = SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True), stderr=None)
+    monkeypatch.setattr("lesionkit.cli.data.sys", terminal)
     result = command("kvasir", input=answer)
     assert result.code == code
     assert "Agree and download? [y/N]" in result.err

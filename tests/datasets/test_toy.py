@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from colour_baselines import regression_score, threshold_scores
+from colour_baselines import threshold_scores
 from PIL import Image
 
 from lesionkit.datasets.toy import samples
+from lesionkit.inspection.colour import colour_dice
 
 LOOKS = ("skin", "endoscopy", "ultrasound")
 SIZE = 64  # pixels a side, where the baselines are measured
@@ -46,7 +47,7 @@ def thresholds(small, parts):
 
 @pytest.fixture(scope="module")
 def regression(small, parts):
-    return regression_score(*small, **parts)
+    return colour_dice(*small, **parts)
 
 
 def test_each_look_has_99_images(toy_samples):

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from lesionkit import doctor as examination
 from lesionkit.cli import main
-from lesionkit.doctor import examination, software
+from lesionkit.doctor import software
 from lesionkit.doctor.section import Section
 
 

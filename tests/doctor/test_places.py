@@ -8,6 +8,7 @@ import tempfile
 import time
 from types import SimpleNamespace
 
+import psutil
 import pytest
 from made_doctor import examined, findings, only
 from made_records import complete_record
@@ -201,27 +202,27 @@ def test_a_full_temporary_folder_is_a_warning(free):
     assert only(examined(places.temporary))[0] == "warning"
 
 
-def test_the_deepest_and_last_mount_tells_the_kind_of_disk(tmp_path):
-    mounts = tmp_path / "mounts"
-    mounts.write_text(
-        "a / ext4 rw 0 0\nb /home nfs4 rw 0 0\nc /home/my\\040own xfs rw 0 0\n"
-        "d /homeless tmpfs rw 0 0\ne /home zfs rw 0 0\n"
-    )
+def test_the_deepest_and_last_mount_tells_the_kind_of_disk(monkeypatch):
+    mounts = [("/", "ext4"), ("/home", "nfs4"), ("/home/my own", "xfs")]
+    mounts += [("/homeless", "tmpfs"), ("/home", "zfs")]
+    disks = [SimpleNamespace(mountpoint=where, fstype=kind) for where, kind in mounts]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda all: disks)
     kinds = {
-        place: places.file_system(places.Path(place), mounts)
+        place: places.file_system(places.Path(place))
         for place in ("/", "/home/x", "/home/my own/y", "/var")
     }
     assert kinds == {"/": "ext4", "/home/x": "zfs", "/home/my own/y": "xfs"} | {
         "/var": "ext4"
     }
-    unknown = places.file_system(places.Path("/"), tmp_path / "none")
-    assert unknown.startswith("kind of disk not known on ")
+    disks.clear()
+    assert places.file_system(places.Path("/")) == "kind of disk not known"
 
 
 @pytest.fixture
 def proxy(monkeypatch):
     """Sets one proxy variable and unsets the others."""
-    for name in (*network.PROXIES, *network.CERTIFICATES):
+    proxies = [f"{name}_proxy" for name in network.PROXIES]
+    for name in (*proxies, *network.CERTIFICATES):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     return lambda value: monkeypatch.setenv("HTTPS_PROXY", value)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from made_doctor import NO_CARD, TORCH, examined, findings, only
+from packaging.requirements import Requirement
 
 from lesionkit.doctor import device, kernel, software
 from lesionkit.doctor.section import answer
@@ -41,9 +42,23 @@ def test_an_installed_kit_reads_its_own_metadata(monkeypatch):
     monkeypatch.setattr(software, "in_checkout", lambda: False)
     lines = ["torch>=2.10", "monai>=1.5; extra == 'boundary'", 'ray; extra == "ray"']
     monkeypatch.setattr(metadata, "requires", lambda name: lines)
-    assert software.requirements() == ["torch>=2.10"]
-    assert software.requirements("boundary") == ["monai>=1.5"]
-    assert software.requirements("ray") == ["ray"]
+    found = {
+        extra: [f"{wanted.name}{wanted.specifier}" for wanted in wants]
+        for extra in ("", "boundary", "ray")
+        if (wants := software.requirements(extra))
+    }
+    assert found == {"": ["torch>=2.10"], "boundary": ["monai>=1.5"], "ray": ["ray"]}
+
+
+def test_a_checkout_reads_its_project_file():
+    for extra, lines in PROJECT["project"]["optional-dependencies"].items():
+        wanted = [Requirement(line) for line in lines]
+        found = software.requirements(extra)
+        assert [(r.name, r.specifier) for r in found] == [
+            (r.name, r.specifier) for r in wanted
+        ]
+    named = [Requirement(line).name for line in PROJECT["project"]["dependencies"]]
+    assert [wanted.name for wanted in software.requirements()] == named
 
 
 @pytest.fixture
@@ -51,7 +66,8 @@ def installed(monkeypatch):
     """Says which packages are wanted, installed and tested."""
 
     def as_given(wanted, there, tested):
-        monkeypatch.setattr(software, "requirements", lambda extra="": wanted)
+        required = [Requirement(line) for line in wanted]
+        monkeypatch.setattr(software, "requirements", lambda extra="": required)
         monkeypatch.setattr(software, "_version", there.get)
         monkeypatch.setattr(software, "tested_versions", lambda: tested)
 

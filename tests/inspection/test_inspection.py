@@ -144,6 +144,60 @@ def test_the_same_image_in_another_set_is_found(clean: Path, tmp_path: Path) -> 
     assert finding.files == ("images/case_05.png = images/known.png",)
 
 
+def coloured(raw: Path, *, lesion: int, background: int) -> inspection.DataReport:
+    """The report of twelve pictures whose lesion and background differ in red."""
+    for i in range(12):
+        mask = disc(radius=6 + i)
+        noise = np.random.default_rng(i).integers(0, 9, (48, 48, 3), np.uint8)
+        noise[..., 0] += np.where(mask > 0, lesion, background).astype(np.uint8)
+        save(raw, f"case_{i:02d}", noise, mask)
+    return inspection.inspect("my_set", raw)
+
+
+def test_lesions_of_another_colour_are_found_by_colour_alone(tmp_path: Path) -> None:
+    report = coloured(tmp_path, lesion=200, background=20)
+    assert report.colour_dice > 0.9  # a smaller picture blurs the rim
+    assert report.as_json()["colour_dice"] == report.colour_dice
+    assert report.colour_alone.startswith("colour alone gets a Dice of 0.9")
+
+
+def test_lesions_of_the_same_colour_are_not(tmp_path: Path) -> None:
+    report = coloured(tmp_path, lesion=20, background=20)
+    everything = np.mean([2 * m / (1 + m) for m in report_shares(tmp_path)])
+    assert report.colour_dice < everything + 0.15
+
+
+def report_shares(raw: Path) -> list[float]:
+    """The share of lesion in each mask of a folder."""
+    masks = [np.asarray(Image.open(path)) for path in (raw / "masks").iterdir()]
+    return [float((mask > 0).mean()) for mask in masks]
+
+
+def test_colour_alone_twice_gives_the_same(tmp_path: Path) -> None:
+    one, again = (
+        coloured(tmp_path, lesion=60, background=50).colour_dice for _ in range(2)
+    )
+    assert one == again
+
+
+def test_of_masks_without_lesion_or_too_few_images_colour_says_nothing(
+    tmp_path: Path,
+) -> None:
+    for i in range(12):
+        save(tmp_path / "empty", f"case_{i}", picture(i), 0 * disc())
+    save(tmp_path / "one", "case", picture(0), disc())
+    for name in ("empty", "one"):
+        report = inspection.inspect("my_set", tmp_path / name)
+        assert (report.colour_dice, report.colour_alone) == (None, "")
+
+
+def test_the_command_says_what_colour_alone_gets(clean: Path, capsys) -> None:
+    main(["inspect", "my_set", "--raw", str(clean)])
+    lines = capsys.readouterr().out.splitlines()
+    said = [line for line in lines if line.startswith("colour alone gets a Dice of 0.")]
+    assert len(said) == 1
+
+
 class Page(HTMLParser):
     """Addresses and tags of a page."""
 

@@ -1,17 +1,10 @@
-"""What colour alone can do: the best threshold, and logistic regression, per pixel."""
+"""What a threshold on one channel of colour can do."""
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
+
+from lesionkit.inspection.colour import best_threshold, mean_dice
 
 GREY = (0.299, 0.587, 0.114)  # of red, green and blue, as in ITU-R BT.601
-EVERY = 7  # of the training pixels, one in this many is fitted
-
-
-def mean_dice(predicted: np.ndarray, masks: np.ndarray) -> float:
-    """Mean Dice over the images; 1 where both masks are empty."""
-    hits = (predicted & masks).sum((1, 2))
-    sizes = predicted.sum((1, 2)) + masks.sum((1, 2))
-    return np.where(sizes == 0, 1, 2 * hits / np.maximum(sizes, 1)).mean()
 
 
 def colour_channels(images: np.ndarray) -> dict[str, np.ndarray]:
@@ -28,12 +21,6 @@ def colour_channels(images: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def best_threshold(values: np.ndarray, masks: np.ndarray) -> float:
-    """The quantile of the values, of 41, whose mask has the highest mean Dice."""
-    candidates = np.quantile(values, np.linspace(0, 1, 41))
-    return max(candidates, key=lambda least: mean_dice(values > least, masks))
-
-
 def threshold_scores(images, masks, *, train, test) -> dict[str, float]:
     """Test Dice of each channel's best threshold, brighter and darker than it."""
     scores = {}
@@ -42,13 +29,3 @@ def threshold_scores(images, masks, *, train, test) -> dict[str, float]:
             least = best_threshold(signed[train], masks[train])
             scores[f"{name} {side}"] = mean_dice(signed[test] > least, masks[test])
     return scores
-
-
-def regression_score(images, masks, *, train, test) -> float:
-    """Test Dice of logistic regression on a pixel's red, green and blue."""
-    pixels = images[train].reshape(-1, 3)[::EVERY]
-    model = LogisticRegression(class_weight="balanced")
-    model.fit(pixels, masks[train].ravel()[::EVERY])
-    values = images @ model.coef_[0]
-    least = best_threshold(values[train], masks[train])
-    return mean_dice(values[test] > least, masks[test])

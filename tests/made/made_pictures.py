@@ -7,6 +7,8 @@ import pandas as pd
 from PIL import Image
 
 from lesionkit.datasets.pictures.resizing import thumbnail
+from lesionkit.splits import deal
+from lesionkit.splits.leakage import leaked_share
 
 
 def picture(seed: int, side: int = 96) -> np.ndarray:
@@ -45,3 +47,11 @@ def family(count: int) -> np.ndarray:
 def table_of(*pairs: tuple[int, int]) -> pd.DataFrame:
     """Pairs as a table."""
     return pd.DataFrame(list(pairs), columns=["first", "second"])
+
+
+def random_split_leakage(pairs, count, *, seeds=range(20), groups=None) -> float:
+    """The share of leaked test images, mean over random 60:20:20 splits."""
+    groups = np.arange(count) if groups is None else groups
+    dealt = [deal(groups, seed) for seed in seeds]
+    shares = [leaked_share(pairs, a, b, count=count) for a, _, b in dealt]
+    return float(np.mean(shares))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
+import psutil
 import pytest
 import torch
 
@@ -139,10 +142,9 @@ def test_only_the_data_sets_used_last_stay(
     assert first is not second
 
 
-def test_a_computer_that_does_not_tell_its_memory_is_taken_for_one_of_8_gib(
-    monkeypatch,
-) -> None:
-    monkeypatch.delattr("os.sysconf")
+def test_of_a_computer_the_whole_memory_counts(monkeypatch) -> None:
+    memory = SimpleNamespace(total=8 << 30, available=1 << 30)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
     assert loading.free_bytes(torch.device("cpu")) == 8 << 30
 
 

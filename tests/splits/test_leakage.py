@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 from made_data import write_discs
-from made_pictures import family, picture, table_of, thumbnails
+from made_pictures import (
+    family,
+    picture,
+    random_split_leakage,
+    table_of,
+    thumbnails,
+)
 
 from lesionkit.prepared import Prepared, open_prepared
-from lesionkit.splits import leakage, split
+from lesionkit.splits import leakage
 from lesionkit.splits.duplicates import clusters, near_pairs, signatures
 from lesionkit.splits.leakage import (
     copy_nearest_scores,
-    leakage_table,
     leaked_share,
     nearest,
-    random_split_leakage,
     thumbnails_of,
 )
 
@@ -87,19 +90,12 @@ def test_a_pair_outside_the_images_is_refused() -> None:
 # random splits
 
 
-def test_random_splits_leak_what_the_splits_deal(discs: Prepared) -> None:
-    pairs = table_of((0, 1), (2, 3), (3, 4), (10, 29))
-    place = np.empty(30, int)  # a position in the order of content, as splits deal
-    order = discs.index.sort_values(["content_hash", "mask_hash", "file"]).index
-    place[order] = np.arange(30)
-    by_content = pairs.apply(lambda ends: place[ends])
-    expected = [
-        leaked_share(pairs, dealt.train, dealt.test, count=30)
-        for dealt in (split(discs, seed=seed) for seed in (3, 4, 5))
-    ]
-    found = random_split_leakage(by_content, 30, splits=3, seed=3)
-    assert found == pytest.approx(np.mean(expected))
-    assert found > 0
+@pytest.mark.slow
+def test_one_pair_leaks_as_often_as_it_is_parted() -> None:
+    # one in test and one in train: 2 * (2 / 10) * (6 / 9), of two test images
+    found = random_split_leakage(table_of((4, 7)), 10, seeds=range(1, 1501))
+    # four standard errors: sqrt(p (1 - p) / 1500) / 2 with p = 4 / 15
+    assert found == pytest.approx(2 / 15, abs=0.023)
 
 
 def test_all_alike_leak_everywhere() -> None:
@@ -107,26 +103,11 @@ def test_all_alike_leak_everywhere() -> None:
     assert random_split_leakage(pairs, 10) == 1
 
 
-@pytest.mark.slow
-def test_one_pair_leaks_as_often_as_it_is_parted() -> None:
-    # one in test and one in train: 2 * (2 / 10) * (6 / 9), of two test images
-    found = random_split_leakage(table_of((4, 7)), 10, splits=1500, seed=1)
-    # four standard errors: sqrt(p (1 - p) / 1500) / 2 with p = 4 / 15
-    assert found == pytest.approx(2 / 15, abs=0.023)
-
-
-def test_seeds_of_random_splits_are_repeatable() -> None:
-    pairs = table_of(*((i, i + 1) for i in range(0, 40, 3)))
-    one, again, other = (
-        random_split_leakage(pairs, 50, splits=3, seed=seed) for seed in (0, 0, 40)
-    )
-    assert one == again != other
-
-
-@pytest.mark.parametrize(("count", "splits"), [(4, 20), (1, 20), (0, 20), (10, 0)])
-def test_too_few_images_or_splits_are_refused(count: int, splits: int) -> None:
-    with pytest.raises(ValueError, match="needs 5 images and 1 split"):
-        random_split_leakage(table_of(), count, splits=splits)
+def test_groups_of_all_near_copies_leak_nothing() -> None:
+    pairs = near_pairs(family(30))
+    named = clusters(30, pairs)
+    assert random_split_leakage(pairs, 30, seeds=range(8)) > 0.1
+    assert random_split_leakage(pairs, 30, seeds=range(8), groups=named) == 0
 
 
 # the nearest training image
@@ -210,32 +191,7 @@ def test_masks_that_are_not_one_an_image_are_refused() -> None:
         )
 
 
-# the table
-
-
-def test_the_table_holds_the_means_over_seeds(discs: Prepared) -> None:
-    made = family(30)
-    table = leakage_table(discs, seeds=(1, 2), thumbnails=made).set_index("kind")
-    parts = [split(discs, kind="group", seed=seed) for seed in (1, 2)]
-    pairs = near_pairs(made)
-    shares = [leaked_share(pairs, p.train, p.test, count=30) for p in parts]
-    scores = [
-        copy_nearest_scores(made, discs.masks, train=p.train, test=p.test).mean()
-        for p in parts
-    ]
-    assert list(table.index) == ["image", "group"]
-    assert table["splits"].tolist() == [2, 2]
-    assert table.loc["group", "leaked_share"] == pytest.approx(np.mean(shares))
-    assert table.loc["group", "copy_nearest_dice"] == pytest.approx(np.mean(scores))
-
-
-def test_a_split_by_clusters_leaks_nothing(discs: Prepared) -> None:
-    made = family(30)
-    pairs = near_pairs(made)
-    groups = [f"cluster_{i}" for i in clusters(30, pairs)]
-    table = leakage_table(discs, seeds=range(8), groups=groups, thumbnails=made)
-    assert table.set_index("kind").loc["image", "leaked_share"] > 0.1
-    assert table.set_index("kind").loc["group", "leaked_share"] == 0
+# thumbnails
 
 
 def test_thumbnails_are_made_from_the_prepared_images(discs: Prepared) -> None:
@@ -243,27 +199,9 @@ def test_thumbnails_are_made_from_the_prepared_images(discs: Prepared) -> None:
     assert (made.shape, made.dtype) == ((30, 32, 32), np.uint8)
     expected = np.rint(discs.images[17].mean(axis=2, dtype=np.float32))
     np.testing.assert_array_equal(made[17], expected)  # 32 x 32 is not resized
-    pd.testing.assert_frame_equal(
-        leakage_table(discs), leakage_table(discs, thumbnails=made)
-    )
 
 
 def test_stored_thumbnails_go_before_new_ones(discs: Prepared) -> None:
     made = family(30)
     np.save(discs.folder / "thumbnails.npy", made)
     np.testing.assert_array_equal(thumbnails_of(discs), made)
-
-
-def test_one_kind_alone_needs_no_groups(data_home) -> None:
-    write_discs("ungrouped", count=10, groups=1)
-    data = open_prepared("ungrouped", 32)
-    assert leakage_table(data, ["image"])["kind"].tolist() == ["image"]
-    with pytest.raises(ValueError, match="needs 3 groups"):
-        leakage_table(data)
-
-
-def test_a_table_of_nothing_is_refused(discs: Prepared) -> None:
-    with pytest.raises(ValueError, match="seeds must name one split"):
-        leakage_table(discs, seeds=[])
-    with pytest.raises(ValueError, match="thumbnails must be 30, got 12"):
-        leakage_table(discs, thumbnails=family(12))

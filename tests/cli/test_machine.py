@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lesionkit.cli import main
-from lesionkit.cli.notebook_copies import copy_notebooks
+from lesionkit.cli.machine import copy_notebooks
 from lesionkit.extras import notebook_folder
 
 NAMES = ["01_data", "02_losses", "03_train", "04_analysis", "05_thresholds"]
