@@ -52,9 +52,6 @@ class DUCKNet(nn.Module):
         image: (N, in_channels, H, W) float, H and W multiples of 32
         returns: (N, 1, H, W) float, logits
 
-    Raises:
-        ValueError: a side of the image is not a multiple of 32.
-
     Source: Dumitru et al. 2023. Weights as Keras starts them in the authors'
     code: He-uniform in the blocks, Glorot-uniform in the stride-2 convolutions and the
     last one; biases zero.
@@ -116,7 +113,6 @@ class DUCKNet(nn.Module):
         return [self.output(features)]
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits at the image's size."""
         return self.heads(image)[0]
 
 
@@ -126,8 +122,6 @@ class DUCK(nn.Module):
     Shape:
         features: (N, in_channels, H, W)
         returns: (N, out_channels, H, W)
-
-    Source: Dumitru et al. 2023.
     """
 
     def __init__(self, in_channels: int, out_channels: int):
@@ -168,8 +162,6 @@ class Residual(nn.Module):
     Shape:
         features: (N, in_channels, H, W)
         returns: (N, out_channels, H, W)
-
-    Source: Dumitru et al. 2023.
     """
 
     def __init__(self, in_channels: int, out_channels: int):

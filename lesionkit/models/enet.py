@@ -132,7 +132,7 @@ class ENet(nn.Module):
         returns: (N, 1, H, W) float, logits
 
     Raises:
-        ValueError: a side of the image is not allowed; too many channels.
+        ValueError: too many channels.
 
     Source: Paszke et al. 2016, Table 1.
     """
@@ -180,7 +180,6 @@ class ENet(nn.Module):
         return [self.output(features, output_size=image.shape[-2:])]
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits at the image's size."""
         return self.heads(image)[0]
 
 

@@ -51,9 +51,6 @@ class ESFPNet(nn.Module):
         image: (N, C, H, W) float, H and W multiples of 32
         returns: (N, 1, H, W) float, logits
 
-    Raises:
-        ValueError: a side of the image is not a multiple of 32.
-
     Source: Chang et al. 2023.
     """
 
@@ -87,7 +84,6 @@ class ESFPNet(nn.Module):
         return [self.output(torch.cat(same_size, dim=1))]
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits at the image's size."""
         return resize(self.heads(image)[0], scale=4)
 
 

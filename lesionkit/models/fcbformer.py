@@ -59,9 +59,6 @@ class FCBFormer(nn.Module):
         image: (N, in_channels, H, W) float, H and W multiples of 32
         returns: (N, 1, H, W) float, logits
 
-    Raises:
-        ValueError: a side of the image is not a multiple of 32.
-
     Source: Sanderson and Matuszewski 2022.
     """
 
@@ -83,7 +80,6 @@ class FCBFormer(nn.Module):
         return [self.output(torch.cat([coarse, fine], dim=1))]
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits at the image's size."""
         return self.heads(image)[0]
 
 
@@ -180,8 +176,6 @@ class ResidualBlock(nn.Module):
     Shape:
         features: (N, in_channels, H, W), channels a multiple of 32
         returns: (N, out_channels, H, W)
-
-    Source: Sanderson and Matuszewski 2022.
     """
 
     def __init__(self, in_channels: int, out_channels: int):

@@ -61,9 +61,6 @@ class UNetPlusPlus(nn.Module):
         image: (N, in_channels, H, W) float, H and W multiples of 16
         returns: (N, 1, H, W) float, logits
 
-    Raises:
-        ValueError: a side of the image is not a multiple of 16.
-
     Source: Zhou et al. 2018, (1) and Fig. 1.
     """
 
@@ -98,7 +95,6 @@ class UNetPlusPlus(nn.Module):
         return [(1 / len(heads), head) for head in heads]
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits of the head on X(0,4), at the image's size."""
         return self.heads(image)[0]
 
 
