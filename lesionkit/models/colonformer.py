@@ -36,7 +36,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lesionkit import lookup
 from lesionkit.models.blocks import check_batch, check_sides, conv_bn_relu, resize
 from lesionkit.models.encoders import MixTransformer
 from lesionkit.models.reverse_attention import AxialReverseAttention, refined
@@ -46,7 +45,7 @@ ENCODERS = {"colonformer": "mit_b3", "colonformer_s": "mit_b2"}
 
 def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     """ColonFormer with MiT-B3 (L) or MiT-B2 (S)."""
-    name = lookup.find("variant", variant, ENCODERS)
+    name = ENCODERS[variant]
     return ColonFormer(MixTransformer(name, in_channels, pretrained=pretrained))
 
 

@@ -34,7 +34,6 @@ from __future__ import annotations
 import segmentation_models_pytorch as smp
 from torch import Tensor, nn
 
-from lesionkit import lookup
 from lesionkit.models.blocks import check_batch, check_sides
 from lesionkit.models.encoders import downloading
 
@@ -46,7 +45,7 @@ ENCODERS = {
 
 def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     """DeepLab-V3+ on ResNet-101 or ResNet-50."""
-    encoder = lookup.find("variant", variant, ENCODERS)
+    encoder = ENCODERS[variant]
     with downloading(f"{encoder}.tv_in1k", pretrained):
         network = smp.DeepLabV3Plus(
             encoder,

@@ -29,7 +29,6 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from lesionkit import lookup
 from lesionkit.models.blocks import check_sides
 
 FILTERS = {"ducknet": 17, "ducknet_34": 34}
@@ -38,7 +37,7 @@ BATCH_NORM = {"eps": 1e-3, "momentum": 0.01}
 
 def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     """DUCK-Net with 17 or 34 filters; there is nothing pretrained."""
-    return DUCKNet(in_channels, filters=lookup.find("variant", variant, FILTERS))
+    return DUCKNet(in_channels, filters=FILTERS[variant])
 
 
 class DUCKNet(nn.Module):

@@ -38,7 +38,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lesionkit import lookup
 from lesionkit.models.blocks import check_sides, conv_bn_relu, resize
 from lesionkit.models.encoders import timm_stages
 
@@ -47,7 +46,7 @@ ENCODERS = {"emcadnet": "pvt_v2_b2.in1k", "emcadnet_b0": "pvt_v2_b0.in1k"}
 
 def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     """EMCADNet on PVTv2-B2 or PVTv2-B0."""
-    weights_id = lookup.find("variant", variant, ENCODERS)
+    weights_id = ENCODERS[variant]
     encoder: Any = timm_stages(
         weights_id,
         in_channels=3 if in_channels == 1 else in_channels,

@@ -34,7 +34,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from lesionkit import lookup
 from lesionkit.models.blocks import check_sides
 
 # the middles of the eight bottlenecks at 1/8: kind and dilation (or kernel)
@@ -116,7 +115,7 @@ FORMS = {
 
 def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     """ENet as the port or as the authors have it; there is nothing pretrained."""
-    return ENet(in_channels, lookup.find("variant", variant, FORMS))
+    return ENet(in_channels, FORMS[variant])
 
 
 class ENet(nn.Module):

@@ -28,7 +28,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lesionkit import lookup
 from lesionkit.models.blocks import check_sides, conv_bn_relu, resize
 from lesionkit.models.encoders import MixTransformer
 
@@ -37,7 +36,7 @@ ENCODERS = {"esfpnet": "mit_b2", "esfpnet_t": "mit_b0", "esfpnet_l": "mit_b4"}
 
 def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     """ESFPNet with MiT-B2 (S), MiT-B0 (T) or MiT-B4 (L)."""
-    name = lookup.find("variant", variant, ENCODERS)
+    name = ENCODERS[variant]
     return ESFPNet(MixTransformer(name, in_channels, pretrained=pretrained))
 
 

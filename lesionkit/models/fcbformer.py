@@ -30,7 +30,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lesionkit import lookup
 from lesionkit.models.blocks import check_sides
 from lesionkit.models.encoders import timm_stages
 
@@ -40,7 +39,7 @@ SIDES = {"fcbformer_quarter": None, "fcbformer_authors_88": 88}
 
 def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     """FCBFormer on PVTv2-B3."""
-    side = lookup.find("variant", variant, SIDES)
+    side = SIDES[variant]
     encoder = timm_stages(
         "pvt_v2_b3.in1k", in_channels=in_channels, pretrained=pretrained
     )

@@ -39,7 +39,6 @@ from torch import Tensor, nn
 from torchvision.models import ResNet50_Weights, ResNet101_Weights
 from torchvision.models.segmentation import fcn_resnet50, fcn_resnet101
 
-from lesionkit import lookup
 from lesionkit.models.blocks import init_he_normal, resize
 from lesionkit.models.encoders import downloading, first_conv
 
@@ -63,7 +62,7 @@ def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     """One of the three networks called FCN."""
     if variant == "fcn8s_vgg16":
         return FCN8s(in_channels)
-    function, weights, weights_id = lookup.find("variant", variant, TORCHVISION)
+    function, weights, weights_id = TORCHVISION[variant]
     with downloading(weights_id, pretrained):
         network = function(
             weights=None,

@@ -37,7 +37,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lesionkit import lookup
 from lesionkit.models.blocks import (
     DoubleConv,
     check_sides,
@@ -71,7 +70,7 @@ def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
                 classes=1,
             )
         return ResNetUNet(network)
-    model = UNet(in_channels, **lookup.find("variant", variant, OPTIONS))
+    model = UNet(in_channels, **OPTIONS[variant])
     if variant == "unet_2015_same_padding":
         init_he_normal(model)
     return model
@@ -176,14 +175,10 @@ class Expand(nn.Module):
 
 def _up_and_halve(up: str, wide: int) -> nn.Module:
     """Twice the size, half the channels."""
-    ups = {
-        "transposed": lambda: nn.ConvTranspose2d(wide, wide // 2, 2, stride=2),
-        "nearest_conv": lambda: nn.Sequential(
-            nn.Upsample(scale_factor=2, mode="nearest"),
-            *conv_bn_relu(wide, wide // 2, 3, bias=True),
-        ),
-    }
-    return lookup.find("up", up, ups)()
+    if up == "transposed":
+        return nn.ConvTranspose2d(wide, wide // 2, 2, stride=2)
+    conv = conv_bn_relu(wide, wide // 2, 3, bias=True)
+    return nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), *conv)
 
 
 class ResNetUNet(nn.Module):

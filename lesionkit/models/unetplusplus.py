@@ -34,7 +34,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lesionkit import lookup
 from lesionkit.models.blocks import DoubleConv, check_sides
 
 WIDTHS = (32, 64, 128, 256, 512)
@@ -44,7 +43,7 @@ HEADS = {"unetpp_bn_bilinear": (4,), "unetpp_bn_bilinear_4heads": (4, 3, 2, 1)}
 
 def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     """U-Net++ with one head or four; there is nothing pretrained."""
-    return UNetPlusPlus(in_channels, heads=lookup.find("variant", variant, HEADS))
+    return UNetPlusPlus(in_channels, heads=HEADS[variant])
 
 
 class UNetPlusPlus(nn.Module):
