@@ -62,12 +62,12 @@ def per_image(
         raise ImportError(needs) from error
     chosen = torch.from_numpy(present)
     both = [binary("map", without_channel(each)).cpu() for each in (predicted, mask)]
-    pair = [each[chosen][:, None].float() for each in both]  # (n, 1, H, W)
+    marked, lesion = (each[chosen][:, None].float() for each in both)  # (n, 1, H, W)
     options = {"include_background": True, "spacing": spacing}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of MONAI about its own calls
-        distances = compute_hausdorff_distance(*pair, percentile=95, **options)
-        dice = compute_surface_dice(*pair, [tolerance], **options)
+        distances = compute_hausdorff_distance(marked, lesion, percentile=95, **options)
+        dice = compute_surface_dice(marked, lesion, [tolerance], **options)
     found["hausdorff95"][present] = distances[:, 0].double()
     found["surface_dice"][present] = dice[:, 0].double()
     return found

@@ -32,6 +32,8 @@ contracting path and no skip at full size.
 
 from __future__ import annotations
 
+from typing import Any
+
 import segmentation_models_pytorch as smp
 import torch
 from torch import Tensor, nn
@@ -46,7 +48,7 @@ from lesionkit.models.blocks import (
 from lesionkit.models.encoders import downloading
 
 # variant -> what UNet is given
-OPTIONS = {
+OPTIONS: dict[str, dict[str, Any]] = {
     "unet_bn_transposed": {"up": "transposed", "pad": True},
     "unet_2015_same_padding": {
         "up": "transposed",
