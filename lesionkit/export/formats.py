@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from lesionkit.extras import install
+from lesionkit.lookup import one_line
 from lesionkit.masks import probability_mask
 from lesionkit.prepared.loading import normalised
-from lesionkit.training.step import first_line
 
 TOLERANCE = 1e-4  # of the largest logit, or of 1: sums in another order differ by 1e-5
 BATCH = 4
@@ -51,7 +51,7 @@ def graph_of(
         name: of the network, for what is said when it cannot be exported.
 
     Raises:
-        ValueError: the network cannot be exported; the text has torch's first line.
+        ValueError: the network cannot be exported; the text begins as torch's.
     """
     example = torch.from_numpy(np.resize(images[:2], (2, *images.shape[1:])))
     try:
@@ -61,7 +61,8 @@ def graph_of(
                 model, (example,), dynamic_shapes=({0: torch.export.Dim("N")},)
             )
     except Exception as error:  # noqa: BLE001 - whatever tracing meets in a network
-        raise ValueError(f"{name} cannot be exported: {first_line(error)}") from error
+        says = one_line(error, longest=200)
+        raise ValueError(f"{name} cannot be exported: {says}") from error
 
 
 def _save_torch(program: Any, path: Path, facts: dict[str, Any]) -> dict[str, Any]:

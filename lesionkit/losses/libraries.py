@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
+from importlib import metadata
 from importlib.util import find_spec
 
 import torch
 from torch import Tensor
 
+from lesionkit import extras
 from lesionkit.losses import build_loss
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -114,7 +115,9 @@ def behaviour() -> dict[str, dict[str, str]]:
         for case, (name, look) in CASES.items():
             loss = made(name)
             row[case] = "has none" if loss is None else outcome(look, loss)
-        found[f"{library} {installed(library)}".strip()] = row
+        ours = library == "lesionkit"
+        version = extras.version() if ours else metadata.version(library)
+        found[f"{library} {version}"] = row
     return found
 
 
@@ -126,11 +129,3 @@ def outcome(look: Callable[[Loss], str], loss: Loss) -> str:
             return look(loss)
         except Exception:  # noqa: BLE001 - libraries refuse by errors of every kind
             return "refused"
-
-
-def installed(library: str) -> str:
-    """The version of a library; empty if it is not told."""
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return ""

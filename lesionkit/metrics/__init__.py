@@ -58,7 +58,9 @@ def row_sums(marked: Tensor) -> Tensor:
     return marked.sum(1)
 
 
-def same_shape(name: str, values: Tensor, mask: Tensor) -> None:
+def same_shape(
+    name: str, values: Tensor | np.ndarray, mask: Tensor | np.ndarray
+) -> None:
     """Refuse two shapes that differ: broadcasting would count pixels many times."""
     if values.shape != mask.shape:
         a, b = tuple(values.shape), tuple(mask.shape)

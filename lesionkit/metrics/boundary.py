@@ -13,8 +13,6 @@ from torch import Tensor
 from lesionkit.extras import install
 from lesionkit.metrics import binary, counts, mean, without_channel
 
-NAMES = ("hausdorff95", "surface_dice")
-
 
 def per_image(
     predicted: ArrayLike | Tensor,
@@ -49,37 +47,30 @@ def per_image(
     if not tolerance >= 0:
         raise ValueError(f"tolerance must be 0 or more, got {tolerance!r}")
     tp, fp, fn, _ = counts(predicted, mask).T.cpu().numpy()  # checks both
-    both = [binary("map", without_channel(each)) for each in (predicted, mask)]
-    one_hot = [each.cpu()[:, None].float() for each in both]
     has_prediction, has_lesion = tp + fp > 0, tp + fn > 0
+    found = {
+        "hausdorff95": np.full(len(tp), np.nan),
+        "surface_dice": np.where(has_prediction == has_lesion, 1.0, 0.0),
+    }
     present = has_prediction & has_lesion
-    found = {name: np.full(len(tp), np.nan) for name in NAMES}
-    found["surface_dice"][:] = np.where(has_prediction == has_lesion, 1.0, 0.0)
-    if present.any():
-        chosen = torch.from_numpy(present)
-        pair = [each[chosen] for each in one_hot]
-        distances, dice = by_monai(*pair, tolerance=tolerance, spacing=spacing)
-        found["hausdorff95"][present], found["surface_dice"][present] = distances, dice
-    return found
-
-
-def by_monai(
-    predicted: Tensor, mask: Tensor, *, tolerance: float, spacing: float | Sequence
-) -> tuple[np.ndarray, np.ndarray]:
-    """Both metrics of images (N, 1, H, W) in which nothing is empty."""
+    if not present.any():
+        return found
     try:
         from monai.metrics import compute_hausdorff_distance, compute_surface_dice
     except ImportError as error:
         needs = f"boundary metrics need MONAI: {install('boundary')}"
         raise ImportError(needs) from error
+    chosen = torch.from_numpy(present)
+    both = [binary("map", without_channel(each)).cpu() for each in (predicted, mask)]
+    marked, lesion = (each[chosen][:, None].float() for each in both)  # (n, 1, H, W)
     options = {"include_background": True, "spacing": spacing}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of MONAI about its own calls
-        distances = compute_hausdorff_distance(
-            predicted, mask, percentile=95, **options
-        )
-        dice = compute_surface_dice(predicted, mask, [tolerance], **options)
-    return distances[:, 0].double().numpy(), dice[:, 0].double().numpy()
+        distances = compute_hausdorff_distance(marked, lesion, percentile=95, **options)
+        dice = compute_surface_dice(marked, lesion, [tolerance], **options)
+    found["hausdorff95"][present] = distances[:, 0].double()
+    found["surface_dice"][present] = dice[:, 0].double()
+    return found
 
 
 def scores(

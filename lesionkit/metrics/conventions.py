@@ -55,8 +55,6 @@ def of_counts(counts: np.ndarray, batch_size: int) -> dict[str, dict[str, float]
     whole = counts[: len(counts) // batch_size * batch_size]
     swapped = counts[:, [3, 2, 1, 0]]  # the background as the class
     means = over_images(counts)
-    halves = [over_images(counts), over_images(swapped)]
-    pooled = [over_set(counts), over_set(swapped)]
     return {
         HEADLINE: means,
         "pooled over the set": over_set(counts),
@@ -65,8 +63,10 @@ def of_counts(counts: np.ndarray, batch_size: int) -> dict[str, dict[str, float]
             by_batch(whole, batch_size)
         ),
         "mean over images, incomplete batch dropped": over_images(whole),
-        "mean with background, over images": both_classes(*halves),
-        "mean with background, pooled": both_classes(*pooled),
+        "mean with background, over images": both_classes(means, over_images(swapped)),
+        "mean with background, pooled": both_classes(
+            over_set(counts), over_set(swapped)
+        ),
         "F1 of mean precision and mean recall": harmonic(means),
         "both empty: left out": over_images(counts, empty="skip"),
         "both empty: 1 for all four": over_images(counts, empty="one"),
@@ -82,6 +82,11 @@ def over_images(
     values = metrics.per_image(counts, empty)
     if undefined is not None:
         values = {key: np.nan_to_num(v, nan=undefined) for key, v in values.items()}
+    return means_of(values)
+
+
+def means_of(values: dict[str, np.ndarray]) -> dict[str, float]:
+    """The mean of each metric over the images that have one."""
     return {key: metrics.mean(v, skip=True) for key, v in values.items()}
 
 
@@ -92,9 +97,7 @@ def over_set(counts: np.ndarray) -> dict[str, float]:
 
 def by_batch(counts: np.ndarray, batch_size: int) -> np.ndarray:
     """Counts summed over each batch, (batches, 4); the last may be smaller."""
-    starts = range(0, len(counts), batch_size)
-    batches = [counts[start : start + batch_size].sum(0) for start in starts]
-    return np.array(batches, dtype=np.int64).reshape(-1, 4)
+    return np.add.reduceat(counts, np.arange(0, len(counts), batch_size))
 
 
 def both_classes(lesion: dict, background: dict) -> dict[str, float]:
@@ -118,7 +121,7 @@ def smoothed(counts: np.ndarray) -> dict[str, float]:
         "precision": (tp + 1) / (tp + fp + 1),
         "recall": (tp + 1) / (tp + fn + 1),
     }
-    return {key: metrics.mean(v, skip=True) for key, v in fractions.items()}
+    return means_of(fractions)
 
 
 def of_probabilities(probability: Tensor, mask: Tensor) -> dict[str, dict[str, float]]:
@@ -178,5 +181,4 @@ def soft(probability: Tensor, mask: Tensor) -> dict[str, float]:
         "precision": both / marked,
         "recall": both / lesion,
     }
-    arrays = {key: value.cpu().numpy() for key, value in fractions.items()}
-    return {key: metrics.mean(v, skip=True) for key, v in arrays.items()}
+    return means_of({key: value.cpu().numpy() for key, value in fractions.items()})

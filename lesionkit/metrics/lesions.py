@@ -12,6 +12,8 @@ from scipy.ndimage import find_objects, generate_binary_structure, label
 from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist, squareform
 
+from lesionkit.metrics import same_shape
+
 
 def components(mask: np.ndarray) -> tuple[np.ndarray, int]:
     """Each pixel's lesion, from 1, and how many there are; 0 is background.
@@ -38,9 +40,7 @@ def detections(predicted: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]
         ValueError: the two differ in shape.
     """
     predicted, mask = np.asarray(predicted) > 0, np.asarray(mask) > 0
-    if predicted.shape != mask.shape:
-        a, b = predicted.shape, mask.shape
-        raise ValueError(f"predicted and mask must have one shape, got {a} and {b}")
+    same_shape("predicted", predicted, mask)
     found = np.zeros((len(mask), 3), np.int64)
     for i, both in enumerate(predicted & mask):
         lesions, count = components(mask[i])
@@ -111,22 +111,17 @@ def diameters(plane: np.ndarray, spacing: tuple[float, float]) -> tuple[float, f
     Shape:
         plane: (H, W) of 0 and 1
     """
-    points = np.argwhere(plane) * spacing
-    if not len(points):
+    hull = np.argwhere(plane) * spacing
+    if not len(hull):
         return 0.0, 0.0
-    hull = _outline(points)
+    # on a line all points stay
+    if len(hull) > 3 and np.linalg.matrix_rank(hull - hull[0], tol=1e-6) == 2:
+        hull = hull[ConvexHull(hull).vertices]
     i, j = np.unravel_index(np.argmax(squareform(pdist(hull))), (len(hull),) * 2)
     along = hull[j] - hull[i] if i != j else np.array((0.0, 1.0))
     along = along / np.linalg.norm(along)
     across = np.array((-along[1], along[0]))
     return _extent(hull, along, spacing), _extent(hull, across, spacing)
-
-
-def _outline(points: np.ndarray) -> np.ndarray:
-    """The corners of the convex hull; all points where they lie on a line."""
-    if len(points) < 4 or np.linalg.matrix_rank(points - points[0], tol=1e-6) < 2:
-        return points
-    return points[ConvexHull(points).vertices]
 
 
 def _extent(

@@ -1,6 +1,7 @@
 """A model's name in, its network out: image to logits, built from the catalogue.
 
-Every network is a file of its own. Takes tensors alone; training, export and commands
+Every network is a file of its own, which opens with its paper; a block in it that names
+no other source is of that paper. Takes tensors alone; training, export and commands
 import it.
 """
 
@@ -48,7 +49,8 @@ def build_model(
     """The network of that name: `model(image)` gives logits at the image's size.
 
     `model.heads(image)` gives every head the network has as a list of logits, the
-    one used for inference first, each at the size the network gives it.
+    one used for inference first, each at the size the network gives it. Both raise a
+    ValueError that says what may be for an image with sides that it does not take.
 
     Args:
         name: a key of `lesionkit.catalogue.MODELS`.

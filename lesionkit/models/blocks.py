@@ -72,21 +72,37 @@ class SqueezeExcite(nn.Module):
 
 
 def conv_bn_relu(
-    in_channels: int, out_channels: int, kernel: int, *, bias: bool = False
+    in_channels: int,
+    out_channels: int,
+    kernel: int,
+    *,
+    stride: int = 1,
+    groups: int = 1,
+    bias: bool = False,
+    relu: type[nn.ReLU] | type[nn.ReLU6] = nn.ReLU,
 ) -> nn.Sequential:
-    """Convolution of the same size, batch normalisation, ReLU."""
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=bias),
-        nn.BatchNorm2d(out_channels),
-        nn.ReLU(inplace=True),
+    """Convolution padded by half the kernel, batch normalisation, ReLU."""
+    conv = nn.Conv2d(
+        in_channels,
+        out_channels,
+        kernel,
+        stride=stride,
+        padding=kernel // 2,
+        groups=groups,
+        bias=bias,
     )
+    return nn.Sequential(conv, nn.BatchNorm2d(out_channels), relu(inplace=True))
 
 
-def resize(features: Tensor, *, scale: float) -> Tensor:
-    """Bilinear, pixel centres kept apart from the corners (align_corners False)."""
-    return F.interpolate(
-        features, scale_factor=scale, mode="bilinear", align_corners=False
-    )
+def resize(
+    features: Tensor, *, scale: float | None = None, like: Tensor | None = None
+) -> Tensor:
+    """Bilinear, by a factor or to the height and width of another map.
+
+    Pixel centres are kept apart from the corners (align_corners False).
+    """
+    size = None if like is None else like.shape[-2:]
+    return F.interpolate(features, size, scale, mode="bilinear", align_corners=False)
 
 
 def check_sides(

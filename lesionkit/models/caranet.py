@@ -65,9 +65,6 @@ class CaraNet(nn.Module):
         image: (N, C, H, W) float, H and W multiples of 32
         returns: (N, 1, H, W) float, logits
 
-    Raises:
-        ValueError: a side of the image is not a multiple of 32.
-
     Source: Lou et al. 2022.
     """
 
@@ -94,7 +91,6 @@ class CaraNet(nn.Module):
         return [(1.0, head) for head in self.heads(image)]
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits of the finest refinement, at the image's size."""
         return self.heads(image)[0]
 
 

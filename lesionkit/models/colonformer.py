@@ -35,9 +35,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from lesionkit import lookup
 from lesionkit.models.blocks import check_batch, check_sides, conv_bn_relu, resize
 from lesionkit.models.encoders import MixTransformer
 from lesionkit.models.reverse_attention import AxialReverseAttention, refined
@@ -47,7 +45,7 @@ ENCODERS = {"colonformer": "mit_b3", "colonformer_s": "mit_b2"}
 
 def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     """ColonFormer with MiT-B3 (L) or MiT-B2 (S)."""
-    name = lookup.find("variant", variant, ENCODERS)
+    name = ENCODERS[variant]
     return ColonFormer(MixTransformer(name, in_channels, pretrained=pretrained))
 
 
@@ -62,8 +60,7 @@ class ColonFormer(nn.Module):
         returns: (N, 1, H, W) float, logits
 
     Raises:
-        ValueError: a side of the image is not a multiple of 32; a training batch of
-            one image.
+        ValueError: a training batch of one image.
 
     Source: Duc et al. 2022.
     """
@@ -91,7 +88,6 @@ class ColonFormer(nn.Module):
         return [(1.0, head) for head in self.heads(image)]
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits of the finest refinement, at the image's size."""
         return self.heads(image)[0]
 
 
@@ -130,19 +126,14 @@ class PyramidHead(nn.Module):
 
     def forward(self, features: list[Tensor]) -> Tensor:
         *fine, deepest = features
-        pyramid = [_resize_to(pool(deepest), deepest) for pool in self.pooled]
+        pyramid = [resize(pool(deepest), like=deepest) for pool in self.pooled]
         coarser = self.bottleneck(torch.cat([deepest, *pyramid], dim=1))
         levels = [coarser]
         for lateral, smooth, x in zip(
             reversed(self.lateral), reversed(self.smooth), reversed(fine), strict=True
         ):
             x = lateral(x)
-            coarser = x + _resize_to(coarser, x)
+            coarser = x + resize(coarser, like=x)
             levels.insert(0, smooth(coarser))
-        same_size = [_resize_to(level, levels[0]) for level in levels]
+        same_size = [resize(level, like=levels[0]) for level in levels]
         return self.output(self.dropout(self.fuse(torch.cat(same_size, dim=1))))
-
-
-def _resize_to(features: Tensor, like: Tensor) -> Tensor:
-    """Bilinear, to the height and width of `like`."""
-    return F.interpolate(features, like.shape[-2:], mode="bilinear")

@@ -49,9 +49,6 @@ class ColonSegNet(nn.Module):
         image: (N, in_channels, H, W) float, H and W multiples of 8
         returns: (N, 1, H, W) float, logits
 
-    Raises:
-        ValueError: a side of the image is not a multiple of 8.
-
     Source: Jha et al. 2021.
     """
 
@@ -82,7 +79,6 @@ class ColonSegNet(nn.Module):
         return [self.output(features)]
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits at the image's size."""
         return self.heads(image)[0]
 
 
@@ -97,11 +93,7 @@ class EncoderBlock(nn.Module):
     def __init__(self, in_channels: int, out_channels: int):
         super().__init__()
         self.residual1 = ResidualBlock(in_channels, out_channels)
-        self.strided = nn.Sequential(
-            nn.Conv2d(out_channels, out_channels, 3, stride=2, padding=1),
-            nn.BatchNorm2d(out_channels),
-            nn.ReLU(inplace=True),
-        )
+        self.strided = conv_bn_relu(out_channels, out_channels, 3, stride=2, bias=True)
         self.residual2 = ResidualBlock(out_channels, out_channels)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:

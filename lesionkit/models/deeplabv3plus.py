@@ -31,12 +31,9 @@ study's is a ResNet.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-
 import segmentation_models_pytorch as smp
 from torch import Tensor, nn
 
-from lesionkit import lookup
 from lesionkit.models.blocks import check_batch, check_sides
 from lesionkit.models.encoders import downloading
 
@@ -48,8 +45,8 @@ ENCODERS = {
 
 def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     """DeepLab-V3+ on ResNet-101 or ResNet-50."""
-    encoder = lookup.find("variant", variant, ENCODERS)
-    with downloading(f"{encoder}.tv_in1k") if pretrained else nullcontext():
+    encoder = ENCODERS[variant]
+    with downloading(f"{encoder}.tv_in1k", pretrained):
         network = smp.DeepLabV3Plus(
             encoder,
             encoder_weights="imagenet" if pretrained else None,
@@ -71,8 +68,7 @@ class DeepLabV3Plus(nn.Module):
         returns: (N, 1, H, W) float, logits
 
     Raises:
-        ValueError: a side of the image is not a multiple of 16; a training batch of
-            one image.
+        ValueError: a training batch of one image.
 
     Source: Chen et al. 2018, Fig. 2; segmentation-models-pytorch's DeepLabV3Plus.
     """
@@ -90,5 +86,4 @@ class DeepLabV3Plus(nn.Module):
         return [self.segmentation_head(self.decoder(self.encoder(image)))]
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits at the image's size."""
         return self.heads(image)[0]

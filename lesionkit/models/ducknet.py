@@ -29,7 +29,6 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from lesionkit import lookup
 from lesionkit.models.blocks import check_sides
 
 FILTERS = {"ducknet": 17, "ducknet_34": 34}
@@ -38,7 +37,7 @@ BATCH_NORM = {"eps": 1e-3, "momentum": 0.01}
 
 def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     """DUCK-Net with 17 or 34 filters; there is nothing pretrained."""
-    return DUCKNet(in_channels, filters=lookup.find("variant", variant, FILTERS))
+    return DUCKNet(in_channels, filters=FILTERS[variant])
 
 
 class DUCKNet(nn.Module):
@@ -51,9 +50,6 @@ class DUCKNet(nn.Module):
     Shape:
         image: (N, in_channels, H, W) float, H and W multiples of 32
         returns: (N, 1, H, W) float, logits
-
-    Raises:
-        ValueError: a side of the image is not a multiple of 32.
 
     Source: Dumitru et al. 2023. Weights as Keras starts them in the authors'
     code: He-uniform in the blocks, Glorot-uniform in the stride-2 convolutions and the
@@ -116,7 +112,6 @@ class DUCKNet(nn.Module):
         return [self.output(features)]
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits at the image's size."""
         return self.heads(image)[0]
 
 
@@ -126,8 +121,6 @@ class DUCK(nn.Module):
     Shape:
         features: (N, in_channels, H, W)
         returns: (N, out_channels, H, W)
-
-    Source: Dumitru et al. 2023.
     """
 
     def __init__(self, in_channels: int, out_channels: int):
@@ -168,8 +161,6 @@ class Residual(nn.Module):
     Shape:
         features: (N, in_channels, H, W)
         returns: (N, out_channels, H, W)
-
-    Source: Dumitru et al. 2023.
     """
 
     def __init__(self, in_channels: int, out_channels: int):

@@ -38,7 +38,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lesionkit import lookup
 from lesionkit.models.blocks import check_sides, conv_bn_relu, resize
 from lesionkit.models.encoders import timm_stages
 
@@ -47,7 +46,7 @@ ENCODERS = {"emcadnet": "pvt_v2_b2.in1k", "emcadnet_b0": "pvt_v2_b0.in1k"}
 
 def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     """EMCADNet on PVTv2-B2 or PVTv2-B0."""
-    weights_id = lookup.find("variant", variant, ENCODERS)
+    weights_id = ENCODERS[variant]
     encoder: Any = timm_stages(
         weights_id,
         in_channels=3 if in_channels == 1 else in_channels,
@@ -67,9 +66,6 @@ class EMCADNet(nn.Module):
     Shape:
         image: (N, C, H, W) float, H and W multiples of 32
         returns: (N, 1, H, W) float, logits
-
-    Raises:
-        ValueError: a side of the image is not a multiple of 32.
 
     Source: Rahman et al. 2024. The decoder's convolutions start from N(0, 0.02)
     with zero biases, as the authors'; the heads have PyTorch's own first weights.
@@ -97,7 +93,6 @@ class EMCADNet(nn.Module):
         return [(1.0, head) for head in (*heads, reduce(add, heads))]
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits of d1, at the image's size."""
         return self.heads(image)[0]
 
 
@@ -106,8 +101,6 @@ class EMCAD(nn.Module):
 
     Args:
         channels: of the four maps, finest first; each a multiple of 16.
-
-    Source: Rahman et al. 2024.
     """
 
     def __init__(self, channels: list[int]):
@@ -141,10 +134,7 @@ class EMCAD(nn.Module):
 
 
 class ChannelAttention(nn.Module):
-    """CAB: features times sigmoid(f(mean) + f(max)), with one f for both.
-
-    Source: Rahman et al. 2024.
-    """
+    """CAB: features times sigmoid(f(mean) + f(max)), with one f for both."""
 
     def __init__(self, channels: int, reduction: int = 16):
         super().__init__()
@@ -161,10 +151,7 @@ class ChannelAttention(nn.Module):
 
 
 class SpatialAttention(nn.Module):
-    """SAB: features times the sigmoid of a 7x7 convolution of channel mean and max.
-
-    Source: Rahman et al. 2024.
-    """
+    """SAB: features times the sigmoid of a 7x7 convolution of channel mean and max."""
 
     def __init__(self):
         super().__init__()
@@ -177,25 +164,16 @@ class SpatialAttention(nn.Module):
 
 
 class MultiScaleConv(nn.Module):
-    """MSCB: depthwise convolutions of sizes 1, 3, 5, summed, shuffled; a residual.
-
-    Source: Rahman et al. 2024.
-    """
+    """MSCB: depthwise convolutions of sizes 1, 3, 5, summed, shuffled; a residual."""
 
     def __init__(self, channels: int):
         super().__init__()
         wide = 2 * channels
         self.channels = channels
-        self.expand = nn.Sequential(
-            nn.Conv2d(channels, wide, 1, bias=False), nn.BatchNorm2d(wide), nn.ReLU6()
-        )
+        self.expand = conv_bn_relu(channels, wide, 1, relu=nn.ReLU6)
         self.depthwise = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(wide, wide, k, padding=k // 2, groups=wide, bias=False),
-                nn.BatchNorm2d(wide),
-                nn.ReLU6(),
-            )
-            for k in (1, 3, 5)
+            conv_bn_relu(wide, wide, kernel, groups=wide, relu=nn.ReLU6)
+            for kernel in (1, 3, 5)
         )
         self.project = nn.Sequential(
             nn.Conv2d(wide, channels, 1, bias=False), nn.BatchNorm2d(channels)
@@ -215,18 +193,12 @@ class UpConv(nn.Sequential):
     Shape:
         features: (N, in_channels, H, W)
         returns: (N, out_channels, 2 H, 2 W)
-
-    Source: Rahman et al. 2024.
     """
 
     def __init__(self, in_channels: int, out_channels: int):
         super().__init__(
             nn.Upsample(scale_factor=2),
-            nn.Conv2d(
-                in_channels, in_channels, 3, padding=1, groups=in_channels, bias=False
-            ),
-            nn.BatchNorm2d(in_channels),
-            nn.ReLU(inplace=True),
+            *conv_bn_relu(in_channels, in_channels, 3, groups=in_channels),
             nn.Conv2d(in_channels, out_channels, 1),
         )
 
@@ -237,8 +209,6 @@ class LargeKernelGate(nn.Module):
     Shape:
         gate, skip: (N, channels, H, W)
         returns: the same
-
-    Source: Rahman et al. 2024.
     """
 
     def __init__(self, channels: int):

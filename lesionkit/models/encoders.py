@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import segmentation_models_pytorch as smp
@@ -34,7 +34,7 @@ class MixTransformer(nn.Module):
 
     def __init__(self, name: str, in_channels: int = 3, *, pretrained: bool = False):
         super().__init__()
-        with downloading(f"smp-hub/{name}.imagenet") if pretrained else nullcontext():
+        with downloading(f"smp-hub/{name}.imagenet", pretrained):
             self.network = smp.encoders.get_encoder(
                 name,
                 in_channels=in_channels,
@@ -65,7 +65,7 @@ def timm_stages(
     Raises:
         RuntimeError: the weights could not be downloaded.
     """
-    with downloading(weights_id) if pretrained else nullcontext():
+    with downloading(weights_id, pretrained):
         return timm.create_model(
             weights_id,
             pretrained=pretrained,
@@ -107,8 +107,8 @@ def first_conv(conv: Any, in_channels: int, *, keep: bool) -> nn.Conv2d:
 
 
 @contextmanager
-def downloading(weights_id: str) -> Iterator[None]:
-    """Any failure inside is told as one line that names the weights.
+def downloading(weights_id: str, wanted: bool = True) -> Iterator[None]:
+    """Any failure inside is told as one line that names the weights, if any are wanted.
 
     Put nothing but the library's own call inside: what fails there is the network,
     the cache or the file that came, whatever class of error the library raises.
@@ -119,6 +119,8 @@ def downloading(weights_id: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        if not wanted:
+            raise
         reason = (str(error).splitlines() or [""])[0]
         raise RuntimeError(
             f"the encoder weights {weights_id!r} could not be downloaded"

@@ -34,7 +34,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from lesionkit import lookup
 from lesionkit.models.blocks import check_sides
 
 # the middles of the eight bottlenecks at 1/8: kind and dilation (or kernel)
@@ -116,7 +115,7 @@ FORMS = {
 
 def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     """ENet as the port or as the authors have it; there is nothing pretrained."""
-    return ENet(in_channels, lookup.find("variant", variant, FORMS))
+    return ENet(in_channels, FORMS[variant])
 
 
 class ENet(nn.Module):
@@ -132,7 +131,7 @@ class ENet(nn.Module):
         returns: (N, 1, H, W) float, logits
 
     Raises:
-        ValueError: a side of the image is not allowed; too many channels.
+        ValueError: too many channels.
 
     Source: Paszke et al. 2016, Table 1.
     """
@@ -180,7 +179,6 @@ class ENet(nn.Module):
         return [self.output(features, output_size=image.shape[-2:])]
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits at the image's size."""
         return self.heads(image)[0]
 
 

@@ -28,7 +28,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lesionkit import lookup
 from lesionkit.models.blocks import check_sides, conv_bn_relu, resize
 from lesionkit.models.encoders import MixTransformer
 
@@ -37,7 +36,7 @@ ENCODERS = {"esfpnet": "mit_b2", "esfpnet_t": "mit_b0", "esfpnet_l": "mit_b4"}
 
 def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     """ESFPNet with MiT-B2 (S), MiT-B0 (T) or MiT-B4 (L)."""
-    name = lookup.find("variant", variant, ENCODERS)
+    name = ENCODERS[variant]
     return ESFPNet(MixTransformer(name, in_channels, pretrained=pretrained))
 
 
@@ -50,9 +49,6 @@ class ESFPNet(nn.Module):
     Shape:
         image: (N, C, H, W) float, H and W multiples of 32
         returns: (N, 1, H, W) float, logits
-
-    Raises:
-        ValueError: a side of the image is not a multiple of 32.
 
     Source: Chang et al. 2023.
     """
@@ -87,7 +83,6 @@ class ESFPNet(nn.Module):
         return [self.output(torch.cat(same_size, dim=1))]
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits at the image's size."""
         return resize(self.heads(image)[0], scale=4)
 
 

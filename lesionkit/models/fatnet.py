@@ -30,7 +30,6 @@ and the stem is no skip.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import Any
 
 import timm
@@ -49,7 +48,7 @@ ADAPTED = {"fine": (64, 6), "middle": (128, 4), "coarse": (256, 2)}
 def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     """FAT-Net on ResNet-34 and DeiT-tiny-distilled."""
     options = {"pretrained": pretrained, "in_chans": in_channels, "num_classes": 0}
-    with downloading(f"{RESNET} + {TRANSFORMER}") if pretrained else nullcontext():
+    with downloading(f"{RESNET} + {TRANSFORMER}", pretrained):
         resnet = timm.create_model(RESNET, **options)
         transformer = timm.create_model(TRANSFORMER, **options)
     return FATNet(resnet, transformer)
@@ -65,9 +64,6 @@ class FATNet(nn.Module):
     Shape:
         image: (N, C, 224, 224) float
         returns: (N, 1, 224, 224) float, logits
-
-    Raises:
-        ValueError: the image is not 224 x 224.
 
     Source: Wu et al. 2022.
     """
@@ -126,7 +122,6 @@ class FATNet(nn.Module):
         return skip
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits at the image's size."""
         return self.heads(image)[0]
 
 
@@ -136,8 +131,6 @@ class FeatureAdaptation(nn.Module):
     Shape:
         features: (N, channels, H, W)
         returns: the same
-
-    Source: Wu et al. 2022.
     """
 
     def __init__(self, channels: int):

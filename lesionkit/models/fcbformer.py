@@ -30,7 +30,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lesionkit import lookup
 from lesionkit.models.blocks import check_sides
 from lesionkit.models.encoders import timm_stages
 
@@ -40,7 +39,7 @@ SIDES = {"fcbformer_quarter": None, "fcbformer_authors_88": 88}
 
 def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     """FCBFormer on PVTv2-B3."""
-    side = lookup.find("variant", variant, SIDES)
+    side = SIDES[variant]
     encoder = timm_stages(
         "pvt_v2_b3.in1k", in_channels=in_channels, pretrained=pretrained
     )
@@ -58,9 +57,6 @@ class FCBFormer(nn.Module):
     Shape:
         image: (N, in_channels, H, W) float, H and W multiples of 32
         returns: (N, 1, H, W) float, logits
-
-    Raises:
-        ValueError: a side of the image is not a multiple of 32.
 
     Source: Sanderson and Matuszewski 2022.
     """
@@ -83,7 +79,6 @@ class FCBFormer(nn.Module):
         return [self.output(torch.cat([coarse, fine], dim=1))]
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits at the image's size."""
         return self.heads(image)[0]
 
 
@@ -180,8 +175,6 @@ class ResidualBlock(nn.Module):
     Shape:
         features: (N, in_channels, H, W), channels a multiple of 32
         returns: (N, out_channels, H, W)
-
-    Source: Sanderson and Matuszewski 2022.
     """
 
     def __init__(self, in_channels: int, out_channels: int):

@@ -36,12 +36,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torchvision.models import ResNet50_Weights, ResNet101_Weights
 from torchvision.models.segmentation import fcn_resnet50, fcn_resnet101
 
-from lesionkit import lookup
-from lesionkit.models.blocks import init_he_normal
+from lesionkit.models.blocks import init_he_normal, resize
 from lesionkit.models.encoders import downloading, first_conv
 
 # variant -> torchvision's function, its encoder weights, their id
@@ -64,13 +62,14 @@ def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     """One of the three networks called FCN."""
     if variant == "fcn8s_vgg16":
         return FCN8s(in_channels)
-    function, weights, weights_id = lookup.find("variant", variant, TORCHVISION)
-    options = {"weights": None, "num_classes": 1, "aux_loss": False}
-    if pretrained:
-        with downloading(weights_id):
-            network = function(weights_backbone=weights, **options)
-    else:
-        network = function(weights_backbone=None, **options)
+    function, weights, weights_id = TORCHVISION[variant]
+    with downloading(weights_id, pretrained):
+        network = function(
+            weights=None,
+            weights_backbone=weights if pretrained else None,
+            num_classes=1,
+            aux_loss=False,
+        )
     model = FCNResNet(network.backbone, network.classifier)
     if in_channels != 3:
         backbone: Any = network.backbone
@@ -99,10 +98,9 @@ class FCNResNet(nn.Module):
         """The one head's logits, at the image's size."""
         features = self.backbone(image)["out"]  # (N, 2048, H/8, W/8)
         logits = self.classifier(features)
-        return [F.interpolate(logits, image.shape[-2:], mode="bilinear")]
+        return [resize(logits, like=image)]
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits at the image's size."""
         return self.heads(image)[0]
 
 
@@ -167,7 +165,6 @@ class FCN8s(nn.Module):
         return [_crop(self.upscore8(logits), 31, image)]
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits at the image's size."""
         return self.heads(image)[0]
 
 

@@ -68,9 +68,6 @@ class SegNet(nn.Module):
         image: (N, in_channels, H, W) float, H and W multiples of 32
         returns: (N, 1, H, W) float, logits
 
-    Raises:
-        ValueError: a side of the image is not a multiple of 32.
-
     Source: Badrinarayanan et al. 2017, Fig. 2. He-normal convolutions and shifts of
     batch normalisation that start at 0.001 are those of the authors' solver.
     """
@@ -113,5 +110,4 @@ class SegNet(nn.Module):
         return [self.output(features)]
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits at the image's size."""
         return self.heads(image)[0]

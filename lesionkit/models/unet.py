@@ -32,19 +32,23 @@ contracting path and no skip at full size.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from typing import Any
 
 import segmentation_models_pytorch as smp
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lesionkit import lookup
-from lesionkit.models.blocks import DoubleConv, check_sides, init_he_normal
+from lesionkit.models.blocks import (
+    DoubleConv,
+    check_sides,
+    conv_bn_relu,
+    init_he_normal,
+)
 from lesionkit.models.encoders import downloading
 
 # variant -> what UNet is given
-OPTIONS = {
+OPTIONS: dict[str, dict[str, Any]] = {
     "unet_bn_transposed": {"up": "transposed", "pad": True},
     "unet_2015_same_padding": {
         "up": "transposed",
@@ -60,7 +64,7 @@ OPTIONS = {
 def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     """One of the five networks called U-Net."""
     if variant == "smp_unet_resnet34":
-        with downloading("resnet34.tv_in1k") if pretrained else nullcontext():
+        with downloading("resnet34.tv_in1k", pretrained):
             network = smp.Unet(
                 "resnet34",
                 encoder_weights="imagenet" if pretrained else None,
@@ -68,7 +72,7 @@ def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
                 classes=1,
             )
         return ResNetUNet(network)
-    model = UNet(in_channels, **lookup.find("variant", variant, OPTIONS))
+    model = UNet(in_channels, **OPTIONS[variant])
     if variant == "unet_2015_same_padding":
         init_he_normal(model)
     return model
@@ -90,9 +94,6 @@ class UNet(nn.Module):
     Shape:
         image: (N, in_channels, H, W) float
         returns: (N, 1, H, W) float, logits
-
-    Raises:
-        ValueError: a side of the image is not allowed.
 
     Source: Ronneberger et al. 2015, Fig. 1; He-normal weights of the 2015 variant from
     section 3, of the others PyTorch's own.
@@ -144,7 +145,6 @@ class UNet(nn.Module):
         return [self.output(features)]
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits at the image's size."""
         return self.heads(image)[0]
 
 
@@ -177,16 +177,10 @@ class Expand(nn.Module):
 
 def _up_and_halve(up: str, wide: int) -> nn.Module:
     """Twice the size, half the channels."""
-    ups = {
-        "transposed": lambda: nn.ConvTranspose2d(wide, wide // 2, 2, stride=2),
-        "nearest_conv": lambda: nn.Sequential(
-            nn.Upsample(scale_factor=2, mode="nearest"),
-            nn.Conv2d(wide, wide // 2, 3, padding=1),
-            nn.BatchNorm2d(wide // 2),
-            nn.ReLU(inplace=True),
-        ),
-    }
-    return lookup.find("up", up, ups)()
+    if up == "transposed":
+        return nn.ConvTranspose2d(wide, wide // 2, 2, stride=2)
+    conv = conv_bn_relu(wide, wide // 2, 3, bias=True)
+    return nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), *conv)
 
 
 class ResNetUNet(nn.Module):
@@ -212,5 +206,4 @@ class ResNetUNet(nn.Module):
         return [self.segmentation_head(self.decoder(self.encoder(image)))]
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits at the image's size."""
         return self.heads(image)[0]

@@ -34,7 +34,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lesionkit import lookup
 from lesionkit.models.blocks import DoubleConv, check_sides
 
 WIDTHS = (32, 64, 128, 256, 512)
@@ -44,7 +43,7 @@ HEADS = {"unetpp_bn_bilinear": (4,), "unetpp_bn_bilinear_4heads": (4, 3, 2, 1)}
 
 def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     """U-Net++ with one head or four; there is nothing pretrained."""
-    return UNetPlusPlus(in_channels, heads=lookup.find("variant", variant, HEADS))
+    return UNetPlusPlus(in_channels, heads=HEADS[variant])
 
 
 class UNetPlusPlus(nn.Module):
@@ -60,9 +59,6 @@ class UNetPlusPlus(nn.Module):
     Shape:
         image: (N, in_channels, H, W) float, H and W multiples of 16
         returns: (N, 1, H, W) float, logits
-
-    Raises:
-        ValueError: a side of the image is not a multiple of 16.
 
     Source: Zhou et al. 2018, (1) and Fig. 1.
     """
@@ -98,7 +94,6 @@ class UNetPlusPlus(nn.Module):
         return [(1 / len(heads), head) for head in heads]
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits of the head on X(0,4), at the image's size."""
         return self.heads(image)[0]
 
 

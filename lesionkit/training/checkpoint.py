@@ -100,9 +100,8 @@ def capture(
     """
     moving = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
     copied = tree_map(lambda v: v.clone() if torch.is_tensor(v) else v, moving)
-    history = [dict(row) for row in progress.get("history", [])]
-    still = {"history": history} if history else {}
-    return copied | {"progress": progress | still, "random": random_states()}
+    still = tree_map(lambda v: v, progress)  # lists and dicts of its own
+    return copied | {"progress": still, "random": random_states()}
 
 
 def restore(

@@ -38,7 +38,6 @@ class Evaluation:
         logits: (N, H, W) float32.
         mask: (N, H, W) bool, the ground truth.
         lesions: threshold name to columns (N,) lesions, lesions_found, false_lesions.
-        average_precision: over the pooled pixels; NaN without a lesion pixel.
     """
 
     positions: np.ndarray
@@ -49,36 +48,22 @@ class Evaluation:
     logits: np.ndarray
     mask: np.ndarray
     lesions: dict[str, dict[str, np.ndarray]]
-    average_precision: float
 
-    def summary(self) -> dict[str, Any]:
-        """The scores of metrics.json: per threshold, image and pooled; and AP."""
-        report: dict[str, Any] = {"images": len(self.positions)}
+    def summary(self, chosen: np.ndarray | slice = slice(None)) -> dict[str, Any]:
+        """The scores of metrics.json: per threshold, image and pooled; and AP.
+
+        Args:
+            chosen: (N,) bool, the images that count; by default all.
+        """
+        report: dict[str, Any] = {"images": len(self.positions[chosen])}
         for threshold, counts in self.counts.items():
             report[threshold] = {
-                aggregation: metrics.scores(counts, aggregation=aggregation)
-                for aggregation in ("image", "pooled")
+                aggregation: metrics.scores(counts[chosen], aggregation=aggregation)
+                for aggregation in metrics.AGGREGATIONS
             }
-        report["average_precision"] = self.average_precision
+        logits, mask = map(torch.from_numpy, (self.logits[chosen], self.mask[chosen]))
+        report["average_precision"] = metrics.average_precision(logits, mask)
         return report
-
-    def take(self, chosen: np.ndarray) -> Evaluation:
-        """The same of some of the images, by a (N,) bool array."""
-        logits, mask = self.logits[chosen], self.mask[chosen]
-        return Evaluation(
-            positions=self.positions[chosen],
-            counts={name: counts[chosen] for name, counts in self.counts.items()},
-            lesion=self.lesion[chosen],
-            background=self.background[chosen],
-            extent=self.extent[chosen],
-            logits=logits,
-            mask=mask,
-            lesions={
-                threshold: {name: values[chosen] for name, values in columns.items()}
-                for threshold, columns in self.lesions.items()
-            },
-            average_precision=_average_precision(logits, mask),
-        )
 
     def marked(self) -> dict[str, Any]:
         """What is marked on images that have no lesion, per threshold."""
@@ -120,14 +105,14 @@ def evaluate(
     """
     model.eval()
     counts: dict[str, list[np.ndarray]] = {name: [] for name in THRESHOLDS}
-    lesions: dict[str, list[dict]] = {name: [] for name in THRESHOLDS}
+    every_marked: dict[str, list[np.ndarray]] = {name: [] for name in THRESHOLDS}
     positions, all_logits, all_masks = [], [], []
     for image, mask, where in batches.in_order(scoring):
         logits = _logits(model, image, dtype)
         for name, rule in THRESHOLDS.items():
             marked = rule(logits)
             counts[name].append(metrics.counts(marked, mask).cpu().numpy())
-            lesions[name].append(detections(_flat(marked), _flat(mask)))
+            every_marked[name].append(_flat(marked))
         positions.append(where.numpy())
         all_logits.append(logits[:, 0].cpu().numpy())
         all_masks.append(_flat(mask))
@@ -141,24 +126,16 @@ def evaluate(
         extent=_extent(logits),
         logits=logits,
         mask=every_mask,
-        lesions={name: _stacked(parts) for name, parts in lesions.items()},
-        average_precision=_average_precision(logits, every_mask),
+        lesions={
+            name: detections(np.concatenate(parts), every_mask)
+            for name, parts in every_marked.items()
+        },
     )
 
 
 def _flat(mask: torch.Tensor) -> np.ndarray:
     """A batch of masks (N, 1, H, W) as (N, H, W) bool."""
     return mask[:, 0].bool().cpu().numpy()
-
-
-def _stacked(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """The columns of all batches, one after the other."""
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _average_precision(logits: np.ndarray, mask: np.ndarray) -> float:
-    """Over the pooled pixels; NaN without a lesion pixel."""
-    return metrics.average_precision(torch.from_numpy(logits), torch.from_numpy(mask))
 
 
 def histograms(logits: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,17 +1,30 @@
-"""Device, threads, precision and kernels of a run, set for it and put back."""
+"""What executes a run: device, threads, precision and kernels; set, put back, told."""
 
 from __future__ import annotations
 
 import os
+import platform
+import subprocess
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
 
 from lesionkit.config import RunConfig, resolved
+from lesionkit.extras import CHECKOUT
 from lesionkit.lookup import shown_in_a_line
+
+PACKAGES = (
+    "lesionkit",
+    "torch",
+    "torchvision",
+    "timm",
+    "segmentation-models-pytorch",
+    "numpy",
+)
 
 
 @shown_in_a_line(ValueError)
@@ -41,18 +54,21 @@ def execution(config: RunConfig) -> Iterator[None]:
     threads = torch.get_num_threads()
     strict = torch.are_deterministic_algorithms_enabled()
     warns = torch.is_deterministic_algorithms_warn_only_enabled()
-    benchmark = torch.backends.cudnn.benchmark
-    deterministic: Any = torch.utils.deterministic  # its one setting is in no stub
-    filling = deterministic.fill_uninitialized_memory
-    precision = [backend.fp32_precision for backend in _backends()]
+    cudnn: Any = torch.backends.cudnn  # makes `conv` when it is imported
+    precision = "tf32" if config.dtype == "tf32" else "ieee"
+    wanted: list[tuple[Any, str, Any]] = [
+        (torch.utils.deterministic, "fill_uninitialized_memory", False),  # to debug
+        (cudnn, "benchmark", not config.deterministic),
+        (torch.backends.cuda.matmul, "fp32_precision", precision),
+        (cudnn.conv, "fp32_precision", precision),
+    ]
+    before = [getattr(owner, name) for owner, name, _ in wanted]
     # cuBLAS reads this before its first call
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(config.threads or threads)
     torch.use_deterministic_algorithms(config.deterministic, warn_only=True)
-    deterministic.fill_uninitialized_memory = False  # only for debugging
-    torch.backends.cudnn.benchmark = not config.deterministic
-    for backend in _backends():
-        backend.fp32_precision = "tf32" if config.dtype == "tf32" else "ieee"
+    for owner, name, value in wanted:
+        setattr(owner, name, value)
     try:
         with warnings.catch_warnings():
             # PyTorch counts it as not repeatable since two values may meet at one
@@ -62,16 +78,8 @@ def execution(config: RunConfig) -> Iterator[None]:
     finally:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(strict, warn_only=warns)
-        deterministic.fill_uninitialized_memory = filling
-        torch.backends.cudnn.benchmark = benchmark
-        for backend, before in zip(_backends(), precision, strict=True):
-            backend.fp32_precision = before
-
-
-def _backends() -> tuple[Any, Any]:
-    """Who multiplies on a GPU, each with its own precision."""
-    cudnn: Any = torch.backends.cudnn  # makes `conv` when it is imported
-    return torch.backends.cuda.matmul, cudnn.conv
+        for (owner, name, _), value in zip(wanted, before, strict=True):
+            setattr(owner, name, value)
 
 
 @contextmanager
@@ -94,3 +102,41 @@ def memory_told(config: RunConfig) -> Iterator[None]:
             " result, slower), -p dtype bfloat16, -p loader streamed, or fewer runs on"
             " one GPU; another batch_size or size is another experiment"
         ) from error
+
+
+def describe(device: torch.device) -> dict[str, Any]:
+    """Everything about this process that may move the last bits of a result."""
+    cudnn: Any = torch.backends.cudnn  # makes `conv` when it is imported
+    return {
+        "commit": _commit(),
+        "python": platform.python_version(),
+        **{name: _version(name) for name in PACKAGES},
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "device": str(device),
+        "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
+        "threads": torch.get_num_threads(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "tf32": cudnn.conv.fp32_precision == "tf32",
+        "workers": 0,
+    }
+
+
+def _version(package: str) -> str | None:
+    """The installed version, or None for a package that is used from its source."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """The commit of the checkout this package lies in, if it is one."""
+    if not (CHECKOUT / ".git").exists():
+        return None
+    command = ["git", "-C", str(CHECKOUT), "describe", "--always", "--dirty"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:  # no git here
+        return None
+    return done.stdout.strip() or None

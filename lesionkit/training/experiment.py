@@ -17,11 +17,9 @@ from lesionkit.records.runs import RunRecord
 from lesionkit.records.trackers import Tracker, tracker
 from lesionkit.training import checkpoint, evaluation
 from lesionkit.training.building import Setting, build, build_step
-from lesionkit.training.environment import begin_session, end_session
 from lesionkit.training.execution import execution, memory_told
 from lesionkit.training.loop import Progress, Rules, train
 from lesionkit.training.session import Session
-from lesionkit.training.step import GraphedStep, Step
 from lesionkit.training.storing import store
 
 
@@ -82,7 +80,11 @@ def _run(setting: Setting, folder: Path, logged: Tracker, show: bool) -> None:
     progress = _resume(setting, folder)
     try:
         with _told(setting.config):
-            _train_and_store(setting, folder, progress, logged, show)
+            step = build_step(setting)
+            session = Session(setting, step, folder, progress, logged=logged, show=show)
+            _train_and_store(session)
+            logged.end(RunRecord(folder).metrics)
+            runs.finish(folder)
     except DiskFull:  # nothing is wrong with the run: a sweep tries it again
         raise
     except Exception as error:
@@ -92,32 +94,24 @@ def _run(setting: Setting, folder: Path, logged: Tracker, show: bool) -> None:
         raise
 
 
-def _train_and_store(
-    setting: Setting, folder: Path, progress: Progress, logged: Tracker, show: bool
-) -> None:
-    """Train and write every file of the record."""
-    step = build_step(setting)
-    device, start = setting.device, progress.epoch
-    began = begin_session(folder, device, epoch=start, step=step.facts())
-    with Session(setting, folder, progress, logged, show) as session:
-        _train(setting, step, progress, session)
+def _train_and_store(session: Session) -> None:
+    """Train, evaluate the best weights and write every file of the record."""
+    setting, progress = session.setting, session.progress
+    with session:
+        _train(session)
     setting.model.load_state_dict(progress.best_weights)
     found = {
         name: evaluation.evaluate(setting.model, batches, **setting.scoring)
         for name, batches in setting.batches.items()
         if name != "train"
     }
-    store(folder, setting, trained=progress, found=found)
-    facts = session.facts() | step.facts()
-    end_session(folder, began, epoch=progress.epoch, facts=facts)
-    logged.end(RunRecord(folder).metrics)
-    runs.finish(folder)
+    store(session.folder, setting, trained=progress, found=found)
+    session.end()
 
 
-def _train(
-    setting: Setting, step: Step | GraphedStep, progress: Progress, session: Session
-) -> None:
+def _train(session: Session) -> None:
     """Train until the rules say stop; of a loss that is not finite, say whose it is."""
+    setting = session.setting
     config, validation = setting.config, setting.batches["validation"]
     rules = Rules(
         epochs=config.epochs,
@@ -128,12 +122,12 @@ def _train(
     )
     try:
         train(
-            step,
+            session.step,
             setting.batches["train"],
             lambda m: evaluation.validation_counts(m, validation, **setting.scoring),
             model=setting.model,
             rules=rules,
-            progress=progress,
+            progress=session.progress,
             on_epoch=session.epoch,
         )
     except FloatingPointError as error:

@@ -75,19 +75,16 @@ def _forward(block: nn.Module, *args: Any, **kwargs: Any) -> Any:
     options = {"use_reentrant": False, "preserve_rng_state": True}
     if torch.compiler.is_compiling():  # writes no buffer twice, and takes no context
         return checkpoint(forward, *leaves, **options)
-    contexts = partial(_contexts, block)
-    return checkpoint(forward, *leaves, **options, context_fn=contexts)
+    # what surrounds the first forward pass, and what the second one
+    return checkpoint(
+        forward, *leaves, **options, context_fn=lambda: (nullcontext(), _Rewound(block))
+    )
 
 
 def _own_forward(block: nn.Module, tree: TreeSpec, *leaves: Any) -> Any:
     """The block's own forward, of flattened arguments."""
     args, kwargs = tree_unflatten(leaves, tree)
     return type(block).forward(block, *args, **kwargs)
-
-
-def _contexts(block: nn.Module) -> tuple[Any, Any]:
-    """What surrounds a block's first forward pass, and what its second one."""
-    return nullcontext(), _Rewound(block)
 
 
 class _Rewound:

@@ -1,30 +1,38 @@
-"""What happens beside the loop of one session: bar, state, speed and logging."""
+"""What happens beside the loop: bar, state, speed, logging and the note of it all."""
 
 from __future__ import annotations
 
 import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
 from lesionkit.catalogue import MODELS
 from lesionkit.records import runs
+from lesionkit.records.runs import RunRecord
 from lesionkit.records.trackers import Tracker
 from lesionkit.training import checkpoint
 from lesionkit.training.building import Setting
+from lesionkit.training.execution import describe
 from lesionkit.training.keeping import Keeper
 from lesionkit.training.loop import Progress
 from lesionkit.training.profiling import Meter
+from lesionkit.training.step import GraphedStep, Step
 
 
 class Session:
-    """Called at the end of every epoch; ends with the last state on disk.
+    """One entry of environment.json, from the first epoch to the stored record.
+
+    Its beginning notes what executes the run; `epoch` is called after every epoch;
+    leaving it waits until the last state is on disk; `end` adds what was measured.
 
     Args:
         setting: what is trained.
+        step: what trains it.
         folder: of the record.
-        start: where the training stands.
+        progress: where the training stands; the loop changes it in place.
         logged: gets a row an epoch.
         show: whether there is a bar.
     """
@@ -32,21 +40,34 @@ class Session:
     def __init__(
         self,
         setting: Setting,
+        step: Step | GraphedStep,
         folder: Path,
-        start: Progress,
+        progress: Progress,
+        *,
         logged: Tracker,
         show: bool,
     ) -> None:
-        self.setting, self.logged = setting, logged
-        self.bar = _bar(setting, start) if show else None
+        config = setting.config
+        self.setting, self.step, self.folder = setting, step, folder
+        self.progress, self.logged = progress, logged
+        self._begin()
+        self.began = time.monotonic()
+        self.bar = _bar(setting, progress) if show else None
         weights = sum(p.nbytes for p in setting.model.parameters())
         self.keeper = Keeper(
             lambda content: runs.save_state(folder, content),
-            every_seconds=setting.config.save_seconds,
+            every_seconds=config.save_seconds,
             counts_thread=setting.device.type == "cpu",
             expected_bytes=4 * weights,  # these, two moments, the best epoch's
         )
-        self.meter = _meter(setting)
+        variant = MODELS[config.model].variants[config.variant]
+        self.meter = Meter(
+            trained=len(setting.batches["train"]),
+            validated=setting.batches["validation"].scored(config.scoring),
+            gmacs=variant.gmacs * (config.size / 224) ** 2,
+            device=setting.device,
+            dtype=config.dtype,
+        )
 
     def __enter__(self) -> Session:
         return self
@@ -55,6 +76,28 @@ class Session:
         self.keeper.close()
         if self.bar is not None:
             self.bar.close()
+
+    def _begin(self) -> None:
+        """Note in environment.json what goes on with the run.
+
+        Says in one line on stderr when an interrupted run goes on under something else
+        than it began with, because the end may then differ in the last bits.
+        """
+        known = (self.folder / "environment.json").is_file()
+        earlier = RunRecord(self.folder).environment["sessions"] if known else []
+        this = describe(self.setting.device) | self.step.facts()
+        differs = [k for k in this if earlier and earlier[-1].get(k) != this[k]]
+        if self.progress.epoch and differs:
+            print(
+                f"{self.folder}: goes on under another {', '.join(differs)}; "
+                "the end may differ in the last bits",
+                file=sys.stderr,
+            )
+        this |= {
+            "first_epoch": self.progress.epoch + 1,
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        runs.store_json(self.folder, "environment", {"sessions": [*earlier, this]})
 
     def epoch(self, progress: Progress) -> None:
         """The epoch is counted, shown and logged, and its state kept if it is time."""
@@ -66,27 +109,22 @@ class Session:
             self.bar.update()
         self.logged.epoch(row)
         if self.keeper.due():
-            setting, now = self.setting, vars(progress).copy()
+            model, optimizer = self.setting.model, self.setting.optimizer
             self.keeper.keep(
-                lambda: checkpoint.capture(setting.model, setting.optimizer, now)
+                lambda: checkpoint.capture(model, optimizer, vars(progress))
             )
 
-    def facts(self) -> dict[str, Any]:
-        """For the run record: speed, memory, and what storing states took."""
-        return self.meter.facts() | self.keeper.facts()
-
-
-def _meter(setting: Setting) -> Meter:
-    """A meter that knows what an image of this network and size costs."""
-    config = setting.config
-    variant = MODELS[config.model].variants[config.variant]
-    return Meter(
-        trained=len(setting.batches["train"]),
-        validated=setting.batches["validation"].scored(config.scoring),
-        gmacs=variant.gmacs * (config.size / 224) ** 2,
-        device=setting.device,
-        dtype=config.dtype,
-    )
+    def end(self) -> None:
+        """Add last epoch, wall time, speed, memory and what storing states took."""
+        environment = RunRecord(self.folder).environment
+        environment["sessions"][-1] |= {
+            "last_epoch": self.progress.epoch,
+            "wall_seconds": round(time.monotonic() - self.began, 2),
+            **self.meter.facts(),
+            **self.keeper.facts(),
+            **self.step.facts(),
+        }
+        runs.store_json(self.folder, "environment", environment)
 
 
 def _bar(setting: Setting, start: Progress) -> tqdm:

@@ -12,10 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lesionkit.lookup import one_line
 from lesionkit.prepared.loading import normalised
 
 WARM_UP = 3  # plain steps before a graph is captured: kernels load, memory settles
 Loss = Callable[[Tensor, Tensor], Tensor]  # of logits and mask
+LONGEST = 200  # characters of an error of torch's, which may go on for pages
 RECOMPILE_LIMIT = 512  # past it torch runs plainly without a word; its own is 8
 
 
@@ -174,9 +176,8 @@ class GraphedStep:
         except Exception as error:  # noqa: BLE001 - an operator that asks the host
             self.failed = True
             self.step.optimizer.zero_grad(set_to_none=True)
-            warnings.warn(
-                f"training runs without a CUDA graph: {first_line(error)}", stacklevel=2
-            )
+            says = one_line(error, longest=LONGEST)
+            warnings.warn(f"training runs without a CUDA graph: {says}", stacklevel=2)
             return False
         self.graph = graph
         return True
@@ -189,16 +190,11 @@ def can_compile(device: torch.device) -> bool:
     except Exception as error:  # noqa: BLE001 - no compiler, no headers, no Triton
         warnings.warn(
             "training runs without torch.compile, which does not work here"
-            f" ({type(error).__name__}: {first_line(error)})",
+            f" ({type(error).__name__}: {one_line(error, longest=LONGEST)})",
             stacklevel=2,
         )
         return False
     return True
-
-
-def first_line(error: Exception) -> str:
-    """The first line of what an error says."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def autocast(device: torch.device, dtype: str) -> Any:

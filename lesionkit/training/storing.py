@@ -50,11 +50,13 @@ def store(
         **_apart(data, found),
     }
     runs.store_json(folder, "metrics", report)
-    runs.store_arrays(
-        folder,
-        "curves",
-        _curves({name: found[name] for name in ("validation", "test")}),
-    )
+    curves = {
+        f"{part}_{name}": getattr(found[part], name)
+        for part in ("validation", "test")
+        for name in ("positions", "lesion", "background", "extent")
+    }
+    # the bins are stated in the file
+    runs.store_arrays(folder, "curves", {"bin_edges": evaluation.BIN_EDGES} | curves)
     sample = evaluation.figure_sample(data.masks[test.positions])
     kept = test.logits[sample].astype(np.float16)
     positions = test.positions[sample]
@@ -71,10 +73,7 @@ def _image_table(data: Prepared, test: evaluation.Evaluation) -> pd.DataFrame:
         table = pd.DataFrame(counts, columns=["tp", "fp", "fn", "tn"])
         table.insert(0, "file", data.index["file"].to_numpy()[test.positions])
         table.insert(1, "threshold", threshold)
-        for name, values in metrics.per_image(counts).items():
-            table[name] = values
-        for name, values in test.lesions[threshold].items():
-            table[name] = values
+        table = table.assign(**metrics.per_image(counts), **test.lesions[threshold])
         if "stratum" in data.index:
             table["stratum"] = data.index["stratum"].to_numpy()[test.positions]
         tables.append(table)
@@ -87,23 +86,12 @@ def _apart(data: Prepared, found: dict[str, evaluation.Evaluation]) -> dict[str,
     if "stratum" in data.index:
         strata = data.index["stratum"].to_numpy()[test.positions]
         report["test_by_stratum"] = {
-            str(name): test.take(strata == name).summary()
+            str(name): test.summary(strata == name)
             for name in sorted(set(strata) - {""})
         }
     if WITHOUT_LESION in found:
         report[WITHOUT_LESION] = found[WITHOUT_LESION].marked()
     return report
-
-
-def _curves(found: dict[str, evaluation.Evaluation]) -> dict[str, np.ndarray]:
-    """The arrays of curves.npz; the bins are stated in it."""
-    arrays = {"bin_edges": evaluation.BIN_EDGES}
-    for name, part in found.items():
-        arrays[f"{name}_positions"] = part.positions
-        arrays[f"{name}_lesion"] = part.lesion
-        arrays[f"{name}_background"] = part.background
-        arrays[f"{name}_extent"] = part.extent
-    return arrays
 
 
 def _kept_weights(

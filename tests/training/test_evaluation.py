@@ -69,7 +69,7 @@ def test_average_precision_is_scikit_learns_over_pooled_pixels(
     truth = open_prepared(tiny, 32).masks[:10].ravel()
     expected = average_precision_score(truth, found.logits.ravel())
     rounded = average_precision_score(truth, found.logits.astype(np.float16).ravel())
-    assert found.average_precision == pytest.approx(expected, abs=1e-6)
+    assert found.summary()["average_precision"] == pytest.approx(expected, abs=1e-6)
     assert rounded != pytest.approx(expected, abs=1e-3)
 
 

@@ -12,7 +12,7 @@ from made_models import list_small_model
 from lesionkit.config import RunConfig
 from lesionkit.records.trackers import tracker
 from lesionkit.training import session
-from lesionkit.training.building import build
+from lesionkit.training.building import Setting, build, build_step
 from lesionkit.training.loop import Progress
 from lesionkit.training.session import Session
 
@@ -23,6 +23,15 @@ SMALL = {"dataset": "tiny", "size": 32, "model": "small", "batch_size": 4}
 def small_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """The small network stands in the catalogue."""
     list_small_model(monkeypatch)
+
+
+def begun(
+    setting: Setting, folder, progress: Progress, *, logged=None, show: bool = False
+) -> Session:
+    """A session of that training; nothing is logged unless it is said."""
+    logged = logged or tracker("none", None)
+    step = build_step(setting)
+    return Session(setting, step, folder, progress, logged=logged, show=show)
 
 
 def test_a_log_file_gets_a_line_a_minute_and_a_terminal_two_seconds(
@@ -42,7 +51,7 @@ def test_two_hundred_epochs_leave_few_lines_in_a_log(
     log = io.StringIO()
     monkeypatch.setattr(sys, "stderr", log)
     progress = Progress()
-    with Session(setting, data_home, progress, tracker("none", None), True) as now:
+    with begun(setting, data_home, progress, show=True) as now:
         for epoch in range(1, 201):
             progress.history.append({"epoch": epoch, "validation_dice": 0.5})
             now.epoch(progress)
@@ -59,13 +68,15 @@ def test_what_is_logged_is_the_row_of_the_epoch(tiny: str, data_home) -> None:
     rows: list[dict] = []
     progress = Progress(history=[{"epoch": 1, "validation_dice": 0.25}])
     setting = build(RunConfig(**SMALL, save_seconds=1e9))
-    with Session(setting, data_home, progress, Kept(), False) as now:
+    with begun(setting, data_home, progress, logged=Kept()) as now:
         now.epoch(progress)
     assert rows == [{"epoch": 1, "validation_dice": 0.25}]
 
 
-def test_the_meter_scales_the_cost_of_an_image_by_its_area(tiny: str) -> None:
-    meter = session._meter(build(RunConfig(**SMALL)))
+def test_the_meter_scales_the_cost_of_an_image_by_its_area(
+    tiny: str, data_home
+) -> None:
+    meter = begun(build(RunConfig(**SMALL)), data_home, Progress()).meter
     assert meter.gmacs == pytest.approx(0.01 * (32 / 224) ** 2)
     assert (meter.trained, meter.validated) == (12, 4)
 
@@ -81,7 +92,7 @@ def test_a_session_ends_when_its_last_state_is_on_disk(
     monkeypatch.setattr(session.runs, "save_state", slow)
     setting = build(RunConfig(**SMALL, save_seconds=1e-9))
     progress = Progress(history=[{"epoch": 1, "validation_dice": 0.25}])
-    with Session(setting, data_home, progress, tracker("none", None), False) as now:
+    with begun(setting, data_home, progress) as now:
         now.keeper.last -= 60
         now.epoch(progress)
         assert stored == []
