@@ -27,9 +27,9 @@ from gpu_rates import (
     streams_rate,
     validation_rate,
 )
+from lesionkit.training.meter import PEAKS, peak_flops, peak_memory
 
 from lesionkit.catalogue import MODELS
-from lesionkit.training.meter import PEAKS, peak_flops, peak_memory
 from lesionkit.training.step import can_compile
 
 # Images of the six sets, parts 6 : 2 : 2, ten losses, five repeats.
