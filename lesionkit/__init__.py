@@ -58,11 +58,11 @@ _MODULES = {
     "published": "lesionkit.published",
     "ranking": "lesionkit.inference.ranking",
     "ranking_figures": "lesionkit.figures.ranking",
-    "speed_figures": "lesionkit.figures.speed_figures",
+    "speed_figures": "lesionkit.figures.runs",
     "splits": "lesionkit.splits",
     "standing": "lesionkit.inference.standing",
     "streaming": "lesionkit.metrics.streaming",
-    "sweep_figures": "lesionkit.figures.sweeps",
+    "sweep_figures": "lesionkit.figures.runs",
     "tables": "lesionkit.tables",
     "threshold_figures": "lesionkit.thresholds.figures",
     "threshold_page": "lesionkit.thresholds.page",
@@ -96,8 +96,8 @@ if TYPE_CHECKING:
     from lesionkit.export.network import export_model as export_model
     from lesionkit.figures import losses as loss_figures  # noqa: F401
     from lesionkit.figures import ranking as ranking_figures  # noqa: F401
-    from lesionkit.figures import speed_figures as speed_figures
-    from lesionkit.figures import sweeps as sweep_figures  # noqa: F401
+    from lesionkit.figures import runs as speed_figures  # noqa: F401
+    from lesionkit.figures import runs as sweep_figures  # noqa: F401
     from lesionkit.inference import advice as advice
     from lesionkit.inference import ranking as ranking
     from lesionkit.inference import standing as standing

@@ -17,35 +17,23 @@ from lesionkit.figures import (
     with_legend,
 )
 from lesionkit.thresholds.comparison import Comparison
+from lesionkit.thresholds.panels import Panels, Setting
 
 RULE_MARKS = {"probability": (BLUE, "o"), "raw_mean": (ORANGE, "s")}
 RULE_NAMES = {"probability": "probability 0.5", "raw_mean": "raw mean"}
 
 
-def side_by_side(
-    comparison: Comparison,
-    position: int,
-    *,
-    predicted: np.ndarray,
-    numbers: pd.DataFrame,
-) -> Figure:
-    """One image and its mask under every loss, with Dice and the share marked.
-
-    Args:
-        comparison: what is compared.
-        position: of the image in it.
-        predicted: (L, H, W) masks.
-        numbers: of panels.Panels.numbers: a row a loss, with dice and marked.
-    """
-    image, mask = comparison.images[position], comparison.masks[position]
+def side_by_side(shown: Panels, setting: Setting) -> Figure:
+    """One image and its mask under every loss, with Dice and the share marked."""
+    image, mask = shown.comparison.images[shown.position], shown.mask
+    predicted, numbers = shown.predicted(setting).numpy(), shown.numbers(setting)
     columns = min(6, len(predicted) + 1)
     rows = -(-(len(predicted) + 1) // columns)
     size = (1.6 * columns, 2.0 * rows + 0.4)
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
-    draw_image(axes.flat[0], image)
-    draw_outline(axes.flat[0], mask)
+    draw_image(axes.flat[0], image, mask)
     axes.flat[0].set_title(f"image\nlesion {mask.mean():.1%}", fontsize=8)
     for axis, found, row in zip(
         axes.flat[1:], predicted, numbers.itertuples(), strict=False
@@ -74,8 +62,7 @@ def two_rules(
     size = (1.3 * columns, 1.75 * len(by_rule) + 0.5)
     figure, axes = plt.subplots(len(by_rule), columns, figsize=size, squeeze=False)
     for line, (rule, (predicted, numbers)) in zip(axes, by_rule.items(), strict=True):
-        draw_image(line[0], image)
-        draw_outline(line[0], mask)
+        draw_image(line[0], image, mask)
         line[0].set_ylabel(RULE_NAMES[rule], fontsize=9)
         line[0].set_xlabel(f"lesion {mask.mean():.1%}", fontsize=7)
         for axis, found, row in zip(

@@ -10,9 +10,9 @@ import numpy as np
 from made_browser import blank, in_a_browser
 from PIL import Image
 
+from lesionkit.figures.pixels import outline
 from lesionkit.pages import report
 from lesionkit.tables import load_table
-from lesionkit.thresholds import panels
 from lesionkit.thresholds.comparison import load_bundle
 from lesionkit.thresholds.page import write_page
 from lesionkit.thresholds.panels import Panels, Setting
@@ -34,7 +34,7 @@ def expect_on_page(page, shown: Panels, setting: Setting, loss: int) -> None:
     code = "([id, text]) => document.getElementById(id).textContent === text"
     page.wait_for_function(code, arg=[f"says-{loss}", says], timeout=10_000)
     mask = canvas_of(page, f"picture-{loss}")
-    inside = ~panels.outline(shown.mask)
+    inside = ~outline(shown.mask)
     expected = 255 * shown.predicted(setting)[loss].numpy()
     assert (mask[inside] == expected[inside][:, None]).all()
 
