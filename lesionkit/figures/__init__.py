@@ -36,6 +36,7 @@ __all__ = [
     "history",
     "lesion_shares",
     "losses",
+    "note",
     "pixels",
     "predictions",
     "ranking",
@@ -144,7 +145,7 @@ def predictions(records: Mapping[str, RunRecord], data: Prepared | None) -> Figu
         ValueError: the runs keep different images.
     """
     if not records or data is None:
-        return _note("no run records stand behind this table: no images to show")
+        return note("no run records stand behind this table: no images to show")
     kept = {title: record.arrays("logits") for title, record in records.items()}
     positions = next(iter(kept.values()))["positions"]
     if any(not np.array_equal(k["positions"], positions) for k in kept.values()):
@@ -177,7 +178,7 @@ def thresholds(
     Source: paper A, Fig. 3 (its images are chosen cases; these are by lesion size).
     """
     if record is None or data is None:
-        return _note("no run record stands behind this table: no images to show")
+        return note("no run record stands behind this table: no images to show")
     kept = record.arrays("logits")
     rows = np.linspace(0, len(kept["positions"]) - 1, count).round().astype(int)
     figure, axes = plt.subplots(3, count, figsize=(1.9 * count, 6.3), squeeze=False)
@@ -206,7 +207,7 @@ def stored_dice(record: RunRecord, file: str, threshold: str) -> float:
     return float(row["dice"].iloc[0]) if len(row) else float("nan")
 
 
-def _note(text: str) -> Figure:
+def note(text: str) -> Figure:
     """A line of text where there is nothing to draw."""
     figure, axis = plt.subplots(figsize=(6.4, 0.8))
     axis.text(0.5, 0.5, text, ha="center", va="center")

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lesionkit.catalogue import DATASETS
-from lesionkit.figures import blank, draw_image
+from lesionkit.figures import blank, draw_image, note
 from lesionkit.prepared import Prepared
 
 EXAMPLES = 5
@@ -80,9 +80,7 @@ def copies(data: Prepared, pairs: pd.DataFrame, count: int = 5) -> Figure:
     """
     shown = pairs.sort_values("correlation", ascending=False).head(count)
     if shown.empty:
-        figure = blank((5.0, 0.6))
-        figure.text(0.5, 0.5, "no two images look the same", ha="center", va="center")
-        return figure
+        return note("no two images look the same")
     figure = blank((1.7 * len(shown), 3.9))
     axes = figure.subplots(2, len(shown), squeeze=False)
     both = shown[["first", "second"]].to_numpy()

@@ -131,18 +131,12 @@ def command(record: RunRecord) -> str:
     return " ".join(["lesionkit train", *pairs])
 
 
-def group_of(record: RunRecord) -> pd.Series:
-    """The group of each file of the split; empty where none is known."""
-    return record.split.astype(str).set_index("file")["group"]
-
-
 def score_rows(record: RunRecord) -> list[dict[str, Any]]:
     """A row per threshold and metric: mean over test images, its interval, pooled."""
-    groups = group_of(record)
     rows = []
     for rule, table in record.images.groupby("threshold", sort=False):
         pooled = record.metrics["test"][rule]["pooled"]
-        labels = _labels(table, groups)
+        labels = _labels(record, table)
         for name in METRICS:
             low, high = mean_interval(table[name].to_numpy(), labels)
             found = {"mean": table[name].mean(), "low": low, "high": high}
@@ -152,8 +146,9 @@ def score_rows(record: RunRecord) -> list[dict[str, Any]]:
     return rows
 
 
-def _labels(table: pd.DataFrame, groups: pd.Series) -> np.ndarray | None:
+def _labels(record: RunRecord, table: pd.DataFrame) -> np.ndarray | None:
     """The group of each test image, one without a name for itself; None: no groups."""
+    groups = record.split.astype(str).set_index("file")["group"]
     files = table["file"].astype(str).to_numpy()
     named = groups.reindex(files).fillna("").to_numpy()
     if not (named != "").any():
@@ -164,7 +159,7 @@ def _labels(table: pd.DataFrame, groups: pd.Series) -> np.ndarray | None:
 def cluster_count(record: RunRecord) -> int | None:
     """How many groups the test images are in, or None where none is known."""
     table = of_probability(record)
-    labels = _labels(table, group_of(record))
+    labels = _labels(record, table)
     return None if labels is None else len(set(labels))
 
 
@@ -201,7 +196,7 @@ def size_rows(record: RunRecord) -> list[dict[str, Any]]:
     table = of_probability(record)
     lesion = table["tp"] + table["fn"]
     share = lesion / table[["tp", "fp", "fn", "tn"]].sum(axis=1)
-    labels = _labels(table, group_of(record))
+    labels = _labels(record, table)
     low, rows = 0.0, []
     for high in (*SIZES, 1.0):
         chosen = ((share > low) & (share <= high)).to_numpy()

@@ -217,10 +217,6 @@ def _controls(shelf: Shelf, start: Setting) -> dict[str, Any]:
     kinds = {"style": LONG, "layout": ipywidgets.Layout(width="480px")}
     toggles = {"style": LONG | {"button_width": "160px"}}
 
-    def slider(value: float, low: float, step: float, says: str):
-        limits = {"min": low, "max": 1 - low, "step": step}
-        return ipywidgets.FloatSlider(value=value, description=says, **limits, **kinds)
-
     def choice(table: dict[str, str], value: str, says: str):
         options = [(text, name) for name, text in table.items()]
         return ipywidgets.ToggleButtons(
@@ -233,8 +229,10 @@ def _controls(shelf: Shelf, start: Setting) -> dict[str, Any]:
         ),
         "image": ipywidgets.Dropdown(description="image", **kinds),
         "rule": choice(panels.RULES, start.rule, "rule"),
-        "probability": slider(start.probability, 0.01, 0.01, "probability cut"),
-        "way": slider(start.way, 0.0, 0.02, "from 0.5 to the rule"),
+        "probability": _slider(
+            "probability cut", start.probability, 0.01, 0.99, 0.01, **kinds
+        ),
+        "way": _slider("from 0.5 to the rule", start.way, 0, 1, 0.02, **kinds),
         "view": choice(panels.VIEWS, start.view, "show"),
     }
 
