@@ -37,4 +37,4 @@ def address(content: bytes, kind: str = "png") -> str:
 def outline(mask: np.ndarray) -> np.ndarray:
     """Pixels of a mask (H, W) with a neighbour outside, and those neighbours."""
     cross = ndimage.generate_binary_structure(2, 1)
-    return ndimage.morphological_gradient(mask, footprint=cross) > 0
+    return ndimage.morphological_gradient(mask.astype(np.uint8), footprint=cross) > 0

@@ -153,8 +153,9 @@ def test_the_lines_of_the_cuts_stand_where_the_cuts_are(shown):
         assert abs(at.mean() - (cut - low) / (high - low) * (width - 1)) <= 1
 
 
-def test_the_outline_touches_both_sides_of_the_border():
-    mask = np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]], np.uint8)
+@pytest.mark.parametrize("dtype", [np.uint8, bool])
+def test_the_outline_touches_both_sides_of_the_border(dtype):
+    mask = np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]], dtype)
     assert outline(mask).astype(int).tolist() == [
         [0, 1, 0],
         [1, 1, 1],
