@@ -15,6 +15,7 @@ import measurements
 import pandas as pd
 
 from lesionkit import figures
+from lesionkit.figures import ranking as ranking_figures
 from lesionkit.inference import ranking
 from lesionkit.prepared.preparing import data_of
 from lesionkit.sweeps.sweep import Sweep, read_sweep
@@ -93,7 +94,8 @@ def draw(table: pd.DataFrame, folder: Path, name: str) -> None:
     quality = {"quality": 88, "optimize": True}  # a PNG of it is four times the size
     grid.savefig(folder / f"{name}_predictions.jpg", dpi=80, pil_kwargs=quality)
     points = ranking.podium(table)
-    heat = figures.podium(points, ranking.means(table, "dataset"))
+    title = "mean Dice by data set, and podium points"
+    heat = ranking_figures.heat(ranking.means(table, "dataset"), points, title=title)
     heat.savefig(folder / f"{name}_podium.png", dpi=100)
 
 

@@ -18,6 +18,7 @@ import pandas as pd
 import torch
 
 from lesionkit.catalogue import PAPER_A_LOSSES
+from lesionkit.figures.pixels import bytes_of
 from lesionkit.prepared.preparing import prepare
 from lesionkit.thresholds import widgets
 from lesionkit.thresholds.comparison import Comparison, Shelf
@@ -71,7 +72,7 @@ def redrawn(explorer: widgets.ThresholdExplorer, times: int = 10) -> np.ndarray:
     found = []
     for _ in range(times):
         began = time.perf_counter()
-        widgets.png(explorer.twin())
+        bytes_of(explorer.twin())
         found.append(1000 * (time.perf_counter() - began))
     return np.array(found)
 

@@ -37,14 +37,15 @@ _FILES = """
 figures losses masks metrics published splits tables inference.advice inference.ranking
 inference.standing metrics.boundary metrics.calibration metrics.conventions
 metrics.streaming papers.audit papers.claims papers.threshold_study prepared.loading
-figures.speed_figures thresholds.comparison thresholds.panels thresholds.widgets
+thresholds.comparison thresholds.panels thresholds.widgets
 """.split()
 _RENAMED = {
     "loss_figures": "figures.losses",
     "loss_libraries": "losses.libraries",
     "loss_study": "losses.study",
     "ranking_figures": "figures.ranking",
-    "sweep_figures": "figures.sweeps",
+    "speed_figures": "figures.runs",
+    "sweep_figures": "figures.runs",
     "threshold_figures": "thresholds.figures",
     "threshold_page": "thresholds.page",
 }
@@ -78,8 +79,8 @@ if TYPE_CHECKING:
     from lesionkit.export.network import export_model as export_model
     from lesionkit.figures import losses as loss_figures  # noqa: F401
     from lesionkit.figures import ranking as ranking_figures  # noqa: F401
-    from lesionkit.figures import speed_figures as speed_figures
-    from lesionkit.figures import sweeps as sweep_figures  # noqa: F401
+    from lesionkit.figures import runs as speed_figures  # noqa: F401
+    from lesionkit.figures import runs as sweep_figures  # noqa: F401
     from lesionkit.inference import advice as advice
     from lesionkit.inference import ranking as ranking
     from lesionkit.inference import standing as standing

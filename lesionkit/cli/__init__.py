@@ -160,7 +160,7 @@ def train(
 def _profiled(config: Any, folder: Path) -> list[dict[str, Any]]:
     """The parts of an epoch; trace.json.gz and epoch.png lie in the folder."""
     from lesionkit.figures.ranking import save
-    from lesionkit.figures.speed_figures import epoch_parts
+    from lesionkit.figures.runs import epoch_parts
     from lesionkit.training.profiling import profile
 
     table = profile(config, folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import webbrowser
 from pathlib import Path
 
 import click
@@ -13,58 +14,31 @@ from lesionkit.cli.tables import MARGIN, METRIC, Reader, Source, table_options
 @click.command()
 @click.argument("source", type=place, required=False)
 @click.option("--only", multiple=True, metavar="NAME=VALUE", help="Keep these runs.")
-@click.option("--image", help="Where to start: a file, or smallest, median, ... .")
-@click.option("--html", type=Path, help="Write a page that needs no kernel, and stop.")
-@click.option("--bundle", type=Path, help="Write what the page needs, and stop.")
 @click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=0,
-    help="To serve at [default: a free one].",
+    "--image", help="Show this image alone: a file, or smallest, median, ... ."
 )
-@click.option("--no-browser", is_flag=True, help="Only print the address.")
+@click.option("--html", type=Path, help="Write the page here, and do not open it.")
+@click.option("--bundle", type=Path, help="Write what the page needs, and stop.")
+@click.option("--no-browser", is_flag=True, help="Write thresholds.html, no more.")
 def thresholds(
     source: Source | None,
     only: tuple[str, ...],
     image: str | None,
     html: Path | None,
     bundle: Path | None,
-    port: int,
     no_browser: bool,
 ) -> None:
-    """Masks under a threshold to drag: a page on this machine, or one HTML file.
+    """Masks under a threshold to drag, as one HTML file that opens in the browser.
 
     SOURCE is a folder of run records, the URL of one, or a bundle; without it, the
-    bundle of toy runs that comes with the kit.
+    bundle of toy runs that comes with the kit. The page is thresholds.html.
     """
     from lesionkit.thresholds import comparison
+    from lesionkit.thresholds.page import write_page
 
     with arguments():
         shelf = comparison.shelf(source or "", " ".join(only))
         shelf.open().position(image or "smallest")
-    if html or bundle:
-        _write(shelf, image, html, bundle)
-        return
-    from lesionkit.thresholds.serving import serve
-
-    values = {
-        "source": str(source.absolute() if isinstance(source, Path) else source or ""),
-        "only": " ".join(only),
-        "image": image or "smallest",
-    }
-    serve(
-        "05_thresholds",
-        values,
-        port=port,
-        browser=not no_browser,
-        report=click.echo,
-    )
-
-
-def _write(shelf, image: str | None, html: Path | None, bundle: Path | None) -> None:
-    """The first comparison as a page, as a bundle, or both."""
-    from lesionkit.thresholds.page import write_page
-
     if len(shelf.titles) > 1:
         titles = "; ".join(shelf.titles)
         raise click.UsageError(
@@ -72,8 +46,11 @@ def _write(shelf, image: str | None, html: Path | None, bundle: Path | None) -> 
             "for instance --only dataset=kvasir --only repeat=0"
         )
     found = shelf.open()
-    if html:
-        click.echo(write_page(found, html, [image] if image else None).absolute())
+    if html or not bundle:
+        page = write_page(found, html or "thresholds.html", [image] if image else None)
+        click.echo(page.absolute())
+        if not (html or no_browser):
+            webbrowser.open(page.absolute().as_uri())
     if bundle:
         click.echo(found.save(bundle).absolute())
 

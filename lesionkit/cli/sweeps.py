@@ -206,7 +206,7 @@ def status(
     show(table.to_dict("records"), as_json)
     if figure is not None:
         from lesionkit.figures.ranking import save
-        from lesionkit.figures.sweeps import grid
+        from lesionkit.figures.runs import grid
 
         save(grid(table), figure)
     if not as_json:

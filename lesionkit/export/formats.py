@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -74,7 +74,6 @@ def _save_torch(program: Any, path: Path, facts: dict[str, Any]) -> dict[str, An
 
 def _save_onnx(program: Any, path: Path, facts: dict[str, Any]) -> dict[str, Any]:
     """Write an ONNX file, with the facts inside."""
-    import_onnx()
     names = {"input_names": ["image"], "output_names": ["logits"]}
     logging.getLogger("onnx_ir").setLevel(logging.ERROR)  # it tells of empty lists
     with warnings.catch_warnings():
@@ -142,14 +141,14 @@ def compare(
 ) -> dict[str, Any]:
     """How far the exported logits are from the network's, and the masks of both.
 
-    Batches of one image and of several are run.
+    A batch of one image is run, then batches of several.
 
     Raises:
         ValueError: a shape differs, or a logit by more than TOLERANCE of the largest.
     """
     pairs = [
         (model(torch.from_numpy(some)), torch.from_numpy(exported(some)))
-        for some in _batches(images)
+        for some in np.split(images, range(1, len(images), BATCH))
     ]
     if any(mine.shape != theirs.shape for mine, theirs in pairs):
         raise ValueError("exported logits have another shape than the network's")
@@ -171,10 +170,3 @@ def compare(
         "pixels": differ.numel(),
         "pixels_that_differ": int(differ.sum()),
     }
-
-
-def _batches(images: np.ndarray) -> Iterator[np.ndarray]:
-    """One image, then several at a time."""
-    edges = [0, *range(1, len(images), BATCH), len(images)]
-    for begin, end in zip(edges, edges[1:], strict=False):
-        yield images[begin:end]

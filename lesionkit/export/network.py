@@ -6,7 +6,6 @@ model.onnx.json, ...       what goes in, what comes out, where it is from, the c
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +20,7 @@ from lesionkit.extras import version
 from lesionkit.lookup import find
 from lesionkit.models import build_model, load_weights
 from lesionkit.prepared import Prepared, open_prepared
-from lesionkit.records.files import sha256, write_json
+from lesionkit.records.files import sha256, write_bytes, write_json
 from lesionkit.records.record import RunRecord, problems
 
 IMAGES = 16  # looked at in the check
@@ -63,9 +62,8 @@ def export_model(
     made = find("format", format, FORMATS)
     made.check()
     record, folder = _finished(record), Path(folder)
-    data = prepared_of(record)
-    images, source = _images(record, data)
-    model = FromPixels(network_of(record, data)).eval()
+    images, source = _images(record)
+    model = FromPixels(network_of(record, images.shape[-1])).eval()
     facts = describe(record, images)
     graph = graph_of(model, images, f"{facts['network']} ({facts['variant']})")
     with TemporaryDirectory() as temporary:
@@ -77,9 +75,7 @@ def export_model(
         }
         facts |= {"file": path.name, "bytes": path.stat().st_size}
         facts["sha256"] = sha256(path)
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, folder / f".{path.name}.part")
-    (folder / f".{path.name}.part").replace(folder / path.name)
+        write_bytes(folder / path.name, path.read_bytes())
     write_json(folder / f"{path.name}.json", facts)
     return Exported(folder / path.name, facts)
 
@@ -111,30 +107,23 @@ def prepared_of(record: RunRecord) -> Prepared | None:
     return data if same else None
 
 
-def network_of(record: RunRecord, data: Prepared | None = None) -> nn.Module:
+def network_of(record: RunRecord, channels: int) -> nn.Module:
     """The network of a run with its trained weights, on the CPU, in float32."""
     asked = record.identity
     # the stored weights replace whatever a pretrained encoder would download
     network = build_model(
-        asked["model"], variant=asked["variant"], in_channels=_channels(record, data)
+        asked["model"], variant=asked["variant"], in_channels=channels
     )
     load_weights(network, record.folder / "best.safetensors")
-    return network.eval()
+    return network
 
 
-def _channels(record: RunRecord, data: Prepared | None) -> int:
-    """Channels of the images that a run was trained on."""
-    if data is not None:
-        return data.images.shape[-1]
-    known = DATASETS.get(record.identity["dataset"])
-    return known.channels if known else 3
-
-
-def _images(record: RunRecord, data: Prepared | None) -> tuple[np.ndarray, str]:
+def _images(record: RunRecord) -> tuple[np.ndarray, str]:
     """Images to compare on, (N, H, W, C), and where they are from."""
+    data = prepared_of(record)
     if data is None:
-        side = record.identity["size"]
-        shape = (IMAGES, side, side, _channels(record, data))
+        known, side = DATASETS.get(record.identity["dataset"]), record.identity["size"]
+        shape = (IMAGES, side, side, known.channels if known else 3)
         drawn = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
         return drawn, "random pixels, seed 0: the data set is not prepared here"
     scored = record.images["file"].unique()

@@ -12,10 +12,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from lesionkit.catalogue import LOSSES
 from lesionkit.prepared import Prepared
 from lesionkit.records.runs import RunRecord
 
@@ -27,14 +27,22 @@ __all__ = [
     "PINK",
     "TRUTH",
     "ct",
+    "curves",
     "data",
     "draw_errors",
     "draw_image",
     "draw_outline",
+    "examples",
+    "history",
+    "lesion_shares",
     "losses",
+    "note",
+    "pixels",
+    "predictions",
     "ranking",
-    "speed_figures",
-    "sweeps",
+    "runs",
+    "stored_dice",
+    "thresholds",
     "tight",
     "with_legend",
 ]
@@ -63,8 +71,7 @@ def examples(data: Prepared, positions: Sequence[int], titles: Sequence[str]) ->
     for axis in axes.flat:
         axis.axis("off")
     for axis, position, title in zip(axes.flat, positions, titles, strict=False):
-        draw_image(axis, data.images[position])
-        draw_outline(axis, data.masks[position])
+        draw_image(axis, data.images[position], data.masks[position])
         axis.set_title(title, fontsize=8)
     return tight(figure)
 
@@ -138,7 +145,7 @@ def predictions(records: Mapping[str, RunRecord], data: Prepared | None) -> Figu
         ValueError: the runs keep different images.
     """
     if not records or data is None:
-        return _note("no run records stand behind this table: no images to show")
+        return note("no run records stand behind this table: no images to show")
     kept = {title: record.arrays("logits") for title, record in records.items()}
     positions = next(iter(kept.values()))["positions"]
     if any(not np.array_equal(k["positions"], positions) for k in kept.values()):
@@ -151,8 +158,7 @@ def predictions(records: Mapping[str, RunRecord], data: Prepared | None) -> Figu
     axes = axes.T if across else axes
     for row, position in enumerate(positions):
         image, mask = data.images[position], data.masks[position]
-        draw_image(axes[row, 0], image)
-        draw_outline(axes[row, 0], mask)
+        draw_image(axes[row, 0], image, mask)
         for column, (title, record) in enumerate(records.items(), 1):
             predicted = kept[title]["logits"][row] >= 0
             panel = axes[row, column]
@@ -172,7 +178,7 @@ def thresholds(
     Source: paper A, Fig. 3 (its images are chosen cases; these are by lesion size).
     """
     if record is None or data is None:
-        return _note("no run record stands behind this table: no images to show")
+        return note("no run record stands behind this table: no images to show")
     kept = record.arrays("logits")
     rows = np.linspace(0, len(kept["positions"]) - 1, count).round().astype(int)
     figure, axes = plt.subplots(3, count, figsize=(1.9 * count, 6.3), squeeze=False)
@@ -180,8 +186,7 @@ def thresholds(
         position, logits = kept["positions"][row], kept["logits"][row].astype(float)
         file = data.index["file"][position]
         image, mask = data.images[position], data.masks[position]
-        draw_image(axes[0, column], image)
-        draw_outline(axes[0, column], mask)
+        draw_image(axes[0, column], image, mask)
         cuts = {"probability": logits >= 0, "raw_mean": logits > logits.mean()}
         for line, (name, predicted) in enumerate(cuts.items(), 1):
             panel = axes[line, column]
@@ -202,70 +207,7 @@ def stored_dice(record: RunRecord, file: str, threshold: str) -> float:
     return float(row["dice"].iloc[0]) if len(row) else float("nan")
 
 
-def podium(points: pd.DataFrame, means: pd.DataFrame) -> Figure:
-    """Mean scores as a heat table, the first three of each row with their points.
-
-    Args:
-        points: of ranking.podium, its last row the sums.
-        means: of ranking.means, the same rows and losses.
-    """
-    means = means[points.columns]
-    best = means.max(axis=1).to_numpy()[:, None]
-    figure, axis = plt.subplots(
-        figsize=(0.95 * len(points.columns) + 1.4, 0.55 * len(points) + 1.1)
-    )
-    gaps = np.vstack([means.to_numpy() - best, np.full(len(points.columns), np.nan)])
-    axis.imshow(gaps, cmap="cividis", aspect="auto", vmin=np.nanmin(gaps), vmax=0)
-    dark = np.nanmin(gaps) / 2
-    for row, name in enumerate(points.index):
-        for column, loss in enumerate(points.columns):
-            value = points.loc[name, loss]
-            if name == "points":
-                text, colour = f"{value:g}", "black"
-            else:
-                medal = f"\n({value:g})" if value else ""
-                text = f"{means.loc[name, loss]:.3f}{medal}"
-                colour = "black" if gaps[row, column] > dark else "white"
-            axis.text(
-                column, row, text, ha="center", va="center", color=colour, fontsize=8
-            )
-    axis.set_xticks(range(len(points.columns)), points.columns, rotation=30, ha="right")
-    axis.set_yticks(range(len(points)), points.index)
-    axis.set_title("mean score and (podium points)", fontsize=9)
-    axis.spines[:].set_visible(False)
-    axis.tick_params(length=0)
-    return tight(figure)
-
-
-def spread(table: pd.DataFrame, metric: str = "dice") -> Figure:
-    """Every run as a dot, the mean of each loss as a bar, a panel for each data set."""
-    names = list(dict.fromkeys(table["dataset"]))
-    order = table.groupby("loss")[metric].mean().sort_values(ascending=False).index
-    figure, axes = plt.subplots(
-        1,
-        len(names),
-        figsize=(1.2 + 3.1 * len(names), 3.4),
-        squeeze=False,
-        sharey=True,
-    )
-    for axis, name in zip(axes[0], names, strict=True):
-        of_set = table[table["dataset"] == name]
-        for place, loss in enumerate(order):
-            values = of_set.loc[of_set["loss"] == loss, metric]
-            group = LOSSES[loss].group if loss in LOSSES else "not ours"
-            axis.plot(values, [place] * len(values), "o", ms=4, color="0.35", alpha=0.7)
-            colour = GROUP_COLOURS.get(group, "black")
-            axis.plot(values.mean(), place, "|", ms=16, mew=3, c=colour)
-        axis.set_title(name, fontsize=9)
-        axis.set_xlabel(metric)
-        axis.grid(axis="x", lw=0.4)
-    axes[0, 0].set_yticks(range(len(order)), order)
-    axes[0, 0].invert_yaxis()
-    _legend_below(figure, GROUP_COLOURS)
-    return tight(figure, rect=(0, 0.07, 1, 1))
-
-
-def _note(text: str) -> Figure:
+def note(text: str) -> Figure:
     """A line of text where there is nothing to draw."""
     figure, axis = plt.subplots(figsize=(6.4, 0.8))
     axis.text(0.5, 0.5, text, ha="center", va="center")
@@ -273,13 +215,15 @@ def _note(text: str) -> Figure:
     return tight(figure)
 
 
-def draw_image(axis: Axes, image: np.ndarray) -> None:
-    """An image (H, W, C) of 8 or 16 bits, without ticks."""
+def draw_image(axis: Axes, image: np.ndarray, mask: np.ndarray | None = None) -> None:
+    """An image (H, W, C) of 8 or 16 bits, without ticks; the outline of its mask."""
     shown = image / np.iinfo(image.dtype).max
     axis.imshow(shown.squeeze(), cmap="gray", vmin=0, vmax=1)
     axis.set_xticks([])
     axis.set_yticks([])
     axis.spines[:].set_visible(False)
+    if mask is not None:
+        draw_outline(axis, mask)
 
 
 def draw_outline(axis: Axes, mask: np.ndarray) -> None:
@@ -297,28 +241,30 @@ def draw_errors(
     kinds = (predicted & truth, predicted & ~truth, ~predicted & truth)
     layer = np.zeros((*mask.shape, 4))
     for kind, colour in zip(kinds, OVERLAY.values(), strict=True):
-        layer[kind] = (*(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)), 0.6)
+        layer[kind] = to_rgba(colour, 0.6)
     axis.imshow(layer)
 
 
 def with_legend(figure: Figure) -> Figure:
     """The colours of the overlay below a grid of panels, no name behind a picture."""
     figure.set_layout_engine("constrained", h_pad=0.04, w_pad=0.03)
-    _legend_below(figure, OVERLAY)
+    shown = [Patch(color=colour, label=name) for name, colour in OVERLAY.items()]
+    place = "outside lower center"  # the constrained layout keeps room for it
+    figure.legend(handles=shown, loc=place, ncols=3, frameon=False, fontsize=8)
     figure.draw_without_rendering()  # places the parts; titles follow at the next one
     plt.close(figure)
     return figure
 
 
-def _legend_below(figure: Figure, colours: Mapping[str, str]) -> None:
-    """Names with their colours in a line below everything."""
-    shown = [Patch(color=colour, label=name) for name, colour in colours.items()]
-    place = "outside lower center"  # a constrained layout keeps room for it
-    figure.legend(handles=shown, loc=place, ncols=3, frameon=False, fontsize=8)
-
-
-def tight(figure: Figure, *, rect: tuple | None = None) -> Figure:
+def tight(figure: Figure) -> Figure:
     """The figure with its parts in place; closed, so that it is not shown twice."""
-    figure.tight_layout(rect=rect)
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
+def blank(size: tuple[float, float]) -> Figure:
+    """An empty figure of that size in inches: notebooks show it, pyplot keeps none."""
+    figure = plt.figure(figsize=size, layout="constrained")
     plt.close(figure)
     return figure

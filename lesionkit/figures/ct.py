@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
 from lesionkit.datasets.dicom import window
-from lesionkit.figures import draw_image, draw_outline
+from lesionkit.figures import blank, draw_image
 from lesionkit.papers.paper_b import base_rate, rates
 from lesionkit.prepared import Prepared
 from lesionkit.records.runs import RunRecord
@@ -27,15 +26,14 @@ def cases(data: Prepared, count: int = 4) -> Figure:
     Source: paper B, Fig. 1.
     """
     strata = [name for name in sorted(set(data.index["stratum"])) if name]
-    size = (2.4 * count, 2.8 * len(strata))
-    figure, axes = _panels(len(strata), count, size, squeeze=False)
+    figure = blank((2.4 * count, 2.8 * len(strata)))
+    axes = figure.subplots(len(strata), count, squeeze=False)
     for row, stratum in zip(axes, strata, strict=True):
         seen = (data.index["stratum"] == stratum) & data.masks.any((1, 2))
         shown = data.index[seen].sort_values("lesion_share")
         places = np.linspace(0, len(shown) - 1, count).round().astype(int)
         for axis, i in zip(row, shown.index[places], strict=True):
-            draw_image(axis, data.images[i])
-            draw_outline(axis, data.masks[i])
+            draw_image(axis, data.images[i], data.masks[i])
             share = data.masks[i].mean()
             axis.set_title(f"{stratum}\n{share:.2%} of the pixels", fontsize=9)
     return figure
@@ -43,7 +41,8 @@ def cases(data: Prepared, count: int = 4) -> Figure:
 
 def windowed(hu: np.ndarray, center: float = 50.0, width: float = 350.0) -> Figure:
     """A slice through one window, and where the window lies among its values."""
-    figure, (left, right) = _panels(1, 2, (9, 3.6), width_ratios=(2, 1))
+    figure = blank((9, 3.6))
+    left, right = figure.subplots(1, 2, width_ratios=(2, 1))
     _histogram(left, hu)
     low, high = center - width / 2, center + width / 2 - 1
     left.axvspan(low, high, alpha=0.25, color="C1", label="window")
@@ -55,9 +54,9 @@ def windowed(hu: np.ndarray, center: float = 50.0, width: float = 350.0) -> Figu
 
 def windows(hu: np.ndarray) -> Figure:
     """A slice through the windows that readers use, and the histogram of its values."""
-    count = 1 + len(WINDOWS)
-    figure, axes = _panels(1, count, (12, 3.2), width_ratios=(1.4, 1, 1, 1))
-    first, *others = axes
+    figure = blank((12, 3.2))
+    ratios = (1.4, *(1 for _ in WINDOWS))
+    first, *others = figure.subplots(1, len(ratios), width_ratios=ratios)
     _histogram(first, hu)
     for k, (axis, (name, (center, width))) in enumerate(
         zip(others, WINDOWS.items(), strict=True), 1
@@ -68,15 +67,6 @@ def windows(hu: np.ndarray) -> Figure:
         axis.set_title(f"{name}: W{width:g} L{center:g}", fontsize=9)
     first.legend(fontsize=7)
     return figure
-
-
-def _panels(rows: int, columns: int, size: tuple[float, float], **options):
-    """A figure with its axes, not kept open by pyplot."""
-    figure, axes = plt.subplots(
-        rows, columns, figsize=size, layout="constrained", **options
-    )
-    plt.close(figure)
-    return figure, axes
 
 
 def _histogram(axis, hu: np.ndarray) -> None:
@@ -93,26 +83,21 @@ def precision_and_roc(records: Mapping[str, RunRecord]) -> Figure:
 
     Source: paper B, Fig. 4 (precision and recall).
     """
-    figure, (left, right) = _panels(1, 2, (11, 4.2))
+    figure = blank((11, 4.2))
+    left, right = figure.subplots(1, 2)
     for name, record in records.items():
         table = rates(record)
         ap = record.metrics["test"]["average_precision"]
         left.plot(table["recall"], table["precision"], label=f"{name}, AP {ap:.3f}")
-        area = float(
-            np.trapezoid(table["recall"][::-1], table["false_positive_rate"][::-1])
-        )
-        right.plot(
-            table["false_positive_rate"],
-            table["recall"],
-            label=f"{name}, area {area:.3f}",
-        )
+        false, recall = table["false_positive_rate"], table["recall"]
+        area = float(np.trapezoid(recall[::-1], false[::-1]))
+        right.plot(false, recall, label=f"{name}, area {area:.3f}")
     base = base_rate(next(iter(records.values())))
     left.axhline(base, color="0.5", ls=":", label=f"guessing: base rate {base:.4f}")
     right.plot((0, 1), (0, 1), color="0.5", ls=":", label="guessing")
-    left.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
-    right.set(
-        xlabel="false positive rate", ylabel="recall", xlim=(0, 1), ylim=(0, 1.02)
-    )
+    left.set(xlabel="recall", ylabel="precision")
+    right.set(xlabel="false positive rate", ylabel="recall")
     for axis in (left, right):
+        axis.set(xlim=(0, 1), ylim=(0, 1.02))
         axis.legend(fontsize=8, loc="best")
     return figure

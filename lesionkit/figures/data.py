@@ -9,8 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lesionkit.catalogue import DATASETS
-from lesionkit.figures import draw_image, draw_outline
-from lesionkit.figures.heat_tables import blank
+from lesionkit.figures import blank, draw_image, note
 from lesionkit.prepared import Prepared
 
 EXAMPLES = 5
@@ -29,8 +28,7 @@ def overview(sets: Mapping[str, Prepared]) -> Figure:
         order = share[share > 0].sort_values(kind="stable").index
         places = np.linspace(0, len(order) - 1, EXAMPLES).round().astype(int)
         for axis, i in zip(row, order[places], strict=True):
-            draw_image(axis, data.images[i])
-            draw_outline(axis, data.masks[i])
+            draw_image(axis, data.images[i], data.masks[i])
             axis.set_title(f"{share[i]:.1%}", fontsize=7, pad=2)
         row[0].set_ylabel(_counts(name, data), fontsize=8, rotation=0, ha="right")
         row[0].yaxis.set_label_coords(-0.08, 0.3)
@@ -82,16 +80,13 @@ def copies(data: Prepared, pairs: pd.DataFrame, count: int = 5) -> Figure:
     """
     shown = pairs.sort_values("correlation", ascending=False).head(count)
     if shown.empty:
-        figure = blank((5.0, 0.6))
-        figure.text(0.5, 0.5, "no two images look the same", ha="center", va="center")
-        return figure
+        return note("no two images look the same")
     figure = blank((1.7 * len(shown), 3.9))
     axes = figure.subplots(2, len(shown), squeeze=False)
     both = shown[["first", "second"]].to_numpy()
     for column, pair in zip(axes.T, both, strict=True):
         for axis, i in zip(column, pair, strict=True):
-            draw_image(axis, data.images[i])
-            draw_outline(axis, data.masks[i])
+            draw_image(axis, data.images[i], data.masks[i])
             name = data.index["file"][i].rpartition("/")[2]
             axis.set_title(name[-20:], fontsize=7, pad=2)
     return figure

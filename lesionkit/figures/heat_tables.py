@@ -1,14 +1,10 @@
-"""Heat tables of a ranking: scores, probabilities of ranks, ranks without one thing.
-
-A figure here is unknown to pyplot: nothing stays open, a notebook shows it once.
-"""
+"""Heat tables of a ranking: scores, probabilities of ranks, ranks without one thing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
@@ -19,17 +15,10 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
 from lesionkit.catalogue import DATASETS, MODELS
-from lesionkit.figures import BLUE
+from lesionkit.figures import BLUE, blank
 from lesionkit.inference import ranking
 
 WHITE_TO_BLUE = LinearSegmentedColormap.from_list("white to blue", ["white", BLUE])
-
-
-def blank(size: tuple[float, float]) -> Figure:
-    """An empty figure of that size in inches: notebooks show it, pyplot keeps none."""
-    figure = plt.figure(figsize=size, layout="constrained")
-    plt.close(figure)
-    return figure
 
 
 def heat(
@@ -84,7 +73,7 @@ def _podium(
     texts = table.map("{:.3f}".format)
     texts.loc["points"] = total.map("{:.3g}".format)
     texts = texts.replace("nan", "–")
-    image = _heat_table(axis, shades, texts, Normalize(lowest, 0), colormaps["cividis"])
+    image = heat_table(axis, shades, texts, Normalize(lowest, 0), colormaps["cividis"])
     places = table.rank(axis=1, ascending=False, method="min").to_numpy()
     for row, column in np.argwhere(places <= 3):
         text = f"{places[row, column]:.0f}."
@@ -112,7 +101,7 @@ def rank_probabilities(shares: pd.DataFrame) -> Figure:
     figure = blank((0.6 * shares.shape[1] + 2.4, 0.36 * len(shares) + 1.1))
     axis = figure.subplots()
     texts = shares.map(_percent)
-    _heat_table(axis, shares, texts, PowerNorm(0.5, 0, 1), WHITE_TO_BLUE)
+    heat_table(axis, shares, texts, PowerNorm(0.5, 0, 1), WHITE_TO_BLUE)
     axis.set_xticks(range(shares.shape[1]), shares.columns, rotation=0, ha="center")
     labels = [f"{loss}  ({rank:.1f})" for loss, rank in mean.items()]
     axis.set_yticks(range(len(mean)), labels)
@@ -143,7 +132,7 @@ def leave_one_out(ranks: pd.DataFrame) -> Figure:
     figure = blank((0.66 * ranks.shape[1] + 2.8, 0.25 * len(ranks) + 1.3))
     axis = figure.subplots()
     texts = ranks.map(lambda rank: "–" if pd.isna(rank) else f"{rank:g}")
-    image = _heat_table(
+    image = heat_table(
         axis, ranks, texts, Normalize(1, ranks.shape[1]), colormaps["cividis_r"]
     )
     for row, column in np.argwhere(_changed(ranks).to_numpy()):
@@ -183,14 +172,14 @@ def _name_kinds(axis: Axes, kinds: list[str]) -> None:
         axis.text(1.01, middle, kinds[start], rotation=270, va="center", **place)
 
 
-def _heat_table(
+def heat_table(
     axis: Axes,
     shades: pd.DataFrame,
     texts: pd.DataFrame,
     norm: Normalize,
     colours: Colormap,
 ) -> AxesImage:
-    """Shaded cells with text in them; a cell without a shade is white."""
+    """Shaded cells with their text; a cell without a shade is white."""
     image = axis.imshow(
         shades.to_numpy(float),
         cmap=colours.with_extremes(bad="white"),
@@ -198,9 +187,9 @@ def _heat_table(
         aspect="auto",
     )
     middle = {"ha": "center", "va": "center", "fontsize": 8}
-    for (row, column), text in np.ndenumerate(texts.to_numpy()):
+    for row, column in np.argwhere(texts.notna().to_numpy()):
         ink = _ink(image, shades.iloc[row, column])
-        axis.text(column, row, text, color=ink, **middle)
+        axis.text(column, row, texts.iloc[row, column], color=ink, **middle)
     turned = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
     axis.set_xticks(range(shades.shape[1]), shades.columns, **turned)
     axis.set_yticks(range(len(shades)), shades.index)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from lesionkit.figures import BLUE, ORANGE
+from lesionkit.figures import BLUE, ORANGE, blank
 from lesionkit.losses import FocalLoss
 from lesionkit.losses.study import pixel_curve
 
@@ -20,7 +20,7 @@ def surfaces(found: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     Args:
         found: loss name to what loss_study.error_surface returned.
     """
-    figure = Figure(figsize=(2.9 * len(found), 3.1), layout="constrained")
+    figure = blank((2.9 * len(found), 3.1))
     axes = figure.subplots(1, len(found), squeeze=False, sharey=True)[0]
     for axis, (name, (errors, values)) in zip(axes, found.items(), strict=True):
         filled = axis.contourf(100 * errors, 100 * errors, values, 12, cmap="viridis")
@@ -37,7 +37,7 @@ def focal_curves(alpha: float, gamma: float) -> Figure:
 
     Beside them, dotted, the cross entropy (alpha a half would be half of it).
     """
-    figure = Figure(figsize=(8.4, 3.2), layout="constrained")
+    figure = blank((8.4, 3.2))
     axes = figure.subplots(1, 2)
     for mask, colour, label in ((1, BLUE, "lesion"), (0, ORANGE, "background")):
         for numbers, style in (((alpha, gamma), "-"), ((0.5, 0.0), ":")):

@@ -16,8 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from lesionkit.catalogue import LOSSES
-from lesionkit.figures import GROUP_COLOURS
-from lesionkit.figures.heat_tables import blank
+from lesionkit.figures import GROUP_COLOURS, blank
 from lesionkit.figures.heat_tables import heat as heat
 from lesionkit.figures.heat_tables import leave_one_out as leave_one_out
 from lesionkit.figures.heat_tables import rank_probabilities as rank_probabilities

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -12,11 +11,11 @@ import numpy as np
 from lesionkit.datasets.pictures.resizing import resize_image, resize_mask
 from lesionkit.datasets.pictures.samples import Sample
 from lesionkit.figures import TRUTH
+from lesionkit.figures.pixels import address, outline, png, rgb
 from lesionkit.inspection import DataReport
 from lesionkit.inspection.findings import Finding
 from lesionkit.pages.templates import filled
 from lesionkit.records.files import write_bytes
-from lesionkit.thresholds.panels import outline, png, rgb
 
 SIDE = 128  # of a picture on the page, pixels
 SHOWN = 12  # pictures of a finding
@@ -28,7 +27,6 @@ def write_page(report: DataReport, path: Path) -> Path:
     shown = [(f, _pictures(f, by_name)) for f in report.findings]
     text = filled(
         "inspection.html",
-        autoescape=True,
         report=report,
         shown=shown,
         version=version("lesionkit"),
@@ -56,5 +54,5 @@ def _picture(sample: Sample) -> str:
     scale = 255 / np.iinfo(image.dtype).max
     small = (resize_image(image, SIDE) * scale).round().astype(np.uint8)
     picture = np.broadcast_to(small, (SIDE, SIDE, 3)).copy()
-    picture[outline(resize_mask(mask, SIDE)).astype(bool)] = rgb(TRUTH)
-    return "data:image/png;base64," + base64.b64encode(png(picture)).decode()
+    picture[outline(resize_mask(mask, SIDE))] = rgb(TRUTH)
+    return address(png(picture))

@@ -4,40 +4,120 @@ from __future__ import annotations
 
 import platform
 import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from lesionkit import lookup
-from lesionkit.figures.ranking import save
-from lesionkit.inference import planning, rank_tests, resampling
-from lesionkit.pages.report_content import Report, make
-from lesionkit.pages.report_figures import embedded, figures_of
+from lesionkit import lookup, published
+from lesionkit.figures import ranking as draw
+from lesionkit.figures.pixels import address, bytes_of
+from lesionkit.inference import (
+    planning,
+    rank_tests,
+    ranking,
+    resampling,
+    standing,
+    variance,
+)
+from lesionkit.inference.standing import Standing
+from lesionkit.inference.verdicts import MARGIN
 from lesionkit.pages.templates import filled
 from lesionkit.papers import audit, claims
 from lesionkit.records.files import write_bytes
 from lesionkit.records.runs import RunRecord
-
-__all__ = ["Report", "make", "write_figures", "write_page", "write_reproduction"]
+from lesionkit.tables.reading import METRICS
 
 _DIGITS = {"mean_rank": 2, "points_dataset": 1, "points_model": 1, "first": 2}
 PACKAGES = ("lesionkit", "numpy", "pandas", "scipy", "statsmodels")
 SETTINGS = (
     "protocol definition size split epochs batch_size learning_rate dtype".split()
 )
+# Name, what to see, and a function that draws it.
+Drawing = tuple[str, str, Callable[[], Any]]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What both forms of a report are made of.
+
+    Attributes:
+        title: of the page.
+        source: where the table came from, as the reader would type it.
+        standing: the ranking.
+        answers: every claim with its verdict.
+        left_out: ranks as one thing is left out.
+        variance: where the variation comes from.
+        pairs: every pair of losses.
+        table: the runs or cells themselves.
+        metric, margin: what was ranked, and what is alike in practice.
+    """
+
+    title: str
+    source: str
+    standing: Standing
+    answers: pd.DataFrame
+    left_out: pd.DataFrame
+    variance: pd.DataFrame
+    pairs: pd.DataFrame
+    table: pd.DataFrame = field(repr=False)
+    metric: str = "dice"
+    margin: float = MARGIN
+
+    @property
+    def command(self) -> str:
+        """Source and options of how its table was read, as the reader would type."""
+        options = self.table.attrs.get("options")
+        return " ".join(filter(None, (shlex.quote(self.source), options)))
+
+    @property
+    def beside_published(self) -> bool:
+        """Whether the public re-run can stand beside: another table, of its losses."""
+        known = set(published.public_rerun()["loss"])
+        return self.source != published.NAME and set(self.standing.grid.losses) <= known
+
+
+def make(
+    table: pd.DataFrame,
+    source: str,
+    *,
+    metric: str = "dice",
+    margin: float = MARGIN,
+    title: str = "",
+) -> Report:
+    """Everything a report says of a table.
+
+    Raises:
+        ValueError: as `standing.rank`.
+    """
+    found = standing.rank(table, metric, margin=margin)
+    return Report(
+        title=title or "Which loss, and is the difference real?",
+        source=source,
+        standing=found,
+        answers=claims.check(table),
+        left_out=resampling.leave_one_out(found.grid),
+        variance=variance.shares(found.grid),
+        pairs=rank_tests.pairwise(found.grid),
+        table=table,
+        metric=metric,
+        margin=margin,
+    )
 
 
 def write_page(report: Report, path: Path) -> Path:
     """Write the page: one HTML file without any request to a network."""
-    drawn = [
-        {"name": name, "says": says, "image": embedded(draw())}
-        for name, says, draw in figures_of(report)
-    ]
-    text = _filled("report.html", report, figures=drawn, autoescape=True)
-    write_bytes(path, text.encode())
+    figures = []
+    for name, says, drawn in figures_of(report):
+        image = address(bytes_of(drawn(), "svg", cropped=True), "svg+xml")
+        figures.append({"name": name, "says": says, "image": image})
+    write_bytes(path, _filled("report.html", report, figures=figures).encode())
     return path
 
 
@@ -49,10 +129,10 @@ def write_figures(report: Report, folder: Path, form: str = "svg") -> list[Path]
     """
     lookup.find("form of a figure", form, dict.fromkeys(("svg", "pdf", "png")))
     paths = []
-    for name, _, draw in figures_of(report):
+    for name, _, drawn in figures_of(report):
         words = re.sub(r"\W+", "_", name.partition(" (")[0].lower())
         paths.append(folder / f"{words}.{form}")
-        save(draw(), paths[-1])
+        draw.save(drawn(), paths[-1])
     return paths
 
 
@@ -66,12 +146,11 @@ def write_reproduction(report: Report, path: Path) -> Path:
     return path
 
 
-def _filled(name: str, report: Report, *, autoescape: bool = False, **more: Any) -> str:
+def _filled(name: str, report: Report, **more: Any) -> str:
     """A template of pages/ with the report's values."""
     grid = report.standing.grid
     return filled(
         name,
-        autoescape=autoescape,
         report=report,
         standing=report.standing,
         verdict=report.standing.verdict,
@@ -108,3 +187,133 @@ def _deviations(table: pd.DataFrame) -> list[str]:
     for folder in table.drop_duplicates(["protocol", "model"])["folder"]:
         found += RunRecord(Path(folder)).config.get("deviations", [])
     return list(dict.fromkeys(found))
+
+
+def figures_of(report: Report) -> list[Drawing]:
+    """Name, what to see and a drawing function of every figure the table allows."""
+    return [
+        *_of_scores(report),
+        *(_heat(report, rows) for rows in ("dataset", "model")),
+        *_of_ranks(report),
+        *_of_runs(report),
+    ]
+
+
+def _of_scores(report: Report) -> list[Drawing]:
+    """The losses against the leader, and their means."""
+    losses = report.standing.losses
+    return [
+        (
+            "Behind the leader",
+            "Filled marks may be the best; the grey band is alike in practice.",
+            lambda: draw.differences(losses, margin=report.margin),
+        ),
+        (
+            "Means by loss (Fig. 2A)",
+            "Intervals are those of a loss less the mean of all losses.",
+            lambda: draw.means_by_loss(
+                *standing.means_by_metric(report.table),
+                published=_published(report, "metric"),
+            ),
+        ),
+    ]
+
+
+def _of_ranks(report: Report) -> list[Drawing]:
+    """Mean ranks, ranks over draws, ranks with one thing left out."""
+    grid, resampled = report.standing.grid, report.standing.resampled
+    return [
+        (
+            "Critical differences",
+            "Joined losses cannot be told apart by Nemenyi's test over cells.",
+            lambda: draw.critical_difference(
+                rank_tests.mean_ranks(grid),
+                rank_tests.critical_difference(grid),
+                cells=grid.cells,
+            ),
+        ),
+        (
+            "Probability of each rank",
+            f"{resampled.what} drawn again {resampling.DRAWS} times.",
+            lambda: draw.rank_probabilities(resampled.shares),
+        ),
+        (
+            "With one thing left out",
+            "Outlined: a rank that changes.",
+            lambda: draw.leave_one_out(report.left_out[list(grid.losses)]),
+        ),
+    ]
+
+
+def _of_runs(report: Report) -> list[Drawing]:
+    """The scatter of runs, and the background that they mark, where known."""
+    drawn: list[Drawing] = []
+    if not np.isnan(report.standing.grid.deviations).any():
+        cells = _cells(report)
+        drawn.append(
+            (
+                "Runs against losses",
+                "How far runs of one cell lie apart, beside how far the losses do.",
+                lambda: draw.scatter(cells, report.metric),
+            )
+        )
+    shares = ["background", "raw_mean_background"]
+    if set(shares) <= set(report.table):
+        means = report.table.groupby("loss")[["dice", *shares]].mean().reset_index()
+        drawn.append(
+            (
+                "Background marked (Fig. 3)",
+                "Share of the background under both thresholds against mean Dice.",
+                lambda: draw.background(means),
+            )
+        )
+    return drawn
+
+
+def _heat(report: Report, rows: str) -> Drawing:
+    """The heat table of one axis, the public re-run's beside it."""
+    grid = report.standing.grid
+    means = grid.at_level(rows)
+    points = ranking.points_of(means)
+    name = {"dataset": "data set", "model": "model"}[rows]
+    says = "The first three of each row have 3, 2 and 1 points."
+    beside = _published(report, rows)
+    if beside is not None:
+        says += " Beside it the public re-run."
+    title = f"mean {report.metric} by {name}, and podium points"
+    return (
+        f"Podium points by {name} (Fig. {'2B' if rows == 'dataset' else '2C'})",
+        says,
+        lambda: draw.heat(means, points, beside, title=title),
+    )
+
+
+def _published(report: Report, rows: str) -> pd.DataFrame | None:
+    """The public re-run's means for the same rows; None where there are none."""
+    if not report.beside_published:
+        return None
+    table = published.public_rerun()
+    losses = list(report.standing.grid.losses)
+    if rows == "metric":
+        return table.groupby("loss")[list(METRICS)].mean().T[losses]
+    wanted = [n for n in report.standing.grid.names(rows) if n in set(table[rows])]
+    if not wanted or report.metric not in table:
+        return None
+    means = table.pivot_table(index=rows, columns="loss", values=report.metric)
+    return means.loc[wanted, losses]
+
+
+def _cells(report: Report) -> pd.DataFrame:
+    """The grid's cells as rows."""
+    grid = report.standing.grid
+    index = pd.MultiIndex.from_product(
+        (grid.datasets, grid.models, grid.losses), names=("dataset", "model", "loss")
+    )
+    return pd.DataFrame(
+        {
+            "mean": grid.means.ravel(),
+            "std": grid.deviations.ravel(),
+            "count": grid.repeats,
+        },
+        index=index,
+    ).reset_index()

@@ -11,16 +11,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 PAGES = Path(__file__).parent
 
 
-def filled(name: str, *, autoescape: bool, **values: Any) -> str:
+def filled(name: str, **values: Any) -> str:
     """A template with these values; one that it lacks is an error.
+
+    In HTML, what a user typed stays text.
 
     Args:
         name: of the file in pages/, without .j2.
-        autoescape: for HTML: what a user typed stays text.
     """
     environment = Environment(
         loader=FileSystemLoader(PAGES),
-        autoescape=autoescape,
+        autoescape=name.endswith(".html"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from lesionkit import masks, metrics, tables
 from lesionkit.catalogue import LOSSES
@@ -21,6 +23,7 @@ from lesionkit.records.stores import is_url
 
 BUNDLE = Path(__file__).parent / "toy_ten.npz"
 FORMAT = 1
+ORDER = {name: place for place, name in enumerate(LOSSES)}  # that of the paper
 # How an image may be chosen; each says which it is.
 CHOICES = {
     "smallest": "the smallest lesion that is not empty",
@@ -94,14 +97,9 @@ class Comparison:
 
     def dice(self) -> np.ndarray:
         """Dice of every loss and image at probability 0.5, (L, N)."""
-        return np.stack(
-            [
-                metrics.per_image(metrics.counts(masks.probability_mask(z), truth))[
-                    "dice"
-                ]
-                for z, truth in ((_tensor(z), self.masks) for z in self.logits)
-            ]
-        )
+        logits = torch.from_numpy(self.logits.astype(np.float32))
+        counts = [metrics.counts(masks.probability_mask(z), self.masks) for z in logits]
+        return np.stack([metrics.per_image(c)["dice"] for c in counts])
 
     def take(self, files: Sequence[str]) -> Comparison:
         """The same comparison with these images alone; whole sets stay whole.
@@ -128,16 +126,8 @@ class Comparison:
         stored["logits"] = self.logits.astype(np.float16)
         stream = io.BytesIO()
         np.savez_compressed(stream, format=FORMAT, **stored)
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(path, stream.getvalue())
         return path
-
-
-def _tensor(values: np.ndarray):
-    """Logits as a float32 tensor."""
-    import torch
-
-    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
 
 
 def load_bundle(path: str | Path = BUNDLE) -> Comparison:
@@ -223,16 +213,13 @@ class Shelf:
     """
 
     def __init__(self, makers: Mapping[str, Callable[[], Comparison]]):
-        self.makers, self.read = dict(makers), {}
-        self.titles = list(self.makers)
+        self.makers = {title: cache(maker) for title, maker in makers.items()}
+        self.titles = list(makers)
 
     def open(self, title: str | None = None) -> Comparison:
         """The comparison of a title, the first by default."""
         title = self.titles[0] if title is None else title
-        maker = find("comparison", title, self.makers)
-        if title not in self.read:
-            self.read[title] = maker()
-        return self.read[title]
+        return find("comparison", title, self.makers)()
 
 
 def shelf(source: str | Path = "", only: str = "") -> Shelf:
@@ -268,18 +255,15 @@ def _cells(table: pd.DataFrame) -> dict[str, Callable[[], Comparison]]:
         title = "{}, {}, repeat {}".format(*values[:3])
         same = [name for name in makers if name.split(" (")[0] == title]
         title += f" ({len(same) + 1})" if same else ""
-        rows = rows.sort_values("loss", key=_in_the_order_of_the_paper, kind="stable")
+        rows = rows.sort_values(
+            "loss", key=lambda losses: losses.map(ORDER), kind="stable"
+        )
         names = _names(rows)
         records = {
             n: RunRecord(Path(f)) for n, f in zip(names, rows["folder"], strict=True)
         }
         makers[title] = lambda records=records, title=title: compare(records, title)
     return makers
-
-
-def _in_the_order_of_the_paper(losses: pd.Series) -> pd.Series:
-    """A number for each loss: its place in the catalogue."""
-    return losses.map({name: place for place, name in enumerate(LOSSES)})
 
 
 def _names(rows: pd.DataFrame) -> list[str]:

@@ -17,35 +17,25 @@ from lesionkit.figures import (
     with_legend,
 )
 from lesionkit.thresholds.comparison import Comparison
+from lesionkit.thresholds.panels import Panels, Setting
 
-RULE_MARKS = {"probability": (BLUE, "o"), "raw_mean": (ORANGE, "s")}
-RULE_NAMES = {"probability": "probability 0.5", "raw_mean": "raw mean"}
+RULES = {  # name, colour and mark
+    "probability": ("probability 0.5", BLUE, "o"),
+    "raw_mean": ("raw mean", ORANGE, "s"),
+}
 
 
-def side_by_side(
-    comparison: Comparison,
-    position: int,
-    *,
-    predicted: np.ndarray,
-    numbers: pd.DataFrame,
-) -> Figure:
-    """One image and its mask under every loss, with Dice and the share marked.
-
-    Args:
-        comparison: what is compared.
-        position: of the image in it.
-        predicted: (L, H, W) masks.
-        numbers: of panels.Panels.numbers: a row a loss, with dice and marked.
-    """
-    image, mask = comparison.images[position], comparison.masks[position]
+def side_by_side(shown: Panels, setting: Setting) -> Figure:
+    """One image and its mask under every loss, with Dice and the share marked."""
+    image, mask = shown.comparison.images[shown.position], shown.mask
+    predicted, numbers = shown.predicted(setting).numpy(), shown.numbers(setting)
     columns = min(6, len(predicted) + 1)
     rows = -(-(len(predicted) + 1) // columns)
     size = (1.6 * columns, 2.0 * rows + 0.4)
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
-    draw_image(axes.flat[0], image)
-    draw_outline(axes.flat[0], mask)
+    draw_image(axes.flat[0], image, mask)
     axes.flat[0].set_title(f"image\nlesion {mask.mean():.1%}", fontsize=8)
     for axis, found, row in zip(
         axes.flat[1:], predicted, numbers.itertuples(), strict=False
@@ -74,9 +64,8 @@ def two_rules(
     size = (1.3 * columns, 1.75 * len(by_rule) + 0.5)
     figure, axes = plt.subplots(len(by_rule), columns, figsize=size, squeeze=False)
     for line, (rule, (predicted, numbers)) in zip(axes, by_rule.items(), strict=True):
-        draw_image(line[0], image)
-        draw_outline(line[0], mask)
-        line[0].set_ylabel(RULE_NAMES[rule], fontsize=9)
+        draw_image(line[0], image, mask)
+        line[0].set_ylabel(RULES[rule][0], fontsize=9)
         line[0].set_xlabel(f"lesion {mask.mean():.1%}", fontsize=7)
         for axis, found, row in zip(
             line[1:], predicted, numbers.itertuples(), strict=True
@@ -97,8 +86,8 @@ def background_marked(marked: pd.DataFrame) -> Figure:
     """
     losses = list(dict.fromkeys(marked["loss"]))
     figure, axis = plt.subplots(figsize=(6.4, 0.34 * len(losses) + 1.2))
-    for shift, (rule, (colour, mark)) in zip(
-        (-0.12, 0.12), RULE_MARKS.items(), strict=True
+    for shift, (rule, (name, colour, mark)) in zip(
+        (-0.12, 0.12), RULES.items(), strict=True
     ):
         rows = marked[marked["rule"] == rule].set_index("loss").loc[losses]
         value = 100 * rows["marked"]
@@ -111,7 +100,7 @@ def background_marked(marked: pd.DataFrame) -> Figure:
             color=colour,
             ms=5,
             capsize=3,
-            label=RULE_NAMES[rule],
+            label=name,
         )
     images = int(marked["images"].max())
     axis.set_yticks(range(len(losses)), losses)
@@ -131,13 +120,13 @@ def dice_curves(curves: pd.DataFrame, cuts: dict[str, float] | None = None) -> F
         cuts: loss to the cut that was best on validation; a dot on its curve.
     """
     figure, axis = plt.subplots(figsize=(7.4, 4.2))
-    styles, colours = ("-", "--", "-.", ":"), plt.get_cmap("tab10")
+    styles = ("-", "--", "-.", ":")
     for i, (loss, rows) in enumerate(curves.groupby("loss", sort=False)):
-        line = {"ls": styles[i % 4], "color": colours(i % 10), "label": loss}
+        line = {"ls": styles[i % 4], "color": f"C{i}", "label": loss}
         axis.plot(rows["cut"], rows["dice"], **line, lw=1.3)
         if cuts and loss in cuts:
             at = np.interp(cuts[loss], rows["cut"], rows["dice"])
-            axis.plot(cuts[loss], at, "o", ms=5, color=colours(i % 10), mec="black")
+            axis.plot(cuts[loss], at, "o", ms=5, color=f"C{i}", mec="black")
     axis.axvline(0, color="grey", lw=0.8)
     axis.set_xscale("symlog", linthresh=4)
     ticks = [-64, -16, -4, -2, 0, 2, 4, 16, 64]
@@ -155,9 +144,8 @@ def theory(table: pd.DataFrame) -> Figure:
         table: loss and the columns of threshold_study.background_theory.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 4.0))
-    colours = plt.get_cmap("tab10")
     for i, (loss, rows) in enumerate(table.groupby("loss", sort=False)):
-        dots = {"s": 10, "alpha": 0.6, "color": colours(i % 10), "label": loss}
+        dots = {"s": 10, "alpha": 0.6, "color": f"C{i}", "label": loss}
         left.scatter(rows["predicted"], rows["measured"], **dots)
         right.scatter(rows["lesion_share"], rows["measured"], **dots)
     left.plot([0, 0.6], [0, 0.6], color="black", lw=0.8)

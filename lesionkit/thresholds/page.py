@@ -7,7 +7,6 @@ one byte a pixel holds them all: under how many of the cuts the pixel is marked.
 
 from __future__ import annotations
 
-import base64
 import html
 import json
 from pathlib import Path
@@ -15,12 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from lesionkit.figures.pixels import address, bytes_of, png
 from lesionkit.records.files import write_bytes
-from lesionkit.thresholds import panels
 from lesionkit.thresholds.comparison import CHOICES, Comparison
 from lesionkit.thresholds.figures import side_by_side
 from lesionkit.thresholds.panels import RULES, Panels, Setting
-from lesionkit.thresholds.widgets import png
 
 TEMPLATE = Path(__file__).parent / "page.html"
 STEPS = 20
@@ -78,15 +76,14 @@ def page(comparison: Comparison, images: list[str] | None = None) -> str:
         "height": comparison.masks.shape[1],
         "images": [_image(comparison, name) for name in chosen],
     }
-    position = comparison.position(chosen[0])
-    predicted, numbers = panels.both_rules(comparison, position)["raw_mean"]
-    twin = png(side_by_side(comparison, position, predicted=predicted, numbers=numbers))
+    first = Panels(comparison, comparison.position(chosen[0]))
+    twin = address(bytes_of(side_by_side(first, Setting())))
     text = TEMPLATE.read_text()
     for name, value in {
         "TITLE": html.escape(comparison.title),
         "STEPS": str(STEPS),
         "COUNT": str(len(comparison.losses)),
-        "TWIN": _address(twin),
+        "TWIN": twin,
         "DATA": json.dumps(data).replace("</", "<\\/"),
     }.items():
         text = text.replace(f"__{name}__", value)
@@ -98,7 +95,6 @@ def write_page(
 ) -> Path:
     """Write the page to a file, whole or not at all."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, page(comparison, images).encode())
     return path
 
@@ -118,10 +114,10 @@ def _image(comparison: Comparison, name: str) -> dict[str, Any]:
         "file": file,
         "says": f"{CHOICES[name]}: {file}" if name in CHOICES else file,
         "lesion": float(shown.mask.mean()),
-        "picture": _address(panels.png(image.squeeze())),
-        "truth": _address(panels.png(255 * shown.mask)),
+        "picture": address(png(image.squeeze())),
+        "truth": address(png(255 * shown.mask)),
         "numbers": [
-            _loss(masks[:, i], shown.logits[i].numpy(), shown.mask)
+            _loss(masks[:, i], shown, i)
             | {
                 column: [_number(table[column][i]) for table in tables]
                 for column in ("cut", "marked", "dice")
@@ -131,13 +127,14 @@ def _image(comparison: Comparison, name: str) -> dict[str, Any]:
     }
 
 
-def _loss(masks: np.ndarray, logits: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
+def _loss(masks: np.ndarray, shown: Panels, i: int) -> dict[str, Any]:
     """The masks of one loss under every cut, and its histograms."""
     level, need = levels(masks)
-    low, high = min(float(logits.min()), -1.0), max(float(logits.max()), 1.0)
-    found = {"levels": _address(panels.png(level)), "need": need.tolist()}
+    low, high = shown.ranges[i]
+    found = {"levels": address(png(level)), "need": need.tolist()}
     for name, wanted in (("background", 0), ("lesion", 1)):
-        counts, _ = np.histogram(logits[truth == wanted], bins=BINS, range=(low, high))
+        logits = shown.logits[i].numpy()[shown.mask == wanted]
+        counts, _ = np.histogram(logits, bins=BINS, range=(low, high))
         found[name] = counts.tolist()
     return found | {"low": low, "high": high}
 
@@ -145,8 +142,3 @@ def _loss(masks: np.ndarray, logits: np.ndarray, truth: np.ndarray) -> dict[str,
 def _number(value: float) -> float:
     """A number that JSON can hold, in 6 digits."""
     return float(f"{np.clip(value, -1e9, 1e9):.6g}")
-
-
-def _address(content: bytes) -> str:
-    """The bytes of a PNG file as an address."""
-    return "data:image/png;base64," + base64.b64encode(content).decode()

@@ -6,7 +6,6 @@ the histogram of the logits with the cuts. What does not move is drawn once.
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from lesionkit import masks, metrics
 from lesionkit.figures import BLUE, GREEN, OVERLAY, PINK, TRUTH
+from lesionkit.figures.pixels import outline, rgb
 from lesionkit.lookup import find
 from lesionkit.thresholds.comparison import Comparison
 
@@ -83,8 +83,7 @@ class Panels:
 
     def __init__(self, comparison: Comparison, position: int):
         self.comparison, self.position = comparison, position
-        stored = comparison.logits[:, position].astype(np.float32)
-        self.logits = torch.from_numpy(np.ascontiguousarray(stored))
+        self.logits = torch.from_numpy(comparison.logits[:, position].astype("f4"))
         self.mask = np.ascontiguousarray(comparison.masks[position])
         self.truth = torch.from_numpy(self.mask).expand_as(self.logits)
         self.own = {
@@ -118,12 +117,9 @@ class Panels:
             return (self.logits >= cuts.view(-1, 1, 1)).to(torch.uint8)
         return masks.above(self.logits, cuts)
 
-    def numbers(
-        self, setting: Setting, predicted: torch.Tensor | None = None
-    ) -> pd.DataFrame:
+    def numbers(self, setting: Setting) -> pd.DataFrame:
         """loss, cut (logit), marked (share of the image), dice; a row a loss."""
-        predicted = self.predicted(setting) if predicted is None else predicted
-        counts = metrics.counts(predicted, self.truth)
+        counts = metrics.counts(self.predicted(setting), self.truth)
         return pd.DataFrame(
             {
                 "loss": self.comparison.losses,
@@ -133,31 +129,22 @@ class Panels:
             }
         )
 
-    def picture(
-        self,
-        setting: Setting,
-        numbers: pd.DataFrame | None = None,
-        predicted: torch.Tensor | None = None,
-    ) -> np.ndarray:
+    def picture(self, setting: Setting) -> np.ndarray:
         """The image, a tile a loss, and the legend: (height, width, 3) uint8."""
-        predicted = self.predicted(setting) if predicted is None else predicted
-        numbers = self.numbers(setting, predicted) if numbers is None else numbers
         canvas, (height, width) = self.canvas.copy(), self.shown.shape
-        kinds = KINDS[2 * predicted.numpy() + self.mask]  # (L, H, W)
+        kinds = KINDS[2 * self.predicted(setting).numpy() + self.mask]  # (L, H, W)
         kinds = enlarged(kinds, self.factor, axis=1)
         layers = self.layers[setting.view]  # (4, height * width, 3)
         pixels = np.arange(height * width)
-        for kind, (left, top), row in zip(
-            kinds, self.places[1:], numbers.itertuples(), strict=False
-        ):
+        rows = list(self.numbers(setting).itertuples())
+        tiles = list(zip(rows, kinds, self.places[1:-1], strict=True))
+        for row, kind, (left, top) in tiles:
             tile = layers[kind.ravel(), pixels].reshape(height, width, 3)
             canvas[top + TITLE :, left:][:height, :width] = tile
             self._lines(canvas, left, top + TITLE + height, row, setting)
         picture = Image.fromarray(canvas)
         pen = ImageDraw.Draw(picture)
-        for (left, top), row in zip(
-            self.places[1:], numbers.itertuples(), strict=False
-        ):
+        for row, _, (left, top) in tiles:
             text = f"Dice {row.dice:.3f}   marks {row.marked:.1%}"
             pen.text((left, top + 22), text, fill=INK, font=FONT)
         return np.asarray(picture)
@@ -166,16 +153,15 @@ class Panels:
         self, canvas: np.ndarray, left: int, top: int, row, setting: Setting
     ) -> None:
         """The cuts as upright lines in the histogram of one loss."""
-        own = self.own.get(setting.rule)
         lines = [(0.0, HALF, 1), (row.cut, INK, 3)]
-        if own is not None:
-            lines.insert(1, (own[row.Index], OWN, 3))
-            lines[2] = (row.cut, INK, 1)
-        low, high = self.ranges[row.Index]
+        if setting.rule in self.own:
+            own = self.own[setting.rule][row.Index]
+            lines[1:] = [(own, OWN, 3), (row.cut, INK, 1)]
+        (low, high), width = self.ranges[row.Index], self.shown.shape[1]
+        area = canvas[top + 4 : top + HISTOGRAM, left:][:, :width]
         for cut, colour, thick in lines:
-            at = np.clip((cut - low) / (high - low), 0, 1) * (self.shown.shape[1] - 1)
+            at = np.clip((cut - low) / (high - low), 0, 1) * (width - 1)
             first = max(0, int(round(at)) - thick // 2)
-            area = canvas[top + 4 : top + HISTOGRAM, left:][:, : self.shown.shape[1]]
             area[:, first : first + thick] = rgb(colour)
 
     def _lay_out(self) -> None:
@@ -240,28 +226,11 @@ class Panels:
         return float(low), float(high)
 
 
-def rgb(colour: str) -> tuple[int, int, int]:
-    """A colour such as #1E1E1E as three numbers."""
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return red, green, blue
-
-
 def enlarged(values: np.ndarray, factor: tuple[int, int], axis: int = 0) -> np.ndarray:
     """Pixels repeated, or left out where the image is larger than a tile."""
     times, step = factor
     values = values[(slice(None),) * axis + (slice(None, None, step),) * 2]
     return values.repeat(times, axis).repeat(times, axis + 1)
-
-
-def outline(mask: np.ndarray) -> np.ndarray:
-    """Pixels of a mask (H, W) with a neighbour outside, and those neighbours."""
-    found = np.zeros(mask.shape, bool)
-    for axis in (0, 1):
-        differ = np.diff(mask, axis=axis) != 0
-        ends = [(0, 0), (0, 0)]
-        for ends[axis] in ((0, 1), (1, 0)):
-            found |= np.pad(differ, ends)
-    return found
 
 
 def layers(image: np.ndarray, edge: np.ndarray, view: str) -> np.ndarray:
@@ -274,13 +243,6 @@ def layers(image: np.ndarray, edge: np.ndarray, view: str) -> np.ndarray:
         found[:2], found[2:] = 255, 0  # what is marked, what is not
     found[:, edge] = rgb(TRUTH)
     return found.round().astype(np.uint8)
-
-
-def png(picture: np.ndarray) -> bytes:
-    """A picture as the bytes of a PNG file, compressed lightly: speed counts."""
-    stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, format="PNG", compress_level=1)
-    return stream.getvalue()
 
 
 def both_rules(comparison: Comparison, position: int) -> dict[str, tuple]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import ipywidgets
@@ -16,6 +15,7 @@ from matplotlib.figure import Figure
 
 from lesionkit.figures.ct import windowed
 from lesionkit.figures.losses import focal_curves
+from lesionkit.figures.pixels import address, bytes_of, png
 from lesionkit.losses import within
 from lesionkit.thresholds import panels
 from lesionkit.thresholds.comparison import CHOICES, Shelf
@@ -27,39 +27,38 @@ WIDE = ipywidgets.Layout(width="100%", max_width="1400px")
 LONG = {"description_width": "150px"}
 
 
-def png(figure: Figure, dpi: int = 100) -> bytes:
-    """A figure as the bytes of a PNG file."""
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=dpi)
-    return stream.getvalue()
-
-
 class Sliders:
     """One picture that follows its sliders; it is replaced in place, never added.
 
     The picture is an output of the cell like any figure, so a notebook that is read
     without a kernel shows where the sliders started.
 
+    Args:
+        draw: a figure from a number for each slider, by its name.
+        limits: where each slider starts, its ends, and its step, by its name.
+
     Attributes:
-        sliders: parameter name to slider; they move with the arrow keys.
+        sliders: name to slider; they move with the arrow keys.
         box: the sliders, to display.
         picture: what is shown, the bytes of a PNG file.
     """
 
     def __init__(
-        self, draw: Callable[..., Figure], sliders: dict[str, ipywidgets.FloatSlider]
+        self, draw: Callable[..., Figure], limits: Mapping[str, Sequence[float]]
     ):
-        self.draw, self.sliders = draw, sliders
+        self.draw, self.sliders = draw, {}
         self.handle: DisplayHandle | None = None
-        self.box = ipywidgets.VBox(list(sliders.values()))
-        for slider in sliders.values():
+        for name, (start, low, high, step) in limits.items():
+            slider = _slider(name, start, low, high, step)
             slider.observe(self.redraw, names="value")
+            self.sliders[name] = slider
+        self.box = ipywidgets.VBox(list(self.sliders.values()))
         self.redraw()
 
     def redraw(self, change: dict | None = None) -> None:
         """Draw the picture for where the sliders stand."""
         values = {name: slider.value for name, slider in self.sliders.items()}
-        self.picture = png(self.draw(**values))
+        self.picture = bytes_of(self.draw(**values))
         if self.handle is not None:
             self.handle.update(Image(self.picture))
 
@@ -67,6 +66,15 @@ class Sliders:
         """Display the sliders and below them the picture."""
         display(self.box)
         self.handle = display(Image(self.picture), display_id=True)
+
+
+def _slider(
+    says: str, start: float, low: float, high: float, step: float, **look: Any
+) -> ipywidgets.FloatSlider:
+    """A slider over numbers; it moves with the arrow keys."""
+    return ipywidgets.FloatSlider(
+        value=start, min=low, max=high, step=step, description=says, **look
+    )
 
 
 def focal_sliders(alpha: float = 0.8, gamma: float = 2.0) -> Sliders:
@@ -79,7 +87,7 @@ def focal_sliders(alpha: float = 0.8, gamma: float = 2.0) -> Sliders:
         "alpha": (within("alpha", alpha, 1), 0, 1, 0.05),
         "gamma": (within("gamma", gamma, 5), 0, 5, 0.1),
     }
-    return Sliders(focal_curves, _float_sliders(limits))
+    return Sliders(focal_curves, limits)
 
 
 def window_sliders(hu: np.ndarray, center: float = 50, width: float = 350) -> Sliders:
@@ -89,21 +97,7 @@ def window_sliders(hu: np.ndarray, center: float = 50, width: float = 350) -> Sl
         hu: (H, W) Hounsfield units
     """
     limits = {"center": (center, -1000, 1000, 1), "width": (width, 2, 3000, 1)}
-    return Sliders(
-        lambda center, width: windowed(hu, center, width), _float_sliders(limits)
-    )
-
-
-def _float_sliders(
-    limits: Mapping[str, Sequence[float]],
-) -> dict[str, ipywidgets.FloatSlider]:
-    """A slider for each name: where it starts, its ends, and its step."""
-    return {
-        name: ipywidgets.FloatSlider(
-            value=start, min=low, max=high, step=step, description=name
-        )
-        for name, (start, low, high, step) in limits.items()
-    }
+    return Sliders(partial(windowed, hu), limits)
 
 
 class ThresholdExplorer:
@@ -139,8 +133,7 @@ class ThresholdExplorer:
     ):
         start = Setting(rule, probability, way, view)
         self.shelf, self.quiet = shelf, False
-        first = shelf.open()
-        first.position(image)  # refused here, before anything is shown
+        shelf.open().position(image)  # refused here, before anything is shown
         self.controls = _controls(shelf, start)
         self.screen = ipywidgets.Image(format="png", layout=WIDE)
         self.words = ipywidgets.HTML()
@@ -163,19 +156,14 @@ class ThresholdExplorer:
     def show(self) -> None:
         """Display the controls, and their static twin for where no kernel is."""
         display(self.box)
-        picture = png(self.twin())
-        code = base64.b64encode(picture).decode()
-        tag = f'<img alt="{self._describe()}" src="data:image/png;base64,{code}">'
+        picture = bytes_of(self.twin())
+        tag = f'<img alt="{self._describe()}" src="{address(picture)}">'
         twin = {"text/html": f'<div class="{TWIN}">{tag}</div>', "image/png": picture}
         display(twin, raw=True)
 
     def twin(self) -> Figure:
         """What is shown, as a plain figure."""
-        predicted = self.panels.predicted(self.setting).numpy()
-        comparison, position = self.panels.comparison, self.panels.position
-        return side_by_side(
-            comparison, position, predicted=predicted, numbers=self.numbers
-        )
+        return side_by_side(self.panels, self.setting)
 
     def _offer_images(self, image: str) -> None:
         """The images that the comparison has, by rule and by name."""
@@ -208,9 +196,8 @@ class ThresholdExplorer:
         setting = self.setting
         self.controls["probability"].disabled = setting.rule != "probability"
         self.controls["way"].disabled = setting.rule == "probability"
-        predicted = self.panels.predicted(setting)
-        self.numbers = self.panels.numbers(setting, predicted)
-        self.picture = panels.png(self.panels.picture(setting, self.numbers, predicted))
+        self.numbers = self.panels.numbers(setting)
+        self.picture = png(self.panels.picture(setting))
         self.screen.value = self.picture
         self.words.value = number_table(self.numbers, self._describe())
 
@@ -230,10 +217,6 @@ def _controls(shelf: Shelf, start: Setting) -> dict[str, Any]:
     kinds = {"style": LONG, "layout": ipywidgets.Layout(width="480px")}
     toggles = {"style": LONG | {"button_width": "160px"}}
 
-    def slider(value: float, low: float, step: float, says: str):
-        limits = {"min": low, "max": 1 - low, "step": step}
-        return ipywidgets.FloatSlider(value=value, description=says, **limits, **kinds)
-
     def choice(table: dict[str, str], value: str, says: str):
         options = [(text, name) for name, text in table.items()]
         return ipywidgets.ToggleButtons(
@@ -246,8 +229,10 @@ def _controls(shelf: Shelf, start: Setting) -> dict[str, Any]:
         ),
         "image": ipywidgets.Dropdown(description="image", **kinds),
         "rule": choice(panels.RULES, start.rule, "rule"),
-        "probability": slider(start.probability, 0.01, 0.01, "probability cut"),
-        "way": slider(start.way, 0.0, 0.02, "from 0.5 to the rule"),
+        "probability": _slider(
+            "probability cut", start.probability, 0.01, 0.99, 0.01, **kinds
+        ),
+        "way": _slider("from 0.5 to the rule", start.way, 0, 1, 0.02, **kinds),
         "view": choice(panels.VIEWS, start.view, "show"),
     }
 

@@ -1,4 +1,4 @@
-"""The commands that write or serve a page: report and thresholds."""
+"""The commands that write a page: report and thresholds."""
 
 import pytest
 from made_commands import command as command
@@ -37,7 +37,6 @@ def test_thresholds_writes_the_page_and_the_bundle_of_a_bundle(command, tmp_path
         (["nowhere.npz"], "no bundle at ", 1),
         (["--image", "smalest"], "unknown image 'smalest'. Did you mean 'smallest'", 2),
         (["--only", "dataset=toy"], "chooses among run records", 2),
-        (["--port", "99999"], "99999 is not in the range 0<=x<=65535", 2),
     ],
 )
 def test_thresholds_refuses_in_one_line(command, arguments, said, code):
@@ -60,15 +59,16 @@ def test_thresholds_of_several_comparisons_asks_which_to_write(
     assert not page.exists()
 
 
-def test_thresholds_serves_the_notebook_with_the_arguments(command, monkeypatch):
-    calls = []
-    monkeypatch.setattr(
-        "lesionkit.thresholds.serving.serve",
-        lambda *given, **how: calls.append((given, how)),
-    )
-    result = command("thresholds", "--image", "worst", "--port", "0", "--no-browser")
-    assert result.code == 0
-    (((name, values), how),) = calls
-    assert name == "05_thresholds"
-    assert values == {"source": "", "only": "", "image": "worst"}
-    assert (how["port"], how["browser"]) == (0, False)
+@pytest.mark.parametrize("more", [[], ["--no-browser"]])
+def test_thresholds_writes_a_page_and_opens_it_unless_told_not_to(
+    command, monkeypatch, tmp_path, more
+):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.chdir(tmp_path)
+    made = made_comparison().save(tmp_path / "made.npz")
+    result = command("thresholds", made, "--image", "empty", *more)
+    page = tmp_path / "thresholds.html"
+    assert (result.code, result.out.split()) == (0, [str(page)])
+    assert page.read_text().count('"says"') == 1
+    assert opened == ([] if more else [page.as_uri()])

@@ -186,60 +186,7 @@ def test_the_dice_below_a_panel_is_the_stored_one(record_of):
     assert np.isnan(figures.stored_dice(record, "not_scored.png", "raw_mean"))
 
 
-@pytest.fixture
-def podium():
-    """Points and means of two losses on one data set."""
-    points = pd.DataFrame({"dice": [3.0, 3.0], "iou": [0.0, 0.0]}, ["toy", "points"])
-    means = pd.DataFrame({"iou": [0.7], "dice": [0.9]}, ["toy"])
-    return figures.podium(points, means)
-
-
-def test_a_podium_writes_means_medals_and_sums(podium):
-    assert texts(podium.axes[0]) == ["0.900\n(3)", "0.700", "3", "0"]
-
-
-def test_a_podium_is_shaded_by_the_distance_to_the_best_of_the_row(podium):
-    shades = podium.axes[0].images[0].get_array()
-    assert shades[0].tolist() == pytest.approx([0, -0.2])
-    assert np.ma.getmaskarray(shades)[1].all()
-
-
-def test_a_podium_names_its_losses_and_rows(podium):
-    axis = podium.axes[0]
-    assert [label.get_text() for label in axis.get_xticklabels()] == ["dice", "iou"]
-    assert [label.get_text() for label in axis.get_yticklabels()] == ["toy", "points"]
-
-
-@pytest.fixture
-def spread():
-    """Two repeats of two losses, one of them of somebody else, on two data sets."""
-    rows = [
-        ("toy", "dice", 0.8),
-        ("toy", "dice", 0.9),
-        ("toy", "theirs", 0.6),
-        ("kvasir", "dice", 0.7),
-    ]
-    return figures.spread(pd.DataFrame(rows, columns=["dataset", "loss", "dice"]))
-
-
-def test_a_spread_has_a_panel_for_each_data_set_and_a_dot_for_each_run(spread):
-    toy, kvasir = spread.axes
-    assert [toy.get_title(), kvasir.get_title()] == ["toy", "kvasir"]
-    dots, bar = toy.lines[:2]
-    assert list(dots.get_xdata()) == [0.8, 0.9]
-    assert list(bar.get_xdata()) == pytest.approx([0.85])
-
-
-def test_a_spread_puts_the_best_loss_on_top(spread):
-    labels = [label.get_text() for label in spread.axes[0].get_yticklabels()]
-    assert labels == ["dice", "theirs"]
-    assert spread.axes[0].yaxis_inverted()
-
-
-def test_a_spread_gives_a_loss_of_somebody_else_no_group_colour(spread):
-    colours = [line.get_color() for line in spread.axes[0].lines[1::2]]
-    assert colours == [figures.GROUP_COLOURS["region"], "black"]
-
-
-def test_figures_are_closed_so_that_a_notebook_shows_them_once(podium, spread):
+def test_figures_are_closed_so_that_a_notebook_shows_them_once(data):
+    figures.examples(data, [0], ["none"])
+    figures.predictions({}, data)
     assert plt.get_fignums() == []

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from lesionkit.thresholds import panels
+from lesionkit.figures.pixels import png
 from lesionkit.thresholds.comparison import load_bundle
 from lesionkit.thresholds.panels import Panels, Setting
 
@@ -148,7 +148,7 @@ def sliders_do_what_the_library_says(page) -> None:
         ".widget-slider:has-text('from 0.5 to the rule') .noUi-handle"
     )
     handle.wait_for(timeout=120_000)
-    assert picture_of(page) == panels.png(shown.picture(Setting(way=1.0)))
+    assert picture_of(page) == png(shown.picture(Setting(way=1.0)))
     handle.focus()
     for _ in range(5):
         page.keyboard.press("ArrowLeft")
@@ -181,7 +181,7 @@ def expect_setting(page, shown: Panels, setting: Setting) -> None:
     for name, expected in (("Dice", dice), ("share marked", marked)):
         wanted = [name, ",".join(expected)]
         page.wait_for_function(f"name => ({row})(name) === name[1]", arg=wanted)
-    expected = panels.png(shown.picture(setting))
+    expected = png(shown.picture(setting))
     deadline = time.monotonic() + 20
     while picture_of(page) != expected and time.monotonic() < deadline:
         page.wait_for_timeout(100)

@@ -16,7 +16,7 @@ from lesionkit.cli import main
 from lesionkit.cli.console import typed
 from lesionkit.config import RunConfig
 from lesionkit.inference.intervals import mean_interval
-from lesionkit.pages.card_content import (
+from lesionkit.pages.card import (
     command,
     empty_counts,
     near_copy_share,

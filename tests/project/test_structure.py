@@ -21,12 +21,12 @@ sweeps published tables inference papers pages doctor
 """.split()
 # The files of these rooms that need it all the same.
 TORCH = {"prepared.loading", "engines.worker", "engines.ray", "engines.slurm_task"}
-TORCH |= {"papers.paper_b", "doctor.probe", "pages.inspection"}
+TORCH |= {"papers.paper_b", "doctor.probe"}
 TENSORS_ONLY = ("losses", "masks", "metrics", "models")
 NEIGHBOURS = {("metrics.conventions", "masks")}  # scores what each threshold marks
 # Who alone imports a library; a room stands for all its files.
 SOLE = {
-    "matplotlib": {"figures", "thresholds", "pages"},
+    "matplotlib": {"figures", "thresholds"},
     "ipywidgets": {"thresholds"},
     "papermill": {"engines.local"},
     "ray": {"engines"},
@@ -37,7 +37,7 @@ SOLE = {
     "jinja2": {"pages.templates"},
     "pydicom": {"datasets.dicom"},
     "tifffile": {"datasets.pictures.images"},
-    "PIL": {"datasets", "thresholds.panels"},
+    "PIL": {"datasets", "figures.pixels", "thresholds.panels"},
     "timm": {"models"},
     "segmentation_models_pytorch": {"models", "losses.libraries"},
     "torchvision": {"models", "doctor.probe"},

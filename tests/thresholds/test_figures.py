@@ -52,10 +52,8 @@ def texts_behind_pictures(figure):
 def test_no_name_of_a_loss_lies_behind_a_picture(losses):
     made = made_comparison(losses=losses)
     both = panels.both_rules(made, 0)
-    predicted, numbers = both["raw_mean"]
-    figure = threshold_figures.side_by_side(
-        made, 0, predicted=predicted, numbers=numbers
-    )
+    shown = panels.Panels(made, 0)
+    figure = threshold_figures.side_by_side(shown, panels.Setting())
     assert texts_behind_pictures(figure) == []
     assert texts_behind_pictures(threshold_figures.two_rules(made, 0, both)) == []
 

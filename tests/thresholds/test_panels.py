@@ -12,6 +12,7 @@ from made_comparison import made_comparison
 from PIL import Image
 
 from lesionkit import masks, metrics
+from lesionkit.figures.pixels import outline, png, rgb
 from lesionkit.thresholds import panels
 from lesionkit.thresholds.panels import Panels, Setting
 
@@ -101,7 +102,7 @@ def tile(shown: Panels, setting: Setting, i: int) -> np.ndarray:
 
 def inside(shown: Panels) -> np.ndarray:
     """Pixels that the outline does not touch, whatever they are enlarged by."""
-    edge = panels.outline(shown.shown)
+    edge = outline(shown.shown)
     times = shown.factor[0]
     return ~edge[times // 2 :: times, times // 2 :: times]
 
@@ -123,7 +124,7 @@ def test_each_kind_of_error_has_its_colour(shown):
     image = COMPARISON.images[shown.position].astype(float)
     kinds = [predicted & truth, predicted & ~truth, ~predicted & truth]
     for kind, colour in zip(kinds, panels.OVERLAY.values(), strict=True):
-        expected = 0.4 * image + 0.6 * np.array(panels.rgb(colour))
+        expected = 0.4 * image + 0.6 * np.array(rgb(colour))
         kind = kind & clear
         assert kind.any()
         assert np.abs(found[kind] - expected[kind]).max() <= 1
@@ -148,13 +149,14 @@ def test_the_lines_of_the_cuts_stand_where_the_cuts_are(shown):
         (shown.cuts(Setting("raw_mean"))[0], panels.OWN),
         (shown.cuts(setting)[0], panels.INK),
     ):
-        at = np.flatnonzero((row == panels.rgb(colour)).all(1))
+        at = np.flatnonzero((row == rgb(colour)).all(1))
         assert abs(at.mean() - (cut - low) / (high - low) * (width - 1)) <= 1
 
 
-def test_the_outline_touches_both_sides_of_the_border():
-    mask = np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]], np.uint8)
-    assert panels.outline(mask).astype(int).tolist() == [
+@pytest.mark.parametrize("dtype", [np.uint8, bool])
+def test_the_outline_touches_both_sides_of_the_border(dtype):
+    mask = np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]], dtype)
+    assert outline(mask).astype(int).tolist() == [
         [0, 1, 0],
         [1, 1, 1],
         [0, 1, 0],
@@ -170,9 +172,7 @@ def test_a_tile_is_about_as_large_whatever_the_image(side, times):
 
 def test_the_bytes_are_the_picture(shown):
     picture = shown.picture(Setting())
-    assert np.array_equal(
-        np.asarray(Image.open(io.BytesIO(panels.png(picture)))), picture
-    )
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(png(picture)))), picture)
 
 
 def test_an_image_of_16_bits_and_one_channel_is_drawn():

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from lesionkit import masks, metrics
 from lesionkit.figures import losses as loss_figures
+from lesionkit.figures.pixels import png
 from lesionkit.losses import FocalLoss
 from lesionkit.losses.study import pixel_curve
 from lesionkit.thresholds import panels, widgets
@@ -160,7 +161,7 @@ def test_a_move_puts_the_picture_of_the_library_into_the_same_widget():
     made.controls["way"].value = 0.8
     picture = Panels(COMPARISON, made.panels.position).picture(Setting(way=0.8))
     assert made.screen is screen and made.screen.value != before
-    assert made.screen.value == panels.png(picture) == made.picture
+    assert made.screen.value == png(picture) == made.picture
 
 
 def test_only_the_slider_that_does_something_can_be_moved():

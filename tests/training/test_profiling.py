@@ -15,7 +15,7 @@ from made_models import list_small_model
 
 from lesionkit.cli import cli
 from lesionkit.config import RunConfig
-from lesionkit.figures.speed_figures import epoch_parts
+from lesionkit.figures.runs import epoch_parts
 from lesionkit.training import profiling, step
 from lesionkit.training.profiling import PARTS, Watch, profile
 

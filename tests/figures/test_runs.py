@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.colors import to_hex
 
-from lesionkit.figures.sweeps import STATES, grid
+from lesionkit.figures.runs import STATES, grid
 
 
 def states(*rows: tuple[str, str, str]) -> pd.DataFrame:

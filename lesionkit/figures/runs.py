@@ -1,18 +1,17 @@
-"""How a sweep stands, as a heat table."""
+"""How the runs of a sweep stand, and where the time of an epoch goes."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from lesionkit.figures import AMBER, GREEN, ORANGE, PINK, tight
+from lesionkit.figures import AMBER, BLUE, GREEN, ORANGE, PINK, SKY, tight
+from lesionkit.figures.heat_tables import heat_table
 
 # Worst first: a cell of several repeats shows the state that needs attention.
 STATES = {
@@ -23,7 +22,7 @@ STATES = {
     "missing": "#DDDDDD",
     "done": GREEN,
 }
-PALE = ("running", "missing")  # text on them is black
+PARTS = (SKY, GREEN, BLUE, AMBER, PINK)
 
 
 def grid(states: pd.DataFrame) -> Figure:
@@ -37,12 +36,12 @@ def grid(states: pd.DataFrame) -> Figure:
     worst, told = _cells(states)
     size = (2.6 + 0.75 * worst.shape[1], 0.9 + 0.3 * len(worst))
     figure, axis = plt.subplots(figsize=size)
-    _shade(axis, worst, told)
-    _name(axis, worst)
+    norm = Normalize(-0.5, len(STATES) - 0.5)
+    heat_table(axis, worst, told, norm, ListedColormap(list(STATES.values())))
     seen = [name for name in STATES if (states["state"] == name).any()]
     patches = [Patch(color=STATES[name], label=name) for name in seen]
-    beside: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
-    axis.legend(handles=patches, fontsize=7, frameon=False, **beside)
+    place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
+    axis.legend(handles=patches, fontsize=7, frameon=False, **place)
     return tight(figure)
 
 
@@ -57,24 +56,26 @@ def _cells(states: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     worst = table.pivot_table(values="place", aggfunc="min", **cell)
     done = table.pivot_table(values="done", aggfunc="sum", **cell)
     runs = table.pivot_table(values="place", aggfunc="count", **cell)
-    return worst, done.map("{:.0f}".format) + "/" + runs.map("{:.0f}".format)
+    told = done.map("{:.0f}".format) + "/" + runs.map("{:.0f}".format)
+    return worst, told.where(worst.notna())
 
 
-def _shade(axis: Axes, worst: pd.DataFrame, told: pd.DataFrame) -> None:
-    """Every cell in the colour of its state, with its text; white without runs."""
-    names, values = list(STATES), worst.to_numpy(float)
-    colours = ListedColormap(list(STATES.values()))
-    axis.imshow(values, cmap=colours, vmin=-0.5, vmax=len(names) - 0.5, aspect="auto")
-    middle = {"ha": "center", "va": "center", "fontsize": 7}
-    for row, column in np.argwhere(~np.isnan(values)):
-        ink = "k" if names[int(values[row, column])] in PALE else "w"
-        axis.text(column, row, told.iloc[row, column], color=ink, **middle)
+def epoch_parts(table: pd.DataFrame, title: str = "") -> Figure:
+    """The parts of one epoch as bars, each with its seconds and its share.
 
-
-def _name(axis: Axes, cells: pd.DataFrame) -> None:
-    """The losses below, data sets and networks at the left."""
-    turned = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
-    axis.set_xticks(range(cells.shape[1]), cells.columns, **turned)
-    axis.set_yticks(range(len(cells)), cells.index)
-    axis.tick_params(labelsize=8, length=0)
-    axis.spines[:].set_visible(False)
+    Args:
+        table: a row a part: part, seconds, share.
+        title: what was timed.
+    """
+    figure, axis = plt.subplots(figsize=(6.4, 2.6))
+    bars = axis.barh(table["part"], table["seconds"], color=PARTS[: len(table)])
+    labels = [
+        f"{seconds:.2g} s, {share:.0%}"
+        for seconds, share in zip(table["seconds"], table["share"], strict=True)
+    ]
+    axis.bar_label(bars, labels, padding=4, fontsize=8)
+    axis.invert_yaxis()
+    axis.set(xlabel="seconds of one epoch", title=title)
+    axis.set_xlim(0, 1.3 * table["seconds"].max())
+    axis.spines[["top", "right"]].set_visible(False)
+    return tight(figure)
