@@ -11,7 +11,7 @@ from lesionkit.extras import version
 from lesionkit.inference.intervals import LEVEL, RESAMPLES
 from lesionkit.pages import card_content as content
 from lesionkit.pages.templates import filled
-from lesionkit.records.record import RunRecord, problems
+from lesionkit.records.runs import RunRecord, problems
 
 
 def model_card(record: RunRecord | Path | str) -> str:

@@ -13,7 +13,7 @@ from lesionkit.catalogue import DATASETS, LOSSES
 from lesionkit.config import RunConfig
 from lesionkit.inference.intervals import mean_interval
 from lesionkit.prepared import open_prepared
-from lesionkit.records.record import RunRecord
+from lesionkit.records.runs import RunRecord
 from lesionkit.splits import PARTS, leakage
 from lesionkit.splits.duplicates import near_pairs
 from lesionkit.tables.reading import METRICS
