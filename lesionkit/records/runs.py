@@ -210,7 +210,7 @@ def claim(folder: Path) -> Iterator[None]:
             yield
     except leases.Held as other:
         told = f"{folder} is being trained by another process, {other.by}; wait for it"
-        raise leases.Held(path, other.by, other.alive, f"{told} to end") from None
+        raise leases.Held(f"{told} to end", other.by, other.alive) from None
     if is_done(folder):
         leases.clear(path)
 
