@@ -134,8 +134,7 @@ def is_held(path: Path, seconds: float = SECONDS) -> bool:
         return here
     probe = path / f".{uuid4().hex[:8]}.part"
     with contextlib.suppress(OSError):
-        changed = (path / str(_last(path))).stat().st_mtime
-        now = time.time()
+        now, changed = time.time(), (path / str(_last(path))).stat().st_mtime
         with contextlib.suppress(OSError):  # of a disk that is read only
             probe.touch()
             now = probe.stat().st_mtime
@@ -166,7 +165,7 @@ def machine() -> str:
 
 def _locks(stream: BinaryIO, *, shared: bool = False) -> bool | None:
     """Whether an open file is locked now, by this; None: locks do not work here."""
-    if fcntl is None:  # Windows
+    if fcntl is None:
         return None
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
@@ -250,10 +249,11 @@ def _ours(token: str) -> Iterator[None]:
 
 def _found(content: bytes) -> dict[str, object]:
     """What a holder wrote; empty while it is being written."""
-    with contextlib.suppress(ValueError):
+    try:
         found = json.loads(content)
-        return found if isinstance(found, dict) else {}
-    return {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 class _Holder:
@@ -306,14 +306,11 @@ class _Holder:
                     self.beat()
             except OSError:  # a disk that hangs for a moment
                 self.lost = time.monotonic() - self.heard > self.seconds
+            if self.lost and self.in_main:
+                if hasattr(signal, "pthread_kill"):  # also out of a system call
+                    main = threading.main_thread().ident or 0
+                    signal.pthread_kill(main, signal.SIGINT)
+                else:
+                    _thread.interrupt_main()
             if self.lost:
-                self._stop()
                 return
-
-    def _stop(self) -> None:
-        if not self.in_main:
-            return
-        if hasattr(signal, "pthread_kill"):  # comes also out of a call of the system
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-        else:
-            _thread.interrupt_main()

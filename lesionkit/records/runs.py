@@ -164,7 +164,15 @@ def start(config: RunConfig) -> Path:
     folder = config.folder
     path = folder / "config.json"
     if not path.is_file():
-        write_json(path, as_stored(config))
+        resolved = config.resolved()
+        content = {
+            "format": FORMAT,
+            "run_id": config.run_id,
+            "identity": config.identity(),
+            "deviations": list(PROTOCOLS[config.protocol].deviations),
+            "execution": {name: getattr(resolved, name) for name in EXECUTION},
+        }
+        write_json(path, content)
         return folder
     try:
         stored = RunRecord(folder).identity
@@ -179,18 +187,6 @@ def start(config: RunConfig) -> Path:
     return folder
 
 
-def as_stored(config: RunConfig) -> dict[str, Any]:
-    """The content of config.json: the run's id, its identity, and how it was run."""
-    resolved = config.resolved()
-    return {
-        "format": FORMAT,
-        "run_id": config.run_id,
-        "identity": config.identity(),
-        "deviations": list(PROTOCOLS[config.protocol].deviations),
-        "execution": {name: getattr(resolved, name) for name in EXECUTION},
-    }
-
-
 @contextmanager
 def claim(folder: Path) -> Iterator[None]:
     """Hold a run for this process, on every machine that shares the folder.
@@ -202,9 +198,8 @@ def claim(folder: Path) -> Iterator[None]:
         BlockingIOError: another process holds it.
         leases.Lost: another took it over while this process was paused.
     """
-    path = folder / LEASE
     try:
-        with leases.lease(path):
+        with leases.lease(folder / LEASE):
             for left in folder.glob(".*.part"):  # of a process killed in a write
                 left.unlink(missing_ok=True)
             yield
@@ -212,7 +207,7 @@ def claim(folder: Path) -> Iterator[None]:
         told = f"{folder} is being trained by another process, {other.by}; wait for it"
         raise leases.Held(f"{told} to end", other.by, other.alive) from None
     if is_done(folder):
-        leases.clear(path)
+        leases.clear(folder / LEASE)
 
 
 def is_held_here(folder: Path) -> bool:
@@ -285,11 +280,10 @@ def finish(folder: Path) -> None:
     A process that is killed in between loses nothing but the space of the states.
     """
     left_out = ("DONE", "failed.json", *STATES)
-    files = [p for p in sorted(folder.iterdir()) if p.name[0] != "." and p.is_file()]
     seal = {
         p.name: {"bytes": p.stat().st_size, "sha256": sha256(p)}
-        for p in files
-        if p.name not in left_out
+        for p in sorted(folder.iterdir())
+        if p.is_file() and p.name[0] != "." and p.name not in left_out
     }
     write_json(folder / "DONE", {"format": FORMAT, "files": seal})
     drop_states(folder)

@@ -104,7 +104,7 @@ class TensorBoard:
         self.config, self.open, self.hparams = config, EventFileWriter, hparams_pb
         # what protobuf makes when it is imported, a checker does not see
         self.events: Any = event_pb2
-        self.summary: Any = summary_pb2.Summary
+        self.values: Any = summary_pb2
         self.writer: Any = None
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
@@ -114,8 +114,9 @@ class TensorBoard:
             # TensorBoard drops what an earlier session logged from this step on
             self.add(step=step, session_log=log(status=log.START))
             self.add(summary=self.hparams(_parameters(self.config), run_id))
-        points = [self.summary.Value(tag=n, simple_value=v) for n, v in values.items()]
-        self.add(step=step, summary=self.summary(value=points))
+        summary = self.values.Summary
+        points = [summary.Value(tag=n, simple_value=v) for n, v in values.items()]
+        self.add(step=step, summary=summary(value=points))
         self.writer.flush()  # a killed run keeps every whole epoch
 
     def add(self, **given: Any) -> None:
