@@ -19,7 +19,7 @@ import numpy as np
 from scipy import stats
 
 from lesionkit.config import PARAMETERS, RunConfig
-from lesionkit.records.record import RunRecord
+from lesionkit.records.runs import RunRecord
 from lesionkit.sweeps.sweep import read_sweep
 
 LEVEL = 0.95

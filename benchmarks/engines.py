@@ -28,7 +28,7 @@ import measurements
 sys.path.append(str(measurements.ROOT / "tests"))
 from own_slurm import lacking, own_slurm  # noqa: E402
 
-from lesionkit.records.record import find_records  # noqa: E402
+from lesionkit.records.runs import find_records  # noqa: E402
 
 SWEEP = "demo.yaml"
 COMPARED = ("metrics.json", "history.csv", "split.csv")

@@ -9,7 +9,7 @@ from pathlib import Path
 from fault_bench import Bench
 from fault_homes import Home, Row, ended, finish
 
-from lesionkit.records.record import RunRecord
+from lesionkit.records.runs import RunRecord
 
 READERS = ("config", "metrics", "environment", "history", "images", "split")
 

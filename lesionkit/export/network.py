@@ -21,7 +21,7 @@ from lesionkit.lookup import find
 from lesionkit.models import build_model, load_weights
 from lesionkit.prepared import Prepared, open_prepared
 from lesionkit.records.files import sha256, write_bytes, write_json
-from lesionkit.records.record import RunRecord, problems
+from lesionkit.records.runs import RunRecord, problems
 
 IMAGES = 16  # looked at in the check
 

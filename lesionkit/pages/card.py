@@ -17,7 +17,7 @@ from lesionkit.extras import version
 from lesionkit.inference.intervals import LEVEL, RESAMPLES, mean_interval
 from lesionkit.pages.templates import filled
 from lesionkit.prepared import open_prepared
-from lesionkit.records.record import RunRecord, problems
+from lesionkit.records.runs import RunRecord, problems
 from lesionkit.splits import PARTS, leakage
 from lesionkit.splits.duplicates import near_pairs
 from lesionkit.tables.reading import METRICS

@@ -9,7 +9,6 @@ __all__ = [
     "disks",
     "files",
     "leases",
-    "record",
     "remote",
     "runs",
     "stores",

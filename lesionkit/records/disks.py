@@ -16,8 +16,6 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 # A file where a folder has to be, or a place where none can be made.
 IN_THE_WAY = (errno.ENOTDIR, errno.EEXIST)
-# Such as /proc, which takes no folder and says that there is none.
-NO_PLACE = (errno.ENOENT,)
 ELSEWHERE = "name another folder (for data: export LESIONKIT_DATA=DIR)"
 
 
@@ -48,9 +46,12 @@ def refusals_told(place: Path) -> Iterator[None]:
 def in_words(error: OSError, place: Path) -> str | None:
     """What the disk refused, where, and the way out; None for any other error."""
     named = error.filename if isinstance(error.filename, str | os.PathLike) else place
-    where = _meant(Path(named))
+    where = Path(named)
+    if half := re.fullmatch(r"\.(.+)\.[0-9a-f]{8}\.part", where.name):
+        where = where.with_name(half[1])  # what was asked for, not the half-written one
+    upwards = (where, *where.absolute().parents)
     if error.errno in FULL:
-        existing = _existing(where)
+        existing = next(path for path in upwards if path.is_dir())
         free = shutil.disk_usage(existing).free / (1 << 20)
         return (
             f"the disk of {existing} is full ({free:.1f} MiB free): make room, and the"
@@ -59,28 +60,10 @@ def in_words(error: OSError, place: Path) -> str | None:
     if error.errno in CLOSED:
         return f"{where}: {error.strerror}: {ELSEWHERE} that can be written"
     if error.errno in IN_THE_WAY:
-        return f"{where}: {_existing_file(where)} is no folder: {ELSEWHERE}"
-    if error.errno in NO_PLACE and _holds_data(where):
+        existing = next(path for path in upwards if path.exists())
+        return f"{where}: {existing} is no folder: {ELSEWHERE}"
+    # such as /proc, which takes no folder and says that there is none;
+    # nobody reads the data folder, or one above it, as a file
+    if error.errno == errno.ENOENT and data_folder().is_relative_to(where):
         return f"{where}: {error.strerror}: no folder can be made here; {ELSEWHERE}"
     return None
-
-
-def _meant(path: Path) -> Path:
-    """The place that was asked for, where the system names a half-written one."""
-    half = re.fullmatch(r"\.(.+)\.[0-9a-f]{8}\.part", path.name)
-    return path.with_name(half[1]) if half else path
-
-
-def _holds_data(path: Path) -> bool:
-    """Whether it is the data folder or above it: nobody reads that as a file."""
-    return data_folder().is_relative_to(path)
-
-
-def _existing(path: Path) -> Path:
-    """The folder itself, or the nearest one above it."""
-    return next(p for p in (path, *path.absolute().parents) if p.is_dir())
-
-
-def _existing_file(path: Path) -> Path:
-    """What is in the way: the nearest part of the path that is there."""
-    return next(p for p in (path, *path.absolute().parents) if p.exists())

@@ -50,7 +50,6 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """The value with NaN as None, since JSON has no NaN."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -79,7 +78,11 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     processes may do this at once: the later one wins, whole.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    _remove_left_behind(folder)
+    for left in folder.parent.glob(f".{folder.name}.*.part"):  # of a killed process
+        with suppress(FileNotFoundError):  # another has just put it in place
+            touched = [path.stat().st_mtime for path in (left, *left.rglob("*"))]
+            if time.time() - max(touched) > DAY_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
     temporary, old = beside(folder), beside(folder)
     temporary.mkdir()
     try:
@@ -107,15 +110,6 @@ def _put_in_place(temporary: Path, folder: Path, old: Path) -> None:
         with suppress(FileNotFoundError):  # another has just moved it away
             folder.rename(old)
     raise OSError(f"{folder} is being written by another process again and again")
-
-
-def _remove_left_behind(folder: Path) -> None:
-    """Remove what processes that were killed left beside the folder, a day ago."""
-    for left in folder.parent.glob(f".{folder.name}.*.part"):
-        with suppress(FileNotFoundError):  # another has just put it in place
-            touched = [path.stat().st_mtime for path in (left, *left.rglob("*"))]
-            if time.time() - max(touched) > DAY_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
 
 
 def sha256(path: Path) -> str:

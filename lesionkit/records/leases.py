@@ -51,8 +51,8 @@ class Held(BlockingIOError):
         alive: whether it gave a sign of life since this process first looked.
     """
 
-    def __init__(self, path: Path, by: str, alive: bool, told: str = "") -> None:
-        super().__init__(told or f"{path} is held by {by}")
+    def __init__(self, told: str, by: str, alive: bool) -> None:
+        super().__init__(told)
         self.by, self.alive = by, alive
 
 
@@ -72,7 +72,13 @@ class Look:
 
 _looks: dict[Path, Look] = {}  # a holder is judged over several calls
 _inherited = os.environ.get(OURS, "").split()  # what a parent held when this began
-_own = threading.local()  # what this thread holds
+
+
+class _Own(threading.local):
+    tokens: tuple[str, ...] = ()  # what this thread holds
+
+
+_own = _Own()
 
 
 @contextmanager
@@ -126,17 +132,23 @@ def is_held(path: Path, seconds: float = SECONDS) -> bool:
     here = is_held_here(path)
     if here is not None:
         return here
-    with contextlib.suppress(OSError, ValueError):
-        return _age_seconds(_newest(path)) < seconds
+    probe = path / f".{uuid4().hex[:8]}.part"
+    with contextlib.suppress(OSError):
+        now, changed = time.time(), (path / str(_last(path))).stat().st_mtime
+        with contextlib.suppress(OSError):  # of a disk that is read only
+            probe.touch()
+            now = probe.stat().st_mtime
+            probe.unlink()
+        return now - changed < seconds
     return False
 
 
 def is_held_here(path: Path) -> bool | None:
     """Whether a process of this machine holds a lease; None: it may be another's."""
     try:
-        file = _newest(path)
+        file = path / str(_last(path))
         content = file.read_bytes()
-    except (OSError, ValueError):
+    except OSError:
         return False
     if content == FREE:
         return False
@@ -151,46 +163,31 @@ def machine() -> str:
     return socket.gethostname()
 
 
-def _lock(stream: BinaryIO) -> bool:
-    """Whether this process now has the lock on an open file, until it is closed."""
+def _locks(stream: BinaryIO, *, shared: bool = False) -> bool | None:
+    """Whether an open file is locked now, by this; None: locks do not work here."""
     if fcntl is None:
-        return False
+        return None
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # a disk without locks
+        fcntl.flock(stream, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
         return False
+    except OSError:  # a disk without locks
+        return None
     return True
 
 
 def is_locked(file: Path) -> bool | None:
     """Whether a process of this machine has the lock; None: locks do not work here."""
-    if fcntl is None:
-        return None
-    try:
-        with file.open("rb") as stream:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return None
-    return False
+    with contextlib.suppress(OSError), file.open("rb") as stream:
+        free = _locks(stream, shared=True)
+        return None if free is None else not free
+    return None
 
 
-def _newest(path: Path) -> Path:
-    """The file of the last holder; ValueError if there was none."""
-    return path / str(max(int(name) for name in os.listdir(path) if name.isdigit()))
-
-
-def _age_seconds(file: Path) -> float:
-    """How long ago a file changed, by the clock of its disk."""
-    probe = file.with_name(f".{uuid4().hex[:8]}.part")
-    try:
-        probe.touch()
-        now = probe.stat().st_mtime
-        probe.unlink()
-    except OSError:  # a disk that is read only
-        now = time.time()
-    return now - file.stat().st_mtime
+def _last(path: Path) -> int:
+    """The number of the last holder; -1 if there was none."""
+    return max((int(name) for name in os.listdir(path) if name.isdigit()), default=-1)
 
 
 def _next(path: Path, seconds: float) -> Path | None:
@@ -199,75 +196,64 @@ def _next(path: Path, seconds: float) -> Path | None:
     None if this thread or a parent of this process is the holder already.
     """
     path.mkdir(parents=True, exist_ok=True)
-    numbers = [int(name) for name in os.listdir(path) if name.isdigit()]
-    last = max(numbers, default=-1)
+    last = _last(path)
     file = path / str(last + 1)
     try:
-        if numbers and (content := (path / str(last)).read_bytes()) != FREE:
-            if _found(content).get("token") in (*_inherited, *_held_by_thread()):
+        if last >= 0 and (content := (path / str(last)).read_bytes()) != FREE:
+            if _found(content).get("token") in (*_inherited, *_own.tokens):
                 return None
             _judge(path, last, content, seconds)
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
     except (FileExistsError, FileNotFoundError):
-        raise Held(path, "another that was faster", False) from None
+        by = "another that was faster"
+        raise Held(f"{path} is held by {by}", by, False) from None
     return file
 
 
 def _judge(path: Path, last: int, content: bytes, seconds: float) -> None:
     """Raise Held unless the last holder is gone."""
-    if _found(content).get("machine") == machine():
-        alive = is_locked(path / str(last))
-        if alive:
-            raise Held(path, _told(content), True)
-        if alive is False:
-            return
-    look = _look(path, last, content)
-    if time.monotonic() - look.since < seconds:
-        raise Held(path, _told(content), look.alive)
+    found, look = _found(content), _look(path, last, content)
+    here = found.get("machine") == machine()
+    locked = is_locked(path / str(last)) if here else None
+    silent = time.monotonic() - look.since >= seconds
+    if locked is False or (locked is None and silent):
+        return
+    try:
+        by = "{owner} process {pid} on {host}".format_map(found).strip()
+    except KeyError:
+        by = "another process"
+    raise Held(f"{path} is held by {by}", by, locked or look.alive)
+
+
+def _look(path: Path, number: int, content: bytes) -> Look:
+    """Since when this process has seen the lease as it is now."""
+    before = _looks.get(path)
+    if before is None or (before.number, before.content) != (number, content):
+        alive = before is not None and before.number == number
+        _looks[path] = Look(number, content, time.monotonic(), alive)
+    return _looks[path]
 
 
 @contextmanager
 def _ours(token: str) -> Iterator[None]:
     """This thread, and children that are started in the block, hold it already."""
     os.environ[OURS] = f"{os.environ.get(OURS, '')} {token}".strip()
-    _own.tokens = [*_held_by_thread(), token]
+    _own.tokens = (*_own.tokens, token)
     try:
         yield
     finally:
-        _own.tokens.remove(token)
+        _own.tokens = tuple(each for each in _own.tokens if each != token)
         left = [each for each in os.environ.get(OURS, "").split() if each != token]
         os.environ[OURS] = " ".join(left)
 
 
-def _held_by_thread() -> list[str]:
-    """The tokens of the leases that this thread holds."""
-    return getattr(_own, "tokens", [])
-
-
-def _look(path: Path, number: int, content: bytes) -> Look:
-    """Since when this process has seen the lease as it is now."""
-    before, now = _looks.get(path), time.monotonic()
-    if before is None or before.number != number:
-        _looks[path] = Look(number, content, now)
-    elif before.content != content:
-        _looks[path] = Look(number, content, now, alive=True)
-    return _looks[path]
-
-
-def _told(content: bytes) -> str:
-    """Who holds a lease, as it says itself."""
-    try:
-        return "{owner} process {pid} on {host}".format_map(_found(content)).strip()
-    except KeyError:
-        return "another process"
-
-
 def _found(content: bytes) -> dict[str, object]:
     """What a holder wrote; empty while it is being written."""
-    with contextlib.suppress(ValueError):
+    try:
         found = json.loads(content)
-        return found if isinstance(found, dict) else {}
-    return {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 class _Holder:
@@ -280,7 +266,7 @@ class _Holder:
         self.in_main = threading.current_thread() is threading.main_thread()
         self.lock = file.open("rb+")  # on NFS a lock needs a file open for writing
         # without one this is nobody's machine: a free lock would say that it is gone
-        here = machine() if _lock(self.lock) else ""
+        here = machine() if _locks(self.lock) else ""
         self.who |= {"token": uuid4().hex, "machine": here}
         self.beats, self.heard = 0, time.monotonic()
         self.beat()
@@ -306,12 +292,10 @@ class _Holder:
 
     def _write(self, content: bytes) -> None:
         """Replace the content, on the server when this returns."""
-        handle = os.open(self.file, os.O_WRONLY | os.O_TRUNC)  # never made anew
-        try:
-            os.write(handle, content)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        with self.file.open("rb+", buffering=0) as stream:  # never made anew
+            stream.truncate()
+            stream.write(content)
+            os.fsync(stream.fileno())
 
     def _refresh(self) -> None:
         """Give signs of life; if another took over, stop what the main thread does."""
@@ -322,15 +306,11 @@ class _Holder:
                     self.beat()
             except OSError:  # a disk that hangs for a moment
                 self.lost = time.monotonic() - self.heard > self.seconds
+            if self.lost and self.in_main:
+                if hasattr(signal, "pthread_kill"):  # also out of a system call
+                    main = threading.main_thread().ident or 0
+                    signal.pthread_kill(main, signal.SIGINT)
+                else:
+                    _thread.interrupt_main()
             if self.lost:
-                if self.in_main:
-                    _interrupt()
                 return
-
-
-def _interrupt() -> None:
-    """What Ctrl-C does; where there are real signals, also out of a system call."""
-    if hasattr(signal, "pthread_kill"):
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-    else:
-        _thread.interrupt_main()

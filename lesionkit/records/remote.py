@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 
 from lesionkit.config import RunConfig, data_folder
 from lesionkit.records import runs
 from lesionkit.records.files import write_bytes
-from lesionkit.records.record import RunRecord, problems
-from lesionkit.records.stores import (
-    SMALL,
-    Listing,
-    Store,
-    at_once,
-    finished,
-    mirror,
-    open_store,
-    read_seal,
-)
+from lesionkit.records.runs import RunRecord, problems
+from lesionkit.records.stores import Store, at_once, finished, open_store, read_seal
 
 PUSHES = 4  # records at once, beside a sweep that trains
 
@@ -51,7 +42,7 @@ def push(folder: str | Path, url: str, *, replace: bool = False) -> bool:
     store, run_id = open_store(url), RunRecord(folder).config["run_id"]
     seal, there = read_seal((folder / "DONE").read_bytes(), folder), {}
     with suppress(FileNotFoundError, ValueError):  # none, or a push cut off in its DONE
-        there = read_seal(store.read(f"{run_id}/DONE"), store.at(run_id))
+        there = store.seal(run_id)[1]
     if there and not replace:
         if there.get("metrics.json") == seal.get("metrics.json"):
             return False
@@ -59,10 +50,7 @@ def push(folder: str | Path, url: str, *, replace: bool = False) -> bool:
             f"{store.at(run_id)} holds another finished record of this run: its"
             " metrics.json is not the one here; keep it, or push with replace=True"
         )
-    store.make(run_id)
-    store.remove(f"{run_id}/DONE")  # not finished from here on
-    for name in (*seal, "DONE"):
-        store.upload(folder / name, f"{run_id}/{name}")
+    store.put(folder, seal, run_id)
     return True
 
 
@@ -90,50 +78,46 @@ def pull(
         BlockingIOError: a process is training such a run here.
     """
     store = open_store(url)
-    listing = store.listing()
 
     def bring(name: str) -> Path | None:
         try:
-            return _bring(store, name, listing)
+            return _bring(store, name)
         except (ValueError, BlockingIOError) as error:  # of this one record
             if report is None:
                 raise
             report(f"not taken: {name}: {error}")
             return None
 
-    names = finished(listing)
+    names = finished(store.sizes())
     wanted = [name for name in names if run_ids is None or name in run_ids]
     return [folder for folder in at_once(bring, wanted) if folder is not None]
 
 
-def _bring(store: Store, name: str, listing: Listing) -> Path | None:
+def _bring(store: Store, name: str) -> Path | None:
     """Copy one record to its place in data/runs, unless it is finished there."""
     if runs.is_done(data_folder() / "runs" / name):
         return None
-    record = RunRecord(mirror(store, name, listing))
-    folder = _place(record)
-    if runs.is_done(folder):
-        return None
-    done = (record.folder / "DONE").read_bytes()
-    files = [record.file(file) for file in read_seal(done, store.at(name))]
-    folder.mkdir(parents=True, exist_ok=True)
-    with runs.claim(folder):
-        if runs.is_done(folder):  # another process ended it while the files came
-            return None
-        if (folder / "DONE").is_file():
-            wrong = problems(folder, hashes=False)
-            raise ValueError(f"{wrong[0]}; move {folder} away")
-        for file in files:
-            if file.name in SMALL:
-                write_bytes(folder / file.name, file.read_bytes())
-            else:  # a large one leaves the cache
-                shutil.move(file, folder / file.name)
-        write_bytes(folder / "DONE", done)
-        runs.drop_states(folder)
+    cache = data_folder() / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(".part", ".", cache) as temporary:
+        done, seal = store.seal(name)
+        store.get(name, seal, Path(temporary))
+        folder = _place(RunRecord(Path(temporary)), store.at(name))
+        folder.mkdir(parents=True, exist_ok=True)
+        with runs.claim(folder):
+            if runs.is_done(folder):  # another process may have ended it meanwhile
+                return None
+            if (folder / "DONE").is_file():
+                wrong = problems(folder, hashes=False)
+                raise ValueError(f"{wrong[0]}; move {folder} away")
+            for file in seal:
+                Path(temporary, file).replace(folder / file)
+            write_bytes(folder / "DONE", done)
+            runs.drop_states(folder)
     return folder
 
 
-def _place(record: RunRecord) -> Path:
+def _place(record: RunRecord, url: str) -> Path:
     """Where a record belongs in data/runs.
 
     Raises:
@@ -142,19 +126,18 @@ def _place(record: RunRecord) -> Path:
     run_id = str(record.config["run_id"])
     parts = PurePosixPath(run_id).parts
     if len(parts) != 6 or ".." in parts or run_id.startswith("/") or "\\" in run_id:
-        raise ValueError(f"{record.folder} has no run_id of this kit: {run_id!r}")
+        raise ValueError(f"{url} has no run_id of this kit: {run_id!r}")
     folder = data_folder() / "runs" / run_id
-    if (folder / "config.json").is_file():
-        here = RunRecord(folder).identity
-        if here != record.identity:
-            raise ValueError(f"{folder} holds another run; move it away")
+    config = folder / "config.json"
+    if config.is_file() and RunRecord(folder).identity != record.identity:
+        raise ValueError(f"{folder} holds another run; move it away")
     return folder
 
 
 def there(url: str) -> set[str]:
     """The runs that have a finished record at a URL, by run_id."""
     try:
-        return set(finished(open_store(url).listing()))
+        return set(finished(open_store(url).sizes()))
     except FileNotFoundError:  # nobody has pushed one yet
         return set()
 
@@ -172,9 +155,8 @@ def shared(
     Raises:
         PermissionError, OSError, ValueError: the URL cannot be used at all.
     """
-    store = open_store(url)
-    store.make()
-    done_there = set(finished(store.listing()))
+    open_store(url).make()
+    done_there = there(url)
     taken = pull(url, {config.run_id for config in configs}, report=report)
     if taken:
         report(f"{len(taken)} finished runs taken from {url}")

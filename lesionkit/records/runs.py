@@ -18,11 +18,14 @@ needs, and state.previous.pt the one before; failed.json says why a run stopped.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +33,126 @@ import numpy as np
 import pandas as pd
 
 from lesionkit.catalogue.protocols import PROTOCOLS
-from lesionkit.config import EXECUTION, RunConfig
-from lesionkit.records import leases
+from lesionkit.config import ADDED, EXECUTION, RunConfig
+from lesionkit.records import leases, stores
 from lesionkit.records.files import sha256, write_bytes, write_json
-from lesionkit.records.record import RunRecord, find_records, problems
-
-__all__ = ["RunRecord", "find_records", "problems"]  # read there, found here
 
 FORMAT = 1
 STATES = ("state.pt", "state.previous.pt")
 LEASE = ".lease"
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A finished run, read from its folder when asked.
+
+    Attributes:
+        folder: where the record is; of one behind a URL, what is kept of it here.
+    """
+
+    folder: Path
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """Every parameter of the run, resolved."""
+        return json.loads(self._sealed("config.json"))
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Every parameter that can change the result; what came later, as it was."""
+        return {**ADDED, **self.config["identity"]}
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """Validation and test scores, with None where a score is undefined."""
+        return json.loads(self._sealed("metrics.json"))
+
+    @cached_property
+    def environment(self) -> dict[str, Any]:
+        """What executed the run: versions, device, threads, times."""
+        return json.loads(self._sealed("environment.json"))
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """A row an epoch: epoch, train_loss, validation_dice, best_epoch."""
+        return pd.read_csv(io.BytesIO(self._sealed("history.csv")))
+
+    @cached_property
+    def images(self) -> pd.DataFrame:
+        """A row per test image and threshold: counts and metrics."""
+        return pd.read_csv(io.BytesIO(self._sealed("images.csv")))
+
+    @cached_property
+    def split(self) -> pd.DataFrame:
+        """A row an image: file, content_hash, group, part, seed."""
+        return pd.read_csv(io.BytesIO(self._sealed("split.csv")), keep_default_na=False)
+
+    def arrays(self, name: str) -> dict[str, np.ndarray]:
+        """The arrays of "curves" or "logits"."""
+        with np.load(io.BytesIO(self._sealed(f"{name}.npz"))) as stored:
+            return {key: stored[key] for key in stored.files}
+
+    def problems(self, *, hashes: bool = True) -> list[str]:
+        """What is wrong with the record, a line a file; empty when all is well.
+
+        Args:
+            hashes: whether every file is read and hashed, besides its size.
+        """
+        try:
+            seal = self._seal
+        except (OSError, ValueError):
+            seal = {}
+        if not seal:
+            return [f"{self.folder / 'DONE'} is missing or unreadable"]
+        hashed = self.folder if hashes else None
+        return stores.problems(seal, stores.sizes_in(self.folder), self.folder, hashed)
+
+    def file(self, name: str) -> Path:
+        """Where a file of the record is; one behind a URL is fetched if it is not."""
+        return stores.complete(self.folder, name)
+
+    def weights(self) -> bytes:
+        """The weights of the best epoch, as the bytes of a safetensors file."""
+        return self._sealed("best.safetensors")
+
+    @cached_property
+    def _seal(self) -> stores.Seal:
+        """Size and hash of every file; empty while the run is not finished."""
+        done = self.folder / "DONE"
+        return stores.read_seal(done.read_bytes(), self.folder) if done.exists() else {}
+
+    def _sealed(self, name: str) -> bytes:
+        """The content of a file, which must be what the seal says.
+
+        Raises:
+            ValueError: the file was changed after the run ended.
+        """
+        content = self.file(name).read_bytes()
+        stated = self._seal.get(name, {}).get("sha256")
+        if stated not in (None, hashlib.sha256(content).hexdigest()):
+            changed = f"{self.folder / name} was changed after the run ended"
+            stores.refuse([changed], self.folder)
+        return content
+
+
+def problems(folder: Path, *, hashes: bool = True) -> list[str]:
+    """What is wrong with a sealed record, a line a file; empty when all is well."""
+    return RunRecord(folder).problems(hashes=hashes)
+
+
+def find_records(root: str | Path) -> list[RunRecord]:
+    """Every finished record at or below a folder or a URL, in the order of their paths.
+
+    Raises:
+        FileNotFoundError, PermissionError, OSError: a URL that cannot be read.
+        ValueError: a record lost a file, or one has another size than was sealed.
+    """
+    if stores.is_url(root):
+        return [RunRecord(folder) for folder in stores.mirrored(str(root))]
+    folders = [seal.parent for seal in sorted(Path(root).rglob("DONE"))]
+    for folder in folders:
+        stores.refuse(problems(folder, hashes=False), folder)
+    return [RunRecord(folder) for folder in folders]
 
 
 def start(config: RunConfig) -> Path:
@@ -51,32 +164,27 @@ def start(config: RunConfig) -> Path:
     folder = config.folder
     path = folder / "config.json"
     if not path.is_file():
-        write_json(path, as_stored(config))
+        resolved = config.resolved()
+        content = {
+            "format": FORMAT,
+            "run_id": config.run_id,
+            "identity": config.identity(),
+            "deviations": list(PROTOCOLS[config.protocol].deviations),
+            "execution": {name: getattr(resolved, name) for name in EXECUTION},
+        }
+        write_json(path, content)
         return folder
     try:
         stored = RunRecord(folder).identity
     except (ValueError, KeyError, TypeError):
         raise ValueError(f"{path} is not a run's config; move {folder} away") from None
-    mine = _as_json(config.identity())
-    if stored != mine:
+    if stored != (mine := _identity(config)):
         names = sorted(n for n in {*stored, *mine} if stored.get(n) != mine.get(n))
         theirs = ", ".join(f"{n} {stored.get(n)!r}, not {mine.get(n)!r}" for n in names)
         raise ValueError(
             f"{folder} holds another run ({theirs}); move it away or change -p"
         )
     return folder
-
-
-def as_stored(config: RunConfig) -> dict[str, Any]:
-    """The content of config.json: the run's id, its identity, and how it was run."""
-    resolved = config.resolved()
-    return {
-        "format": FORMAT,
-        "run_id": config.run_id,
-        "identity": config.identity(),
-        "deviations": list(PROTOCOLS[config.protocol].deviations),
-        "execution": {name: getattr(resolved, name) for name in EXECUTION},
-    }
 
 
 @contextmanager
@@ -90,22 +198,16 @@ def claim(folder: Path) -> Iterator[None]:
         BlockingIOError: another process holds it.
         leases.Lost: another took it over while this process was paused.
     """
-    path = folder / LEASE
     try:
-        with leases.lease(path):
+        with leases.lease(folder / LEASE):
             for left in folder.glob(".*.part"):  # of a process killed in a write
                 left.unlink(missing_ok=True)
             yield
     except leases.Held as other:
         told = f"{folder} is being trained by another process, {other.by}; wait for it"
-        raise leases.Held(path, other.by, other.alive, f"{told} to end") from None
+        raise leases.Held(f"{told} to end", other.by, other.alive) from None
     if is_done(folder):
-        leases.clear(path)
-
-
-def is_running(folder: Path) -> bool:
-    """Whether a living process, of this machine or another, holds the run."""
-    return leases.is_held(folder / LEASE)
+        leases.clear(folder / LEASE)
 
 
 def is_held_here(folder: Path) -> bool:
@@ -178,11 +280,10 @@ def finish(folder: Path) -> None:
     A process that is killed in between loses nothing but the space of the states.
     """
     left_out = ("DONE", "failed.json", *STATES)
-    files = [p for p in sorted(folder.iterdir()) if p.name[0] != "." and p.is_file()]
     seal = {
         p.name: {"bytes": p.stat().st_size, "sha256": sha256(p)}
-        for p in files
-        if p.name not in left_out
+        for p in sorted(folder.iterdir())
+        if p.is_file() and p.name[0] != "." and p.name not in left_out
     }
     write_json(folder / "DONE", {"format": FORMAT, "files": seal})
     drop_states(folder)
@@ -196,17 +297,11 @@ def drop_states(folder: Path) -> None:
 
 def state(folder: Path) -> str:
     """done, damaged, running, failed, unfinished (interrupted) or missing."""
-    return _state(RunRecord(folder))
-
-
-def _state(record: RunRecord) -> str:
-    """See state; what is read of the record is read once."""
-    folder = record.folder
     if (folder / "DONE").is_file():
-        return "damaged" if record.problems(hashes=False) else "done"
+        return "done" if is_done(folder) else "damaged"
     if not (folder / "config.json").is_file():
         return "missing"
-    if is_running(folder):
+    if leases.is_held(folder / LEASE):
         return "running"
     return "failed" if (folder / "failed.json").is_file() else "unfinished"
 
@@ -221,28 +316,20 @@ def state_of(config: RunConfig, *, verify: bool = False) -> tuple[str, str]:
         verify: whether every file is hashed, which finds what was edited.
     """
     record = RunRecord(config.folder)
-    found = _state(record)
-    if found == "failed":
-        return found, failure(record.folder) or ""
-    if found == "damaged" or (verify and found == "done"):
-        wrong = record.problems(hashes=verify)
-        return ("damaged", wrong[0]) if wrong else (found, "")
-    if found == "done" and not _is_of(record, config):
-        return "damaged", f"{record.folder} holds another run; move it away"
-    return found, ""
+    if not (record.folder / "DONE").is_file():
+        found = state(record.folder)
+        return found, (failure(record.folder) or "") if found == "failed" else ""
+    if wrong := record.problems(hashes=verify):
+        return "damaged", wrong[0]
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        if record.identity == _identity(config):
+            return "done", ""
+    return "damaged", f"{record.folder} holds another run; move it away"
 
 
-def _is_of(record: RunRecord, config: RunConfig) -> bool:
-    """Whether a record's config.json is that of this run."""
-    try:
-        return record.identity == _as_json(config.identity())
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
-def _as_json(value: Any) -> Any:
-    """A value as it comes back from a JSON file."""
-    return json.loads(json.dumps(value))
+def _identity(config: RunConfig) -> dict[str, Any]:
+    """What a run is, as it comes back from a JSON file."""
+    return json.loads(json.dumps(config.identity()))
 
 
 def is_done(folder: Path) -> bool:

@@ -12,16 +12,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from lesionkit.config import data_folder
 from lesionkit.lookup import nearest, one_line
-from lesionkit.records.files import beside, sha256, whole_folder
+from lesionkit.records.files import sha256, whole_folder
 
 # Two letters at least: one letter is a drive of Windows.
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?=://)")
@@ -33,8 +35,8 @@ SMALL = (
     *("images.csv", "history.csv", "split.csv"),
 )
 ORIGIN = ".origin"
-Listing = Mapping[str, Mapping[str, Any]]
 Seal = dict[str, dict[str, Any]]
+Sizes = Mapping[str, int | None]  # by name; None where a web server tells none
 
 
 def is_url(place: object) -> bool:
@@ -61,8 +63,12 @@ class Store:
         slash = "" if not name or self.url.endswith("/") else "/"
         return self.url + slash + name
 
-    def listing(self) -> Listing:
-        """Every file at any depth: name to what the file system tells of it."""
+    def path(self, record: str) -> str:
+        """The folder of a record, as the file system names it."""
+        return f"{self.root}/{record}".rstrip("/")
+
+    def sizes(self) -> Sizes:
+        """The size of every file at any depth."""
         from fsspec.asyn import AsyncFileSystem
         from fsspec.spec import AbstractFileSystem
 
@@ -73,31 +79,37 @@ class Store:
                 found = {f["name"]: f for f in _walk(self.files, self.root)}
             else:  # all at once
                 found = self.files.find(self.root, detail=True)
-        return {path[len(self.root) :].lstrip("/"): f for path, f in found.items()}
+        start = len(self.root)
+        return {path[start:].lstrip("/"): f.get("size") for path, f in found.items()}
 
-    def read(self, name: str) -> bytes:
-        """The content of a file."""
-        with told(self.at(name), "read"):
-            return self.files.cat_file(f"{self.root}/{name}")
+    def seal(self, record: str) -> tuple[bytes, Seal]:
+        """The content of a record's DONE, and the seal that it is."""
+        with told(self.at(record), "read"):
+            done = self.files.cat_file(f"{self.path(record)}/DONE")
+        return done, read_seal(done, self.at(record))
 
-    def fetch(self, name: str, target: Path, stated: Mapping[str, Any]) -> None:
-        """Write a file, of any size, to one here, if it is what the seal states."""
-        with told(self.at(name), "read"):
-            self.files.get_file(f"{self.root}/{name}", str(target))
-        _check_size(self.at(name), target.stat().st_size, stated)
-        if sha256(target) != stated["sha256"]:
-            raise _damaged(self.at(name), "was changed after the run ended")
+    def get(self, record: str, seal: Seal, folder: Path) -> None:
+        """Copy these files of a record to a folder here.
 
-    def upload(self, source: Path, name: str) -> None:
-        """Write a file from here, of any size."""
-        with told(self.at(name), "written"):
-            self.files.put_file(str(source), f"{self.root}/{name}")
+        Raises:
+            ValueError: a file is not what the seal says.
+        """
+        there = [f"{self.path(record)}/{name}" for name in sorted(seal)]
+        with told(self.at(record), "read"):
+            self.files.get(there, [str(folder / name) for name in sorted(seal)])
+        place = self.at(record)
+        refuse(problems(seal, sizes_in(folder), place, folder), place)
 
-    def remove(self, name: str) -> None:
-        """Remove a file, if it is there."""
-        with told(self.at(name), "written"):
-            if self.files.exists(f"{self.root}/{name}"):
-                self.files.rm_file(f"{self.root}/{name}")
+    def put(self, folder: Path, names: Iterable[str], record: str) -> None:
+        """Copy a folder's files to a record there; its DONE goes first, comes last."""
+        names, there = sorted(names), self.path(record)
+        self.make(record)
+        with told(self.at(record), "written"):
+            if self.files.exists(f"{there}/DONE"):
+                self.files.rm_file(f"{there}/DONE")
+            here = [str(folder / name) for name in names]
+            self.files.put(here, [f"{there}/{name}" for name in names])
+            self.files.put_file(str(folder / "DONE"), f"{there}/DONE")
 
     def make(self, name: str = "") -> None:
         """Make the folder, or one in it, where the file system has folders.
@@ -106,7 +118,7 @@ class Store:
         """
         with told(self.url, "written"):
             if not self.files.async_impl:
-                self.files.makedirs(f"{self.root}/{name}", exist_ok=True)
+                self.files.makedirs(self.path(name), exist_ok=True)
 
 
 def open_store(url: str) -> Store:
@@ -133,9 +145,9 @@ def open_store(url: str) -> Store:
     except ValueError:
         near = nearest(scheme, USUAL)
         hint = f" Did you mean {near!r}?" if near else ""
+        usual = ", ".join(USUAL)
         raise ValueError(
-            f"unknown scheme {scheme!r} in {url}.{hint} For instance: "
-            f"{', '.join(USUAL)}."
+            f"unknown scheme {scheme!r} in {url}.{hint} For instance: {usual}."
         ) from None
     except ImportError as error:
         missing = getattr(error.__cause__ or error.__context__, "name", None)
@@ -144,9 +156,8 @@ def open_store(url: str) -> Store:
     with told(url, "opened"):
         files, root = url_to_fs(url)
         files.invalidate_cache()  # an earlier listing of this process may be old
-    return Store(
-        url if url.endswith("://") else url.rstrip("/"), files, root.rstrip("/")
-    )
+    name = url if url.endswith("://") else url.rstrip("/")
+    return Store(name, files, root.rstrip("/"))
 
 
 @contextmanager
@@ -186,8 +197,8 @@ def mirrored(url: str) -> list[Path]:
         ValueError: a record is not what its seal says; the text names the file.
     """
     store = open_store(url)
-    listing = store.listing()
-    return at_once(lambda name: mirror(store, name, listing), finished(listing))
+    sizes = store.sizes()
+    return at_once(lambda name: _mirror(store, name, sizes), finished(sizes))
 
 
 def standing(url: str) -> list[tuple[str, str, str]]:
@@ -196,24 +207,24 @@ def standing(url: str) -> list[tuple[str, str, str]]:
     The state is done, damaged or, where DONE is not there (yet), unfinished.
     """
     store = open_store(url)
-    listing = store.listing()
-    done = finished(listing)
+    sizes = store.sizes()
+    done = set(finished(sizes))
 
     def state(name: str) -> tuple[str, str, str]:
         if name not in done:
             return name, "unfinished", ""
         try:
-            mirror(store, name, listing)
+            _mirror(store, name, sizes)
         except ValueError as error:
             return name, "damaged", str(error)
         return name, "done", ""
 
-    return at_once(state, sorted({*done, *finished(listing, "config.json")}))
+    return at_once(state, sorted(done.union(finished(sizes, "config.json"))))
 
 
-def finished(listing: Listing, by: str = "DONE") -> list[str]:
-    """Names of the folders that hold a DONE, sorted; "" for the place itself."""
-    found = [name.rpartition("/") for name in listing]
+def finished(names: Iterable[str], by: str = "DONE") -> list[str]:
+    """The folders that hold a DONE, sorted; "" for the place itself."""
+    found = [name.rpartition("/") for name in names]
     return sorted(folder for folder, _, last in found if last == by)
 
 
@@ -226,39 +237,24 @@ def at_once(work: Any, items: list[Any]) -> list[Any]:
     return thread_map(work, items, max_workers=THREADS, tqdm_class=tqdm, **shown)
 
 
-def mirror(store: Store, name: str, listing: Listing) -> Path:
+def _mirror(store: Store, name: str, sizes: Sizes) -> Path:
     """Where a record is kept here, brought up to what is at the URL."""
     url, path = store.at(name), f"{name}/" if name else ""
     place = re.sub(r"[^\w-]+", ".", "/".join(url.split("/")[-6:]))[-120:].lstrip(".")
     digest = hashlib.sha256(url.encode()).hexdigest()[:16]
     folder = data_folder() / "cache" / "records" / f"{place}-{digest}"
-    done = store.read(f"{path}DONE")
-    seal = read_seal(done, url)
-    for file, stated in seal.items():
-        if (facts := listing.get(path + file)) is None:
-            raise _damaged(store.at(path + file), "is missing")
-        _check_size(store.at(path + file), facts.get("size"), stated)
+    done, seal = store.seal(name)
+    there = {file: sizes[path + file] for file in seal if path + file in sizes}
+    refuse(problems(seal, there, url), url)
     known = {"DONE": done, ORIGIN: url.encode()}
-    if not _is_kept(folder, known, seal):
+    here = {f: (folder / f).read_bytes() for f in known if (folder / f).is_file()}
+    small = {file: seal[file] for file in SMALL if file in seal}
+    if here != known or problems(small, sizes_in(folder), folder):  # or a power cut
         with whole_folder(folder) as temporary:
-            for file in (file for file in SMALL if file in seal):
-                store.fetch(path + file, temporary / file, seal[file])
+            store.get(name, small, temporary)
             for file, content in known.items():
                 (temporary / file).write_bytes(content)
     return folder
-
-
-def _is_kept(folder: Path, known: Mapping[str, bytes], seal: Seal) -> bool:
-    """Whether a record is here as it is at its URL, and whole after a power cut."""
-    for file, content in known.items():
-        if not (folder / file).is_file() or (folder / file).read_bytes() != content:
-            return False
-    return all(_is_there(folder / file, seal[file]) for file in SMALL if file in seal)
-
-
-def _is_there(path: Path, stated: Mapping[str, Any]) -> bool:
-    """Whether a file is here, with the size that the seal states."""
-    return path.is_file() and path.stat().st_size == stated["bytes"]
 
 
 def complete(folder: Path, file: str) -> Path:
@@ -271,15 +267,12 @@ def complete(folder: Path, file: str) -> Path:
     if not origin.is_file():
         return path
     url = origin.read_text()
-    stated = read_seal((folder / "DONE").read_bytes(), url).get(file)
-    if stated is None or _is_there(path, stated):
-        return path
-    temporary = beside(path)
-    try:
-        open_store(url).fetch(file, temporary, stated)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    seal = read_seal((folder / "DONE").read_bytes(), url)
+    stated = {file: seal[file]} if file in seal else {}
+    if problems(stated, sizes_in(folder), folder):
+        with TemporaryDirectory(".part", ".", folder) as temporary:
+            open_store(url).get("", stated, Path(temporary))
+            Path(temporary, file).replace(path)
     return path
 
 
@@ -303,13 +296,35 @@ def read_seal(done: bytes, place: object) -> Seal:
     return seal
 
 
-def _check_size(url: str, size: int | None, stated: Mapping[str, Any]) -> None:
-    """Refuse a file of another size than the seal states; a web server tells none."""
-    if size not in (None, stated["bytes"]):
-        raise _damaged(url, f"is {size} bytes, not {stated['bytes']}")
+def sizes_in(folder: Path) -> Sizes:
+    """The size of every file in a folder here."""
+    with os.scandir(folder) as there:
+        return {each.name: each.stat().st_size for each in there if each.is_file()}
 
 
-def _damaged(url: str, how: str) -> ValueError:
-    """The error for a file that does not match its seal."""
-    record = url.rpartition("/")[0]
-    return ValueError(f"{url} {how}; move {record} away to leave it out")
+def problems(
+    seal: Seal, sizes: Sizes, place: object, hashed: Path | None = None
+) -> list[str]:
+    """What differs from a seal, a line a file; empty when all is well.
+
+    Args:
+        seal: what is to be there.
+        sizes: what is there.
+        place: the folder or URL that the lines name.
+        hashed: the folder whose files are read and hashed as well; None: nothing is.
+    """
+    found = []
+    for name, stated in seal.items():
+        if name not in sizes:
+            found.append(f"{place}/{name} is missing")
+        elif sizes[name] not in (None, wanted := stated["bytes"]):
+            found.append(f"{place}/{name} is {sizes[name]} bytes, not {wanted}")
+        elif hashed and sha256(hashed / name) != stated["sha256"]:
+            found.append(f"{place}/{name} was changed after the run ended")
+    return found
+
+
+def refuse(wrong: list[str], place: object) -> None:
+    """Raise the first of the problems of a record, if there is one, as a ValueError."""
+    if wrong:
+        raise ValueError(f"{wrong[0]}; move {place} away to leave it out")

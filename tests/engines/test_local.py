@@ -17,7 +17,7 @@ from patience import nothing_is_left as nothing_is_left
 from lesionkit.config import RunConfig
 from lesionkit.engines import local
 from lesionkit.engines.pool import Pool
-from lesionkit.records import runs
+from lesionkit.records import leases, runs
 
 # A driver of one real run that would take hours; its argument says how.
 ENDLESS = """
@@ -107,7 +107,7 @@ def kernels(pid: int) -> list[psutil.Process]:
 
 def kill_kernel(config: RunConfig) -> None:
     """Kill the kernel of a run that is under way."""
-    if comes(lambda: runs.is_running(config.folder), 120):
+    if comes(lambda: leases.is_held(config.folder / runs.LEASE), 120):
         kernels(os.getpid())[0].kill()
 
 
@@ -129,10 +129,10 @@ def test_a_real_run_and_its_kernel_stop_when_the_driver_is_killed(
     endless = SMALL | {"epochs": 100_000, "stop_rule": "never"}
     driver = subprocess.Popen([sys.executable, "-c", ENDLESS, how, repr(endless)])
     folder = RunConfig(**endless).folder
-    assert comes(lambda: runs.is_running(folder), 120)
+    assert comes(lambda: leases.is_held(folder / runs.LEASE), 120)
     below = [p.pid for p in psutil.Process(driver.pid).children(recursive=True)]
     driver.kill()
     driver.wait()
     assert comes(lambda: not any(alive(pid) for pid in below), 20)
-    assert not runs.is_running(folder)
+    assert not leases.is_held(folder / runs.LEASE)
     assert runs.failure(folder) is None

@@ -22,7 +22,7 @@ from patience import children, comes
 from lesionkit.config import RunConfig
 from lesionkit.engines import Outcome, local, pool, ray_cluster, worker
 from lesionkit.engines import ray as on_ray
-from lesionkit.records import runs
+from lesionkit.records import leases, runs
 
 HERE = f"{Path(__file__).parent}:{Path(__file__).parents[1] / 'made'}"
 needs_ray = pytest.mark.skipif(
@@ -165,7 +165,7 @@ def test_after_the_end_of_a_driver_only_what_is_missing_is_run(
     driver.send_signal(how)
     driver.wait(60)
     assert comes(lambda: not left(), 30), left()
-    assert comes(lambda: not runs.is_running(configs(3)[2].folder), 10)
+    assert comes(lambda: not leases.is_held(configs(3)[2].folder / runs.LEASE), 10)
     found = sorted_runs(stand_ins("", "", "", ""))
     assert [(o.error, o.attempts) for o in found] == [
         (None, 0),
@@ -188,7 +188,7 @@ def test_a_run_that_hangs_or_is_frozen_is_killed_and_others_finish(
     assert (frozen.error, frozen.attempts) == ("it took longer than 3 s", 1)
     assert runs.failure(frozen.config.folder) == frozen.error
     assert good.error is None
-    assert comes(lambda: not runs.is_running(frozen.config.folder), 20)
+    assert comes(lambda: not leases.is_held(frozen.config.folder / runs.LEASE), 20)
 
 
 @needs_ray

@@ -52,8 +52,6 @@ def log_killed(name: str, last: int, *, scored: bool = False) -> None:
         log.epoch(row(epoch))
     if scored:
         log.end(METRICS | {"epochs": last})
-    for sent in getattr(log.log, "_sent", ()):  # killed once they have arrived
-        sent.wait()
 
 
 def log_failed(name: str, last: int) -> None:

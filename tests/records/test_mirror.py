@@ -12,7 +12,7 @@ from made_remote import two as two
 
 from lesionkit.config import data_folder
 from lesionkit.records import remote, stores
-from lesionkit.records.record import RunRecord
+from lesionkit.records.runs import RunRecord
 from lesionkit.tables import comparable_records, load_table, with_background
 
 
@@ -137,13 +137,13 @@ def test_a_record_that_was_half_read_is_not_taken_for_one(two, requests):
 def test_arrays_that_were_half_read_are_read_again(two, requests, monkeypatch):
     record = comparable_records(load_table(two))["dice"]
 
-    def cut_off(self, name, target, stated):
-        target.write_bytes(b"half")
+    def cut_off(self, record, seal, folder):
+        (folder / "curves.npz").write_bytes(b"half")
         raise OSError("the network is down")
 
     with monkeypatch.context() as patch:
-        patch.setattr(stores.Store, "fetch", cut_off)
+        patch.setattr(stores.Store, "get", cut_off)
         with pytest.raises(OSError, match="network"):
             record.arrays("curves")
-    assert sorted(p.name for p in record.folder.iterdir() if "curves" in p.name) == []
+    assert sorted(p.name for p in record.folder.rglob("*") if "curves" in p.name) == []
     assert set(record.arrays("curves")) == {"bin_edges"}

@@ -185,7 +185,7 @@ def test_runs_that_begin_together_make_one_store(data_home: Path) -> None:
         "import sys; from lesionkit.records.trackers import tracker;"
         "from lesionkit.config import RunConfig;"
         "log = tracker('mlflow', RunConfig(repeat=int(sys.argv[1])));"
-        "log.epoch({'epoch': 1, 'train_loss': 1.0}); log.close()"
+        "log.epoch({'epoch': 1, 'train_loss': 1.0}); log.__exit__(None)"
     )
     command = [sys.executable, "-c", code]
     both = [

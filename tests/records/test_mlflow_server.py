@@ -16,7 +16,6 @@ from threading import Thread
 import pytest
 from made_trackers import CONFIG, log_whole, row
 from made_trackers import no_settings as no_settings
-from patience import comes
 
 from lesionkit.records.trackers import tracker
 
@@ -93,27 +92,22 @@ def test_a_server_gets_every_epoch_and_the_status(
 def test_an_epoch_is_sent_while_the_training_goes_on(answering: list) -> None:
     with tracker("mlflow", CONFIG) as log:
         log.epoch(row(1))
-        assert comes(lambda: b'"step": 1' in answering[-1][1], 20)
+        assert b'"step": 1' in answering[-1][1]
 
 
-def test_epochs_that_a_server_refuses_cost_one_line_at_the_end(
+def test_epochs_that_a_server_refuses_cost_one_line(
     answering: list,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     with tracker("mlflow", CONFIG) as log:
         log.epoch(row(1))
-        assert comes(lambda: b'"step": 1' in answering[-1][1], 20)
         monkeypatch.setattr(Answering, "status", 500)
         for epoch in (2, 3):
             log.epoch(row(epoch))
-        assert comes(lambda: b'"step": 3' in answering[-1][1], 20)
-        monkeypatch.setattr(Answering, "status", 200)
-    assert b'"status": "FINISHED"' in answering[-1][1]
     out, err = capfd.readouterr()
-    # this process loaded mlflow before it could be told to be quiet
-    ours = "logging to mlflow fails, the run goes on: "
-    assert [line.startswith(ours) for line in err.splitlines()].count(True) == 1
+    (line,) = err.splitlines()
+    assert line.startswith("logging to mlflow fails, the run goes on: ")
     assert out == ""
 
 

@@ -36,7 +36,8 @@ def test_without_a_tracker_nothing_is_written_and_no_library_is_loaded(
     code = (
         "import sys; from lesionkit.records.trackers import tracker;"
         "from lesionkit.config import RunConfig;"
-        "log = tracker('none', RunConfig()); log.epoch({'epoch': 1}); log.close();"
+        "log = tracker('none', RunConfig());"
+        "log.epoch({'epoch': 1}); log.__exit__(None);"
         "print({'torch', 'tensorboard', 'mlflow'} & set(sys.modules))"
     )
     command = [sys.executable, "-c", code]
@@ -142,7 +143,7 @@ def test_tensorboard_loads_no_torch(tmp_path: Path) -> None:
         "import sys; from lesionkit.records.trackers import tracker;"
         "from lesionkit.config import RunConfig;"
         "log = tracker('tensorboard', RunConfig()); log.epoch({'epoch': 1, 'a': 1.0});"
-        "log.close(); print('torch' in sys.modules)"
+        "log.__exit__(None); print('torch' in sys.modules)"
     )
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
