@@ -58,13 +58,20 @@ def row_sums(marked: Tensor) -> Tensor:
     return marked.sum(1)
 
 
-def same_shape(
-    name: str, values: Tensor | np.ndarray, mask: Tensor | np.ndarray
-) -> None:
+def same_shape(name: str, values: Tensor | np.ndarray, mask: Tensor | np.ndarray):
     """Refuse two shapes that differ: broadcasting would count pixels many times."""
     if values.shape != mask.shape:
         a, b = tuple(values.shape), tuple(mask.shape)
         raise ValueError(f"{name} and mask must have one shape, got {a} and {b}")
+
+
+def pair(
+    name: str, values: ArrayLike | Tensor, mask: ArrayLike | Tensor
+) -> tuple[Tensor, Tensor]:
+    """Both as tensors of one shape, without the channel."""
+    values, mask = without_channel(values), without_channel(mask)
+    same_shape(name, values, mask)
+    return values, mask
 
 
 def counts(predicted: ArrayLike | Tensor, mask: ArrayLike | Tensor) -> Tensor:
@@ -81,8 +88,7 @@ def counts(predicted: ArrayLike | Tensor, mask: ArrayLike | Tensor) -> Tensor:
     >>> counts(np.array([[[1, 1, 0, 0]]]), np.array([[[1, 0, 1, 0]]])).tolist()
     [[1, 1, 1, 1]]
     """
-    predicted, mask = without_channel(predicted), without_channel(mask)
-    same_shape("predicted", predicted, mask)
+    predicted, mask = pair("predicted", predicted, mask)
     if predicted.ndim != 3:
         shape = tuple(predicted.shape)
         raise ValueError(f"predicted must be (N, 1, H, W) or (N, H, W), got {shape}")
@@ -94,11 +100,7 @@ def counts(predicted: ArrayLike | Tensor, mask: ArrayLike | Tensor) -> Tensor:
 
 
 def as_table(counts: ArrayLike | Tensor) -> np.ndarray:
-    """Counts as an (N, 4) array on the CPU.
-
-    Raises:
-        ValueError: another shape, or a count below 0.
-    """
+    """Counts as an (N, 4) array on the CPU, once no other shape and none below 0."""
     counts = counts.cpu().numpy() if isinstance(counts, Tensor) else np.asarray(counts)
     if counts.ndim != 2 or counts.shape[1] != 4:
         raise ValueError(f"counts must be (N, 4): tp fp fn tn, got {counts.shape}")
@@ -139,17 +141,22 @@ def per_image(
     """
     if empty not in EMPTY:
         raise unknown("empty", empty, EMPTY)
-    tp, fp, fn, _ = as_table(counts).T
-    values = {
-        "dice": ratio(2 * tp, 2 * tp + fp + fn),
-        "iou": ratio(tp, tp + fp + fn),
-        "precision": ratio(tp, tp + fp),
-        "recall": ratio(tp, tp + fn),
-    }
-    ones = {"default": ("dice", "iou"), "one": METRICS}.get(empty, ())
-    for name in ones:
-        values[name][tp + fp + fn == 0] = 1.0
+    table = as_table(counts)
+    values = fractions(table)
+    for name in {"default": ("dice", "iou"), "one": METRICS}.get(empty, ()):
+        values[name][table[:, :3].sum(1) == 0] = 1.0
     return values
+
+
+def fractions(counts: np.ndarray, smoothing: int = 0) -> dict[str, np.ndarray]:
+    """The metrics of each row of counts, with a number added above and below."""
+    tp, fp, fn, _ = counts.T
+    right = (2 * tp, tp, tp, tp)
+    wrong = (fp + fn, fp + fn, fp, fn)
+    return {
+        name: ratio(part + smoothing, part + rest + smoothing)
+        for name, part, rest in zip(METRICS, right, wrong, strict=True)
+    }
 
 
 def scores(
@@ -199,13 +206,8 @@ def mean(values: np.ndarray, *, skip: bool) -> float:
 def lesion_and_background(
     probability: ArrayLike | Tensor, mask: ArrayLike | Tensor
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The probabilities of lesion and of background pixels, each sorted upwards.
-
-    Raises:
-        ValueError: shapes differ, a mask value is not 0 or 1, a probability is NaN.
-    """
-    probability, mask = without_channel(probability), without_channel(mask)
-    same_shape("probability", probability, mask)
+    """The probabilities of lesion and of background pixels, each sorted upwards."""
+    probability, mask = pair("probability", probability, mask)
     if probability.dtype in (torch.float16, torch.bfloat16):
         probability = probability.float()
     if probability.isnan().any():
@@ -258,14 +260,7 @@ def average_precision(
         AP = sum over thresholds of (R_n - R_(n-1)) P_n
 
     over the distinct probabilities of all pixels pooled. NaN when the mask has no
-    lesion: AP is undefined there, not 0.
-
-    Args:
-        probability: any shape; only the order counts, so logits do as well.
-        mask: the same shape, 0 background, 1 lesion.
-
-    Raises:
-        ValueError: shapes differ, a mask value is not 0 or 1, a probability is NaN.
+    lesion: AP is undefined there, not 0. Arguments and errors as for pr_curve.
 
     Source: paper B, Table 1, column AP.
     Chosen: this sum; the trapezoid and fixed thresholds give other numbers.

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from lesionkit.metrics import binary, same_shape, without_channel
+from lesionkit.metrics import binary, pair
 
 
 def reliability(
@@ -29,8 +29,7 @@ def reliability(
     """
     if bins < 1:
         raise ValueError(f"bins must be 1 or more, got {bins!r}")
-    probability, mask = without_channel(probability), without_channel(mask)
-    same_shape("probability", probability, mask)
+    probability, mask = pair("probability", probability, mask)
     values = probability.detach().double().flatten().cpu().numpy()
     lesion = binary("mask", mask).flatten().cpu().numpy()
     if not ((values >= 0) & (values <= 1)).all():
