@@ -8,13 +8,12 @@ import numpy as np
 from safetensors.torch import load
 
 from lesionkit.config import RunConfig
-from lesionkit.lookup import find
+from lesionkit.lookup import unknown
 from lesionkit.records.runs import RunRecord
 from lesionkit.training.building import build
 from lesionkit.training.evaluation import evaluate
 from lesionkit.training.execution import execution
 
-REPLAYED = {"validation": None, "test": None}
 CLOSE = 1e-3  # share of an image's pixels that another device may flip
 
 
@@ -45,7 +44,8 @@ def replay(record: RunRecord, part: str = "test") -> Predictions:
         ValueError: no such part, the weights were changed after the run ended, or the
             predictions are not those of the record.
     """
-    find("part", part, REPLAYED)
+    if part not in ("validation", "test"):
+        raise unknown("part", part, ("validation", "test"))
     weights = record.file("best.safetensors")
     if not weights.is_file():
         raise FileNotFoundError(
@@ -69,11 +69,10 @@ def same_counts(record: RunRecord, counts: np.ndarray) -> None:
     """Refuse counts at probability 0.5 that are not those of the record."""
     table = record.images[record.images["threshold"] == "probability"]
     stored = table[["tp", "fp", "fn", "tn"]].to_numpy()
+    differ = len(stored)
     if stored.shape == counts.shape:
-        limit = CLOSE * stored.sum(1)
-        differ = int((np.abs(stored - counts).max(1) > limit).sum())
-    else:
-        differ = len(stored)
+        off = np.abs(stored - counts).max(1) > CLOSE * stored.sum(1)
+        differ = int(off.sum())
     if differ:
         raise ValueError(
             f"{record.folder}: {differ} of {len(stored)} test images are not predicted"
