@@ -29,9 +29,10 @@ __all__ = [
 METRICS = ("dice", "iou", "precision", "recall")
 AGGREGATIONS = ("image", "pooled")
 EMPTY = ("default", "one", "skip", "nan")
+Values = ArrayLike | Tensor
 
 
-def without_channel(values: ArrayLike | Tensor) -> Tensor:
+def without_channel(values: Values) -> Tensor:
     """A tensor, (N, 1, H, W) turned into (N, H, W) so that both compare."""
     if not isinstance(values, Tensor):  # read-only and reversed arrays are copied
         values = torch.from_numpy(np.require(values, requirements=["C", "W"]))
@@ -58,23 +59,23 @@ def row_sums(marked: Tensor) -> Tensor:
     return marked.sum(1)
 
 
-def same_shape(name: str, values: Tensor | np.ndarray, mask: Tensor | np.ndarray):
+def same_shape(
+    name: str, values: Tensor | np.ndarray, mask: Tensor | np.ndarray
+) -> None:
     """Refuse two shapes that differ: broadcasting would count pixels many times."""
     if values.shape != mask.shape:
         a, b = tuple(values.shape), tuple(mask.shape)
         raise ValueError(f"{name} and mask must have one shape, got {a} and {b}")
 
 
-def pair(
-    name: str, values: ArrayLike | Tensor, mask: ArrayLike | Tensor
-) -> tuple[Tensor, Tensor]:
+def pair(name: str, values: Values, mask: Values) -> tuple[Tensor, Tensor]:
     """Both as tensors of one shape, without the channel."""
     values, mask = without_channel(values), without_channel(mask)
     same_shape(name, values, mask)
     return values, mask
 
 
-def counts(predicted: ArrayLike | Tensor, mask: ArrayLike | Tensor) -> Tensor:
+def counts(predicted: Values, mask: Values) -> Tensor:
     """True positives, false positives, false negatives, true negatives of each image.
 
     Shape:
@@ -99,7 +100,7 @@ def counts(predicted: ArrayLike | Tensor, mask: ArrayLike | Tensor) -> Tensor:
     return torch.stack((tp, fp, fn, mask.shape[1] - tp - fp - fn), 1)
 
 
-def as_table(counts: ArrayLike | Tensor) -> np.ndarray:
+def as_table(counts: Values) -> np.ndarray:
     """Counts as an (N, 4) array on the CPU, once no other shape and none below 0."""
     counts = counts.cpu().numpy() if isinstance(counts, Tensor) else np.asarray(counts)
     if counts.ndim != 2 or counts.shape[1] != 4:
@@ -115,9 +116,7 @@ def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.divide(part, whole, out=nothing, where=whole > 0)
 
 
-def per_image(
-    counts: ArrayLike | Tensor, empty: str = "default"
-) -> dict[str, np.ndarray]:
+def per_image(counts: Values, empty: str = "default") -> dict[str, np.ndarray]:
     """Dice, IoU, precision and recall of each row of counts, NaN where undefined.
 
         dice = 2 tp / (2 tp + fp + fn)      iou = tp / (tp + fp + fn)
@@ -159,9 +158,7 @@ def fractions(counts: np.ndarray, smoothing: int = 0) -> dict[str, np.ndarray]:
     }
 
 
-def scores(
-    counts: ArrayLike | Tensor, aggregation: str = "image", empty: str = "default"
-) -> dict:
+def scores(counts: Values, aggregation: str = "image", empty: str = "default") -> dict:
     """Dice, IoU, precision and recall of a set of images, with what was undefined.
 
     Args:
@@ -204,7 +201,7 @@ def mean(values: np.ndarray, *, skip: bool) -> float:
 
 
 def lesion_and_background(
-    probability: ArrayLike | Tensor, mask: ArrayLike | Tensor
+    probability: Values, mask: Values
 ) -> tuple[np.ndarray, np.ndarray]:
     """The probabilities of lesion and of background pixels, each sorted upwards."""
     probability, mask = pair("probability", probability, mask)
@@ -224,7 +221,7 @@ def at_least(ranked: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
 
 
 def pr_curve(
-    probability: ArrayLike | Tensor, mask: ArrayLike | Tensor
+    probability: Values, mask: Values
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Precision and recall of all pixels pooled, at every distinct probability.
 
@@ -252,9 +249,7 @@ def pr_curve(
     return ratio(tp, tp + fp), ratio(tp, np.full(len(tp), len(lesion))), thresholds
 
 
-def average_precision(
-    probability: ArrayLike | Tensor, mask: ArrayLike | Tensor
-) -> float:
+def average_precision(probability: Values, mask: Values) -> float:
     """AP: precision summed over the steps of recall, exact, without interpolation.
 
         AP = sum over thresholds of (R_n - R_(n-1)) P_n

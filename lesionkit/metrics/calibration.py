@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
-from torch import Tensor
 
-from lesionkit.metrics import binary, pair
+from lesionkit.metrics import Values, binary, pair
 
 
 def reliability(
-    probability: ArrayLike | Tensor, mask: ArrayLike | Tensor, bins: int = 15
+    probability: Values, mask: Values, bins: int = 15
 ) -> dict[str, np.ndarray]:
     """Pixels by probability: how many there are, what was said, what was true.
 
@@ -44,7 +42,7 @@ def reliability(
 
 
 def expected_calibration_error(
-    probability: ArrayLike | Tensor, mask: ArrayLike | Tensor, bins: int = 15
+    probability: Values, mask: Values, bins: int = 15
 ) -> float:
     """The mean distance of probability and share of lesion, bin by bin.
 

@@ -10,18 +10,16 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 from torch import Tensor
 
 from lesionkit import masks, metrics
+from lesionkit.metrics import Values
 
 THRESHOLDS = np.arange(256) / 255  # of the saliency protocols
 HEADLINE = "mean over images"
 
 
-def table(
-    logits: ArrayLike | Tensor, mask: ArrayLike | Tensor, *, batch_size: int = 8
-) -> pd.DataFrame:
+def table(logits: Values, mask: Values, *, batch_size: int = 8) -> pd.DataFrame:
     """One line a convention: what it reports for these predictions.
 
     Args:
@@ -54,18 +52,18 @@ def of_counts(counts: np.ndarray, batch_size: int) -> dict[str, dict[str, float]
     """The conventions that need no more than (N, 4) counts at one cut."""
     full = len(counts) // batch_size
     whole = counts[: full * batch_size]
-    swapped = counts[:, [3, 2, 1, 0]]  # the background as the class
-    means, pooled = over_images(counts), over_set(counts)
+    means = over_images(counts)
+    total = counts.sum(0, keepdims=True)
     # the last batch may be smaller
     batches = np.add.reduceat(counts, np.arange(0, len(counts), batch_size))
     return {
         HEADLINE: means,
-        "pooled over the set": pooled,
+        "pooled over the set": over_images(total),
         "pooled by batch, mean of batches": over_images(batches),
         "pooled by batch, incomplete batch dropped": over_images(batches[:full]),
         "mean over images, incomplete batch dropped": over_images(whole),
-        "mean with background, over images": both_classes(means, over_images(swapped)),
-        "mean with background, pooled": both_classes(pooled, over_set(swapped)),
+        "mean with background, over images": both_classes(counts),
+        "mean with background, pooled": both_classes(total),
         "F1 of mean precision and mean recall": harmonic(means),
         "both empty: left out": over_images(counts, empty="skip"),
         "both empty: 1 for all four": over_images(counts, empty="one"),
@@ -87,13 +85,9 @@ def means_of(values: dict[str, np.ndarray]) -> dict[str, float]:
     return {key: metrics.mean(v, skip=True) for key, v in values.items()}
 
 
-def over_set(counts: np.ndarray) -> dict[str, float]:
-    """The metrics of the summed counts."""
-    return over_images(counts.sum(0, keepdims=True))
-
-
-def both_classes(lesion: dict, background: dict) -> dict[str, float]:
+def both_classes(counts: np.ndarray) -> dict[str, float]:
     """The mean of the lesion's and the background's metrics."""
+    lesion, background = over_images(counts), over_images(counts[:, ::-1])
     return {key: (lesion[key] + background[key]) / 2 for key in lesion}
 
 

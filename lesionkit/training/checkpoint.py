@@ -40,9 +40,8 @@ def unpack(content: bytes | memoryview) -> dict[str, Any]:
     digest = hashlib.sha256(content[start:]).hexdigest().encode()
     if bytes(content[:start]) != _MARK + digest + b"\n":
         raise ValueError("the stored state is damaged: its hash does not match")
-    return torch.load(
-        io.BytesIO(content[start:]), map_location="cpu", weights_only=True
-    )
+    stream = io.BytesIO(content[start:])
+    return torch.load(stream, map_location="cpu", weights_only=True)
 
 
 def random_states() -> dict[str, Any]:

@@ -14,10 +14,7 @@ from lesionkit.metrics.lesions import detections
 from lesionkit.prepared.loading import Batches
 from lesionkit.training.step import autocast
 
-THRESHOLDS = {
-    "probability": masks.probability_mask,
-    "raw_mean": masks.raw_mean_mask,
-}
+THRESHOLDS = {"probability": masks.probability_mask, "raw_mean": masks.raw_mean_mask}
 
 # Edges of the 256 bins of a logit histogram: 2 sinh(t), t in 256 equal steps from -4.16
 # to 4.16. So 0 (probability 0.5) is an edge, bins are 0.065 wide there, 0.17 at a logit
@@ -97,8 +94,6 @@ def evaluate(
     """Everything a run record keeps of a model on one part of a split.
 
     Args:
-        model: image (N, C, H, W) to logits (N, 1, H, W).
-        batches: the images, given out in the order of the split.
         scoring: "every_image" or "full_batches".
         dtype: "float32", or "bfloat16" for autocast.
     """
@@ -134,8 +129,7 @@ def evaluate(
 
 
 def _flat(mask: torch.Tensor) -> np.ndarray:
-    """A batch of masks (N, 1, H, W) as (N, H, W) bool."""
-    return mask[:, 0].bool().cpu().numpy()
+    return mask[:, 0].bool().cpu().numpy()  # (N, H, W)
 
 
 def histograms(logits: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -167,6 +161,5 @@ def figure_sample(masks_of_part: np.ndarray, count: int = 8) -> np.ndarray:
 
 
 def _logits(model: nn.Module, image: torch.Tensor, dtype: str) -> torch.Tensor:
-    """The model's logits in float32."""
     with autocast(image.device, dtype):
         return model(image).float()

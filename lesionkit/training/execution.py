@@ -31,10 +31,8 @@ def device_of(config: RunConfig) -> torch.device:
     if config.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if config.device == "cuda" and not torch.cuda.is_available():
-        raise ValueError(
-            "device cuda: no CUDA device is here (lesionkit doctor says"
-            " why); take -p device auto"
-        )
+        says = "no CUDA device is here (lesionkit doctor says why); take -p device auto"
+        raise ValueError(f"device cuda: {says}")
     return torch.device(config.device)
 
 

@@ -1,18 +1,20 @@
-"""A RunConfig to a finished run record."""
+"""A RunConfig to a finished run record; a record to its predictions again."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from safetensors.torch import load
 from safetensors.torch import save as safetensors_bytes
 
 from lesionkit import metrics
 from lesionkit.config import RunConfig
-from lesionkit.lookup import shown_in_a_line
+from lesionkit.lookup import shown_in_a_line, unknown
 from lesionkit.prepared import Prepared
 from lesionkit.records import runs
 from lesionkit.records.disks import DiskFull, refusals_told
@@ -24,6 +26,8 @@ from lesionkit.training.building import WITHOUT_LESION, Setting, build, build_st
 from lesionkit.training.execution import execution, memory_told
 from lesionkit.training.loop import Progress, Rules, train
 from lesionkit.training.session import Session
+
+CLOSE = 1e-3  # share of an image's pixels that another device may flip in a replay
 
 
 @shown_in_a_line(FileNotFoundError, BlockingIOError, MemoryError)
@@ -50,7 +54,11 @@ def run(config: RunConfig, *, progress: bool = True) -> RunRecord:
         OSError: the disk is full or closed; the text says where.
     """
     if (config.folder / "DONE").exists():
-        return _finished(config)
+        folder = runs.start(config)
+        wrong = runs.problems(folder, hashes=False)
+        if wrong:
+            raise ValueError(f"{wrong[0]}; to train this run again, move {folder} away")
+        return RunRecord(folder)
     with execution(config), memory_told(config), refusals_told(config.folder):
         setting = build(config)
         logged = tracker(config.track, setting.config)
@@ -58,15 +66,6 @@ def run(config: RunConfig, *, progress: bool = True) -> RunRecord:
         with runs.claim(folder), logged:
             if not runs.is_done(folder):  # another process may have just ended it
                 _run(setting, folder, logged, progress)
-    return RunRecord(folder)
-
-
-def _finished(config: RunConfig) -> RunRecord:
-    """The record that is there, or an error if it is not as it was sealed."""
-    folder = runs.start(config)
-    wrong = runs.problems(folder, hashes=False)
-    if wrong:
-        raise ValueError(f"{wrong[0]}; to train this run again, move {folder} away")
     return RunRecord(folder)
 
 
@@ -212,3 +211,67 @@ def _apart(data: Prepared, found: dict[str, evaluation.Evaluation]) -> dict[str,
     if WITHOUT_LESION in found:
         report[WITHOUT_LESION] = found[WITHOUT_LESION].marked()
     return report
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What the best weights of a run say of one part of its split.
+
+    Attributes:
+        files: (N,) names.
+        logits: (N, H, W) float32.
+        masks: (N, H, W) uint8, the ground truth.
+    """
+
+    files: np.ndarray
+    logits: np.ndarray
+    masks: np.ndarray
+
+
+def replay(record: RunRecord, part: str = "test") -> Predictions:
+    """Logits and masks of every image of a part, from the stored weights.
+
+    On the test part the counts are compared with those of the record: predictions that
+    are not the record's own, as of another data set by the same name, are refused. On
+    another device, or from weights stored by half, a pixel in a thousand may differ.
+
+    Raises:
+        FileNotFoundError: the run kept no weights, or the data set is not prepared.
+        ValueError: no such part, the weights were changed after the run ended, or the
+            predictions are not those of the record.
+    """
+    if part not in ("validation", "test"):
+        raise unknown("part", part, ("validation", "test"))
+    weights = record.file("best.safetensors")
+    if not weights.is_file():
+        raise FileNotFoundError(
+            f"{weights} is missing: train with -p keep_weights best"
+        )
+    # the stored weights replace whatever a pretrained encoder would download
+    config = RunConfig(**record.identity | {"pretrained": False})
+    with execution(config):
+        setting = build(config)
+        setting.model.load_state_dict(load(record.weights()))
+        batches = setting.batches[part]
+        found = evaluation.evaluate(setting.model, batches, **setting.scoring)
+    if part == "test":
+        _same_counts(record, found.counts["probability"])
+    index = setting.data.index["file"].to_numpy()
+    return Predictions(
+        index[found.positions], found.logits, setting.data.masks[found.positions]
+    )
+
+
+def _same_counts(record: RunRecord, counts: np.ndarray) -> None:
+    """Refuse counts at probability 0.5 that are not those of the record."""
+    table = record.images[record.images["threshold"] == "probability"]
+    stored = table[["tp", "fp", "fn", "tn"]].to_numpy()
+    differ = len(stored)
+    if stored.shape == counts.shape:
+        off = np.abs(stored - counts).max(1) > CLOSE * stored.sum(1)
+        differ = int(off.sum())
+    if differ:
+        raise ValueError(
+            f"{record.folder}: {differ} of {len(stored)} test images are not predicted"
+            " as the record says; is the data set the same?"
+        )

@@ -69,16 +69,10 @@ def train(
 
     Args:
         step: trains on the integers of a batch and returns its loss.
-        batches: the training images.
         validate: model to the counts of every validation image, (N, 4), left on the
             device; their mean Dice says which epoch is the best.
-        model: what the step trains.
-        rules: when to stop, how to shuffle.
         progress: of an interrupted training, to go on from.
         on_epoch: called after every epoch, with the progress so far.
-
-    Returns:
-        The progress at the end, with the weights of the best epoch.
 
     Raises:
         FloatingPointError: the loss of a batch is not finite.

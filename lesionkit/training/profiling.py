@@ -64,15 +64,11 @@ def profile(config: RunConfig, folder: Path) -> pd.DataFrame:
     plainly.
 
     Args:
-        config: the run.
         folder: gets trace.json.gz, of two steps and a validation, for chrome://tracing
             or Perfetto.
 
     Returns:
-        a row a part: part, seconds, share of the epoch.
-
-    Raises:
-        as lesionkit.run
+        a row a part: part, seconds, share of the epoch. Errors as of lesionkit.run.
     """
     # what torch's profiler prints is about itself, such as that there is no GPU
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
@@ -122,19 +118,13 @@ class Meter:
 
     An image costs 2 FLOP a MAC to look at and three times that to train on. The MACs
     are those of the catalogue at 224 x 224, by area at another size.
-
-    Args:
-        trained, validated: images of an epoch.
-        gmacs: forward, of one image at the size that is trained.
-        device: where it runs.
-        peak: FLOP/s that the device can do, None where it is unknown.
     """
 
-    trained: int
+    trained: int  # images of an epoch
     validated: int
-    gmacs: float
+    gmacs: float  # forward, of one image at the size that is trained
     device: torch.device
-    peak: float | None
+    peak: float | None  # FLOP/s that the device can do, None where it is unknown
     seconds: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -32,13 +32,8 @@ def recompute(model: nn.Module) -> int:
     attributes that its forward changes. An argument that is changed in place between
     forward and backward is refused in backward, a change of mode as a rule too.
     torch.compile takes such a network and recomputes as well, with its own arithmetic;
-    a captured CUDA graph was not tried.
-
-    Args:
-        model: any network, changed in place.
-
-    Returns:
-        The number of blocks; 0 where all layers hang on the network itself.
+    a captured CUDA graph was not tried. Where all layers hang on the network itself,
+    there is no block.
     """
     blocks = set(_blocks(model))
     for block in blocks:

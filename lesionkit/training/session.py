@@ -51,7 +51,7 @@ class Session:
         self.progress, self.logged = progress, logged
         self._begin()
         self.began = time.monotonic()
-        self.bar = _bar(setting, progress) if show else None
+        self.bar = _bar(setting, progress, show)
         weights = sum(p.nbytes for p in setting.model.parameters())
         self.keeper = Keeper(
             lambda content: runs.save_state(folder, content),
@@ -73,8 +73,7 @@ class Session:
 
     def __exit__(self, *error: object) -> None:
         self.keeper.close()
-        if self.bar is not None:
-            self.bar.close()
+        self.bar.close()
 
     def _begin(self) -> None:
         """Note in environment.json, on stderr if it changed, what trains it."""
@@ -83,11 +82,9 @@ class Session:
         this = describe(self.setting.device) | self.step.facts()
         differs = [k for k in this if earlier and earlier[-1].get(k) != this[k]]
         if self.progress.epoch and differs:
-            print(
-                f"{self.folder}: goes on under another {', '.join(differs)}; "
-                "the end may differ in the last bits",
-                file=sys.stderr,
-            )
+            says = f"goes on under another {', '.join(differs)}"
+            says += "; the end may differ in the last bits"
+            print(f"{self.folder}: {says}", file=sys.stderr)
         this |= {
             "first_epoch": self.progress.epoch + 1,
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -98,10 +95,9 @@ class Session:
         """The epoch is counted, shown and logged, and its state kept if it is time."""
         self.meter.epoch()
         row = progress.history[-1]
-        if self.bar is not None:
-            dice = f"validation Dice {row['validation_dice']:.3f}"
-            self.bar.set_postfix_str(dice, refresh=False)
-            self.bar.update()
+        dice = f"validation Dice {row['validation_dice']:.3f}"
+        self.bar.set_postfix_str(dice, refresh=False)
+        self.bar.update()
         self.logged.epoch(row)
         if self.keeper.due():
             model, optimizer = self.setting.model, self.setting.optimizer
@@ -122,7 +118,7 @@ class Session:
         runs.store_json(self.folder, "environment", environment)
 
 
-def _bar(setting: Setting, start: Progress) -> tqdm:
+def _bar(setting: Setting, start: Progress, show: bool = True) -> tqdm:
     """A plain bar over the epochs: every two seconds, in a log file every minute."""
     config, in_notebook = setting.config, "ipykernel" in sys.modules
     stream = sys.stdout if in_notebook else sys.stderr
@@ -133,6 +129,7 @@ def _bar(setting: Setting, start: Progress) -> tqdm:
         unit="epoch",
         mininterval=2.0 if in_notebook or stream.isatty() else 60.0,
         file=stream,
+        disable=not show,
     )
 
 
@@ -172,10 +169,9 @@ class Keeper:
         """Whether it is time for the next state."""
         if self.every_seconds == 0:
             return True
-        if self.thread is not None and self.thread.is_alive():
-            return False
+        busy = self.thread is not None and self.thread.is_alive()
         wait = max(self.every_seconds, self.cost / SHARE)
-        return time.monotonic() - self.last >= wait
+        return not busy and time.monotonic() - self.last >= wait
 
     def keep(self, capture: Callable[[], dict[str, Any]]) -> None:
         """Store what `capture` gives: a state that does not change any more."""
@@ -197,11 +193,8 @@ class Keeper:
             self.store(content)
             self.stored, self.size = self.stored + 1, len(content)
         except OSError as error:
-            print(
-                f"the state was not stored ({error}); training goes on, and the next"
-                " one is tried",
-                file=sys.stderr,
-            )
+            says = "training goes on, and the next one is tried"
+            print(f"the state was not stored ({error}); {says}", file=sys.stderr)
         used = (time.thread_time() - began) * self.counts_thread
         self.cost = blocked + used
         self.spent += self.cost
