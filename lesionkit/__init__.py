@@ -22,9 +22,8 @@ _ROOMS = {
     "splits": "split",
     "losses": "build_loss",
     "models": "build_model",
-    "training.experiment": "run",
+    "training.experiment": "run replay",
     "training.profiling": "profile",
-    "training.predictions": "replay",
     "export.network": "export_model",
     "pages.card": "model_card",
     "records.runs": "RunRecord find_records",
@@ -112,8 +111,8 @@ if TYPE_CHECKING:
     from lesionkit.thresholds import page as threshold_page  # noqa: F401
     from lesionkit.thresholds import panels as panels
     from lesionkit.thresholds import widgets as widgets
+    from lesionkit.training.experiment import replay as replay
     from lesionkit.training.experiment import run as run
-    from lesionkit.training.predictions import replay as replay
     from lesionkit.training.profiling import profile as profile
 else:
 

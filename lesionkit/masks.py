@@ -36,17 +36,6 @@ def above(logits: Tensor, cuts: Tensor) -> Tensor:
     return (logits > cuts.view(-1, *[1] * (logits.ndim - 1))).to(torch.uint8)
 
 
-def constant_maps(logits: Tensor) -> Tensor:
-    """True for each image whose logits are all equal: no relative cut exists there.
-
-    Shape:
-        logits: (N, 1, H, W) or (N, H, W) float
-        returns: (N,) bool
-    """
-    flat = check(logits).flatten(1)  # (N, H*W)
-    return flat.amin(1) == flat.amax(1)
-
-
 def probability_cut(cut: float = 0.5) -> float:
     """The logit whose probability is `cut`: log(cut / (1 - cut)).
 
@@ -104,7 +93,7 @@ def raw_mean_mask(logits: Tensor) -> Tensor:
         predicted = logits > mean(logits of that image)
 
     The mask is the same for a * logits + c with a > 0. On an image without lesion it
-    still marks about half of the pixels; on a constant map none (see constant_maps).
+    still marks about half of the pixels; on a constant map none.
 
     Shape:
         logits: (N, 1, H, W) or (N, H, W) float, before the sigmoid

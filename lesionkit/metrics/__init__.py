@@ -29,9 +29,10 @@ __all__ = [
 METRICS = ("dice", "iou", "precision", "recall")
 AGGREGATIONS = ("image", "pooled")
 EMPTY = ("default", "one", "skip", "nan")
+Values = ArrayLike | Tensor
 
 
-def without_channel(values: ArrayLike | Tensor) -> Tensor:
+def without_channel(values: Values) -> Tensor:
     """A tensor, (N, 1, H, W) turned into (N, H, W) so that both compare."""
     if not isinstance(values, Tensor):  # read-only and reversed arrays are copied
         values = torch.from_numpy(np.require(values, requirements=["C", "W"]))
@@ -67,7 +68,14 @@ def same_shape(
         raise ValueError(f"{name} and mask must have one shape, got {a} and {b}")
 
 
-def counts(predicted: ArrayLike | Tensor, mask: ArrayLike | Tensor) -> Tensor:
+def pair(name: str, values: Values, mask: Values) -> tuple[Tensor, Tensor]:
+    """Both as tensors of one shape, without the channel."""
+    values, mask = without_channel(values), without_channel(mask)
+    same_shape(name, values, mask)
+    return values, mask
+
+
+def counts(predicted: Values, mask: Values) -> Tensor:
     """True positives, false positives, false negatives, true negatives of each image.
 
     Shape:
@@ -81,8 +89,7 @@ def counts(predicted: ArrayLike | Tensor, mask: ArrayLike | Tensor) -> Tensor:
     >>> counts(np.array([[[1, 1, 0, 0]]]), np.array([[[1, 0, 1, 0]]])).tolist()
     [[1, 1, 1, 1]]
     """
-    predicted, mask = without_channel(predicted), without_channel(mask)
-    same_shape("predicted", predicted, mask)
+    predicted, mask = pair("predicted", predicted, mask)
     if predicted.ndim != 3:
         shape = tuple(predicted.shape)
         raise ValueError(f"predicted must be (N, 1, H, W) or (N, H, W), got {shape}")
@@ -93,12 +100,8 @@ def counts(predicted: ArrayLike | Tensor, mask: ArrayLike | Tensor) -> Tensor:
     return torch.stack((tp, fp, fn, mask.shape[1] - tp - fp - fn), 1)
 
 
-def as_table(counts: ArrayLike | Tensor) -> np.ndarray:
-    """Counts as an (N, 4) array on the CPU.
-
-    Raises:
-        ValueError: another shape, or a count below 0.
-    """
+def as_table(counts: Values) -> np.ndarray:
+    """Counts as an (N, 4) array on the CPU, once no other shape and none below 0."""
     counts = counts.cpu().numpy() if isinstance(counts, Tensor) else np.asarray(counts)
     if counts.ndim != 2 or counts.shape[1] != 4:
         raise ValueError(f"counts must be (N, 4): tp fp fn tn, got {counts.shape}")
@@ -113,9 +116,7 @@ def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.divide(part, whole, out=nothing, where=whole > 0)
 
 
-def per_image(
-    counts: ArrayLike | Tensor, empty: str = "default"
-) -> dict[str, np.ndarray]:
+def per_image(counts: Values, empty: str = "default") -> dict[str, np.ndarray]:
     """Dice, IoU, precision and recall of each row of counts, NaN where undefined.
 
         dice = 2 tp / (2 tp + fp + fn)      iou = tp / (tp + fp + fn)
@@ -139,22 +140,25 @@ def per_image(
     """
     if empty not in EMPTY:
         raise unknown("empty", empty, EMPTY)
-    tp, fp, fn, _ = as_table(counts).T
-    values = {
-        "dice": ratio(2 * tp, 2 * tp + fp + fn),
-        "iou": ratio(tp, tp + fp + fn),
-        "precision": ratio(tp, tp + fp),
-        "recall": ratio(tp, tp + fn),
-    }
-    ones = {"default": ("dice", "iou"), "one": METRICS}.get(empty, ())
-    for name in ones:
-        values[name][tp + fp + fn == 0] = 1.0
+    table = as_table(counts)
+    values = fractions(table)
+    for name in {"default": ("dice", "iou"), "one": METRICS}.get(empty, ()):
+        values[name][table[:, :3].sum(1) == 0] = 1.0
     return values
 
 
-def scores(
-    counts: ArrayLike | Tensor, aggregation: str = "image", empty: str = "default"
-) -> dict:
+def fractions(counts: np.ndarray, smoothing: int = 0) -> dict[str, np.ndarray]:
+    """The metrics of each row of counts, with a number added above and below."""
+    tp, fp, fn, _ = counts.T
+    right = (2 * tp, tp, tp, tp)
+    wrong = (fp + fn, fp + fn, fp, fn)
+    return {
+        name: ratio(part + smoothing, part + rest + smoothing)
+        for name, part, rest in zip(METRICS, right, wrong, strict=True)
+    }
+
+
+def scores(counts: Values, aggregation: str = "image", empty: str = "default") -> dict:
     """Dice, IoU, precision and recall of a set of images, with what was undefined.
 
     Args:
@@ -197,15 +201,10 @@ def mean(values: np.ndarray, *, skip: bool) -> float:
 
 
 def lesion_and_background(
-    probability: ArrayLike | Tensor, mask: ArrayLike | Tensor
+    probability: Values, mask: Values
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The probabilities of lesion and of background pixels, each sorted upwards.
-
-    Raises:
-        ValueError: shapes differ, a mask value is not 0 or 1, a probability is NaN.
-    """
-    probability, mask = without_channel(probability), without_channel(mask)
-    same_shape("probability", probability, mask)
+    """The probabilities of lesion and of background pixels, each sorted upwards."""
+    probability, mask = pair("probability", probability, mask)
     if probability.dtype in (torch.float16, torch.bfloat16):
         probability = probability.float()
     if probability.isnan().any():
@@ -222,7 +221,7 @@ def at_least(ranked: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
 
 
 def pr_curve(
-    probability: ArrayLike | Tensor, mask: ArrayLike | Tensor
+    probability: Values, mask: Values
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Precision and recall of all pixels pooled, at every distinct probability.
 
@@ -250,22 +249,13 @@ def pr_curve(
     return ratio(tp, tp + fp), ratio(tp, np.full(len(tp), len(lesion))), thresholds
 
 
-def average_precision(
-    probability: ArrayLike | Tensor, mask: ArrayLike | Tensor
-) -> float:
+def average_precision(probability: Values, mask: Values) -> float:
     """AP: precision summed over the steps of recall, exact, without interpolation.
 
         AP = sum over thresholds of (R_n - R_(n-1)) P_n
 
     over the distinct probabilities of all pixels pooled. NaN when the mask has no
-    lesion: AP is undefined there, not 0.
-
-    Args:
-        probability: any shape; only the order counts, so logits do as well.
-        mask: the same shape, 0 background, 1 lesion.
-
-    Raises:
-        ValueError: shapes differ, a mask value is not 0 or 1, a probability is NaN.
+    lesion: AP is undefined there, not 0. Arguments and errors as for pr_curve.
 
     Source: paper B, Table 1, column AP.
     Chosen: this sum; the trapezoid and fixed thresholds give other numbers.

@@ -7,16 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
-from torch import Tensor
 
 from lesionkit.extras import install
-from lesionkit.metrics import binary, counts, mean, without_channel
+from lesionkit.metrics import Values, binary, counts, mean, without_channel
 
 
 def per_image(
-    predicted: ArrayLike | Tensor,
-    mask: ArrayLike | Tensor,
+    predicted: Values,
+    mask: Values,
     *,
     tolerance: float = 2.0,
     spacing: float | Sequence[float] = 1.0,
@@ -74,8 +72,8 @@ def per_image(
 
 
 def scores(
-    predicted: ArrayLike | Tensor,
-    mask: ArrayLike | Tensor,
+    predicted: Values,
+    mask: Values,
     *,
     tolerance: float = 2.0,
     spacing: float | Sequence[float] = 1.0,

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
-from torch import Tensor
 
-from lesionkit.metrics import binary, same_shape, without_channel
+from lesionkit.metrics import Values, binary, pair
 
 
 def reliability(
-    probability: ArrayLike | Tensor, mask: ArrayLike | Tensor, bins: int = 15
+    probability: Values, mask: Values, bins: int = 15
 ) -> dict[str, np.ndarray]:
     """Pixels by probability: how many there are, what was said, what was true.
 
@@ -29,8 +27,7 @@ def reliability(
     """
     if bins < 1:
         raise ValueError(f"bins must be 1 or more, got {bins!r}")
-    probability, mask = without_channel(probability), without_channel(mask)
-    same_shape("probability", probability, mask)
+    probability, mask = pair("probability", probability, mask)
     values = probability.detach().double().flatten().cpu().numpy()
     lesion = binary("mask", mask).flatten().cpu().numpy()
     if not ((values >= 0) & (values <= 1)).all():
@@ -45,7 +42,7 @@ def reliability(
 
 
 def expected_calibration_error(
-    probability: ArrayLike | Tensor, mask: ArrayLike | Tensor, bins: int = 15
+    probability: Values, mask: Values, bins: int = 15
 ) -> float:
     """The mean distance of probability and share of lesion, bin by bin.
 

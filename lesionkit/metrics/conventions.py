@@ -10,18 +10,16 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 from torch import Tensor
 
 from lesionkit import masks, metrics
+from lesionkit.metrics import Values
 
 THRESHOLDS = np.arange(256) / 255  # of the saliency protocols
 HEADLINE = "mean over images"
 
 
-def table(
-    logits: ArrayLike | Tensor, mask: ArrayLike | Tensor, *, batch_size: int = 8
-) -> pd.DataFrame:
+def table(logits: Values, mask: Values, *, batch_size: int = 8) -> pd.DataFrame:
     """One line a convention: what it reports for these predictions.
 
     Args:
@@ -52,37 +50,34 @@ def table(
 
 def of_counts(counts: np.ndarray, batch_size: int) -> dict[str, dict[str, float]]:
     """The conventions that need no more than (N, 4) counts at one cut."""
-    whole = counts[: len(counts) // batch_size * batch_size]
-    swapped = counts[:, [3, 2, 1, 0]]  # the background as the class
+    full = len(counts) // batch_size
+    whole = counts[: full * batch_size]
     means = over_images(counts)
+    total = counts.sum(0, keepdims=True)
+    # the last batch may be smaller
+    batches = np.add.reduceat(counts, np.arange(0, len(counts), batch_size))
     return {
         HEADLINE: means,
-        "pooled over the set": over_set(counts),
-        "pooled by batch, mean of batches": over_images(by_batch(counts, batch_size)),
-        "pooled by batch, incomplete batch dropped": over_images(
-            by_batch(whole, batch_size)
-        ),
+        "pooled over the set": over_images(total),
+        "pooled by batch, mean of batches": over_images(batches),
+        "pooled by batch, incomplete batch dropped": over_images(batches[:full]),
         "mean over images, incomplete batch dropped": over_images(whole),
-        "mean with background, over images": both_classes(means, over_images(swapped)),
-        "mean with background, pooled": both_classes(
-            over_set(counts), over_set(swapped)
-        ),
+        "mean with background, over images": both_classes(counts),
+        "mean with background, pooled": both_classes(total),
         "F1 of mean precision and mean recall": harmonic(means),
         "both empty: left out": over_images(counts, empty="skip"),
         "both empty: 1 for all four": over_images(counts, empty="one"),
-        "undefined: 0": over_images(counts, empty="nan", undefined=0.0),
-        "smoothing 1 on both sides": smoothed(counts),
+        "undefined: 0": means_of(
+            {k: np.nan_to_num(v) for k, v in metrics.fractions(counts).items()}
+        ),
+        # as many notebooks have it
+        "smoothing 1 on both sides": means_of(metrics.fractions(counts, smoothing=1)),
     }
 
 
-def over_images(
-    counts: np.ndarray, empty: str = "default", undefined: float | None = None
-) -> dict[str, float]:
+def over_images(counts: np.ndarray, empty: str = "default") -> dict[str, float]:
     """The metric of each row, then the mean of those that have one."""
-    values = metrics.per_image(counts, empty)
-    if undefined is not None:
-        values = {key: np.nan_to_num(v, nan=undefined) for key, v in values.items()}
-    return means_of(values)
+    return means_of(metrics.per_image(counts, empty))
 
 
 def means_of(values: dict[str, np.ndarray]) -> dict[str, float]:
@@ -90,18 +85,9 @@ def means_of(values: dict[str, np.ndarray]) -> dict[str, float]:
     return {key: metrics.mean(v, skip=True) for key, v in values.items()}
 
 
-def over_set(counts: np.ndarray) -> dict[str, float]:
-    """The metrics of the summed counts."""
-    return over_images(counts.sum(0, keepdims=True))
-
-
-def by_batch(counts: np.ndarray, batch_size: int) -> np.ndarray:
-    """Counts summed over each batch, (batches, 4); the last may be smaller."""
-    return np.add.reduceat(counts, np.arange(0, len(counts), batch_size))
-
-
-def both_classes(lesion: dict, background: dict) -> dict[str, float]:
+def both_classes(counts: np.ndarray) -> dict[str, float]:
     """The mean of the lesion's and the background's metrics."""
+    lesion, background = over_images(counts), over_images(counts[:, ::-1])
     return {key: (lesion[key] + background[key]) / 2 for key in lesion}
 
 
@@ -112,21 +98,12 @@ def harmonic(means: dict[str, float]) -> dict[str, float]:
     return {"dice": dice, "iou": dice / (2 - dice), "precision": p, "recall": r}
 
 
-def smoothed(counts: np.ndarray) -> dict[str, float]:
-    """Every fraction with 1 added above and below, as many notebooks have it."""
-    tp, fp, fn, _ = counts.T
-    fractions = {
-        "dice": (2 * tp + 1) / (2 * tp + fp + fn + 1),
-        "iou": (tp + 1) / (tp + fp + fn + 1),
-        "precision": (tp + 1) / (tp + fp + 1),
-        "recall": (tp + 1) / (tp + fn + 1),
-    }
-    return means_of(fractions)
-
-
 def of_probabilities(probability: Tensor, mask: Tensor) -> dict[str, dict[str, float]]:
     """The conventions that look at the probabilities (N, H, W) themselves."""
-    stretched = stretch(probability)
+    low = probability.amin((1, 2), keepdim=True)
+    high = probability.amax((1, 2), keepdim=True)
+    # each image from 0 to 1; a constant map becomes 0
+    stretched = (probability - low) / (high - low).clamp(min=1e-8)
     at_half = metrics.counts(stretched >= 0.5, mask).cpu().numpy()
     swept = counts_by_threshold(stretched, mask)
     plain = counts_by_threshold(probability, mask)
@@ -138,13 +115,6 @@ def of_probabilities(probability: Tensor, mask: Tensor) -> dict[str, dict[str, f
         "best of 256 thresholds": over_thresholds(plain, np.max),
         "soft, without a cut": soft(probability, mask),
     }
-
-
-def stretch(probability: Tensor) -> Tensor:
-    """Each image's values from 0 to 1; a constant map becomes 0."""
-    low = probability.amin((1, 2), keepdim=True)
-    high = probability.amax((1, 2), keepdim=True)
-    return (probability - low) / (high - low).clamp(min=1e-8)
 
 
 def counts_by_threshold(probability: Tensor, mask: Tensor) -> np.ndarray:
@@ -175,10 +145,10 @@ def soft(probability: Tensor, mask: Tensor) -> dict[str, float]:
     """Sums of probabilities in place of counts, then the mean over images."""
     p, y = probability.double().flatten(1), mask.double().flatten(1)
     both, marked, lesion = (p * y).sum(1), p.sum(1), y.sum(1)
-    fractions = {
+    found = {
         "dice": 2 * both / (marked + lesion),
         "iou": both / (marked + lesion - both),
         "precision": both / marked,
         "recall": both / lesion,
     }
-    return means_of({key: value.cpu().numpy() for key, value in fractions.items()})
+    return means_of({key: value.cpu().numpy() for key, value in found.items()})

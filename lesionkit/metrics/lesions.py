@@ -14,6 +14,8 @@ from scipy.spatial.distance import pdist, squareform
 
 from lesionkit.metrics import same_shape
 
+MEASURED = "volume_mm3 voxels slices longest_mm across_mm slice at_edge".split()
+
 
 def components(mask: np.ndarray) -> tuple[np.ndarray, int]:
     """Each pixel's lesion, from 1, and how many there are; 0 is background.
@@ -48,7 +50,7 @@ def detections(predicted: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]
         hit, right = (len(np.unique(each[both])) for each in (lesions, marked))
         found[i] = count, hit, marked_count - right
     names = ("lesions", "lesions_found", "false_lesions")
-    return {name: found[:, k] for k, name in enumerate(names)}
+    return dict(zip(names, found.T, strict=True))
 
 
 def measure(mask: np.ndarray, spacing: tuple[float, float, float]) -> pd.DataFrame:
@@ -86,19 +88,12 @@ def measure(mask: np.ndarray, spacing: tuple[float, float, float]) -> pd.DataFra
         lengths = [diameters(plane, spacing[1:]) for plane in one]
         longest = int(np.argmax([length for length, _ in lengths]))
         voxels = int(one.sum())
-        rows.append(
-            {
-                "volume_mm3": voxels * float(np.prod(spacing)),
-                "voxels": voxels,
-                "slices": len(one),
-                "longest_mm": lengths[longest][0],
-                "across_mm": lengths[longest][1],
-                "slice": box[0].start + longest,
-                "at_edge": box[0].start == 0 or box[0].stop == len(mask),
-            }
-        )
-    columns = "volume_mm3 voxels slices longest_mm across_mm slice at_edge".split()
-    table = pd.DataFrame(rows, columns=columns)
+        volume = voxels * float(np.prod(spacing))
+        first, last = box[0].start, box[0].stop
+        at_edge = first == 0 or last == len(mask)
+        place = (*lengths[longest], first + longest, at_edge)
+        rows.append((volume, voxels, len(one), *place))
+    table = pd.DataFrame(rows, columns=MEASURED)
     return table.sort_values("volume_mm3", ascending=False, ignore_index=True)
 
 
@@ -106,10 +101,8 @@ def diameters(plane: np.ndarray, spacing: tuple[float, float]) -> tuple[float, f
     """Longest diameter of what is marked on one slice, and across it, in mm.
 
     Args:
+        plane: (H, W) of 0 and 1.
         spacing: mm between rows and between columns.
-
-    Shape:
-        plane: (H, W) of 0 and 1
     """
     hull = np.argwhere(plane) * spacing
     if not len(hull):
@@ -121,15 +114,10 @@ def diameters(plane: np.ndarray, spacing: tuple[float, float]) -> tuple[float, f
     along = hull[j] - hull[i] if i != j else np.array((0.0, 1.0))
     along = along / np.linalg.norm(along)
     across = np.array((-along[1], along[0]))
-    return _extent(hull, along, spacing), _extent(hull, across, spacing)
-
-
-def _extent(
-    points: np.ndarray, direction: np.ndarray, spacing: tuple[float, float]
-) -> float:
-    """Width in a direction: between the outermost centres, and half a pixel more.
-
-    The border lies up to one pixel outside of the outermost centres, half on average.
-    """
-    along = points @ direction
-    return float(np.ptp(along) + 0.5 * np.abs(direction) @ spacing)
+    # between the outermost centres, and half a pixel more: the border lies up to one
+    # pixel outside of them, half on average
+    longest, width = (
+        float(np.ptp(hull @ direction) + 0.5 * np.abs(direction) @ spacing)
+        for direction in (along, across)
+    )
+    return longest, width

@@ -1,4 +1,4 @@
-"""Precision and recall of any number of pixels in a fixed memory, batch after batch."""
+"""Average precision of any number of pixels in a fixed memory, batch after batch."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ CHUNK = 2**18  # pixels, and bins, handled at once
 
 
 class PrecisionRecall:
-    """The counts behind a PR curve, by bins over the bits of the float32 logit.
+    """AP of any number of pixels, by bins over the bits of the float32 logit.
 
     Two histograms of 3.9 million bins (63 MB) on the device, whatever the number of
     pixels. Bins follow the order of the logits and are at most 2**-16 of the logit
-    wide, so recall and precision are exact at every threshold that the curve has.
-    Pixels of one bin enter together, as ties do: AP is exact for logits that were
+    wide. Pixels of one bin enter together, as ties do: AP is exact for logits that were
     rounded to 16 bits, and `bounds` says how far it can be off for others.
 
     >>> pixels = PrecisionRecall()
@@ -61,25 +60,19 @@ class PrecisionRecall:
             self.pixels.scatter_add_(0, bins, one.expand_as(bins))
             self.lesion.scatter_add_(0, marked, one.expand_as(marked))
 
-    def merge(self, other: PrecisionRecall) -> None:
-        """Add the counts of another, as of another worker."""
-        self.pixels += other.pixels.to(self.pixels.device)
-        self.lesion += other.lesion.to(self.lesion.device)
-
     def _blocks(self) -> Iterator[tuple[np.ndarray, ...]]:
-        """Bins with pixels, falling, block by block: to keep what follows small.
+        """Lesion and background pixels of each bin, and both summed up so far.
 
-        Yields bins, lesion and background pixels of each, and both summed up so far.
+        Bins with pixels, falling, block by block: to keep what follows small.
         """
         tp = fp = 0
         for end in range(BINS, 0, -CHUNK):
             start = max(end - CHUNK, 0)
             filled = self.pixels[start:end].nonzero().flatten().flip(0) + start
-            parts = (filled, self.lesion[filled], self.pixels[filled])
-            bins, lesion, pixels = (part.cpu().numpy() for part in parts)
-            tps, fps = tp + lesion.cumsum(), fp + (pixels - lesion).cumsum()
-            yield bins, lesion, pixels - lesion, tps, fps
-            tp, fp = tp + lesion.sum(), fp + (pixels - lesion).sum()
+            lesion = self.lesion[filled].cpu().numpy()
+            background = self.pixels[filled].cpu().numpy() - lesion
+            yield lesion, background, tp + lesion.cumsum(), fp + background.cumsum()
+            tp, fp = tp + lesion.sum(), fp + background.sum()
 
     def average_precision(self) -> float:
         """AP as metrics.average_precision sums it; NaN without lesion.
@@ -88,35 +81,22 @@ class PrecisionRecall:
         """
         total = int(self.lesion.sum())
         area = sum(
-            (lesion * (tp / (tp + fp))).sum() for _, lesion, _, tp, fp in self._blocks()
+            (lesion * (tp / (tp + fp))).sum() for lesion, _, tp, fp in self._blocks()
         )
         return float(area / total) if total else float("nan")
 
     def bounds(self) -> tuple[float, float]:
         """What AP can be at least and at most, whatever the order inside the bins."""
         total = int(self.lesion.sum())
-        lower = upper = 0.0
-        for _, lesion, background, tp, fp in self._blocks():
-            some = lesion > 0
-            first = (tp - lesion + 1)[some]  # with the bin's first lesion pixel
-            before = (fp - background)[some]  # background pixels above the bin
-            lower += (lesion[some] * (first / (first + fp[some]))).sum()
-            upper += (lesion[some] * (tp[some] / (tp[some] + before))).sum()
         if not total:
             return float("nan"), float("nan")
+        lower = upper = 0.0
+        for block in self._blocks():
+            lesion, background, tp, fp = (part[block[0] > 0] for part in block)
+            first = tp - lesion + 1  # with the bin's first lesion pixel
+            lower += (lesion * (first / (first + fp))).sum()
+            upper += (lesion * (tp / (tp + fp - background))).sum()
         return float(lower / total), float(upper / total)
-
-    def curve(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Precision, recall, thresholds, as metrics.pr_curve, at every bin with pixels.
-
-        A pixel is marked when its logit is at least the threshold, the lower edge of
-        the bin. Recall is NaN throughout without lesion.
-        """
-        blocks = zip(*self._blocks(), strict=True)
-        bins, lesion, _, tp, fp = (np.concatenate(each) for each in blocks)
-        with np.errstate(invalid="ignore"):
-            recall = tp / np.float64(lesion.sum())
-        return tp / (tp + fp), recall, lower_edge(bins)
 
 
 def bin_of(logits: Tensor) -> Tensor:
@@ -125,12 +105,3 @@ def bin_of(logits: Tensor) -> Tensor:
     size = (bits & 0x7FFFFFFF).bitwise_right_shift_(SHIFT).clamp_(LEAST, MOST)
     size = size.sub_(LEAST).to(torch.int64)
     return torch.where(bits < 0, HALF - size, HALF + size)
-
-
-def lower_edge(bins: np.ndarray) -> np.ndarray:
-    """The least float32 logit of each bin."""
-    size = np.abs(bins - HALF)
-    # the size that a bin reaches: from below for positive, from above for negative ones
-    bits = np.where(bins > HALF, size + LEAST << SHIFT, (size + LEAST + 1 << SHIFT) - 1)
-    edge = bits.astype(np.int32).view(np.float32) * np.where(bins > HALF, 1, -1)
-    return np.where(bins == 0, -np.inf, edge).astype(np.float32)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import TYPE_CHECKING
 
 import safetensors.torch
 import torch
@@ -19,24 +18,12 @@ from torch import Tensor, nn
 
 from lesionkit import lookup
 from lesionkit.catalogue import MODELS
+from lesionkit.models.blocks import Network
 
 __all__ = [
     "build_model",
     "load_weights",
 ]
-
-if TYPE_CHECKING:
-
-    class Network(nn.Module):
-        """What every network here can do; `supervised` those with several heads."""
-
-        def __call__(self, image: Tensor) -> Tensor: ...
-
-        def heads(self, image: Tensor) -> list[Tensor]: ...
-
-        def supervised(self, image: Tensor) -> list[tuple[float, Tensor]]: ...
-else:
-    Network = nn.Module
 
 
 def build_model(
@@ -105,9 +92,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
         "missing": sorted(own.keys() - weights.keys()),
         "unexpected": sorted(weights.keys() - own.keys()),
         "of another shape": [
-            key
-            for key in own
-            if key in weights and own[key].shape != weights[key].shape
+            k for k in own if k in weights and own[k].shape != weights[k].shape
         ],
     }
     counted = [

@@ -8,19 +8,36 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
+class Network(nn.Module):
+    """What `build_model` gives: a network writes `forward`, or `heads` if it has more.
+
+    Shape:
+        image: (N, C, H, W) float
+        returns: (N, 1, H, W) float, logits
+    """
+
+    def __call__(self, image: Tensor) -> Tensor:
+        return super().__call__(image)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.heads(image)[0]
+
+    def heads(self, image: Tensor) -> list[Tensor]:
+        """Logits of every head, the one used for inference first."""
+        return [self.forward(image)]
+
+    def supervised(self, image: Tensor) -> list[tuple[float, Tensor]]:
+        """Every head with its weight in the loss of deep supervision."""
+        return [(1.0, head) for head in self.heads(image)]
+
+
 class DoubleConv(nn.Sequential):
     """Two times conv3x3, batch normalisation where wanted, ReLU; the size stays.
 
     Args:
-        in_channels: channels in.
-        out_channels: channels out.
         middle: channels between the two convolutions; None is `out_channels`.
         norm: batch normalisation after each convolution.
         bias: a bias in each convolution.
-
-    Shape:
-        in: (N, in_channels, H, W)
-        returns: (N, out_channels, H, W)
 
     Source: Ronneberger et al. 2015, Fig. 1 (there without norm and padding).
     """
@@ -46,23 +63,15 @@ class DoubleConv(nn.Sequential):
 class SqueezeExcite(nn.Module):
     """Each channel times a weight in (0, 1) that is computed from all channels' means.
 
-    Args:
-        channels: channels in and out.
-        reduction: the inner layer has channels // reduction units.
-
-    Shape:
-        features: (N, channels, H, W)
-        returns: the same
-
-    Source: Hu et al. 2018, (2) to (4).
+    Source: Hu et al. 2018, (2) to (4), with a reduction of 16.
     """
 
-    def __init__(self, channels: int, reduction: int = 16):
+    def __init__(self, channels: int):
         super().__init__()
         self.excite = nn.Sequential(
-            nn.Linear(channels, channels // reduction, bias=False),
+            nn.Linear(channels, channels // 16, bias=False),
             nn.ReLU(inplace=True),
-            nn.Linear(channels // reduction, channels, bias=False),
+            nn.Linear(channels // 16, channels, bias=False),
             nn.Sigmoid(),
         )
 

@@ -33,7 +33,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lesionkit.models.blocks import check_sides, resize
+from lesionkit.models.blocks import Network, check_sides, resize
 from lesionkit.models.encoders import timm_stages
 from lesionkit.models.reverse_attention import (
     AxialReverseAttention,
@@ -46,16 +46,11 @@ WIDTHS = (512, 1024, 2048)  # of stages 2, 3 and 4
 
 def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     """CaraNet on Res2Net-101 v1b."""
-    encoder = timm_stages(
-        "res2net101d.in1k",
-        in_channels=in_channels,
-        pretrained=pretrained,
-        stages=(2, 3, 4),
-    )
-    return CaraNet(encoder)
+    options = {"in_channels": in_channels, "pretrained": pretrained}
+    return CaraNet(timm_stages("res2net101d.in1k", stages=(2, 3, 4), **options))
 
 
-class CaraNet(nn.Module):
+class CaraNet(Network):
     """Encoder, partial decoder, three refinements.
 
     Args:
@@ -86,21 +81,11 @@ class CaraNet(nn.Module):
         plain, coarse = resize(decoded, scale=8), resize(decoded, scale=1 / 4)
         return [*refined(self.refine, features, coarse), plain]
 
-    def supervised(self, image: Tensor) -> list[tuple[float, Tensor]]:
-        """Each output with its weight in the training loss: 1."""
-        return [(1.0, head) for head in self.heads(image)]
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.heads(image)[0]
-
 
 class PartialDecoder(nn.Module):
     """Three maps to one: finer ones multiplied by, then joined with, what comes up.
 
     Its convolutions have no norm and no activation, and upsampling keeps the corners.
-
-    Args:
-        channels: of each of the three maps.
 
     Shape:
         x2, x3, x4: (N, channels, h, w), and a half and a quarter of these sides

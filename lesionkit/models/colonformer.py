@@ -36,7 +36,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lesionkit.models.blocks import check_batch, check_sides, conv_bn_relu, resize
+from lesionkit.models.blocks import (
+    Network,
+    check_batch,
+    check_sides,
+    conv_bn_relu,
+    resize,
+)
 from lesionkit.models.encoders import MixTransformer
 from lesionkit.models.reverse_attention import AxialReverseAttention, refined
 
@@ -49,7 +55,7 @@ def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     return ColonFormer(MixTransformer(name, in_channels, pretrained=pretrained))
 
 
-class ColonFormer(nn.Module):
+class ColonFormer(Network):
     """Encoder, pyramid head, three refinements.
 
     Args:
@@ -83,46 +89,32 @@ class ColonFormer(nn.Module):
         plain, coarse = resize(global_map, scale=4), resize(global_map, scale=1 / 8)
         return [*refined(self.refine, features[1:], coarse), plain]
 
-    def supervised(self, image: Tensor) -> list[tuple[float, Tensor]]:
-        """Each output with its weight in the training loss: 1."""
-        return [(1.0, head) for head in self.heads(image)]
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.heads(image)[0]
-
 
 class PyramidHead(nn.Module):
     """UPerNet's head: pyramid pooling, a feature pyramid, one map at stride 4.
 
-    Args:
-        channels: of the four maps, finest first.
-        width: of everything inside.
-
     Shape:
-        features: four maps at strides 4, 8, 16, 32
+        features: four maps of `channels` at strides 4, 8, 16, 32
         returns: (N, 1, H/4, W/4) logits
 
     Source: Xiao et al. 2018 (UPerNet); Duc et al. 2022.
     """
 
-    POOLED = (1, 2, 3, 6)
-
-    def __init__(self, channels: list[int], width: int = 128):
+    def __init__(self, channels: list[int]):
         super().__init__()
-        deepest = channels[-1]
+        width, deepest = 128, channels[-1]
         self.pooled = nn.ModuleList(
             nn.Sequential(nn.AdaptiveAvgPool2d(side), *conv_bn_relu(deepest, width, 1))
-            for side in self.POOLED
+            for side in (1, 2, 3, 6)
         )
-        self.bottleneck = conv_bn_relu(deepest + len(self.POOLED) * width, width, 3)
+        self.bottleneck = conv_bn_relu(deepest + 4 * width, width, 3)
         self.lateral = nn.ModuleList(conv_bn_relu(c, width, 1) for c in channels[:-1])
         self.smooth = nn.ModuleList(conv_bn_relu(width, width, 3) for _ in range(3))
         self.fuse = conv_bn_relu(4 * width, width, 3)
         self.dropout = nn.Dropout2d(0.1)
         self.output = nn.Conv2d(width, 1, 1)
         nn.init.normal_(self.output.weight, std=0.01)
-        if self.output.bias is not None:
-            nn.init.zeros_(self.output.bias)
+        nn.init.zeros_(self.output.get_parameter("bias"))
 
     def forward(self, features: list[Tensor]) -> Tensor:
         *fine, deepest = features

@@ -31,7 +31,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lesionkit.models.blocks import SqueezeExcite, check_sides, conv_bn_relu
+from lesionkit.models.blocks import Network, SqueezeExcite, check_sides, conv_bn_relu
 
 
 def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
@@ -39,11 +39,8 @@ def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     return ColonSegNet(in_channels)
 
 
-class ColonSegNet(nn.Module):
+class ColonSegNet(Network):
     """Encoder blocks of 64 and 256 channels, a decoder of two stages.
-
-    Args:
-        in_channels: channels of the image.
 
     Shape:
         image: (N, in_channels, H, W) float, H and W multiples of 8
@@ -67,8 +64,7 @@ class ColonSegNet(nn.Module):
         self.residual4 = ResidualBlock(64 + 32, 32)
         self.output = nn.Conv2d(32, 1, 1)
 
-    def heads(self, image: Tensor) -> list[Tensor]:
-        """The one head's logits, at the image's size."""
+    def forward(self, image: Tensor) -> Tensor:
         check_sides(image, multiple_of=8)
         s11, s12 = self.encoder1(image)  # (N, 64, H, W), (N, 64, H/2, W/2)
         s21, s22 = self.encoder2(self.pool(s12))  # 256 channels at strides 4 and 8
@@ -76,10 +72,7 @@ class ColonSegNet(nn.Module):
         features = self.residual2(torch.cat([features, self.up2(s21)], dim=1))
         features = self.residual3(torch.cat([self.up3(features), s11], dim=1))
         features = self.residual4(torch.cat([features, self.up4(s12)], dim=1))
-        return [self.output(features)]
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.heads(image)[0]
+        return self.output(features)
 
 
 class EncoderBlock(nn.Module):

@@ -32,10 +32,10 @@ study's is a ResNet.
 from __future__ import annotations
 
 import segmentation_models_pytorch as smp
-from torch import Tensor, nn
+from torch import Tensor
 
 from lesionkit.models.blocks import check_batch, check_sides
-from lesionkit.models.encoders import downloading
+from lesionkit.models.encoders import LibraryNetwork, downloading
 
 ENCODERS = {
     "smp_resnet101_rates_6_12_18": "resnet101",
@@ -43,7 +43,7 @@ ENCODERS = {
 }
 
 
-def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
+def build(variant: str, *, in_channels: int, pretrained: bool) -> LibraryNetwork:
     """DeepLab-V3+ on ResNet-101 or ResNet-50."""
     encoder = ENCODERS[variant]
     with downloading(f"{encoder}.tv_in1k", pretrained):
@@ -58,10 +58,8 @@ def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     return DeepLabV3Plus(network)
 
 
-class DeepLabV3Plus(nn.Module):
+class DeepLabV3Plus(LibraryNetwork):
     """Encoder, decoder with the pyramid, segmentation head; the library's graph.
-
-    Its state dict has the library's names.
 
     Shape:
         image: (N, C, H, W) float, H and W multiples of 16
@@ -73,17 +71,7 @@ class DeepLabV3Plus(nn.Module):
     Source: Chen et al. 2018, Fig. 2; segmentation-models-pytorch's DeepLabV3Plus.
     """
 
-    def __init__(self, network: smp.DeepLabV3Plus):
-        super().__init__()
-        self.encoder = network.encoder
-        self.decoder = network.decoder
-        self.segmentation_head = network.segmentation_head
-
-    def heads(self, image: Tensor) -> list[Tensor]:
-        """The one head's logits, at the image's size."""
+    def forward(self, image: Tensor) -> Tensor:
         check_sides(image, multiple_of=16)
         check_batch(image, training=self.training)  # the pyramid pools to 1 x 1
-        return [self.segmentation_head(self.decoder(self.encoder(image)))]
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.heads(image)[0]
+        return super().forward(image)

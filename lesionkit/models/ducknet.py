@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from lesionkit.models.blocks import check_sides
+from lesionkit.models.blocks import Network, check_sides
 
 FILTERS = {"ducknet": 17, "ducknet_34": 34}
 BATCH_NORM = {"eps": 1e-3, "momentum": 0.01}
@@ -40,11 +40,10 @@ def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     return DUCKNet(in_channels, filters=FILTERS[variant])
 
 
-class DUCKNet(nn.Module):
+class DUCKNet(Network):
     """Five levels of DUCK blocks down and up, and the image's own stream.
 
     Args:
-        in_channels: channels of the image.
         filters: f, the width at full size.
 
     Shape:
@@ -69,7 +68,7 @@ class DUCKNet(nn.Module):
             DUCK(in_channels if width == filters else width, width)
             for width in widths[:5]
         )
-        deepest, above = widths[5], widths[4]
+        *_, above, deepest = widths
         self.bottom = nn.Sequential(
             Residual(deepest, deepest),
             Residual(deepest, deepest),
@@ -83,20 +82,14 @@ class DUCKNet(nn.Module):
             for level, width in reversed(list(enumerate(widths[:5])))
         )
         self.output = nn.Conv2d(filters, 1, 1)
-        self._init_weights()
-
-    def _init_weights(self) -> None:
-        """Keras' first weights."""
-        for layer in self.modules():
+        for layer in self.modules():  # as Keras starts them
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
-                if layer.bias is not None:
-                    nn.init.zeros_(layer.bias)
+                nn.init.zeros_(layer.get_parameter("bias"))
         for layer in (*self.image_down, *self.down, self.output):
             nn.init.xavier_uniform_(layer.get_parameter("weight"))
 
-    def heads(self, image: Tensor) -> list[Tensor]:
-        """The one head's logits, at the image's size."""
+    def forward(self, image: Tensor) -> Tensor:
         check_sides(image, multiple_of=32)
         plain = image
         features = self.contracting[0](image)
@@ -109,19 +102,11 @@ class DUCKNet(nn.Module):
             features = block(features)
         for block in self.expanding:
             features = block(self.up(features) + skips.pop())
-        return [self.output(features)]
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.heads(image)[0]
+        return self.output(features)
 
 
 class DUCK(nn.Module):
-    """Deep understanding convolutional kernel: the sum of six ways, normalised.
-
-    Shape:
-        features: (N, in_channels, H, W)
-        returns: (N, out_channels, H, W)
-    """
+    """Deep understanding convolutional kernel: the sum of six ways, normalised."""
 
     def __init__(self, in_channels: int, out_channels: int):
         super().__init__()
@@ -144,7 +129,7 @@ class DUCK(nn.Module):
                     Residual(*ends), Residual(*inner), Residual(*inner)
                 ),
                 "separated": nn.Sequential(
-                    conv_relu_norm(*ends, (1, 6)), conv_relu_norm(*inner, (6, 1))
+                    conv_relu_norm(*ends, 1, 6), conv_relu_norm(*inner, 6, 1)
                 ),
             }
         )
@@ -156,12 +141,7 @@ class DUCK(nn.Module):
 
 
 class Residual(nn.Module):
-    """norm(two convolutions + ReLU(conv1x1)).
-
-    Shape:
-        features: (N, in_channels, H, W)
-        returns: (N, out_channels, H, W)
-    """
+    """norm(two convolutions + ReLU(conv1x1)); the size stays."""
 
     def __init__(self, in_channels: int, out_channels: int):
         super().__init__()
@@ -179,17 +159,13 @@ class Residual(nn.Module):
 
 
 def conv_relu_norm(
-    in_channels: int,
-    out_channels: int,
-    kernel: int | tuple[int, int],
-    *,
-    dilation: int = 1,
+    in_channels: int, out_channels: int, *kernel: int, dilation: int = 1
 ) -> nn.Sequential:
     """Convolution of the same size, ReLU, batch normalisation, in Keras' order.
 
-    For an even kernel Keras pads one zero more after than before.
+    For an even side of the kernel Keras pads one zero more after than before.
     """
-    height, width = (kernel, kernel) if isinstance(kernel, int) else kernel
+    height, width = kernel if len(kernel) == 2 else kernel * 2
     spare_y, spare_x = dilation * (height - 1), dilation * (width - 1)
     pad = (spare_x // 2, spare_x - spare_x // 2, spare_y // 2, spare_y - spare_y // 2)
     return nn.Sequential(

@@ -38,7 +38,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lesionkit.models.blocks import check_sides, conv_bn_relu, resize
+from lesionkit.models.blocks import Network, check_sides, conv_bn_relu, resize
 from lesionkit.models.encoders import timm_stages
 
 ENCODERS = {"emcadnet": "pvt_v2_b2.in1k", "emcadnet_b0": "pvt_v2_b0.in1k"}
@@ -46,16 +46,14 @@ ENCODERS = {"emcadnet": "pvt_v2_b2.in1k", "emcadnet_b0": "pvt_v2_b0.in1k"}
 
 def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     """EMCADNet on PVTv2-B2 or PVTv2-B0."""
-    weights_id = ENCODERS[variant]
+    grey = in_channels == 1
     encoder: Any = timm_stages(
-        weights_id,
-        in_channels=3 if in_channels == 1 else in_channels,
-        pretrained=pretrained,
+        ENCODERS[variant], in_channels=3 if grey else in_channels, pretrained=pretrained
     )
-    return EMCADNet(encoder, encoder.feature_info.channels(), grey=in_channels == 1)
+    return EMCADNet(encoder, encoder.feature_info.channels(), grey=grey)
 
 
-class EMCADNet(nn.Module):
+class EMCADNet(Network):
     """Encoder, decoder, a head on each of the decoder's four maps.
 
     Args:
@@ -92,9 +90,6 @@ class EMCADNet(nn.Module):
         heads = self.heads(image)
         return [(1.0, head) for head in (*heads, reduce(add, heads))]
 
-    def forward(self, image: Tensor) -> Tensor:
-        return self.heads(image)[0]
-
 
 class EMCAD(nn.Module):
     """The decoder: maps of the encoder to maps of the same shapes, finest first.
@@ -120,28 +115,26 @@ class EMCAD(nn.Module):
                     nn.init.zeros_(layer.bias)
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
-        decoded = [self._mscam(3, features[3])]
-        for level in (2, 1, 0):
-            up = self.up[level](decoded[0])
-            joined = up + self.gate[level](up, features[level])
-            decoded.insert(0, self._mscam(level, joined))
+        decoded: list[Tensor] = []
+        for level in (3, 2, 1, 0):
+            joined = features[level]
+            if decoded:
+                up = self.up[level](decoded[0])
+                joined = up + self.gate[level](up, joined)
+            attended = self.spatial_attention(self.channel_attention[level](joined))
+            decoded.insert(0, self.multi_scale[level](attended))
         return decoded
-
-    def _mscam(self, level: int, features: Tensor) -> Tensor:
-        """Multi-scale convolutional attention: channels, places, then the block."""
-        features = self.channel_attention[level](features)
-        return self.multi_scale[level](self.spatial_attention(features))
 
 
 class ChannelAttention(nn.Module):
     """CAB: features times sigmoid(f(mean) + f(max)), with one f for both."""
 
-    def __init__(self, channels: int, reduction: int = 16):
+    def __init__(self, channels: int):
         super().__init__()
         self.squeeze = nn.Sequential(
-            nn.Conv2d(channels, channels // reduction, 1, bias=False),
+            nn.Conv2d(channels, channels // 16, 1, bias=False),
             nn.ReLU(inplace=True),
-            nn.Conv2d(channels // reduction, channels, 1, bias=False),
+            nn.Conv2d(channels // 16, channels, 1, bias=False),
         )
 
     def forward(self, features: Tensor) -> Tensor:
@@ -189,10 +182,6 @@ class UpConv(nn.Sequential):
     """EUCB: nearest x 2, depthwise 3x3, batch normalisation, ReLU, 1x1.
 
     The authors shuffle channels in between, in groups of one, which changes nothing.
-
-    Shape:
-        features: (N, in_channels, H, W)
-        returns: (N, out_channels, 2 H, 2 W)
     """
 
     def __init__(self, in_channels: int, out_channels: int):
@@ -204,12 +193,7 @@ class UpConv(nn.Sequential):
 
 
 class LargeKernelGate(nn.Module):
-    """LGAG: the skip times a map in (0, 1) computed from it and the gate.
-
-    Shape:
-        gate, skip: (N, channels, H, W)
-        returns: the same
-    """
+    """LGAG: the skip times a map in (0, 1) computed from it and the gate."""
 
     def __init__(self, channels: int):
         super().__init__()

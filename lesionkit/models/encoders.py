@@ -11,6 +11,8 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from lesionkit.models.blocks import Network
+
 
 class MixTransformer(nn.Module):
     """SegFormer's encoder, MiT: four maps at strides 4, 8, 16 and 32.
@@ -19,7 +21,6 @@ class MixTransformer(nn.Module):
 
     Args:
         name: `mit_b0` to `mit_b5`.
-        in_channels: channels of the image.
         pretrained: start from the ImageNet weights.
 
     Shape:
@@ -47,6 +48,24 @@ class MixTransformer(nn.Module):
         return self.network(image)[2:]
 
 
+class LibraryNetwork(Network):
+    """A whole network of segmentation-models-pytorch: its graph and its names.
+
+    Shape:
+        image: (N, C, H, W) float, of sides that the network takes
+        returns: (N, 1, H, W) float, logits
+    """
+
+    def __init__(self, network: Any):
+        super().__init__()
+        self.encoder = network.encoder
+        self.decoder = network.decoder
+        self.segmentation_head = network.segmentation_head
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.segmentation_head(self.decoder(self.encoder(image)))
+
+
 def timm_stages(
     weights_id: str,
     *,
@@ -58,7 +77,6 @@ def timm_stages(
 
     Args:
         weights_id: timm's name with its tag, `pvt_v2_b2.in1k` for instance.
-        in_channels: channels of the image.
         pretrained: start from those weights.
         stages: which of the network's feature maps, counted from 0.
 

@@ -34,7 +34,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from lesionkit.models.blocks import check_sides
+from lesionkit.models.blocks import Network, check_sides
 
 # the middles of the eight bottlenecks at 1/8: kind and dilation (or kernel)
 MIDDLES = (
@@ -51,7 +51,7 @@ MIDDLES = (
 
 @dataclass(frozen=True)
 class Form:
-    """What tells the port from the authors' network.
+    """What tells the port, whose numbers stand here, from the authors' network.
 
     Attributes:
         channel_slopes: a PReLU slope for each channel, else one for a layer.
@@ -70,33 +70,21 @@ class Form:
         multiple_of: what the sides of an image must be a multiple of.
     """
 
-    channel_slopes: bool
-    bias: bool
-    eps: float
-    inner_from_input: bool
-    norm_everywhere: bool
-    wide_first: bool
-    up_kernel: int
-    first_pool: int
-    last_kernel: int
-    decoder_dropout: float
-    multiple_of: int
+    channel_slopes: bool = False
+    bias: bool = False
+    eps: float = 1e-5
+    inner_from_input: bool = True
+    norm_everywhere: bool = True
+    wide_first: bool = False
+    up_kernel: int = 2
+    first_pool: int = 3
+    last_kernel: int = 3
+    decoder_dropout: float = 0.1
+    multiple_of: int = 1
 
 
 FORMS = {
-    "enet_port": Form(
-        channel_slopes=False,
-        bias=False,
-        eps=1e-5,
-        inner_from_input=True,
-        norm_everywhere=True,
-        wide_first=False,
-        up_kernel=2,
-        first_pool=3,
-        last_kernel=3,
-        decoder_dropout=0.1,
-        multiple_of=1,
-    ),
+    "enet_port": Form(),
     "enet_authors": Form(
         channel_slopes=True,
         bias=True,
@@ -118,7 +106,7 @@ def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     return ENet(in_channels, FORMS[variant])
 
 
-class ENet(nn.Module):
+class ENet(Network):
     """Initial block, encoder of 23 bottlenecks, decoder of 5, full convolution.
 
     Args:
@@ -136,7 +124,7 @@ class ENet(nn.Module):
     Source: Paszke et al. 2016, Table 1.
     """
 
-    def __init__(self, in_channels: int = 3, form: Form = FORMS["enet_port"]):
+    def __init__(self, in_channels: int, form: Form):
         super().__init__()
         if in_channels > 15:
             raise ValueError(f"ENet takes at most 15 channels, got {in_channels}")
@@ -164,8 +152,7 @@ class ENet(nn.Module):
             bias=form.bias,
         )
 
-    def heads(self, image: Tensor) -> list[Tensor]:
-        """The one head's logits, at the image's size."""
+    def forward(self, image: Tensor) -> Tensor:
         check_sides(image, multiple_of=self.form.multiple_of, at_least=8)
         half = self.initial(image)
         quarter, places1 = self.down1(half)
@@ -176,10 +163,7 @@ class ENet(nn.Module):
         features = self.decoder2(features)
         features = self.up1(features, places1, half.shape[-2:])
         features = self.decoder1(features)
-        return [self.output(features, output_size=image.shape[-2:])]
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.heads(image)[0]
+        return self.output(features, output_size=image.shape[-2:])
 
 
 class Initial(nn.Module):
@@ -329,21 +313,17 @@ def norm_act(
 def middle_convs(channels: int, middle: tuple[str, int], form: Form) -> list[nn.Module]:
     """The convolution, or the asymmetric pair, in the middle of a bottleneck."""
     kind, number = middle
+    ends = (channels, channels)
     if kind != "asymmetric":
-        return [
-            nn.Conv2d(
-                channels, channels, 3, padding=number, dilation=number, bias=form.bias
-            )
-        ]
-    pad = number // 2
-    shapes = [((number, 1), (pad, 0)), ((1, number), (0, pad))]
-    if form.wide_first:
-        shapes.reverse()
-    (kernel1, padding1), (kernel2, padding2) = shapes
+        options = {"padding": number, "dilation": number, "bias": form.bias}
+        return [nn.Conv2d(*ends, 3, **options)]
+    tall = {"kernel_size": (number, 1), "padding": (number // 2, 0)}
+    wide = {"kernel_size": (1, number), "padding": (0, number // 2)}
+    first, second = (wide, tall) if form.wide_first else (tall, wide)
     return [
-        nn.Conv2d(channels, channels, kernel1, padding=padding1, bias=False),
+        nn.Conv2d(*ends, **first, bias=False),
         *(norm_act(channels, form) if form.norm_everywhere else ()),
-        nn.Conv2d(channels, channels, kernel2, padding=padding2, bias=form.bias),
+        nn.Conv2d(*ends, **second, bias=form.bias),
     ]
 
 

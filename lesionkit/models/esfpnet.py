@@ -28,7 +28,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lesionkit.models.blocks import check_sides, conv_bn_relu, resize
+from lesionkit.models.blocks import Network, check_sides, conv_bn_relu, resize
 from lesionkit.models.encoders import MixTransformer
 
 ENCODERS = {"esfpnet": "mit_b2", "esfpnet_t": "mit_b0", "esfpnet_l": "mit_b4"}
@@ -36,11 +36,11 @@ ENCODERS = {"esfpnet": "mit_b2", "esfpnet_t": "mit_b0", "esfpnet_l": "mit_b4"}
 
 def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     """ESFPNet with MiT-B2 (S), MiT-B0 (T) or MiT-B4 (L)."""
-    name = ENCODERS[variant]
-    return ESFPNet(MixTransformer(name, in_channels, pretrained=pretrained))
+    encoder = MixTransformer(ENCODERS[variant], in_channels, pretrained=pretrained)
+    return ESFPNet(encoder)
 
 
-class ESFPNet(nn.Module):
+class ESFPNet(Network):
     """Encoder and efficient stage-wise feature pyramid.
 
     Args:
@@ -87,12 +87,7 @@ class ESFPNet(nn.Module):
 
 
 class LinearPrediction(nn.Linear):
-    """A linear layer over the channels of each pixel; as many out as in.
-
-    Shape:
-        features: (N, channels, H, W)
-        returns: the same
-    """
+    """A linear layer over the channels of each pixel; as many out as in."""
 
     def __init__(self, channels: int):
         super().__init__(channels, channels)

@@ -36,13 +36,14 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from lesionkit.models.blocks import SqueezeExcite, check_sides, conv_bn_relu
+from lesionkit.models.blocks import Network, SqueezeExcite, check_sides, conv_bn_relu
 from lesionkit.models.encoders import downloading
 
 RESNET = "resnet34.tv_in1k"
 TRANSFORMER = "deit_tiny_distilled_patch16_224.fb_in1k"
 # level -> channels, how often its FAM is applied
 ADAPTED = {"fine": (64, 6), "middle": (128, 4), "coarse": (256, 2)}
+UP = ("coarse", "middle", "fine")
 
 
 def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
@@ -54,7 +55,7 @@ def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     return FATNet(resnet, transformer)
 
 
-class FATNet(nn.Module):
+class FATNet(Network):
     """Two encoders, their fusion, three up blocks with adapted skips.
 
     Args:
@@ -82,11 +83,7 @@ class FATNet(nn.Module):
             {level: FeatureAdaptation(width) for level, (width, _) in ADAPTED.items()}
         )
         self.up = nn.ModuleDict(
-            {
-                "coarse": up_block(512, 256),
-                "middle": up_block(256, 128),
-                "fine": up_block(128, 64),
-            }
+            {level: up_block(2 * ADAPTED[level][0], ADAPTED[level][0]) for level in UP}
         )
         self.output = nn.Sequential(
             nn.ConvTranspose2d(64, 32, 4, stride=2, padding=1),
@@ -96,42 +93,25 @@ class FATNet(nn.Module):
             nn.Conv2d(32, 1, 3, padding=1),
         )
 
-    def heads(self, image: Tensor) -> list[Tensor]:
-        """The one head's logits, at the image's size."""
+    def forward(self, image: Tensor) -> Tensor:
         check_sides(image, only=224)
         features, maps = self.stem(image), []
         for stage in self.stages:
             features = stage(features)
             maps.append(features)  # sides 112, 56, 28, 14
-        *skips, deepest = maps
-        features = self.fuse(torch.cat([deepest, self._transformer(image)], dim=1))
-        for level, up in self.up.items():
-            features = up(features) + self._adapted(level, skips.pop())
-        return [self.output(features)]
-
-    def _transformer(self, image: Tensor) -> Tensor:
-        """The blocks' tokens as a map: (N, 512, 14, 14)."""
         tokens = self.blocks(self.patch_embed(image))  # (N, 196, 192)
         grid = tokens.transpose(1, 2).reshape(tokens.shape[0], -1, 14, 14)
-        return self.project(grid)
-
-    def _adapted(self, level: str, skip: Tensor) -> Tensor:
-        """The level's one FAM, applied again and again."""
-        for _ in range(ADAPTED[level][1]):
-            skip = self.adapt[level](skip)
-        return skip
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.heads(image)[0]
+        features = self.fuse(torch.cat([maps.pop(), self.project(grid)], dim=1))
+        for level, up in self.up.items():
+            skip = maps.pop()
+            for _ in range(ADAPTED[level][1]):
+                skip = self.adapt[level](skip)
+            features = up(features) + skip
+        return self.output(features)
 
 
 class FeatureAdaptation(nn.Module):
-    """FAM: ReLU(conv3x3) + ReLU(conv1x1), without a norm.
-
-    Shape:
-        features: (N, channels, H, W)
-        returns: the same
-    """
+    """FAM: ReLU(conv3x3) + ReLU(conv1x1), without a norm."""
 
     def __init__(self, channels: int):
         super().__init__()

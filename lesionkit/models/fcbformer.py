@@ -30,7 +30,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lesionkit.models.blocks import check_sides
+from lesionkit.models.blocks import Network, check_sides
 from lesionkit.models.encoders import timm_stages
 
 # variant -> side of the transformer branch's maps; None is a quarter of the image's
@@ -39,19 +39,16 @@ SIDES = {"fcbformer_quarter": None, "fcbformer_authors_88": 88}
 
 def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     """FCBFormer on PVTv2-B3."""
-    side = SIDES[variant]
-    encoder = timm_stages(
-        "pvt_v2_b3.in1k", in_channels=in_channels, pretrained=pretrained
-    )
-    return FCBFormer(encoder, in_channels, side=side)
+    options = {"in_channels": in_channels, "pretrained": pretrained}
+    encoder = timm_stages("pvt_v2_b3.in1k", **options)
+    return FCBFormer(encoder, in_channels, side=SIDES[variant])
 
 
-class FCBFormer(nn.Module):
+class FCBFormer(Network):
     """Transformer branch, fully convolutional branch, prediction head.
 
     Args:
         encoder: image to maps of 64, 128, 320, 512 channels at strides 4, 8, 16, 32.
-        in_channels: channels of the image.
         side: of the transformer branch's maps; None is a quarter of the image's.
 
     Shape:
@@ -67,19 +64,13 @@ class FCBFormer(nn.Module):
         super().__init__()
         self.transformer_branch = TransformerBranch(encoder, side=side)
         self.convolutional_branch = ConvolutionalBranch(in_channels)
-        self.output = nn.Sequential(
-            ResidualBlock(64 + 32, 64), ResidualBlock(64, 64), nn.Conv2d(64, 1, 1)
-        )
+        self.output = nn.Sequential(*residual_blocks(64 + 32), nn.Conv2d(64, 1, 1))
 
-    def heads(self, image: Tensor) -> list[Tensor]:
-        """The one head's logits, at the image's size."""
+    def forward(self, image: Tensor) -> Tensor:
         check_sides(image, multiple_of=32)
         coarse = F.interpolate(self.transformer_branch(image), image.shape[-2:])
         fine = self.convolutional_branch(image)
-        return [self.output(torch.cat([coarse, fine], dim=1))]
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.heads(image)[0]
+        return self.output(torch.cat([coarse, fine], dim=1))
 
 
 class TransformerBranch(nn.Module):
@@ -96,14 +87,8 @@ class TransformerBranch(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.side = side
-        self.emphasis = nn.ModuleList(
-            nn.Sequential(ResidualBlock(width, 64), ResidualBlock(64, 64))
-            for width in (64, 128, 320, 512)
-        )
-        self.aggregate = nn.ModuleList(
-            nn.Sequential(ResidualBlock(128, 64), ResidualBlock(64, 64))
-            for _ in range(3)
-        )
+        self.emphasis = nn.ModuleList(map(residual_blocks, (64, 128, 320, 512)))
+        self.aggregate = nn.ModuleList(residual_blocks(128) for _ in range(3))
 
     def forward(self, image: Tensor) -> Tensor:
         features = self.encoder(image)
@@ -128,13 +113,12 @@ class ConvolutionalBranch(nn.Module):
     Source: Sanderson and Matuszewski 2022; after Nichol and Dhariwal 2021.
     """
 
-    WIDTHS = (32, 32, 64, 64, 128, 128)
-
     def __init__(self, in_channels: int):
         super().__init__()
+        levels = list(enumerate((32, 32, 64, 64, 128, 128)))
         self.down = nn.ModuleList([nn.Conv2d(in_channels, 32, 3, padding=1)])
         skips, wide = [32], 32
-        for level, width in enumerate(self.WIDTHS):
+        for level, width in levels:
             for _ in range(2):
                 self.down.append(ResidualBlock(wide, width))
                 skips.append(width)
@@ -142,19 +126,15 @@ class ConvolutionalBranch(nn.Module):
             if level < 5:
                 self.down.append(nn.Conv2d(width, width, 3, stride=2, padding=1))
                 skips.append(width)
-        self.middle = nn.Sequential(ResidualBlock(128, 128), ResidualBlock(128, 128))
+        self.middle = residual_blocks(128, 128)
         self.up = nn.ModuleList()
-        for level, width in reversed(list(enumerate(self.WIDTHS))):
+        for level, width in reversed(levels):
             for _ in range(3):
                 self.up.append(ResidualBlock(wide + skips.pop(), width))
                 wide = width
             if level:
-                self.up.append(
-                    nn.Sequential(
-                        nn.Upsample(scale_factor=2),  # nearest
-                        nn.Conv2d(width, width, 3, padding=1),
-                    )
-                )
+                conv = nn.Conv2d(width, width, 3, padding=1)
+                self.up.append(nn.Sequential(nn.Upsample(scale_factor=2), conv))
 
     def forward(self, image: Tensor) -> Tensor:
         features, skips = image, []
@@ -170,12 +150,7 @@ class ConvolutionalBranch(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """RB: two times group norm, SiLU, conv3x3; plus the input, by 1x1 where needed.
-
-    Shape:
-        features: (N, in_channels, H, W), channels a multiple of 32
-        returns: (N, out_channels, H, W)
-    """
+    """RB: two times group norm, SiLU, conv3x3; plus the input, by 1x1 where needed."""
 
     def __init__(self, in_channels: int, out_channels: int):
         super().__init__()
@@ -187,11 +162,14 @@ class ResidualBlock(nn.Module):
             nn.SiLU(),
             nn.Conv2d(out_channels, out_channels, 3, padding=1),
         )
-        self.shortcut = (
-            nn.Identity()
-            if in_channels == out_channels
-            else nn.Conv2d(in_channels, out_channels, 1)
-        )
+        self.shortcut: nn.Module = nn.Identity()
+        if in_channels != out_channels:
+            self.shortcut = nn.Conv2d(in_channels, out_channels, 1)
 
     def forward(self, features: Tensor) -> Tensor:
         return self.convs(features) + self.shortcut(features)
+
+
+def residual_blocks(wide: int, width: int = 64) -> nn.Sequential:
+    """Two in a row, the second one from `width` to `width`."""
+    return nn.Sequential(ResidualBlock(wide, width), ResidualBlock(width, width))

@@ -36,25 +36,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import ResNet50_Weights, ResNet101_Weights
-from torchvision.models.segmentation import fcn_resnet50, fcn_resnet101
+from torchvision.models import get_model
 
-from lesionkit.models.blocks import init_he_normal, resize
+from lesionkit.models.blocks import Network, init_he_normal, resize
 from lesionkit.models.encoders import downloading, first_conv
 
-# variant -> torchvision's function, its encoder weights, their id
-TORCHVISION = {
-    "tv_fcn_resnet101": (
-        fcn_resnet101,
-        ResNet101_Weights.IMAGENET1K_V1,
-        "resnet101.tv_in1k",
-    ),
-    "tv_fcn_resnet50": (
-        fcn_resnet50,
-        ResNet50_Weights.IMAGENET1K_V1,
-        "resnet50.tv_in1k",
-    ),
-}
 VGG16 = ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3)
 
 
@@ -62,22 +48,22 @@ def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     """One of the three networks called FCN."""
     if variant == "fcn8s_vgg16":
         return FCN8s(in_channels)
-    function, weights, weights_id = TORCHVISION[variant]
-    with downloading(weights_id, pretrained):
-        network = function(
+    resnet = variant.removeprefix("tv_fcn_")
+    with downloading(f"{resnet}.tv_in1k", pretrained):
+        network: Any = get_model(
+            f"fcn_{resnet}",
             weights=None,
-            weights_backbone=weights if pretrained else None,
+            weights_backbone="IMAGENET1K_V1" if pretrained else None,
             num_classes=1,
             aux_loss=False,
         )
-    model = FCNResNet(network.backbone, network.classifier)
+    backbone = network.backbone
     if in_channels != 3:
-        backbone: Any = network.backbone
         backbone.conv1 = first_conv(backbone.conv1, in_channels, keep=pretrained)
-    return model
+    return FCNResNet(backbone, network.classifier)
 
 
-class FCNResNet(nn.Module):
+class FCNResNet(Network):
     """Dilated ResNet, one convolutional head, bilinear resize; torchvision's graph.
 
     Its state dict has torchvision's names.
@@ -94,17 +80,12 @@ class FCNResNet(nn.Module):
         self.backbone = backbone
         self.classifier = classifier
 
-    def heads(self, image: Tensor) -> list[Tensor]:
-        """The one head's logits, at the image's size."""
-        features = self.backbone(image)["out"]  # (N, 2048, H/8, W/8)
-        logits = self.classifier(features)
-        return [resize(logits, like=image)]
-
     def forward(self, image: Tensor) -> Tensor:
-        return self.heads(image)[0]
+        features = self.backbone(image)["out"]  # (N, 2048, H/8, W/8)
+        return resize(self.classifier(features), like=image)
 
 
-class FCN8s(nn.Module):
+class FCN8s(Network):
     """VGG-16 whose scores at strides 32, 16 and 8 are upsampled and added.
 
     The maps are larger than the image by the first padding of 100; each addition crops
@@ -134,11 +115,9 @@ class FCN8s(nn.Module):
             self.stages.append(
                 nn.Sequential(*layers, nn.MaxPool2d(2, 2, ceil_mode=True))
             )
-        self.fc6 = nn.Sequential(
-            nn.Conv2d(512, 4096, 7), nn.ReLU(inplace=True), nn.Dropout2d(0.5)
-        )
-        self.fc7 = nn.Sequential(
-            nn.Conv2d(4096, 4096, 1), nn.ReLU(inplace=True), nn.Dropout2d(0.5)
+        self.fc6, self.fc7 = (
+            nn.Sequential(conv, nn.ReLU(inplace=True), nn.Dropout2d(0.5))
+            for conv in (nn.Conv2d(512, 4096, 7), nn.Conv2d(4096, 4096, 1))
         )
         self.score_fr = nn.Conv2d(4096, 1, 1)
         self.score_pool4 = nn.Conv2d(512, 1, 1)
@@ -150,8 +129,7 @@ class FCN8s(nn.Module):
         for layer in (self.upscore2, self.upscore_pool4, self.upscore8):
             _init_bilinear(layer)
 
-    def heads(self, image: Tensor) -> list[Tensor]:
-        """The one head's logits, at the image's size."""
+    def forward(self, image: Tensor) -> Tensor:
         pools = []
         features = image
         for stage in self.stages:
@@ -162,10 +140,7 @@ class FCN8s(nn.Module):
         logits = logits + _crop(self.score_pool4(pool4), 5, logits)
         logits = self.upscore_pool4(logits)
         logits = logits + _crop(self.score_pool3(pool3), 9, logits)
-        return [_crop(self.upscore8(logits), 31, image)]
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.heads(image)[0]
+        return _crop(self.upscore8(logits), 31, image)
 
 
 def _crop(scores: Tensor, offset: int, like: Tensor) -> Tensor:

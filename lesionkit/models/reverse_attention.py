@@ -54,16 +54,10 @@ class ChannelWisePyramid(nn.Module):
     Args:
         channels: n, a multiple of 16; in and out.
 
-    Shape:
-        features: (N, channels, H, W)
-        returns: the same
-
     Source: Lou et al. 2021 (CFPNet-M); Lou et al. 2022 (CaraNet).
     Chosen: dilations 1, 3, 5, 9 as the authors' code has them; the papers speak of
     1, 2, 4, 8.
     """
-
-    DILATIONS = (1, 3, 5, 9)
 
     def __init__(self, channels: int):
         super().__init__()
@@ -77,7 +71,7 @@ class ChannelWisePyramid(nn.Module):
                 conv_prelu(wide, width, dilation=dilation, groups=sixteenth)
                 for wide, width in zip(widths, widths[1:], strict=False)
             )
-            for dilation in self.DILATIONS
+            for dilation in (1, 3, 5, 9)
         )
         self.join = nn.Sequential(
             *norm_prelu(channels), nn.Conv2d(channels, channels, 1, bias=False)
@@ -110,10 +104,6 @@ class AxisAttention(nn.Module):
         axis: `width` or `height`. The height step flattens the memory without swapping
             the axes, so on square images it attends along the width once more.
 
-    Shape:
-        features: (N, channels, H, W)
-        returns: the same
-
     Source: Lou et al. 2022 (CaraNet).
     Chosen: the height step as the authors' code has it. Attention along the height, as
     the papers describe it, gives other numbers.
@@ -130,37 +120,21 @@ class AxisAttention(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         batch, _, height, width = features.shape
         length = width if self.axis == "width" else height
-        query = self.query(features).reshape(batch, -1, length)
-        key = self.key(features).reshape(batch, -1, length)
-        value = self.value(features).reshape(batch, -1, length)
+        query, key, value = [
+            conv(features).reshape(batch, -1, length)
+            for conv in (self.query, self.key, self.value)
+        ]
         attention = torch.sigmoid(query.transpose(1, 2) @ key)  # (N, length, length)
         attended = (value @ attention.transpose(1, 2)).reshape(features.shape)
         return features + self.gamma * attended
-
-
-class AxialAttention(nn.Sequential):
-    """Two convolutions without norm, then attention along both axes in turn.
-
-    Shape:
-        features: (N, channels, H, W)
-        returns: the same
-
-    Source: Lou et al. 2022 (CaraNet).
-    """
-
-    def __init__(self, channels: int):
-        super().__init__(
-            nn.Conv2d(channels, channels, 1, bias=False),
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
-            AxisAttention(channels, "height"),
-            AxisAttention(channels, "width"),
-        )
 
 
 class AxialReverseAttention(nn.Module):
     """Finer logits from features and the logits of the stage before.
 
         logits = coarse + convs((1 - sigmoid(coarse)) * attention(pyramid(features)))
+
+    The attention is two convolutions without norm, then that along both axes in turn.
 
     Args:
         channels: of the features, a multiple of 16.
@@ -178,7 +152,12 @@ class AxialReverseAttention(nn.Module):
         super().__init__()
         self.residual = residual
         self.pyramid = ChannelWisePyramid(channels)
-        self.attention = AxialAttention(channels)
+        self.attention = nn.Sequential(
+            nn.Conv2d(channels, channels, 1, bias=False),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            AxisAttention(channels, "height"),
+            AxisAttention(channels, "width"),
+        )
         self.convs = nn.Sequential(
             conv_prelu(channels, 32), conv_prelu(32, 32), conv_prelu(32, 1)
         )

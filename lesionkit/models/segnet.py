@@ -31,7 +31,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torchvision.models import VGG16_BN_Weights
 
-from lesionkit.models.blocks import check_sides, conv_bn_relu, init_he_normal
+from lesionkit.models.blocks import Network, check_sides, conv_bn_relu, init_he_normal
 from lesionkit.models.encoders import downloading, first_weight
 
 ENCODER = ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3)
@@ -45,24 +45,17 @@ def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     if pretrained:
         with downloading("vgg16_bn.tv_in1k"):
             weights = VGG16_BN_Weights.IMAGENET1K_V1.get_state_dict(check_hash=True)
-        start = "features."
-        weights = {
-            name.removeprefix(start): value
-            for name, value in weights.items()
-            if name.startswith(start)
-        }
+        names = [name for name in weights if name.startswith("features.")]
+        weights = {name.removeprefix("features."): weights[name] for name in names}
         weights["0.weight"] = first_weight(weights["0.weight"], in_channels)
         model.encoder.load_state_dict(weights)
     return model
 
 
-class SegNet(nn.Module):
+class SegNet(Network):
     """Thirteen convolutions down, thirteen up; pooling indices in place of skips.
 
     The encoder has the layout of torchvision's vgg16_bn.features, and its names.
-
-    Args:
-        in_channels: channels of the image.
 
     Shape:
         image: (N, in_channels, H, W) float, H and W multiples of 32
@@ -95,8 +88,7 @@ class SegNet(nn.Module):
             if isinstance(layer, nn.BatchNorm2d):
                 nn.init.constant_(layer.bias, 0.001)
 
-    def heads(self, image: Tensor) -> list[Tensor]:
-        """The one head's logits, at the image's size."""
+    def forward(self, image: Tensor) -> Tensor:
         check_sides(image, multiple_of=32)
         features, indices = image, []
         for layer in self.encoder:
@@ -107,7 +99,4 @@ class SegNet(nn.Module):
                 features = layer(features)
         for stage in self.decoder:
             features = stage(self.unpool(features, indices.pop()))
-        return [self.output(features)]
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.heads(image)[0]
+        return self.output(features)

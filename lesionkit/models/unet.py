@@ -41,21 +41,17 @@ from torch.nn import functional as F
 
 from lesionkit.models.blocks import (
     DoubleConv,
+    Network,
     check_sides,
     conv_bn_relu,
     init_he_normal,
 )
-from lesionkit.models.encoders import downloading
+from lesionkit.models.encoders import LibraryNetwork, downloading
 
 # variant -> what UNet is given
 OPTIONS: dict[str, dict[str, Any]] = {
-    "unet_bn_transposed": {"up": "transposed", "pad": True},
-    "unet_2015_same_padding": {
-        "up": "transposed",
-        "norm": False,
-        "bias": True,
-        "dropout": 0.5,
-    },
+    "unet_bn_transposed": {"pad": True},
+    "unet_2015_same_padding": {"norm": False, "bias": True, "dropout": 0.5},
     "unet_bn_bilinear": {"up": "bilinear", "pad": True},
     "unet_bn_nearest_conv": {"up": "nearest_conv", "bias": True},
 }
@@ -71,18 +67,17 @@ def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
                 in_channels=in_channels,
                 classes=1,
             )
-        return ResNetUNet(network)
+        return LibraryNetwork(network)
     model = UNet(in_channels, **OPTIONS[variant])
     if variant == "unet_2015_same_padding":
         init_he_normal(model)
     return model
 
 
-class UNet(nn.Module):
+class UNet(Network):
     """Four steps down, four steps up, a skip between each two of one level.
 
     Args:
-        in_channels: channels of the image.
         up: `transposed`, `bilinear` or `nearest_conv`. With `bilinear` the bottom has
             512 channels, since nothing halves them on the way up.
         norm: batch normalisation after each convolution.
@@ -131,8 +126,7 @@ class UNet(nn.Module):
             wide = out
         self.output = nn.Conv2d(64, 1, 1)
 
-    def heads(self, image: Tensor) -> list[Tensor]:
-        """The one head's logits, at the image's size."""
+    def forward(self, image: Tensor) -> Tensor:
         check_sides(image, multiple_of=1 if self.pad else 16, at_least=16)
         features = self.contracting[0](image)
         skips = []
@@ -142,10 +136,7 @@ class UNet(nn.Module):
         features = self.dropout(features)  # (N, bottom, H/16, W/16)
         for expand in self.expanding:
             features = expand(features, skips.pop())
-        return [self.output(features)]
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.heads(image)[0]
+        return self.output(features)
 
 
 class Expand(nn.Module):
@@ -155,55 +146,23 @@ class Expand(nn.Module):
         self, wide: int, skip: int, out: int, *, up: str, norm: bool, bias: bool
     ):
         super().__init__()
-        if up == "bilinear":
+        half = wide // 2
+        joined, middle = skip + half, out
+        if up == "transposed":
+            self.up = nn.ConvTranspose2d(wide, half, 2, stride=2)
+        elif up == "nearest_conv":
+            conv = conv_bn_relu(wide, half, 3, bias=True)
+            self.up = nn.Sequential(nn.Upsample(scale_factor=2), *conv)
+        else:
             self.up = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)
             joined = skip + wide
             middle = joined // 2
-        else:
-            self.up = _up_and_halve(up, wide)
-            joined = skip + wide // 2
-            middle = out
         self.double_conv = DoubleConv(joined, out, middle=middle, norm=norm, bias=bias)
 
     def forward(self, features: Tensor, skip: Tensor) -> Tensor:
         features = self.up(features)
-        rows = skip.shape[-2] - features.shape[-2]
-        columns = skip.shape[-1] - features.shape[-1]
+        rows, columns = [skip.shape[i] - features.shape[i] for i in (-2, -1)]
         if rows or columns:
             left, top = columns // 2, rows // 2
             features = F.pad(features, (left, columns - left, top, rows - top))
         return self.double_conv(torch.cat([skip, features], dim=1))
-
-
-def _up_and_halve(up: str, wide: int) -> nn.Module:
-    """Twice the size, half the channels."""
-    if up == "transposed":
-        return nn.ConvTranspose2d(wide, wide // 2, 2, stride=2)
-    conv = conv_bn_relu(wide, wide // 2, 3, bias=True)
-    return nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), *conv)
-
-
-class ResNetUNet(nn.Module):
-    """U-Net with ResNet-34 as contracting path; the library's graph.
-
-    Its state dict has the library's names.
-
-    Shape:
-        image: (N, C, H, W) float, any size
-        returns: (N, 1, H, W) float, logits
-
-    Source: segmentation-models-pytorch's Unet, after Ronneberger et al. 2015.
-    """
-
-    def __init__(self, network: smp.Unet):
-        super().__init__()
-        self.encoder = network.encoder
-        self.decoder = network.decoder
-        self.segmentation_head = network.segmentation_head
-
-    def heads(self, image: Tensor) -> list[Tensor]:
-        """The one head's logits, at the image's size."""
-        return [self.segmentation_head(self.decoder(self.encoder(image)))]
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.heads(image)[0]

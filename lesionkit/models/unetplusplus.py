@@ -34,7 +34,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lesionkit.models.blocks import DoubleConv, check_sides
+from lesionkit.models.blocks import DoubleConv, Network, check_sides
 
 WIDTHS = (32, 64, 128, 256, 512)
 # variant -> the j of the nodes X(0,j) that have a head, the one for inference first
@@ -46,14 +46,13 @@ def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     return UNetPlusPlus(in_channels, heads=HEADS[variant])
 
 
-class UNetPlusPlus(nn.Module):
+class UNetPlusPlus(Network):
     """Fifteen nodes X(i,j), i the level and j the place on the skip.
 
         X(i,0) = double_conv(pool(X(i-1,0)))
         X(i,j) = double_conv(concat(X(i,0), ..., X(i,j-1), up(X(i+1,j-1))))
 
     Args:
-        in_channels: channels of the image.
         heads: the j of each X(0,j) with a head, the one used for inference first.
 
     Shape:
@@ -92,9 +91,6 @@ class UNetPlusPlus(nn.Module):
         """Each head with its weight in the training loss: one over their number."""
         heads = self.heads(image)
         return [(1 / len(heads), head) for head in heads]
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.heads(image)[0]
 
 
 def _order() -> list[tuple[int, int]]:

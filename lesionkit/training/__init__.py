@@ -6,7 +6,6 @@ lives here; engines, export and commands import this room.
 
 __all__ = [
     "experiment",
-    "predictions",
     "profiling",
     "step",
 ]

@@ -22,10 +22,7 @@ from lesionkit.training.recomputing import recompute
 from lesionkit.training.step import GraphedStep, Step, can_compile
 
 WITHOUT_LESION = "test_without_lesion"  # the part of images scored apart
-FORMATS = {
-    "contiguous": torch.contiguous_format,
-    "channels_last": torch.channels_last,
-}
+FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 LOSS_OPTIONS = ("alpha", "gamma", "beta", "sums", "smooth", "focal_form", "alpha_form")
 
 
@@ -43,7 +40,6 @@ class Setting:
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
         return self.batches["train"].device
 
     @property
@@ -66,23 +62,9 @@ def build(config: RunConfig) -> Setting:
     parts = split(data, kind=config.split, seed=config.split_seed)
     device = device_of(config)
     checkpoint.seed_everything(config.init_seed)
-    model = _model(config, data.images.shape[-1], device)
-    optimizer = torch.optim.Adam(
-        model.parameters(),
-        lr=config.learning_rate,
-        weight_decay=config.weight_decay,
-        fused=True,  # one pass over the weights; at small sizes half of a CPU step
-        capturable=config.graphed and device.type == "cuda",
-    )
-    batches = _batches(config, data, parts, device)
-    return Setting(config, data, parts, batches, model, loss.to(device), optimizer)
-
-
-def _model(config: Resolved, in_channels: int, device: torch.device) -> nn.Module:
-    """The network on its device, its weights drawn from the seed that was set."""
     network = build_model(
         config.model,
-        in_channels=in_channels,
+        in_channels=data.images.shape[-1],
         variant=config.variant,
         pretrained=config.pretrained,
     )
@@ -91,14 +73,14 @@ def _model(config: Resolved, in_channels: int, device: torch.device) -> nn.Modul
         _refuse_batch_norm(config, model)
     if config.activation_checkpointing:
         recompute(model)
-    return model
-
-
-def _batches(
-    config: Resolved, data: Prepared, parts: Split, device: torch.device
-) -> dict[str, Batches]:
-    """The batches of each part that is trained on or scored."""
-    return {
+    optimizer = torch.optim.Adam(
+        model.parameters(),
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
+        fused=True,  # one pass over the weights; at small sizes half of a CPU step
+        capturable=config.graphed and device.type == "cuda",
+    )
+    batches = {
         name: Batches(
             data,
             where,
@@ -109,12 +91,13 @@ def _batches(
         )
         for name, where in scored_positions(config, data, parts).items()
     }
+    return Setting(config, data, parts, batches, model, loss.to(device), optimizer)
 
 
 def _refuse_batch_norm(config: RunConfig, model: nn.Module) -> None:
     """Refuse to cut a batch that the network normalises as a whole."""
-    kinds = (nn.modules.batchnorm._BatchNorm,)
-    if any(isinstance(module, kinds) for module in model.modules()):
+    kind = nn.modules.batchnorm._BatchNorm
+    if any(isinstance(module, kind) for module in model.modules()):
         raise ValueError(
             f"accumulate cuts a batch into parts, and {config.model}"
             f" ({config.variant}) has batch normalisation, which sees each part alone;"
@@ -137,12 +120,11 @@ def build_step(setting: Setting) -> Step | GraphedStep:
     )
     if not config.graphed:
         return step
-    if device.type != "cuda":
-        warnings.warn(
-            "training runs without a CUDA graph: the device is a CPU", stacklevel=2
-        )
-        return step
-    return GraphedStep(step)
+    if device.type == "cuda":
+        return GraphedStep(step)
+    says = "training runs without a CUDA graph: the device is a CPU"
+    warnings.warn(says, stacklevel=2)
+    return step
 
 
 def scored_positions(
@@ -156,14 +138,14 @@ def scored_positions(
     Raises:
         ValueError: a part is left without an image.
     """
-    found = {name: parts.part(name) for name in PARTS}
+    found, kind = {name: parts.part(name) for name in PARTS}, "image"
     if config.without_lesion == "apart":
+        kind = "image with a lesion"
         lesion = {n: data.masks[where].any((1, 2)) for n, where in found.items()}
         apart = found["test"][~lesion["test"]]
         found = {name: where[lesion[name]] for name, where in found.items()}
         if len(apart):
             found[WITHOUT_LESION] = apart
-    kind = "image with a lesion" if config.without_lesion == "apart" else "image"
     for name, where in found.items():
         if not len(where):
             raise ValueError(f"{data.name}: no {kind} in the {name} part")

@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_map
 
 _MARK = b"lesionkit-state-1\n"
 _DIGEST = 64 + 1  # hex and a line end
+NUMPY_STATE = ("kind", "keys", "position", "has_gauss", "gauss")
 
 
 def pack(state: dict[str, Any]) -> memoryview:
@@ -39,28 +40,21 @@ def unpack(content: bytes | memoryview) -> dict[str, Any]:
     digest = hashlib.sha256(content[start:]).hexdigest().encode()
     if bytes(content[:start]) != _MARK + digest + b"\n":
         raise ValueError("the stored state is damaged: its hash does not match")
-    return torch.load(
-        io.BytesIO(content[start:]), map_location="cpu", weights_only=True
-    )
+    stream = io.BytesIO(content[start:])
+    return torch.load(stream, map_location="cpu", weights_only=True)
 
 
 def random_states() -> dict[str, Any]:
     """The states of all random generators, in types that the safe loader accepts."""
     # its five parts, which numpy's stubs tell from the dict by no overload
     state: Any = np.random.get_state()  # noqa: NPY002
-    kind, keys, position, has_gauss, gauss = state
-    version, internal, next_gauss = random.getstate()
+    numpy = dict(zip(NUMPY_STATE, state, strict=True))
+    version, internal, gauss = random.getstate()
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "numpy": {
-            "kind": kind,
-            "keys": torch.from_numpy(keys.astype(np.int64)),
-            "position": position,
-            "has_gauss": has_gauss,
-            "gauss": gauss,
-        },
-        "python": {"version": version, "internal": list(internal), "gauss": next_gauss},
+        "numpy": numpy | {"keys": torch.from_numpy(numpy["keys"].astype(np.int64))},
+        "python": {"version": version, "internal": list(internal), "gauss": gauss},
     }
 
 
@@ -70,15 +64,8 @@ def restore_random_states(states: dict[str, Any]) -> None:
     if states["cuda"] and torch.cuda.is_available():
         torch.cuda.set_rng_state_all(states["cuda"])
     stored = states["numpy"]
-    np.random.set_state(  # noqa: NPY002
-        (
-            stored["kind"],
-            stored["keys"].numpy().astype(np.uint32),
-            stored["position"],
-            stored["has_gauss"],
-            stored["gauss"],
-        )
-    )
+    stored = stored | {"keys": stored["keys"].numpy().astype(np.uint32)}
+    np.random.set_state(tuple(stored[name] for name in NUMPY_STATE))  # noqa: NPY002
     stored = states["python"]
     random.setstate((stored["version"], tuple(stored["internal"]), stored["gauss"]))
 

@@ -14,10 +14,7 @@ from lesionkit.metrics.lesions import detections
 from lesionkit.prepared.loading import Batches
 from lesionkit.training.step import autocast
 
-THRESHOLDS = {
-    "probability": masks.probability_mask,
-    "raw_mean": masks.raw_mean_mask,
-}
+THRESHOLDS = {"probability": masks.probability_mask, "raw_mean": masks.raw_mean_mask}
 
 # Edges of the 256 bins of a logit histogram: 2 sinh(t), t in 256 equal steps from -4.16
 # to 4.16. So 0 (probability 0.5) is an edge, bins are 0.065 wide there, 0.17 at a logit
@@ -52,8 +49,7 @@ class Evaluation:
     def summary(self, chosen: np.ndarray | slice = slice(None)) -> dict[str, Any]:
         """The scores of metrics.json: per threshold, image and pooled; and AP.
 
-        Args:
-            chosen: (N,) bool, the images that count; by default all.
+        `chosen`, (N,) bool, says which images count; by default all.
         """
         report: dict[str, Any] = {"images": len(self.positions[chosen])}
         for threshold, counts in self.counts.items():
@@ -98,8 +94,6 @@ def evaluate(
     """Everything a run record keeps of a model on one part of a split.
 
     Args:
-        model: image (N, C, H, W) to logits (N, 1, H, W).
-        batches: the images, given out in the order of the split.
         scoring: "every_image" or "full_batches".
         dtype: "float32", or "bfloat16" for autocast.
     """
@@ -118,12 +112,13 @@ def evaluate(
         all_masks.append(_flat(mask))
     logits, every_mask = np.concatenate(all_logits), np.concatenate(all_masks)
     lesion, background = histograms(logits, every_mask)
+    flat = logits.reshape(len(logits), -1).astype(np.float64)
     return Evaluation(
         positions=np.concatenate(positions),
         counts={name: np.concatenate(parts) for name, parts in counts.items()},
         lesion=lesion,
         background=background,
-        extent=_extent(logits),
+        extent=np.stack([flat.min(1), flat.max(1), flat.mean(1)], axis=1),
         logits=logits,
         mask=every_mask,
         lesions={
@@ -134,8 +129,7 @@ def evaluate(
 
 
 def _flat(mask: torch.Tensor) -> np.ndarray:
-    """A batch of masks (N, 1, H, W) as (N, H, W) bool."""
-    return mask[:, 0].bool().cpu().numpy()
+    return mask[:, 0].bool().cpu().numpy()  # (N, H, W)
 
 
 def histograms(logits: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -147,24 +141,19 @@ def histograms(logits: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.nda
     """
     count = len(BIN_EDGES) - 1
     inner = BIN_EDGES[1:-1].astype(np.float32)
-    lesion = np.zeros((len(logits), count), np.uint32)
-    background = np.zeros_like(lesion)
+    both = np.zeros((2, len(logits), count), np.uint32)
     for i in range(len(logits)):
         bins = np.searchsorted(inner, logits[i], side="right")
-        lesion[i] = np.bincount(bins[mask[i]], minlength=count)
-        background[i] = np.bincount(bins[~mask[i]], minlength=count)
-    return lesion, background
+        for k, chosen in enumerate((mask[i], ~mask[i])):
+            both[k, i] = np.bincount(bins[chosen], minlength=count)
+    return both[0], both[1]
 
 
 def figure_sample(masks_of_part: np.ndarray, count: int = 8) -> np.ndarray:
     """Which images' logits are kept for figures: evenly spaced by lesion size.
 
-    The images are ordered by lesion pixels (then by position) and `count` of them are
-    taken at equal distances, the smallest and the largest lesion among them.
-
-    Shape:
-        masks_of_part: (N, H, W)
-        returns: (at most count,) positions in it, by growing lesion
+    Of the images (N, H, W), ordered by lesion pixels (then by position), the positions
+    of `count` at equal distances, the smallest and the largest lesion among them.
     """
     order = np.argsort(masks_of_part.sum((1, 2), dtype=np.int64), kind="stable")
     count = min(count, len(order))
@@ -172,12 +161,5 @@ def figure_sample(masks_of_part: np.ndarray, count: int = 8) -> np.ndarray:
 
 
 def _logits(model: nn.Module, image: torch.Tensor, dtype: str) -> torch.Tensor:
-    """The model's logits in float32."""
     with autocast(image.device, dtype):
         return model(image).float()
-
-
-def _extent(logits: np.ndarray) -> np.ndarray:
-    """Min, max and mean of each image's raw logits, (N, 3) float64."""
-    flat = logits.reshape(len(logits), -1).astype(np.float64)
-    return np.stack([flat.min(1), flat.max(1), flat.mean(1)], axis=1)

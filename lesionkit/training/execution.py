@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import subprocess
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 from typing import Any
 
 import torch
@@ -17,14 +18,7 @@ from lesionkit.config import RunConfig, resolved
 from lesionkit.extras import CHECKOUT
 from lesionkit.lookup import shown_in_a_line
 
-PACKAGES = (
-    "lesionkit",
-    "torch",
-    "torchvision",
-    "timm",
-    "segmentation-models-pytorch",
-    "numpy",
-)
+PACKAGES = "lesionkit torch torchvision timm segmentation-models-pytorch numpy".split()
 
 
 @shown_in_a_line(ValueError)
@@ -37,10 +31,8 @@ def device_of(config: RunConfig) -> torch.device:
     if config.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if config.device == "cuda" and not torch.cuda.is_available():
-        raise ValueError(
-            "device cuda: no CUDA device is here (lesionkit doctor says"
-            " why); take -p device auto"
-        )
+        says = "no CUDA device is here (lesionkit doctor says why); take -p device auto"
+        raise ValueError(f"device cuda: {says}")
     return torch.device(config.device)
 
 
@@ -91,7 +83,7 @@ def memory_told(config: RunConfig) -> Iterator[None]:
     """
     try:
         yield
-    except (torch.OutOfMemoryError, RuntimeError) as error:
+    except RuntimeError as error:
         full = isinstance(error, torch.OutOfMemoryError)
         if not full and "not enough memory" not in str(error):
             raise
@@ -110,7 +102,8 @@ def describe(device: torch.device) -> dict[str, Any]:
     return {
         "commit": _commit(),
         "python": platform.python_version(),
-        **{name: _version(name) for name in PACKAGES},
+        # None for a package that is used from its source
+        **{n: next((d.version for d in distributions(name=n)), None) for n in PACKAGES},
         "platform": platform.platform(),
         "cores": os.cpu_count(),
         "device": str(device),
@@ -122,21 +115,10 @@ def describe(device: torch.device) -> dict[str, Any]:
     }
 
 
-def _version(package: str) -> str | None:
-    """The installed version, or None for a package that is used from its source."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
 def _commit() -> str | None:
-    """The commit of the checkout this package lies in, if it is one."""
-    if not (CHECKOUT / ".git").exists():
+    """The commit of the checkout this package lies in, if it is one and git is here."""
+    if not (CHECKOUT / ".git").exists() or not shutil.which("git"):
         return None
     command = ["git", "-C", str(CHECKOUT), "describe", "--always", "--dirty"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError:  # no git here
-        return None
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() or None

@@ -1,26 +1,33 @@
-"""A RunConfig to a finished run record."""
+"""A RunConfig to a finished run record; a record to its predictions again."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from safetensors.torch import load
+from safetensors.torch import save as safetensors_bytes
 
+from lesionkit import metrics
 from lesionkit.config import RunConfig
-from lesionkit.lookup import shown_in_a_line
+from lesionkit.lookup import shown_in_a_line, unknown
+from lesionkit.prepared import Prepared
 from lesionkit.records import runs
 from lesionkit.records.disks import DiskFull, refusals_told
 from lesionkit.records.runs import RunRecord
 from lesionkit.records.trackers import Tracker, tracker
+from lesionkit.splits import manifest
 from lesionkit.training import checkpoint, evaluation
-from lesionkit.training.building import Setting, build, build_step
+from lesionkit.training.building import WITHOUT_LESION, Setting, build, build_step
 from lesionkit.training.execution import execution, memory_told
 from lesionkit.training.loop import Progress, Rules, train
 from lesionkit.training.session import Session
-from lesionkit.training.storing import store
+
+CLOSE = 1e-3  # share of an image's pixels that another device may flip in a replay
 
 
 @shown_in_a_line(FileNotFoundError, BlockingIOError, MemoryError)
@@ -47,8 +54,12 @@ def run(config: RunConfig, *, progress: bool = True) -> RunRecord:
         OSError: the disk is full or closed; the text says where.
     """
     if (config.folder / "DONE").exists():
-        return _finished(config)
-    with execution(config), _told(config):
+        folder = runs.start(config)
+        wrong = runs.problems(folder, hashes=False)
+        if wrong:
+            raise ValueError(f"{wrong[0]}; to train this run again, move {folder} away")
+        return RunRecord(folder)
+    with execution(config), memory_told(config), refusals_told(config.folder):
         setting = build(config)
         logged = tracker(config.track, setting.config)
         folder = runs.start(config)
@@ -58,31 +69,27 @@ def run(config: RunConfig, *, progress: bool = True) -> RunRecord:
     return RunRecord(folder)
 
 
-@contextmanager
-def _told(config: RunConfig) -> Iterator[None]:
-    """Memory that gives out and a disk that refuses, each in one line."""
-    with memory_told(config), refusals_told(config.folder):
-        yield
-
-
-def _finished(config: RunConfig) -> RunRecord:
-    """The record that is there, or an error if it is not as it was sealed."""
-    folder = runs.start(config)
-    wrong = runs.problems(folder, hashes=False)
-    if wrong:
-        raise ValueError(f"{wrong[0]}; to train this run again, move {folder} away")
-    return RunRecord(folder)
-
-
 def _run(setting: Setting, folder: Path, logged: Tracker, show: bool) -> None:
-    """Train from where the run stands and write its record, or why it failed."""
+    """Train from where the run stands, score the best weights, and write the record.
+
+    Of a run that fails, the reason and the epochs so far.
+    """
     runs.clear_failure(folder)
-    progress = _resume(setting, folder)
+    progress, model = _resume(setting, folder), setting.model
     try:
-        with _told(setting.config):
+        with memory_told(setting.config), refusals_told(folder):
             step = build_step(setting)
             session = Session(setting, step, folder, progress, logged=logged, show=show)
-            _train_and_store(session)
+            with session:
+                _train(session)
+            model.load_state_dict(progress.best_weights)
+            found = {
+                name: evaluation.evaluate(model, batches, **setting.scoring)
+                for name, batches in setting.batches.items()
+                if name != "train"
+            }
+            _store(folder, setting, progress, found)
+            session.end()
             logged.end(RunRecord(folder).metrics)
             runs.finish(folder)
     except DiskFull:  # nothing is wrong with the run: a sweep tries it again
@@ -92,21 +99,6 @@ def _run(setting: Setting, folder: Path, logged: Tracker, show: bool) -> None:
             runs.store_table(folder, "history", pd.DataFrame(progress.history))
         runs.note_failure(folder, str(error) or type(error).__name__)
         raise
-
-
-def _train_and_store(session: Session) -> None:
-    """Train, evaluate the best weights and write every file of the record."""
-    setting, progress = session.setting, session.progress
-    with session:
-        _train(session)
-    setting.model.load_state_dict(progress.best_weights)
-    found = {
-        name: evaluation.evaluate(setting.model, batches, **setting.scoring)
-        for name, batches in setting.batches.items()
-        if name != "train"
-    }
-    store(session.folder, setting, trained=progress, found=found)
-    session.end()
 
 
 def _train(session: Session) -> None:
@@ -147,3 +139,139 @@ def _resume(setting: Setting, folder: Path) -> Progress:
             continue
         return Progress(**stored)
     return Progress()
+
+
+def _store(
+    folder: Path,
+    setting: Setting,
+    trained: Progress,
+    found: dict[str, evaluation.Evaluation],
+) -> None:
+    """Every file of the record but environment.json and DONE."""
+    data, test = setting.data, found["test"]
+    runs.store_table(folder, "split", manifest(data, setting.parts))
+    runs.store_table(folder, "history", pd.DataFrame(trained.history))
+    runs.store_table(folder, "images", _image_table(data, test))
+    report = {
+        "data": {
+            "fingerprint": data.fingerprint,
+            "source": data.manifest["source"],
+            "images": {name: len(part) for name, part in setting.batches.items()},
+        },
+        "best_epoch": trained.best_epoch,
+        "epochs": trained.epoch,
+        **{name: found[name].summary() for name in ("validation", "test")},
+        **_apart(data, found),
+    }
+    runs.store_json(folder, "metrics", report)
+    curves = {
+        f"{part}_{name}": getattr(found[part], name)
+        for part in ("validation", "test")
+        for name in ("positions", "lesion", "background", "extent")
+    }
+    # the bins are stated in the file
+    runs.store_arrays(folder, "curves", {"bin_edges": evaluation.BIN_EDGES} | curves)
+    sample = evaluation.figure_sample(data.masks[test.positions])
+    logits = test.logits[sample].astype(np.float16)
+    positions = test.positions[sample]
+    runs.store_arrays(folder, "logits", {"positions": positions, "logits": logits})
+    keep, weights = setting.config.keep_weights, trained.best_weights
+    if keep == "half":
+        weights = {
+            k: v.half() if v.is_floating_point() else v for k, v in weights.items()
+        }
+    if keep != "none":
+        kept = {name: value.contiguous().cpu() for name, value in weights.items()}
+        runs.store_weights(folder, safetensors_bytes(kept))
+
+
+def _image_table(data: Prepared, test: evaluation.Evaluation) -> pd.DataFrame:
+    """A row per test image and threshold: counts and metrics."""
+    tables = []
+    for threshold, counts in test.counts.items():
+        table = pd.DataFrame(counts, columns=["tp", "fp", "fn", "tn"])
+        table.insert(0, "file", data.index["file"].to_numpy()[test.positions])
+        table.insert(1, "threshold", threshold)
+        table = table.assign(**metrics.per_image(counts), **test.lesions[threshold])
+        if "stratum" in data.index:
+            table["stratum"] = data.index["stratum"].to_numpy()[test.positions]
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def _apart(data: Prepared, found: dict[str, evaluation.Evaluation]) -> dict[str, Any]:
+    """The test scores by stratum, and what was marked where there is no lesion."""
+    test, report = found["test"], {}
+    if "stratum" in data.index:
+        strata = data.index["stratum"].to_numpy()[test.positions]
+        report["test_by_stratum"] = {
+            str(name): test.summary(strata == name)
+            for name in sorted(set(strata) - {""})
+        }
+    if WITHOUT_LESION in found:
+        report[WITHOUT_LESION] = found[WITHOUT_LESION].marked()
+    return report
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What the best weights of a run say of one part of its split.
+
+    Attributes:
+        files: (N,) names.
+        logits: (N, H, W) float32.
+        masks: (N, H, W) uint8, the ground truth.
+    """
+
+    files: np.ndarray
+    logits: np.ndarray
+    masks: np.ndarray
+
+
+def replay(record: RunRecord, part: str = "test") -> Predictions:
+    """Logits and masks of every image of a part, from the stored weights.
+
+    On the test part the counts are compared with those of the record: predictions that
+    are not the record's own, as of another data set by the same name, are refused. On
+    another device, or from weights stored by half, a pixel in a thousand may differ.
+
+    Raises:
+        FileNotFoundError: the run kept no weights, or the data set is not prepared.
+        ValueError: no such part, the weights were changed after the run ended, or the
+            predictions are not those of the record.
+    """
+    if part not in ("validation", "test"):
+        raise unknown("part", part, ("validation", "test"))
+    weights = record.file("best.safetensors")
+    if not weights.is_file():
+        raise FileNotFoundError(
+            f"{weights} is missing: train with -p keep_weights best"
+        )
+    # the stored weights replace whatever a pretrained encoder would download
+    config = RunConfig(**record.identity | {"pretrained": False})
+    with execution(config):
+        setting = build(config)
+        setting.model.load_state_dict(load(record.weights()))
+        batches = setting.batches[part]
+        found = evaluation.evaluate(setting.model, batches, **setting.scoring)
+    if part == "test":
+        _same_counts(record, found.counts["probability"])
+    index = setting.data.index["file"].to_numpy()
+    return Predictions(
+        index[found.positions], found.logits, setting.data.masks[found.positions]
+    )
+
+
+def _same_counts(record: RunRecord, counts: np.ndarray) -> None:
+    """Refuse counts at probability 0.5 that are not those of the record."""
+    table = record.images[record.images["threshold"] == "probability"]
+    stored = table[["tp", "fp", "fn", "tn"]].to_numpy()
+    differ = len(stored)
+    if stored.shape == counts.shape:
+        off = np.abs(stored - counts).max(1) > CLOSE * stored.sum(1)
+        differ = int(off.sum())
+    if differ:
+        raise ValueError(
+            f"{record.folder}: {differ} of {len(stored)} test images are not predicted"
+            " as the record says; is the data set the same?"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,16 +69,10 @@ def train(
 
     Args:
         step: trains on the integers of a batch and returns its loss.
-        batches: the training images.
         validate: model to the counts of every validation image, (N, 4), left on the
             device; their mean Dice says which epoch is the best.
-        model: what the step trains.
-        rules: when to stop, how to shuffle.
         progress: of an interrupted training, to go on from.
         on_epoch: called after every epoch, with the progress so far.
-
-    Returns:
-        The progress at the end, with the weights of the best epoch.
 
     Raises:
         FloatingPointError: the loss of a batch is not finite.
@@ -92,28 +87,21 @@ def train(
         # the one wait: everything that the host wants to know of this epoch
         found = torch.cat([torch.stack(losses).double(), counts.double().flatten()])
         values, counts = found.cpu().split([len(losses), counts.numel()])
-        refuse_not_finite(values, epoch)
+        for batch, value in enumerate(values.tolist(), 1):
+            if not math.isfinite(value):
+                raise FloatingPointError(
+                    f"the loss is {value} at epoch {epoch}, batch {batch}"
+                )
         sizes = torch.tensor([len(chosen) for chosen in order])
-        train_loss = sum((values * sizes).tolist()) / len(batches)
         update(
             progress,
             model,
-            train_loss=train_loss,
+            train_loss=sum((values * sizes).tolist()) / len(batches),
             validation_dice=scores(counts.long().view(-1, 4))["dice"],
             scored_epoch=rules.scored_epoch,
         )
         on_epoch(progress)
     return progress
-
-
-def refuse_not_finite(values: Tensor, epoch: int) -> None:
-    """Stop at the first batch whose loss is infinite or NaN."""
-    wrong = (~values.isfinite()).nonzero()
-    if len(wrong):
-        batch = int(wrong[0])
-        raise FloatingPointError(
-            f"the loss is {values[batch].item()} at epoch {epoch}, batch {batch + 1}"
-        )
 
 
 def update(
@@ -124,15 +112,7 @@ def update(
     validation_dice: float,
     scored_epoch: str = "best",
 ) -> None:
-    """Count an epoch; the latest of equally good epochs is the best one.
-
-    Args:
-        progress: before that epoch; it is changed in place.
-        model: after it.
-        train_loss: mean over its images.
-        validation_dice: of the model.
-        scored_epoch: see Rules.
-    """
+    """Count an epoch in place; the latest of equally good epochs is the best one."""
     progress.epoch += 1
     if scored_epoch == "last" or validation_dice >= progress.best_dice:
         progress.best_epoch = progress.epoch

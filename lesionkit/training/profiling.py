@@ -7,12 +7,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
-from torch.profiler import ProfilerActivity, record_function
+from torch.profiler import record_function
 
 from lesionkit.config import RunConfig
 from lesionkit.training import evaluation
@@ -63,15 +64,11 @@ def profile(config: RunConfig, folder: Path) -> pd.DataFrame:
     plainly.
 
     Args:
-        config: the run.
         folder: gets trace.json.gz, of two steps and a validation, for chrome://tracing
             or Perfetto.
 
     Returns:
-        a row a part: part, seconds, share of the epoch.
-
-    Raises:
-        as lesionkit.run
+        a row a part: part, seconds, share of the epoch. Errors as of lesionkit.run.
     """
     # what torch's profiler prints is about itself, such as that there is no GPU
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
@@ -81,10 +78,7 @@ def profile(config: RunConfig, folder: Path) -> pd.DataFrame:
         watch = Watch(setting.device)
         _epoch(setting, Watch(setting.device), 1, None)
         _epoch(setting, watch, 2, None)
-        activities = [ProfilerActivity.CPU]
-        if setting.device.type == "cuda":
-            activities.append(ProfilerActivity.CUDA)
-        with torch.profiler.profile(activities=activities) as traced:
+        with torch.profiler.profile() as traced:
             _epoch(setting, Watch(setting.device), 3, TRACED)
     traced.export_chrome_trace(str(folder / "trace.json.gz"))
     table = pd.DataFrame(watch.seconds.items(), columns=["part", "seconds"])
@@ -114,39 +108,28 @@ def peak_flops(device: torch.device, dtype: str) -> float | None:
     if device.type != "cuda":
         return None
     name = torch.cuda.get_device_name(device)
-    for part, peaks in PEAKS.items():
-        if part in name:
-            return peaks.get(dtype)
-    return None
+    found = (peaks.get(dtype) for part, peaks in PEAKS.items() if part in name)
+    return next(found, None)
 
 
+@dataclass
 class Meter:
     """The speed of the epochs of one session.
 
     An image costs 2 FLOP a MAC to look at and three times that to train on. The MACs
     are those of the catalogue at 224 x 224, by area at another size.
-
-    Args:
-        trained, validated: images of an epoch.
-        gmacs: forward, of one image at the size that is trained.
-        device: where it runs.
-        dtype: of the arithmetic.
     """
 
-    def __init__(
-        self,
-        *,
-        trained: int,
-        validated: int,
-        gmacs: float,
-        device: torch.device,
-        dtype: str,
-    ) -> None:
-        self.trained, self.validated, self.gmacs = trained, validated, gmacs
-        self.device, self.peak = device, peak_flops(device, dtype)
-        self.seconds: list[float] = []
-        if device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(device)
+    trained: int  # images of an epoch
+    validated: int
+    gmacs: float  # forward, of one image at the size that is trained
+    device: torch.device
+    peak: float | None  # FLOP/s that the device can do, None where it is unknown
+    seconds: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
         self.last = time.perf_counter()
 
     def epoch(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
+from torch.utils._pytree import tree_flatten, tree_unflatten
 from torch.utils.checkpoint import checkpoint
 
 LAYERS = 16  # a larger block keeps less, but all of it is back while it recomputes
@@ -32,13 +32,8 @@ def recompute(model: nn.Module) -> int:
     attributes that its forward changes. An argument that is changed in place between
     forward and backward is refused in backward, a change of mode as a rule too.
     torch.compile takes such a network and recomputes as well, with its own arithmetic;
-    a captured CUDA graph was not tried.
-
-    Args:
-        model: any network, changed in place.
-
-    Returns:
-        The number of blocks; 0 where all layers hang on the network itself.
+    a captured CUDA graph was not tried. Where all layers hang on the network itself,
+    there is no block.
     """
     blocks = set(_blocks(model))
     for block in blocks:
@@ -71,7 +66,11 @@ def _forward(block: nn.Module, *args: Any, **kwargs: Any) -> Any:
         return type(block).forward(block, *args, **kwargs)
     # flat, so that torch refuses any tensor among them that is changed before backward
     leaves, tree = tree_flatten((args, kwargs))
-    forward = partial(_own_forward, block, tree)
+
+    def forward(*leaves: Any) -> Any:
+        args, kwargs = tree_unflatten(leaves, tree)
+        return type(block).forward(block, *args, **kwargs)
+
     options = {"use_reentrant": False, "preserve_rng_state": True}
     if torch.compiler.is_compiling():  # writes no buffer twice, and takes no context
         return checkpoint(forward, *leaves, **options)
@@ -79,12 +78,6 @@ def _forward(block: nn.Module, *args: Any, **kwargs: Any) -> Any:
     return checkpoint(
         forward, *leaves, **options, context_fn=lambda: (nullcontext(), _Rewound(block))
     )
-
-
-def _own_forward(block: nn.Module, tree: TreeSpec, *leaves: Any) -> Any:
-    """The block's own forward, of flattened arguments."""
-    args, kwargs = tree_unflatten(leaves, tree)
-    return type(block).forward(block, *args, **kwargs)
 
 
 class _Rewound:

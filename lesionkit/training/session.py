@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -16,10 +19,12 @@ from lesionkit.records.trackers import Tracker
 from lesionkit.training import checkpoint
 from lesionkit.training.building import Setting
 from lesionkit.training.execution import describe
-from lesionkit.training.keeping import Keeper
 from lesionkit.training.loop import Progress
-from lesionkit.training.profiling import Meter
+from lesionkit.training.profiling import Meter, peak_flops
 from lesionkit.training.step import GraphedStep, Step
+
+SHARE = 0.02  # of the wall time that storing states may take
+SECONDS_A_BYTE = 5e-9  # of packing, hashing and writing, until one state is measured
 
 
 class Session:
@@ -27,14 +32,8 @@ class Session:
 
     Its beginning notes what executes the run; `epoch` is called after every epoch;
     leaving it waits until the last state is on disk; `end` adds what was measured.
-
-    Args:
-        setting: what is trained.
-        step: what trains it.
-        folder: of the record.
-        progress: where the training stands; the loop changes it in place.
-        logged: gets a row an epoch.
-        show: whether there is a bar.
+    The loop changes `progress` in place; `logged` gets a row an epoch; `show` says
+    whether there is a bar.
     """
 
     def __init__(
@@ -52,7 +51,7 @@ class Session:
         self.progress, self.logged = progress, logged
         self._begin()
         self.began = time.monotonic()
-        self.bar = _bar(setting, progress) if show else None
+        self.bar = _bar(setting, progress, show)
         weights = sum(p.nbytes for p in setting.model.parameters())
         self.keeper = Keeper(
             lambda content: runs.save_state(folder, content),
@@ -66,7 +65,7 @@ class Session:
             validated=setting.batches["validation"].scored(config.scoring),
             gmacs=variant.gmacs * (config.size / 224) ** 2,
             device=setting.device,
-            dtype=config.dtype,
+            peak=peak_flops(setting.device, config.dtype),
         )
 
     def __enter__(self) -> Session:
@@ -74,25 +73,18 @@ class Session:
 
     def __exit__(self, *error: object) -> None:
         self.keeper.close()
-        if self.bar is not None:
-            self.bar.close()
+        self.bar.close()
 
     def _begin(self) -> None:
-        """Note in environment.json what goes on with the run.
-
-        Says in one line on stderr when an interrupted run goes on under something else
-        than it began with, because the end may then differ in the last bits.
-        """
+        """Note in environment.json, on stderr if it changed, what trains it."""
         known = (self.folder / "environment.json").is_file()
         earlier = RunRecord(self.folder).environment["sessions"] if known else []
         this = describe(self.setting.device) | self.step.facts()
         differs = [k for k in this if earlier and earlier[-1].get(k) != this[k]]
         if self.progress.epoch and differs:
-            print(
-                f"{self.folder}: goes on under another {', '.join(differs)}; "
-                "the end may differ in the last bits",
-                file=sys.stderr,
-            )
+            says = f"goes on under another {', '.join(differs)}"
+            says += "; the end may differ in the last bits"
+            print(f"{self.folder}: {says}", file=sys.stderr)
         this |= {
             "first_epoch": self.progress.epoch + 1,
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -103,10 +95,9 @@ class Session:
         """The epoch is counted, shown and logged, and its state kept if it is time."""
         self.meter.epoch()
         row = progress.history[-1]
-        if self.bar is not None:
-            dice = f"validation Dice {row['validation_dice']:.3f}"
-            self.bar.set_postfix_str(dice, refresh=False)
-            self.bar.update()
+        dice = f"validation Dice {row['validation_dice']:.3f}"
+        self.bar.set_postfix_str(dice, refresh=False)
+        self.bar.update()
         self.logged.epoch(row)
         if self.keeper.due():
             model, optimizer = self.setting.model, self.setting.optimizer
@@ -127,7 +118,7 @@ class Session:
         runs.store_json(self.folder, "environment", environment)
 
 
-def _bar(setting: Setting, start: Progress) -> tqdm:
+def _bar(setting: Setting, start: Progress, show: bool = True) -> tqdm:
     """A plain bar over the epochs: every two seconds, in a log file every minute."""
     config, in_notebook = setting.config, "ipykernel" in sys.modules
     stream = sys.stdout if in_notebook else sys.stderr
@@ -138,4 +129,85 @@ def _bar(setting: Setting, start: Progress) -> tqdm:
         unit="epoch",
         mininterval=2.0 if in_notebook or stream.isatty() else 60.0,
         file=stream,
+        disable=not show,
     )
+
+
+class Keeper:
+    """Stores states now and then, each in a thread, so that training goes on.
+
+    A state is copied where it lies, which takes an instant; turning it into bytes and
+    writing them is the thread's. Where both together would take more than SHARE of the
+    time, states are stored less often. A state that cannot be written is told in one
+    line, and the next one is tried.
+
+    Args:
+        store: writes the bytes of one state, whole or not at all.
+        every_seconds: between two states, or longer as SHARE asks; 0 stores after every
+            epoch and waits for it.
+        counts_thread: whether the thread takes from the training what it uses, as it
+            does on a CPU.
+        expected_bytes: of a state, so that the first one keeps to its share as well.
+    """
+
+    def __init__(
+        self,
+        store: Callable[[memoryview], None],
+        *,
+        every_seconds: float,
+        counts_thread: bool = True,
+        expected_bytes: int = 0,
+    ) -> None:
+        self.store, self.every_seconds = store, every_seconds
+        self.counts_thread = counts_thread
+        self.thread: threading.Thread | None = None
+        self.last = time.monotonic()
+        self.stored, self.size, self.spent = 0, 0, 0.0
+        self.cost = expected_bytes * SECONDS_A_BYTE * counts_thread
+
+    def due(self) -> bool:
+        """Whether it is time for the next state."""
+        if self.every_seconds == 0:
+            return True
+        busy = self.thread is not None and self.thread.is_alive()
+        wait = max(self.every_seconds, self.cost / SHARE)
+        return not busy and time.monotonic() - self.last >= wait
+
+    def keep(self, capture: Callable[[], dict[str, Any]]) -> None:
+        """Store what `capture` gives: a state that does not change any more."""
+        began = time.monotonic()
+        state = capture()
+        blocked = time.monotonic() - began
+        if self.every_seconds == 0:
+            self._write(state, blocked)
+        else:
+            self.thread = threading.Thread(target=self._write, args=(state, blocked))
+            self.thread.start()
+        self.last = time.monotonic()
+
+    def _write(self, state: dict[str, Any], blocked: float) -> None:
+        """Bytes to disk; what this state cost decides when the next one is due."""
+        began = time.thread_time()
+        try:
+            content = checkpoint.pack(state)
+            self.store(content)
+            self.stored, self.size = self.stored + 1, len(content)
+        except OSError as error:
+            says = "training goes on, and the next one is tried"
+            print(f"the state was not stored ({error}); {says}", file=sys.stderr)
+        used = (time.thread_time() - began) * self.counts_thread
+        self.cost = blocked + used
+        self.spent += self.cost
+
+    def close(self) -> None:
+        """Wait until the state under way is on disk."""
+        if self.thread is not None:
+            self.thread.join()
+
+    def facts(self) -> dict[str, Any]:
+        """For the run record: states stored, bytes of one, seconds they all took."""
+        return {
+            "states_stored": self.stored,
+            "state_bytes": self.size,
+            "state_seconds": round(self.spent, 3),
+        }

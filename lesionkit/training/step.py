@@ -46,7 +46,7 @@ class Step:
     def __init__(
         self,
         model: nn.Module,
-        loss: Loss | nn.Module,
+        loss: Loss,
         optimizer: torch.optim.Optimizer,
         *,
         dtype: str = "float32",
@@ -55,9 +55,8 @@ class Step:
         accumulate: int = 1,
         compile: bool = False,
     ) -> None:
-        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.optimizer, self.accumulate = optimizer, accumulate
         self.dtype, self.memory_format = dtype, memory_format
-        self.accumulate = accumulate
         network: Any = model  # not every module has several heads
         forward = network.supervised if deep_supervision else network
         self.objective = _objective(forward, loss, dtype, memory_format)
@@ -73,7 +72,12 @@ class Step:
         if self.accumulate == 1:
             value = self._gradient(images, masks, 1.0)
         else:
-            value = self._in_parts(images, masks)
+            value = torch.zeros((), device=images.device)
+            parts = [each.tensor_split(self.accumulate) for each in (images, masks)]
+            for some, their_masks in zip(*parts, strict=True):
+                if len(some):  # a small last batch may have fewer images than parts
+                    share = len(some) / len(images)
+                    value += self._gradient(some, their_masks, share)
         with self.mark("optimiser"):
             self.optimizer.step()
         return value
@@ -91,21 +95,9 @@ class Step:
             value.backward()
         return value.detach()
 
-    def _in_parts(self, images: Tensor, masks: Tensor) -> Tensor:
-        """The loss and the gradient of a batch, from parts of it."""
-        total = torch.zeros((), device=images.device)
-        parts = (
-            images.tensor_split(self.accumulate),
-            masks.tensor_split(self.accumulate),
-        )
-        for some, their_masks in zip(*parts, strict=True):
-            if len(some):  # a small last batch may have fewer images than parts
-                total += self._gradient(some, their_masks, len(some) / len(images))
-        return total
-
 
 def _objective(
-    forward: Callable, loss: Loss | nn.Module, dtype: str, memory_format: str
+    forward: Callable, loss: Loss, dtype: str, memory_format: str
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """Integers of a batch to its loss: all that has a gradient, in one function."""
 
@@ -122,17 +114,14 @@ def _objective(
 class GraphedStep:
     """A step that is captured once as a CUDA graph and then launched as a whole.
 
-    The first steps run plainly, as real ones. A batch of another size than the first
-    always does. Where capturing fails, one warning says why and all run plainly.
-
-    Args:
-        step: the plain step, its optimiser made with capturable=True.
+    The optimiser of the plain step has capturable=True. The first steps run plainly, as
+    real ones. A batch of another size than the first always does. Where capturing
+    fails, one warning says why and all run plainly.
     """
 
     def __init__(self, step: Step) -> None:
         self.step = step
-        self.warm = 0
-        self.failed = False
+        self.warm, self.failed = 0, False
         # what the graph reads and writes, and itself; not there before its steps
         self.images: Any = None
         self.masks: Any = None
@@ -199,6 +188,5 @@ def can_compile(device: torch.device) -> bool:
 
 def autocast(device: torch.device, dtype: str) -> Any:
     """The context a forward pass runs in."""
-    if dtype != "bfloat16":
-        return nullcontext()
-    return torch.autocast(device.type, dtype=torch.bfloat16)
+    half = dtype == "bfloat16"
+    return torch.autocast(device.type, torch.bfloat16) if half else nullcontext()

@@ -14,7 +14,6 @@ from lesionkit.models.blocks import (
 from lesionkit.models.encoders import first_conv, first_weight
 from lesionkit.models.fcn import _init_bilinear
 from lesionkit.models.reverse_attention import (
-    AxialAttention,
     AxialReverseAttention,
     AxisAttention,
     ChannelWisePyramid,
@@ -71,13 +70,15 @@ def test_on_other_maps_the_height_step_cuts_the_memory_in_lengths_of_the_height(
 
 def test_attention_is_the_identity_until_gamma_has_moved():
     torch.manual_seed(0)
-    block, features = AxialAttention(16).double(), random(1, 16, 6, 6)
+    block = AxialReverseAttention(16, residual=False).attention.double()
+    features = random(1, 16, 6, 6)
     assert [step.gamma.item() for step in (block[2], block[3])] == [0, 0]
     torch.testing.assert_close(block(features), block[1](block[0](features)))
 
 
 def test_the_two_attention_steps_are_height_then_width():
-    assert [step.axis for step in list(AxialAttention(16))[2:]] == ["height", "width"]
+    block = AxialReverseAttention(16, residual=False).attention
+    assert [step.axis for step in list(block)[2:]] == ["height", "width"]
 
 
 def test_reverse_attention_looks_only_where_no_lesion_was_found():

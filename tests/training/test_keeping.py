@@ -8,8 +8,8 @@ import time
 import pytest
 import torch
 
-from lesionkit.training import checkpoint, keeping
-from lesionkit.training.keeping import Keeper
+from lesionkit.training import checkpoint, session
+from lesionkit.training.session import Keeper
 
 
 class Clock:
@@ -28,7 +28,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(keeping, "time", made)
+    monkeypatch.setattr(session, "time", made)
     return made
 
 

@@ -21,8 +21,7 @@ def measured(readings: list[float], peak: float | None = None) -> dict:
     """The facts of a session whose epochs ended at these times."""
     count = len(readings) - 1
     cpu = torch.device("cpu")
-    made = Meter(trained=100, validated=40, gmacs=2.0, device=cpu, dtype="bfloat16")
-    made.peak = peak
+    made = Meter(trained=100, validated=40, gmacs=2.0, device=cpu, peak=peak)
     for _ in range(count):
         made.epoch()
     return made.facts()
