@@ -28,23 +28,29 @@ def verify(path: Path, archive: Archive, report: Callable[[str], None]) -> dict:
         ValueError: it is another file, which is set aside under another name.
     """
     then = recorded(path.parent).get(path.name, {}).get("sha256")
-    found = files.sha256(path)
+    found, md5 = files.sha256(path), ""
+    if archive.md5:
+        with path.open("rb") as stream:
+            md5 = hashlib.file_digest(stream, "md5").hexdigest()
+    why = ""
     if archive.sha256 and found != archive.sha256:
-        raise _refused(path, f"SHA-256 {found}, not {archive.sha256}")
-    if not archive.sha256 and then and found != then:
-        raise _refused(
-            path,
+        why = f"SHA-256 {found}, not {archive.sha256}"
+    elif archive.md5 and md5 != archive.md5:
+        why = f"MD5 {md5}, not {archive.md5}"
+    elif not archive.sha256 and then and found != then:
+        why = (
             f"SHA-256 {found}, not the {then} of the first download (delete {HASHES} if"
-            " the publisher has a new version)",
+            " the publisher has a new version)"
         )
-    if archive.md5 and (md5 := _md5(path)) != archive.md5:
-        raise _refused(path, f"MD5 {md5}, not {archive.md5}")
-    if archive.sha256 or archive.md5:
-        report(f"{path.name}: checksum right")
-    elif then:
-        report(f"{path.name}: the same as at the first download")
-    else:
-        report(f"{path.name}: no checksum is known; kept for next time: {found}")
+    if why:
+        raise ValueError(
+            f"{path.name} is not the file it should be: {why}; kept as"
+            f" {set_aside(path)}, and the next fetch downloads it again"
+        )
+    known = "checksum right" if archive.sha256 or archive.md5 else ""
+    new = f"no checksum is known; kept for next time: {found}"
+    said = known or ("the same as at the first download" if then else new)
+    report(f"{path.name}: {said}")
     return {"sha256": found, "bytes": path.stat().st_size}
 
 
@@ -98,18 +104,4 @@ def change(raw: Path, archive: Archive) -> str | None:
         f"{folder} has changed: {now['unpacked_files']} files of"
         f" {now['unpacked_bytes']} bytes, {then['unpacked_files']} of"
         f" {then['unpacked_bytes']} were unpacked. To have it anew, delete it and fetch"
-    )
-
-
-def _md5(path: Path) -> str:
-    """MD5 of a file's content, as hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "md5").hexdigest()
-
-
-def _refused(path: Path, why: str) -> ValueError:
-    """The error for a file that is another one, set aside."""
-    return ValueError(
-        f"{path.name} is not the file it should be: {why}; kept as {set_aside(path)},"
-        " and the next fetch downloads it again"
     )
