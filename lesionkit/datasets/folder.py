@@ -23,17 +23,19 @@ from pathlib import Path, PurePosixPath
 
 from lesionkit.datasets.own_files import (
     SUFFIXES,
+    OwnSample,
     as_posix,
     breaks_line,
     composed,
     is_read,
     leaves,
     pictures,
+    read_groups,
+    read_lesion_values,
     read_table,
     refuse_rows,
     settings,
 )
-from lesionkit.datasets.own_rules import OwnSample, read_groups, read_lesion_values
 from lesionkit.datasets.pairs import (
     below,
     by_key,
@@ -144,14 +146,10 @@ def _of_table(table: Path) -> tuple[Pairs, dict[Path, str]]:
         except ValueError as error:
             problems.append(f"line {line}: {error}")
     refuse_rows(table, problems)
-    for files in by_key(pairs, _place).values():
+    places = by_key(pairs, lambda path: f"{path.stat().st_dev} {path.stat().st_ino}")
+    for files in places.values():  # one file may have several names
         refuse("folder", "are one file", files if len(files) > 1 else [])
     return pairs, groups
-
-
-def _place(path: Path) -> str:
-    """Where a file lies on the disk, whatever it is called."""
-    return "{0.st_dev} {0.st_ino}".format(path.stat())
 
 
 def _named(table: Path, row: Mapping[str, str], column: str) -> Path:
@@ -256,7 +254,6 @@ def _are_parts(endings: Sequence[str]) -> bool:
 
 
 def _stem(path: Path, base: Path) -> str:
-    """The path below `base` without suffix."""
     return below(path.with_suffix(""), base)
 
 

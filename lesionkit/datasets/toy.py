@@ -22,12 +22,7 @@ from PIL import Image, ImageDraw, ImageFilter
 SIDE = 256  # pixels
 IMAGES_PER_LOOK = 99
 PATIENT_OF_NINE = (0, 0, 1, 1, 1, 2, 2, 2, 2)  # nine images are of three patients
-WITHOUT_LESION = {
-    ("skin", 13),
-    ("endoscopy", 40),
-    ("ultrasound", 22),
-    ("ultrasound", 67),
-}
+WITHOUT_LESION = {"skin": (13,), "endoscopy": (40,), "ultrasound": (22, 67)}
 SMALLEST_SHARE, LARGEST_SHARE = 0.012, 0.40  # of the image's pixels
 
 # From light to dark skin, and tints of the gut's lining; red, green, blue of 0 to 1.
@@ -74,7 +69,7 @@ class ToySample:
         rng = _generator(seed, 0, self.number)
         patient = _generator(seed, 1, _patient(self.number))
         depth = _depth(rng)
-        if (self.look, self.number) in WITHOUT_LESION:
+        if self.number in WITHOUT_LESION[self.look]:
             depth = np.full_like(depth, -SIDE)
         picture = PAINTERS[self.look](rng, patient, depth)
         image = np.floor(np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)

@@ -102,11 +102,6 @@ def test_a_missing_rescale_is_identity_and_is_said(tmp_path):
     assert "no rescale" in series.remarks[0]
 
 
-def test_several_windows_of_one_tag_are_offered(tmp_path):
-    write(tmp_path, "a.dcm", 0, WindowCenter=[50, -600], WindowWidth=[350, 1500])
-    assert read_series(tmp_path)[0].windows == ((50, 350), (-600, 1500))
-
-
 def enhanced(path, positions, intercepts):
     """One multi-frame file with a position and a rescale of its own for each frame."""
     frames = np.stack([stored(10 * k) for k in range(len(positions))])

@@ -49,15 +49,10 @@ def open_dicom(path: Path, *, pixels: bool = True) -> pydicom.Dataset:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            try:
-                return pydicom.dcmread(path, stop_before_pixels=not pixels)
-            except InvalidDicomError:
-                dataset = pydicom.dcmread(
-                    path, stop_before_pixels=not pixels, force=True
-                )
-                if "SOPClassUID" in dataset or "Rows" in dataset:
-                    return dataset
-                raise
+            dataset = pydicom.dcmread(path, stop_before_pixels=not pixels, force=True)
+        if dataset.preamble or "SOPClassUID" in dataset or "Rows" in dataset:
+            return dataset
+        raise InvalidDicomError("no preamble, and no tag of an image")
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror or error}") from error
     except Exception as error:  # noqa: BLE001 - broken files fail in many ways
@@ -67,17 +62,14 @@ def open_dicom(path: Path, *, pixels: bool = True) -> pydicom.Dataset:
 
 def dicom_files(folder: Path) -> list[Path]:
     """Files in or below a folder that end in .dcm or begin like DICOM, by name."""
-    found = [
+    return [
         path
         for path in sorted(Path(folder).rglob("*"))
-        if path.is_file() and not path.name.startswith(".") and _looks_dicom(path)
+        if path.is_file()
+        and not path.name.startswith(".")
+        and path.name != "DICOMDIR"
+        and (path.suffix.lower() in (".dcm", ".dicom", ".ima") or is_dicom(path))
     ]
-    return [path for path in found if path.name != "DICOMDIR"]
-
-
-def _looks_dicom(path: Path) -> bool:
-    """By the ending, or by the four letters behind the preamble."""
-    return path.suffix.lower() in (".dcm", ".dicom", ".ima") or is_dicom(path)
 
 
 def frame_hu(path: Path, frame: int = 0) -> np.ndarray:

@@ -30,20 +30,15 @@ class Series:
 
     Attributes:
         uid: SeriesInstanceUID; "" where the header was stripped of it.
-        patient: PatientID, "" where unknown.
-        study: StudyInstanceUID, "" where unknown.
         frame_of_reference: FrameOfReferenceUID, "" where unknown.
         paths, frames, instances: file, frame in it, SOPInstanceUID of each slice.
         positions: (N, 3) mm, centre of each slice's first pixel; NaN where unknown.
         orientation: (6,) direction of a row and of a column, as the tag has it.
         spacing: mm between the centres of rows and of columns; NaN where unknown.
-        windows: (center, width) pairs that the first slice's header offers.
         remarks: what is unusual, a line each.
     """
 
     uid: str
-    patient: str
-    study: str
     frame_of_reference: str
     paths: tuple[Path, ...]
     frames: tuple[int, ...]
@@ -51,7 +46,6 @@ class Series:
     positions: np.ndarray
     orientation: np.ndarray
     spacing: tuple[float, float]
-    windows: tuple[tuple[float, float], ...]
     remarks: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -121,16 +115,13 @@ def _series(uid: str, headers: list[_Header], scouts: int) -> Series:
     remarks: list[str] = []
     headers, heights = _ordered(headers, normal, remarks)
     headers, heights = _without_repeated(headers, heights, remarks)
-    _remark_gaps(heights, remarks)
-    _remark_tags(uid, headers, remarks)
+    remarks += [*_gaps(heights), *_unusual_tags(uid, headers)]
     if scouts:
         remarks.append(f"{scouts} scout image(s) left out")
     unknown = (np.nan, np.nan, np.nan)
     rows_mm, columns_mm = first.spacing or unknown[:2]
     return Series(
         uid="" if uid[:1] == "?" else uid,
-        patient=str(first.dataset.get("PatientID") or ""),
-        study=str(first.dataset.get("StudyInstanceUID") or ""),
         frame_of_reference=str(first.dataset.get("FrameOfReferenceUID") or ""),
         paths=tuple(h.path for h in headers),
         frames=tuple(h.frame for h in headers),
@@ -138,7 +129,6 @@ def _series(uid: str, headers: list[_Header], scouts: int) -> Series:
         positions=np.array([h.position or unknown for h in headers]),
         orientation=orientation,
         spacing=(rows_mm, columns_mm),
-        windows=_windows_of(headers[0]),
         remarks=tuple(remarks),
     )
 
@@ -196,25 +186,23 @@ def _ordered(
 ) -> tuple[list[_Header], np.ndarray]:
     """The headers by growing height, and the heights; NaN where there are none."""
     where = headers[0].path.parent
-    placed = [h.position for h in headers if h.position is not None]
-    if len(placed) == len(headers):
-        heights = np.array([np.dot(position, normal) for position in placed])
+    lacking = [h for h in headers if h.position is None]
+    if not lacking:
+        heights = np.array([np.dot(h.position, normal) for h in headers])
         order = np.argsort(heights, kind="stable")
         return [headers[i] for i in order], heights[order]
-    lacking = [h for h in headers if h.position is None]
-    if placed:
+    if len(lacking) < len(headers):
         raise ValueError(
             f"{where}: {len(lacking)} of {len(headers)} slices have no "
             f"ImagePositionPatient, {lacking[0].path.name} for one"
         )
     unknown = np.full(len(headers), np.nan)
-    if len(headers) == 1 or len({h.path for h in headers}) == 1:
+    if len({h.path for h in headers}) == 1:
         remarks.append("no ImagePositionPatient: frames in the order of the file")
         return headers, unknown
     for name in ("SliceLocation", "InstanceNumber"):
-        values = [h.dataset.get(name) for h in headers]
-        pairs = list(zip(values, headers, strict=True))
-        keys = [(float(v), h.frame) for v, h in pairs if v not in (None, "")]
+        named = [h for h in headers if h.dataset.get(name) not in (None, "")]
+        keys = [(float(h.dataset[name].value), h.frame) for h in named]
         if len(set(keys)) == len(headers):
             remarks.append(f"no ImagePositionPatient: slices ordered by {name}")
             order = sorted(range(len(headers)), key=keys.__getitem__)
@@ -247,44 +235,36 @@ def _without_repeated(
     return [headers[i] for i in kept], heights[kept]
 
 
-def _remark_gaps(heights: np.ndarray, remarks: list[str]) -> None:
-    """Say where slices are missing."""
+def _gaps(heights: np.ndarray) -> Iterator[str]:
+    """Where slices are missing, a line each."""
     steps = np.diff(heights)
     if len(steps) < 2 or np.isnan(steps).any():
         return
     usual = float(np.median(steps))
     for i in np.flatnonzero(steps > 1.5 * usual):
-        remarks.append(
+        yield (
             f"about {round(steps[i] / usual) - 1} slice(s) missing between "
             f"{heights[i]:g} and {heights[i + 1]:g} mm"
         )
 
 
-def _remark_tags(uid: str, headers: list[_Header], remarks: list[str]) -> None:
-    """Say which tags are not there, and what the pixels went through."""
+def _unusual_tags(uid: str, headers: list[_Header]) -> Iterator[str]:
+    """Which tags are not there, and what the pixels went through, a line each."""
     datasets = [header.dataset for header in headers]
+    spacings = {header.spacing for header in headers}
     if uid[:1] == "?":
-        remarks.append("no SeriesInstanceUID: the files of a folder are one series")
+        yield "no SeriesInstanceUID: the files of a folder are one series"
     for name in ("Modality", "PatientID"):
         if not all(dataset.get(name) for dataset in datasets):
-            remarks.append(f"no {name}")
-    if any(header.spacing is None for header in headers):
-        remarks.append("no PixelSpacing: no sizes in mm")
-    if len({header.spacing for header in headers}) > 1:
-        remarks.append("PixelSpacing differs between slices; the first one's is taken")
-    enhanced = [h for h in headers if "SharedFunctionalGroupsSequence" in h.dataset]
+            yield f"no {name}"
+    if None in spacings:
+        yield "no PixelSpacing: no sizes in mm"
+    if len(spacings) > 1:
+        yield "PixelSpacing differs between slices; the first one's is taken"
+    enhanced = any("SharedFunctionalGroupsSequence" in d for d in datasets)
     if not enhanced and not all("RescaleIntercept" in d for d in datasets):
-        remarks.append("no rescale: stored values are taken for Hounsfield units")
+        yield "no rescale: stored values are taken for Hounsfield units"
     if any(d.get("PhotometricInterpretation") == "MONOCHROME1" for d in datasets):
-        remarks.append("MONOCHROME1: shown inverted elsewhere; the values are not")
+        yield "MONOCHROME1: shown inverted elsewhere; the values are not"
     if any(d.get("LossyImageCompression") == "01" for d in datasets):
-        remarks.append("pixels went through lossy compression")
-
-
-def _windows_of(header: _Header) -> tuple[tuple[float, float], ...]:
-    """Every (center, width) of the header; a tag may hold several."""
-    found = [header.dataset.get(name) for name in ("WindowCenter", "WindowWidth")]
-    if any(value is None or value == "" for value in found):
-        return ()
-    lists = [np.atleast_1d(np.array(value, float)) for value in found]
-    return tuple((float(c), float(w)) for c, w in zip(*lists, strict=False))
+        yield "pixels went through lossy compression"

@@ -189,7 +189,6 @@ def _obtain(task: Task, archive: Archive) -> None:
                 raise
             aside = checksums.set_aside(path)
             raise BadArchive(f"{error}; not unpacked, kept as {aside}") from None
-        facts |= checksums.content(target)
     checksums.remember(task.raw, archive.file, facts)
 
 
@@ -199,9 +198,6 @@ def _count(task: Task) -> tuple[int | None, int | None]:
         path = task.raw / task.publisher.archives[0].file
         task.report(f"next: lesionkit rank {shlex.quote(str(path))}")
         return None, None
-    for archive in task.publisher.archives:
-        if change := checksums.change(task.raw, archive):
-            task.report(change)
     entry, found = DATASETS[task.dataset], len(task.samples())
     published = entry.published_count
     said = f"{task.name}: {found} images with masks in {task.raw}"

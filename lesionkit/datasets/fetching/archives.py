@@ -103,17 +103,11 @@ def _is_markup(start: bytes) -> bool:
 
 def _described(start: bytes) -> str:
     """What somebody else's first bytes look like, in words."""
+    if not _is_markup(start):
+        return f"a file that begins with {start[:40]!r}" if start else "nothing"
     text = start.decode("utf-8", "replace")
-    if _is_markup(start):
-        title = re.search(r"<title[^>]*>(.*?)</title", text, re.DOTALL | re.IGNORECASE)
-        return f"a web page ({title[1].strip()[:60]!r})" if title else "a web page"
-    if text.startswith("version https://git-lfs"):
-        return "a pointer to a file kept elsewhere (Git LFS)"
-    if not start:
-        return "nothing"
-    if text.isprintable() or "\n" in text and "\0" not in text and "\ufffd" not in text:
-        return f"text ({text.splitlines()[0][:60]!r})"
-    return f"bytes that begin with {start[:6].hex(' ')}"
+    title = re.search(r"<title[^>]*>(.*?)</title", text, re.DOTALL | re.IGNORECASE)
+    return f"a web page ({title[1].strip()[:60]!r})" if title else "a web page"
 
 
 def unpack(
@@ -143,28 +137,39 @@ def unpack(
         FileNotFoundError: a rar, and no program that can read it.
         OSError: no space for it.
     """
-    with _readable(path), _opened(path, folder, limits) as every:
+    with _opened(path, folder, limits) as every:
         members = _without_prefix(path, list(_within(path, every, limits)), part)
         total = sum(member.size for member in members)
         need_space(folder, total, f"to unpack {path.name}")
         with progress(total=total, desc=f"unpack {path.name}") as bar:
             for member in members:
-                _write(member, folder, bar)
+                target = folder.joinpath(*member.parts)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with member.open() as source, target.open("xb") as stream:
+                    while block := source.read(BLOCK):
+                        stream.write(block)
+                        bar.update(len(block))
 
 
 @contextmanager
 def _opened(path: Path, folder: Path, limits: Limits) -> Iterator[Iterable[Member]]:
-    """All that an archive holds, as long as it is open."""
+    """All that an archive holds, as long as it is open; damage is told in one line."""
     kind = path.suffix.lower()
-    if kind == ".rar":
-        with TemporaryDirectory(prefix=".", dir=folder) as made:
-            yield _by_program(path, Path(made), limits.most(path))
-    elif kind == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            yield _zip_members(archive)
-    else:
-        with tarfile.open(path) as archive:
-            yield _tar_members(archive)
+    try:
+        if kind == ".rar":
+            with TemporaryDirectory(prefix=".", dir=folder) as made:
+                yield _by_program(path, Path(made), limits.most(path))
+        elif kind == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                yield _zip_members(archive)
+        else:
+            with tarfile.open(path) as archive:
+                yield _tar_members(archive)
+    except FileExistsError as error:
+        place = Path(error.filename).name
+        raise BadArchive(f"{path.name} has two files called {place!r}") from None
+    except ERRORS as error:
+        raise BadArchive(f"{path.name} is damaged: {one_line(error)}") from None
 
 
 def need_space(folder: Path, size: int, what: str) -> None:
@@ -188,18 +193,6 @@ def in_bytes(size: float) -> str:
             return f"{size:.3g} {unit}"
         size /= 1000
     return f"{size:.1f} GB"
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """What the libraries say of a damaged archive, as one line."""
-    try:
-        yield
-    except FileExistsError as error:
-        place = Path(error.filename).name
-        raise BadArchive(f"{path.name} has two files called {place!r}") from None
-    except ERRORS as error:
-        raise BadArchive(f"{path.name} is damaged: {one_line(error)}") from None
 
 
 def safe_parts(name: str) -> tuple[str, ...]:
@@ -312,7 +305,8 @@ def _within(path: Path, members: Iterable[Member], limits: Limits) -> Iterator[M
 
 def _without_prefix(path: Path, members: list[Member], part: str) -> list[Member]:
     """The members of the wanted folder, their paths counted from it."""
-    members = [m for m in members if not _is_litter(m.parts)]
+    litter = {"__MACOSX", ".DS_Store"}  # what file browsers leave
+    members = [m for m in members if m.parts and not {m.parts[0], m.parts[-1]} & litter]
     tops = {member.parts[0] for member in members if len(member.parts) > 1}
     flat = any(len(member.parts) == 1 for member in members)
     prefix = tuple(tops) if len(tops) == 1 and not flat else ()
@@ -327,18 +321,3 @@ def _without_prefix(path: Path, members: list[Member], part: str) -> list[Member
             name = "/".join(member.parts)
             raise BadArchive(f"{path.name} holds {member.fault}: {name!r}")
     return [replace(member, parts=member.parts[size:]) for member in found]
-
-
-def _is_litter(parts: tuple[str, ...]) -> bool:
-    """Whether it is no file of the data set but what a file browser left."""
-    return not parts or parts[0] == "__MACOSX" or parts[-1] == ".DS_Store"
-
-
-def _write(member: Member, folder: Path, bar) -> None:
-    """One file, never over another; the libraries stop at the size that it says."""
-    target = folder.joinpath(*member.parts)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with member.open() as source, target.open("xb") as stream:
-        while block := source.read(BLOCK):
-            stream.write(block)
-            bar.update(len(block))

@@ -1,4 +1,4 @@
-"""What was downloaded and unpacked: verified the first time and every time after."""
+"""What was downloaded: verified the first time and every time after."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def set_aside(path: Path) -> Path:
 
 
 def recorded(raw: Path) -> dict[str, dict]:
-    """What was downloaded and unpacked in a raw folder, by file name.
+    """What was downloaded to a raw folder, by file name.
 
     Raises:
         ValueError: the record cannot be read.
@@ -79,29 +79,7 @@ def recorded(raw: Path) -> dict[str, dict]:
 
 
 def remember(raw: Path, file: str, facts: dict) -> None:
-    """Record what was downloaded and unpacked."""
+    """Record what was downloaded."""
     known = recorded(raw)
     if known.get(file) != facts:
         files.write_json(raw / HASHES, known | {file: facts})
-
-
-def content(folder: Path) -> dict[str, int]:
-    """How many files a folder holds, and their bytes."""
-    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
-    return {"unpacked_files": len(sizes), "unpacked_bytes": sum(sizes)}
-
-
-def change(raw: Path, archive: Archive) -> str | None:
-    """In which way a folder is no longer what was unpacked, or None."""
-    then = recorded(raw).get(archive.file, {})
-    folder = raw / archive.folder
-    if "unpacked_files" not in then or not folder.is_dir():
-        return None
-    now = content(folder)
-    if all(then[name] == now[name] for name in now):
-        return None
-    return (
-        f"{folder} has changed: {now['unpacked_files']} files of"
-        f" {now['unpacked_bytes']} bytes, {then['unpacked_files']} of"
-        f" {then['unpacked_bytes']} were unpacked. To have it anew, delete it and fetch"
-    )

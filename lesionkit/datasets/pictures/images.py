@@ -1,4 +1,4 @@
-"""One picture file to an array, whole or not at all."""
+"""One picture file to an array, whole or not at all, and the facts of the file."""
 
 from __future__ import annotations
 
@@ -36,6 +36,31 @@ class Raster:
     index: np.ndarray | None = None  # (H, W), of a palette picture
     orientation: int = 1
     exact: bool = True  # False where the file's kind changes values, as JPEG does
+
+    @property
+    def drawn_alpha(self) -> np.ndarray | None:
+        """Alpha that shows something: not the same everywhere."""
+        alpha = self.alpha
+        return None if alpha is None or alpha.min() == alpha.max() else alpha
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """One picture file.
+
+    Attributes:
+        kind: "grey 8 bit", "colour 8 bit with alpha", "palette 8 bit" and so on.
+        height, width: as it is to be seen, pixels.
+        orientation: 1 to 8 of EXIF or TIFF; 1 is upright.
+        between: share of pixels that are neither background nor full lesion: not 0
+            and not the largest value that a mask of that kind has.
+    """
+
+    kind: str
+    height: int
+    width: int
+    orientation: int
+    between: float
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -96,6 +121,31 @@ def read_array(path: Path, key: str = "") -> np.ndarray:
         raise ValueError(f"{path}: not an array that can be read: {error}") from error
 
 
+def file_facts(path: Path) -> FileFacts:
+    """The facts of a picture, after decoding it to its last pixel.
+
+    Raises:
+        ValueError: as `read_image`.
+    """
+    raster = decode(path)
+    colour = raster.colour
+    bits = 8 * colour.dtype.itemsize
+    grey_or_colour = "grey" if colour.shape[2] == 1 else "colour"
+    kind = "palette" if raster.index is not None else grey_or_colour
+    alpha = " with alpha" if raster.alpha is not None else ""
+    height, width = turned(colour, raster.orientation).shape[:2]
+    values = raster.index if raster.index is not None else colour
+    top = int(values.max())
+    full = top if top <= 1 else np.iinfo(values.dtype).max  # 1 in a mask of 0 and 1
+    return FileFacts(
+        kind=f"{kind} {bits} bit{alpha}",
+        height=height,
+        width=width,
+        orientation=raster.orientation,
+        between=float(((values != 0) & (values != full)).mean()),
+    )
+
+
 def lesion_of(path: Path, raster: Raster) -> np.ndarray:
     """What `read_mask` reads, not yet turned.
 
@@ -113,20 +163,17 @@ def lesion_of(path: Path, raster: Raster) -> np.ndarray:
         lesion = raster.index != 0
         if _is_grey(colour) and (lesion != _cut(colour)).any():
             raise ValueError(f"{path}: palette index and grey differ; {_SAVE_AS_GREY}")
-    elif raster.alpha is not None and has_shape(raster.alpha):
-        lesion = _cut(raster.alpha[..., None])
-        if _is_black_and_white(colour) and (lesion != _cut(colour)).any():
+    elif raster.drawn_alpha is not None:
+        lesion = _cut(raster.drawn_alpha[..., None])
+        black_and_white = np.array_equal(np.unique(colour), [0, _top(colour)])
+        told = black_and_white and _is_grey(colour)
+        if told and (lesion != _cut(colour)).any():
             raise ValueError(f"{path}: alpha and colour differ; {_SAVE_AS_GREY}")
     elif _coloured(colour):
         raise ValueError(f"{path}: a coloured mask; {_SAVE_AS_GREY}")
     else:
         lesion = _cut(colour)
     return lesion.astype(np.uint8)
-
-
-def has_shape(alpha: np.ndarray | None) -> bool:
-    """Whether there is an alpha channel that is not the same everywhere."""
-    return alpha is not None and bool(alpha.min() != alpha.max())
 
 
 def decode(path: Path) -> Raster:
@@ -159,7 +206,16 @@ def _decode_pillow(data: bytes) -> Raster:
         raise ValueError(
             "PIL.ImageFile.LOAD_TRUNCATED_IMAGES would fill with grey; set it to False"
         )
-    image = _open(data)
+    try:
+        with warnings.catch_warnings():  # our own pixel limit replaces Pillow's
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(BytesIO(data), formats=_FORMATS)
+    except Image.DecompressionBombError:
+        raise ValueError(f"more pixels than the limit of {PIXEL_LIMIT:,}") from None
+    except UnidentifiedImageError:
+        raise ValueError(
+            f"not a picture that can be read; it begins with {data[:16]!r}"
+        ) from None
     _check_pixels(*image.size)
     if image.format == "PNG" and data[24] == 16 and data[25] != 0:
         raise ValueError(
@@ -172,20 +228,6 @@ def _decode_pillow(data: bytes) -> Raster:
     exact = not _LOSSY & {image.format, image.info.get("compression")}
     turn = image.getexif().get(_ORIENTATION, 1)
     return Raster(*_planes(image), turn, exact)
-
-
-def _open(data: bytes) -> Image.Image:
-    """The header; our own pixel limit replaces Pillow's warning."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(BytesIO(data), formats=_FORMATS)
-    except Image.DecompressionBombError:
-        raise ValueError(f"more pixels than the limit of {PIXEL_LIMIT:,}") from None
-    except UnidentifiedImageError:
-        raise ValueError(
-            f"not a picture that can be read; it begins with {data[:16]!r}"
-        ) from None
 
 
 def _planes(image: Image.Image) -> _Planes:
@@ -266,15 +308,7 @@ def _tiff_planes(page: tifffile.TiffPage, values: np.ndarray) -> _Planes:
 
 
 def _is_grey(colour: np.ndarray) -> bool:
-    """Whether the channels are the same everywhere."""
     return bool((colour == colour[..., :1]).all())
-
-
-def _is_black_and_white(colour: np.ndarray) -> bool:
-    """Whether there are both and nothing between."""
-    ends = (0, _top(colour))
-    both = (int(colour.min()), int(colour.max())) == ends
-    return both and _is_grey(colour) and bool(np.isin(colour, ends).all())
 
 
 def _coloured(colour: np.ndarray) -> bool:
@@ -297,7 +331,6 @@ def _cut(values: np.ndarray) -> np.ndarray:
 
 
 def _top(values: np.ndarray) -> int:
-    """The largest value of the type."""
     return int(np.iinfo(values.dtype).max)
 
 
