@@ -70,11 +70,8 @@ def samples(raw: Path) -> list[SliceSample]:
         ValueError: a file that cannot be read or does not fit; the same series in two
             folders.
     """
-    folders = [
-        path
-        for path in natural_order(existing_folder("lungct", raw).iterdir())
-        if path.is_dir() and is_visible(path)
-    ]
+    inside = natural_order(existing_folder("lungct", raw).iterdir())
+    folders = [path for path in inside if path.is_dir() and is_visible(path)]
     if not folders:
         raise FileNotFoundError(f"lungct: no folder of a patient in {raw}")
     listed = raw / "structures.txt"
@@ -105,18 +102,14 @@ def _of_patient(
     strata = {row["file"]: row["stratum"] for _, row in rows}
     masks = read_masks(folder, series, structures)
     several = len(set(series.paths)) < len(series)
-    samples = []
-    for i, mask in masks.items():
-        path = series.paths[i]
-        name = below(path, raw)
-        samples.append(
-            SliceSample(
-                name=f"{name}#{series.frames[i]}" if several else name,
-                group=folder.name,
-                series=series,
-                number=i,
-                mask=mask,
-                stratum=strata.get(path.name, "") if mask.any() else "",
-            )
+    return [
+        SliceSample(
+            name=below(series.paths[i], raw) + f"#{series.frames[i]}" * several,
+            group=folder.name,
+            series=series,
+            number=i,
+            mask=mask,
+            stratum=strata.get(series.paths[i].name, "") if mask.any() else "",
         )
-    return samples
+        for i, mask in masks.items()
+    ]

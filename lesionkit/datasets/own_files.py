@@ -125,8 +125,16 @@ def read_table(
     Raises:
         ValueError: other columns, no row, or rows of another length.
     """
-    (_, head), *rows = _csv_rows(path) or [(1, [])]
-    columns = [name.lower() for name in head]
+    text = read_text(path)
+    head = text.partition("\n")[0]
+    delimiter = next((mark for mark in ",;\t" if mark in head), ",")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        read = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+    except csv.Error as error:
+        raise ValueError(f"{path}: line {reader.line_num}: {error}") from None
+    (_, names), *rows = [row for row in read if any(row[1])] or [(1, [])]
+    columns = [name.lower() for name in names]
     if sorted(c for c in columns if c not in optional) != sorted(needed):
         more = f", and may have {', '.join(optional)}" if optional else ""
         raise ValueError(
@@ -139,19 +147,6 @@ def read_table(
     odd = [(line, len(row)) for line, row in rows if len(row) != count]
     refuse_rows(path, [f"line {line}: {n} cells, not {count}" for line, n in odd])
     return [(line, dict(zip(columns, row, strict=True))) for line, row in rows]
-
-
-def _csv_rows(path: Path) -> list[tuple[int, list[str]]]:
-    """Line number and stripped cells of each line that is not empty."""
-    text = read_text(path)
-    head = text.partition("\n")[0]
-    delimiter = next((mark for mark in ",;\t" if mark in head), ",")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
-    except csv.Error as error:
-        raise ValueError(f"{path}: line {reader.line_num}: {error}") from None
-    return [(line, cells) for line, cells in rows if any(cells)]
 
 
 def refuse_rows(path: Path, problems: Sequence[str]) -> None:
@@ -338,5 +333,5 @@ def _groups_of_pattern(
             f"{path}: one group in parentheses is needed, such as (patient[0-9]+), "
             f"got {pattern.groups} in {pattern.pattern!r}"
         )
-    matches = {image: pattern.search(below(image, raw)) for image in images}
-    return {image: match[1] or "" for image, match in matches.items() if match}
+    matches = ((image, pattern.search(below(image, raw))) for image in images)
+    return {image: match[1] or "" for image, match in matches if match}

@@ -91,13 +91,11 @@ def samples(raw: Path | None = None) -> list[ToySample]:
 
 
 def _patient(number: int) -> int:
-    """The patient whose image this is."""
     nines, rest = divmod(number, len(PATIENT_OF_NINE))
     return 3 * nines + PATIENT_OF_NINE[rest]
 
 
 def _generator(*seeds: int) -> np.random.Generator:
-    """A generator of its own for each image and each patient."""
     return np.random.Generator(np.random.PCG64(seeds))
 
 
@@ -177,7 +175,12 @@ def _skin(rng, patient, depth: np.ndarray) -> np.ndarray:
     frame = patient.uniform(0.53, 0.9) * SIDE
     hairs, hair = patient.integers(0, 12), patient.uniform(0.03, 0.2) * tone
     skin = tone * (1 + 0.04 * _noise(rng, 5) + 0.03 * _noise(rng, 70))[..., None]
-    pigment = _pigment(rng, tone)
+    if rng.random() < 0.9:  # darker than the skin
+        dark = tone * rng.uniform(0.3, 0.55)
+        pigment = dark * rng.uniform((1, 0.8, 0.65), (1.2, 1, 1))
+    else:  # paler and pink
+        pale = rng.uniform((0.95, 0.6, 0.55), (1.0, 0.85, 0.8))
+        pigment = tone + rng.uniform(0.45, 0.7) * (pale - tone)
     stains = _soft(_noise(rng, 4) - rng.uniform(1.6, 3.0), 0.3)
     picture = _mix(skin, skin * pigment / tone, 0.5 * stains)
     net = np.abs(_noise(rng, 18)) - 0.8
@@ -187,14 +190,6 @@ def _skin(rng, patient, depth: np.ndarray) -> np.ndarray:
     picture = _mix(picture, lesion, 0.95 * _soft(depth, rng.uniform(0.8, 2.5)))
     picture = _mix(picture, hair, 0.9 * _strands(rng, hairs, width=1.4, blur=0.5))
     return picture * light * _soft(frame - np.hypot(ROWS, COLUMNS), 1.5)
-
-
-def _pigment(rng, tone: np.ndarray) -> np.ndarray:
-    """The colour of a lesion on skin of this tone: darker, or paler and pink."""
-    if rng.random() < 0.9:
-        return tone * rng.uniform(0.3, 0.55) * rng.uniform((1, 0.8, 0.65), (1.2, 1, 1))
-    pale = rng.uniform((0.95, 0.6, 0.55), (1.0, 0.85, 0.8))
-    return tone + rng.uniform(0.45, 0.7) * (pale - tone)
 
 
 def _endoscopy(rng, patient, depth: np.ndarray) -> np.ndarray:

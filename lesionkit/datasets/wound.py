@@ -31,9 +31,8 @@ def samples(raw: Path) -> list[FileSample]:
     root = _root(raw)
     pooled = []
     for part in PARTS:
-        if not (root / part).is_dir():
-            continue
-        if part == "test" and not any((root / part).glob("labels/*.png")):
+        unlabelled = part == "test" and not any((root / part).glob("labels/*.png"))
+        if unlabelled or not (root / part).is_dir():
             continue
         images = files_in("wound", root / part / "images", [".png"])
         masks = files_in("wound", root / part / "labels", [".png"])

@@ -61,9 +61,9 @@ def test_another_file_of_the_same_name_is_not_taken(server, get, data_home):
     assert get("kvasir", publisher).downloaded == ("kvasir-seg.zip",)
 
 
-def test_a_spoiled_record_is_named(server, get):
+def test_a_spoiled_record_is_named(server, get, data_home):
     raw = get("kvasir", kvasir(server)).folder
     (raw / ".lesionkit-hashes.json").write_text("{")
-    (raw / "Kvasir-SEG").rename(raw / "elsewhere")
+    (raw / "Kvasir-SEG").rename(data_home / "elsewhere")
     with pytest.raises(ValueError, match="hashes.json cannot be read: delete it"):
         get("kvasir", kvasir(server))

@@ -85,7 +85,13 @@ def frame_hu(path: Path, frame: int = 0) -> np.ndarray:
     """
     dataset = open_dicom(path)
     stored = _decoded(dataset, path, frame)
-    slope, intercept = _rescale(dataset, path, frame)
+    found = [of_frame(dataset, frame, tag) for tag in RESCALE]
+    slope = 1.0 if found[0] in (None, "") else float(found[0])
+    intercept = 0.0 if found[1] in (None, "") else float(found[1])
+    if slope == 0 or not np.isfinite([slope, intercept]).all():
+        raise ValueError(
+            f"{path}: rescale with slope {slope} and intercept {intercept}"
+        )
     values = stored.astype(np.float64) * slope + intercept
     values[_is_padding(dataset, stored)] = PADDING_HU
     return values.astype(np.float32)
@@ -137,20 +143,6 @@ def _decoded(dataset: pydicom.Dataset, path: Path, frame: int) -> np.ndarray:
     if int(dataset.get("NumberOfFrames") or 1) > 1:
         values = values[frame]
     return values
-
-
-def _rescale(dataset: pydicom.Dataset, path: Path, frame: int) -> tuple[float, float]:
-    """Slope and intercept of a frame; 1 and 0 where there are none."""
-    found = [of_frame(dataset, frame, tag) for tag in RESCALE]
-    slope, intercept = (
-        default if value in (None, "") else float(value)
-        for value, default in zip(found, (1.0, 0.0), strict=True)
-    )
-    if slope == 0 or not np.isfinite([slope, intercept]).all():
-        raise ValueError(
-            f"{path}: rescale with slope {slope} and intercept {intercept}"
-        )
-    return slope, intercept
 
 
 def _is_padding(dataset: pydicom.Dataset, stored: np.ndarray) -> np.ndarray:

@@ -96,7 +96,10 @@ def from_seg(
     names = {int(s.SegmentNumber): str(s.SegmentLabel) for s in seg.SegmentSequence}
     numbers = _chosen(path, names, structures)
     shape = (int(seg.Rows), int(seg.Columns))
-    masks = _empty(path, series, shape)
+    own = series.slice_hu(0).shape
+    if own != shape:
+        raise ValueError(f"{path}: of {shape} pixels, the slices are of {own}")
+    masks = {i: np.zeros(shape, np.uint8) for i in range(len(series))}
     half = int(seg.get("MaximumFractionalValue") or 1) / 2
     for n, frame in enumerate(seg.pixel_array.reshape(-1, *shape)):
         if int(of_frame(seg, n, SEGMENT)) in numbers and frame.any():
@@ -149,7 +152,7 @@ def from_rtstruct(
     frames = {str(roi.get("ReferencedFrameOfReferenceUID", "")) for roi in listed}
     numbers = _chosen(path, names, structures)
     shape = series.slice_hu(0).shape
-    masks = _empty(path, series, shape)
+    masks = {i: np.zeros(shape, np.uint8) for i in range(len(series))}
     _check_placed(path, series)
     for roi in dataset.get("ROIContourSequence") or []:
         if int(roi.ReferencedROINumber) not in numbers:
@@ -179,11 +182,7 @@ def _check_placed(path: Path, series: Series) -> None:
 def _slice_of(
     path: Path, series: Series, contour: Any, *, points: np.ndarray, frames: set[str]
 ) -> int:
-    """The slice a contour lies on; it has to be one that the contour names.
-
-    Where it names none, its frame of reference, one of `frames`, has to be the
-    slices' own.
-    """
+    """The slice a contour lies on: one that it names, or of its frame of reference."""
     images = contour.get("ContourImageSequence") or []
     named = [image.ReferencedSOPInstanceUID for image in images]
     if not named and series.frame_of_reference not in frames:
@@ -220,12 +219,9 @@ def from_nifti(path: Path, series: Series) -> dict[int, np.ndarray]:
         ) @ series.orientation.reshape(2, 3)
         index = (place * flip) @ to_index[:3, :3].T + to_index[:3, 3]
         nearest = np.rint(index).astype(int)
-        inside = (nearest >= 0).all() and (nearest < values.shape[:3]).all()
+        inside = ((nearest >= 0) & (nearest < values.shape[:3])).all()
         if not inside or np.abs(index - nearest).max() > GRID_MM:
-            raise ValueError(
-                f"{path}: its grid of {values.shape} is not that of the "
-                f"{len(series)} slices of {height} x {width}"
-            )
+            raise ValueError(f"{path}: its grid of {values.shape} is not the slices'")
         lesion[i] = values[tuple(np.moveaxis(nearest, -1, 0))] > 0
     return dict(enumerate(lesion))
 
@@ -253,7 +249,6 @@ def _from_pictures(folder: Path, series: Series) -> list[dict[int, np.ndarray]]:
 
 
 def _package(name: str, path: Path) -> Any:
-    """A package of the extra `ct`."""
     try:
         return import_module(name)
     except ImportError as error:
@@ -274,12 +269,3 @@ def _chosen(path: Path, names: dict[int, str], wanted: Sequence[str]) -> set[int
             "that count in structures.txt of the raw folder, one a line"
         )
     return found
-
-
-def _empty(path: Path, series: Series, shape: tuple[int, int]) -> dict[int, np.ndarray]:
-    """An empty mask for every slice, if the sizes agree."""
-    if series.slice_hu(0).shape != shape:
-        raise ValueError(
-            f"{path}: of {shape} pixels, the slices are of {series.slice_hu(0).shape}"
-        )
-    return {i: np.zeros(shape, np.uint8) for i in range(len(series))}

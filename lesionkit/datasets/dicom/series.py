@@ -45,7 +45,7 @@ class Series:
     instances: tuple[str, ...]
     positions: np.ndarray
     orientation: np.ndarray
-    spacing: tuple[float, float]
+    spacing: tuple[float, ...]
     remarks: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -65,10 +65,6 @@ class Series:
     def between(self) -> float:
         """Median distance of neighbouring slices, mm; NaN where unknown."""
         return float(np.median(np.diff(self.heights))) if len(self) > 1 else np.nan
-
-    def hu(self) -> np.ndarray:
-        """Every slice in Hounsfield units, (N, H, W) float32."""
-        return np.stack([self.slice_hu(i) for i in range(len(self))])
 
     def slice_hu(self, i: int) -> np.ndarray:
         """Slice `i` in Hounsfield units, (H, W) float32; padding is air.
@@ -119,7 +115,6 @@ def _series(uid: str, headers: list[_Header], scouts: int) -> Series:
     if scouts:
         remarks.append(f"{scouts} scout image(s) left out")
     unknown = (np.nan, np.nan, np.nan)
-    rows_mm, columns_mm = first.spacing or unknown[:2]
     return Series(
         uid="" if uid[:1] == "?" else uid,
         frame_of_reference=str(first.dataset.get("FrameOfReferenceUID") or ""),
@@ -128,7 +123,7 @@ def _series(uid: str, headers: list[_Header], scouts: int) -> Series:
         instances=tuple(str(h.dataset.get("SOPInstanceUID") or "") for h in headers),
         positions=np.array([h.position or unknown for h in headers]),
         orientation=orientation,
-        spacing=(rows_mm, columns_mm),
+        spacing=first.spacing or unknown[:2],
         remarks=tuple(remarks),
     )
 
@@ -141,12 +136,11 @@ def _shared_orientation(headers: list[_Header]) -> np.ndarray:
         named = " and ".join(f"{rows} x {columns}" for rows, columns in sorted(sizes))
         raise ValueError(f"{where}: one series with slices of {named} pixels")
     orientation = np.array(first.orientation or (1, 0, 0, 0, 1, 0), float)
-    for header in headers:
-        other = header.orientation or orientation
-        if not np.allclose(other, orientation, atol=1e-3):
+    for h in headers:
+        if not np.allclose(h.orientation or orientation, orientation, atol=1e-3):
             raise ValueError(
                 f"{where}: one series with several orientations, "
-                f"{first.path.name} and {header.path.name}"
+                f"{first.path.name} and {h.path.name}"
             )
     return orientation
 
@@ -165,11 +159,10 @@ class _Header:
 
 def _headers_of(dataset: pydicom.Dataset, path: Path) -> Iterator[_Header]:
     """One header a frame; a picture in colour is refused."""
-    if int(dataset.get("SamplesPerPixel", 1)) != 1:
-        raise ValueError(f"{path}: a colour picture, not a CT slice")
     photometric = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
-    if not photometric.startswith("MONOCHROME"):
-        raise ValueError(f"{path}: photometric {photometric}, not a CT slice")
+    samples = int(dataset.get("SamplesPerPixel", 1))
+    if samples != 1 or not photometric.startswith("MONOCHROME"):
+        raise ValueError(f"{path}: a colour picture (photometric {photometric})")
     for frame in range(int(dataset.get("NumberOfFrames") or 1)):
         yield _Header(
             path,
@@ -186,12 +179,13 @@ def _ordered(
 ) -> tuple[list[_Header], np.ndarray]:
     """The headers by growing height, and the heights; NaN where there are none."""
     where = headers[0].path.parent
+    placed = [h.position for h in headers if h.position is not None]
     lacking = [h for h in headers if h.position is None]
     if not lacking:
-        heights = np.array([np.dot(h.position, normal) for h in headers])
+        heights = np.array([np.dot(position, normal) for position in placed])
         order = np.argsort(heights, kind="stable")
         return [headers[i] for i in order], heights[order]
-    if len(lacking) < len(headers):
+    if placed:
         raise ValueError(
             f"{where}: {len(lacking)} of {len(headers)} slices have no "
             f"ImagePositionPatient, {lacking[0].path.name} for one"

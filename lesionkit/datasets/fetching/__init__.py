@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shlex
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,11 +17,12 @@ from lesionkit import lookup
 from lesionkit.catalogue import DATASETS
 from lesionkit.catalogue.publishers import PUBLISHERS, Archive, Publisher
 from lesionkit.config import data_folder
-from lesionkit.datasets.fetching import checksums
 from lesionkit.datasets.fetching.archives import SILENT, BadArchive, in_bytes, unpack
 from lesionkit.datasets.fetching.downloading import DownloadError, download
 from lesionkit.records import files
 from lesionkit.records.disks import refusals_told
+
+HASHES = ".lesionkit-hashes.json"  # in a raw folder: facts of each file, by its name
 
 
 @dataclass(frozen=True)
@@ -179,7 +182,10 @@ def _obtain(task: Task, archive: Archive) -> None:
     except DownloadError as error:
         hint = f". By hand: {task.publisher.form}" if task.publisher.form else ""
         raise DownloadError(f"{error}{hint}") from None
-    facts = checksums.verify(path, archive, task.report)
+    record = task.raw / HASHES
+    known = _recorded(record)
+    then = known.get(archive.file, {})
+    facts = _verified(task, archive, then.get("sha256", ""))
     if archive.folder:
         try:
             with files.whole_folder(target) as folder:
@@ -187,9 +193,10 @@ def _obtain(task: Task, archive: Archive) -> None:
         except BadArchive as error:
             if archive.sha256:  # it is the publisher's: another download is the same
                 raise
-            aside = checksums.set_aside(path)
+            aside = _set_aside(path)
             raise BadArchive(f"{error}; not unpacked, kept as {aside}") from None
-    checksums.remember(task.raw, archive.file, facts)
+    if then != facts:
+        files.write_json(record, known | {archive.file: facts})
 
 
 def _count(task: Task) -> tuple[int | None, int | None]:
@@ -210,3 +217,49 @@ def _count(task: Task) -> tuple[int | None, int | None]:
     where = "" if task.dataset == task.name else f" --raw {shlex.quote(str(task.raw))}"
     task.report(f"next: lesionkit prepare {task.dataset}{where}")
     return found, published
+
+
+def _verified(task: Task, archive: Archive, then: str) -> dict[str, object]:
+    """The hash and size of a file that is the publisher's; any other is set aside.
+
+    Where the publisher's SHA-256 is not known, it has to be that of the first
+    download, `then`, if there was one; an MD5 that is known is checked as well.
+    """
+    path, why = task.raw / archive.file, ""
+    found = files.sha256(path)
+    with path.open("rb") as stream:
+        md5 = hashlib.file_digest(stream, "md5").hexdigest() if archive.md5 else ""
+    if archive.sha256 and found != archive.sha256:
+        why = f"SHA-256 {found}, not {archive.sha256}"
+    elif archive.md5 and md5 != archive.md5:
+        why = f"MD5 {md5}, not {archive.md5}"
+    elif not archive.sha256 and then and found != then:
+        why = (
+            f"SHA-256 {found}, not the {then} of the first download (delete {HASHES} if"
+            " the publisher has a new version)"
+        )
+    if why:
+        raise ValueError(
+            f"{path.name} is not the file it should be: {why}; kept as"
+            f" {_set_aside(path)}, and the next fetch downloads it again"
+        )
+    said = "the same as at the first download" if then else ""
+    said = "checksum right" if archive.sha256 or archive.md5 else said
+    new = f"no checksum is known; kept for next time: {found}"
+    task.report(f"{path.name}: {said or new}")
+    return {"sha256": found, "bytes": path.stat().st_size}
+
+
+def _set_aside(path: Path) -> Path:
+    aside = path.with_name(f"{path.name}.refused")
+    return path.replace(aside)
+
+
+def _recorded(record: Path) -> dict[str, dict]:
+    """What was downloaded to a raw folder, by file name."""
+    try:
+        return dict(json.loads(record.read_text())) if record.is_file() else {}
+    except (ValueError, TypeError):
+        raise ValueError(
+            f"{record} cannot be read: delete it to record the checksums anew"
+        ) from None

@@ -68,14 +68,9 @@ PROGRAMS = {
     "unar": ("-q", "-D", "-o", "{folder}", "{archive}"),
 }
 LOOK_SECONDS = 1.0  # between looks at how much a program has written
-ERRORS = (
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    EOFError,
-    RuntimeError,  # encrypted, or packed in a way that zipfile does not know
-    UnicodeError,
-)
+# RuntimeError is of a zip that is encrypted, or packed in a way that is not known.
+ERRORS = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError)
+ERRORS += (RuntimeError, UnicodeError)
 
 
 def kind_problem(file: str, start: bytes) -> str | None:
@@ -89,25 +84,19 @@ def kind_problem(file: str, start: bytes) -> str | None:
         "a web page ('Not found'), not a zip archive" and the like, or None.
     """
     kind, place, starts = STARTS.get(Path(file).suffix.lower(), ("a table", 0, ()))
-    first = start.split(b"\n", 1)[0]
-    if starts and start[place:].startswith(starts):
+    is_markup = start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+    if starts:
+        right = start[place:].startswith(starts)
+    else:
+        right = b"," in start.split(b"\n", 1)[0] and b"\0" not in start
+    if right and not is_markup:
         return None
-    if not starts and not _is_markup(start) and b"," in first and b"\0" not in start:
-        return None
-    return f"{_described(start)}, not {kind}"
-
-
-def _is_markup(start: bytes) -> bool:
-    return start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
-
-
-def _described(start: bytes) -> str:
-    """What somebody else's first bytes look like, in words."""
-    if not _is_markup(start):
-        return f"a file that begins with {start[:40]!r}" if start else "nothing"
-    text = start.decode("utf-8", "replace")
-    title = re.search(r"<title[^>]*>(.*?)</title", text, re.DOTALL | re.IGNORECASE)
-    return f"a web page ({title[1].strip()[:60]!r})" if title else "a web page"
+    found = f"a file that begins with {start[:40]!r}" if start else "nothing"
+    if is_markup:
+        text = start.decode("utf-8", "replace")
+        title = re.search(r"<title[^>]*>(.*?)</title", text, re.DOTALL | re.IGNORECASE)
+        found = f"a web page ({title[1].strip()[:60]!r})" if title else "a web page"
+    return f"{found}, not {kind}"
 
 
 def unpack(
@@ -259,7 +248,10 @@ def _watched(command: Sequence[str], made: Path, most: int) -> str | None:
         while said is None:
             with suppress(subprocess.TimeoutExpired):
                 said, _ = process.communicate(timeout=LOOK_SECONDS)
-            if _bytes_in(made) > most:
+            written = 0
+            with suppress(FileNotFoundError):  # it may be renaming a file meanwhile
+                written = sum(path.lstat().st_size for path in made.rglob("*"))
+            if written > most:
                 process.kill()
                 raise BadArchive(
                     f"the rar archive unpacks to more than {in_bytes(most)}"
@@ -267,15 +259,6 @@ def _watched(command: Sequence[str], made: Path, most: int) -> str | None:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     lines = [line for line in lines if "Error exit delayed" not in line]  # bsdtar's
     return None if process.returncode == 0 else (lines or ["it could not read it"])[-1]
-
-
-def _bytes_in(folder: Path) -> int:
-    """Bytes of all files of a folder, which another process may be changing."""
-    total = 0
-    for path in folder.rglob("*"):
-        with suppress(FileNotFoundError):
-            total += path.lstat().st_size
-    return total
 
 
 def _written(made: Path) -> Iterator[Member]:

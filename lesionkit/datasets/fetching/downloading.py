@@ -6,7 +6,6 @@ import json
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
@@ -47,19 +46,11 @@ class NotThere(DownloadError):
 
 
 class Interrupted(DownloadError):
-    """A try that failed, where another may not."""
+    """A try that failed, where another may not, after what the server asked for."""
 
-    pause_seconds = 0.0  # what the server asked for
-
-
-@dataclass(frozen=True)
-class Source:
-    """One address, and the part of the file that has come from it."""
-
-    session: requests.Session
-    url: str
-    part: Path
-    progress: Callable
+    def __init__(self, text: str, after: str = "") -> None:
+        super().__init__(text)
+        self.pause_seconds = float(after) if after.isdecimal() else 0.0
 
 
 def download(urls: Sequence[str], target: Path, *, progress: Callable = SILENT) -> None:
@@ -102,10 +93,9 @@ def _try_again(url: str, part: Path, progress: Callable) -> None:
         session.headers.update(HEADERS)
         session.hooks["response"].append(_check_redirect)
         session.max_redirects = REDIRECTS
-        source = Source(session, url, part, progress)
         while True:
             try:
-                return _attempt(source)
+                return _attempt(session, url, part, progress=progress)
             except Interrupted as error:
                 last = error
             fruitless = 0 if _size(part) > best else fruitless + 1
@@ -118,26 +108,33 @@ def _try_again(url: str, part: Path, progress: Callable) -> None:
     raise DownloadError(f"{last}, {TRIES} times in a row{kept}")
 
 
-def _attempt(source: Source) -> None:
+def _attempt(
+    session: requests.Session, url: str, part: Path, *, progress: Callable
+) -> None:
     """One request, which goes on from what is there if that is sure to fit."""
-    validator = _noted_validator(source)
-    start = _size(source.part) if validator else 0
+    validator = _noted_validator(url, part)
+    start = _size(part) if validator else 0
     asked = {"Range": f"bytes={start}-", "If-Range": validator} if start else {}
     try:
-        with source.session.get(
-            source.url, headers=asked, stream=True, timeout=TIMEOUT_SECONDS
+        with session.get(
+            url, headers=asked, stream=True, timeout=TIMEOUT_SECONDS
         ) as response:
             status = response.status_code
             going_on = status == 206 or (status == 416 and start > 0)
             if going_on and not _fits(response, start, validator):
-                _forget(source.part)
-                raise Interrupted(f"{source.url}: not the file it was; starting again")
+                _forget(part)
+                raise Interrupted(f"{url}: not the file it was; starting again")
             if going_on and status == 416:  # nothing lies beyond the part
                 return
-            _check_status(response)
-            _receive(source, response, start if going_on else 0)
+            said = f"{response.url} answered {status} {response.reason}"
+            if status in AGAIN:
+                raise Interrupted(said, response.headers.get("Retry-After", ""))
+            if status not in (200, 206):
+                raise NotThere(said)
+            start = start if going_on else 0
+            _receive(response, url, part, start=start, progress=progress)
     except requests.RequestException as error:
-        raise _failure(source.url, error) from None
+        raise _failure(url, error) from None
 
 
 def _fits(response: requests.Response, start: int, validator: str) -> bool:
@@ -179,22 +176,11 @@ def _check_redirect(response: requests.Response, **_: object) -> None:
             )
 
 
-def _check_status(response: requests.Response) -> None:
-    """Refuse an answer that is not the file."""
-    status = response.status_code
-    said = f"{response.url} answered {status} {response.reason}"
-    if status in AGAIN:
-        error = Interrupted(said)
-        after = response.headers.get("Retry-After", "")
-        error.pause_seconds = float(after) if after.isdecimal() else 0.0
-        raise error
-    if status not in (200, 206):
-        raise NotThere(said)
-
-
-def _receive(source: Source, response: requests.Response, start: int) -> None:
+def _receive(
+    response: requests.Response, url: str, part: Path, *, start: int, progress: Callable
+) -> None:
     """Write what comes behind the first `start` bytes of the part."""
-    part, (length, validator) = source.part, _facts(response)
+    length, validator = _facts(response)
     total = None if length is None else start + length
     name = part.name.removesuffix(".part")
     need_space(part.parent, length or 0, f"to download {name}")
@@ -204,18 +190,18 @@ def _receive(source: Source, response: requests.Response, start: int) -> None:
         while len(first) < ENOUGH_TO_SEE and (piece := next(pieces, b"")):
             first += piece
         if problem := kind_problem(name, first):
-            raise NotThere(f"{source.url} sent {problem}")
+            raise NotThere(f"{url} sent {problem}")
         part.write_bytes(b"")
-        note = {"url": source.url, "validator": validator}
+        note = {"url": url, "validator": validator}
         files.write_json(_note_path(part), note)
-    bar = source.progress(total=total, initial=start, desc=name)
+    bar = progress(total=total, initial=start, desc=name)
     with part.open("ab") as stream, bar:
         for piece in chain([first], pieces):
             stream.write(piece)
             bar.update(len(piece))
     if total is not None and _size(part) != total:
         had = f"{in_bytes(_size(part))} of {in_bytes(total)}"
-        raise Interrupted(f"{source.url}: broke off after {had}")
+        raise Interrupted(f"{url}: broke off after {had}")
 
 
 def _facts(response: requests.Response) -> tuple[int | None, str]:
@@ -228,11 +214,11 @@ def _facts(response: requests.Response) -> tuple[int | None, str]:
     return int(length) if length.isdecimal() else None, version
 
 
-def _noted_validator(source: Source) -> str:
+def _noted_validator(url: str, part: Path) -> str:
     """Which version the part is of; empty if a download cannot go on from it."""
     try:
-        note = json.loads(_note_path(source.part).read_text())
-        return note["validator"] if note["url"] == source.url else ""
+        note = json.loads(_note_path(part).read_text())
+        return note["validator"] if note["url"] == url else ""
     except (OSError, ValueError, TypeError, KeyError):
         return ""
 

@@ -13,6 +13,8 @@ import numpy as np
 import tifffile
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from lesionkit.lookup import one_line
+
 # ISIC 2017's largest picture has 30 million. Pillow itself refuses above 179 million.
 PIXEL_LIMIT = 150_000_000
 
@@ -159,20 +161,19 @@ def lesion_of(path: Path, raster: Raster) -> np.ndarray:
         ValueError: the mask is coloured or contradicts itself.
     """
     colour = raster.colour
+    what, told = "", True
     if raster.index is not None:
-        lesion = raster.index != 0
-        if _is_grey(colour) and (lesion != _cut(colour)).any():
-            raise ValueError(f"{path}: palette index and grey differ; {_SAVE_AS_GREY}")
+        what, lesion = "palette index and grey", raster.index != 0
     elif raster.drawn_alpha is not None:
-        lesion = _cut(raster.drawn_alpha[..., None])
-        black_and_white = np.array_equal(np.unique(colour), [0, _top(colour)])
-        told = black_and_white and _is_grey(colour)
-        if told and (lesion != _cut(colour)).any():
-            raise ValueError(f"{path}: alpha and colour differ; {_SAVE_AS_GREY}")
+        what, lesion = "alpha and colour", _cut(raster.drawn_alpha[..., None])
+        told = np.array_equal(np.unique(colour), [0, _top(colour)])
     elif _coloured(colour):
         raise ValueError(f"{path}: a coloured mask; {_SAVE_AS_GREY}")
     else:
         lesion = _cut(colour)
+    also = what and told and (colour == colour[..., :1]).all()  # grey tells it too
+    if also and (lesion != _cut(colour)).any():
+        raise ValueError(f"{path}: {what} differ; {_SAVE_AS_GREY}")
     return lesion.astype(np.uint8)
 
 
@@ -186,10 +187,8 @@ def decode(path: Path) -> Raster:
         return reader(data)
     except MemoryError:
         raise
-    except Exception as error:  # decoders fail on broken files in many ways
-        known = isinstance(error, ValueError | OSError)
-        reason = str(error) if known else f"cannot be decoded, {error!r}"
-        raise ValueError(f"{path}: {' '.join(reason.split())}") from error
+    except Exception as error:  # noqa: BLE001 - decoders fail in many ways
+        raise ValueError(f"{path}: {one_line(error)}") from error
 
 
 def _check_pixels(width: int, height: int) -> None:
@@ -278,17 +277,15 @@ def _check_page(page: tifffile.TiffPage, length: int, pages: int) -> None:
     """Refuse what would be read in part: stacks, strips past the file's end."""
     if pages > 1:
         raise ValueError(f"the TIFF holds {pages} pages, one is expected")
-    if page.samplesperpixel > 4 or page.imagedepth > 1:
-        raise ValueError(f"TIFF of shape {page.shape} is not supported")
-    if page.dtype not in (bool, np.uint8, np.uint16):
-        raise ValueError(f"TIFF of type {page.dtype} is not supported")
+    types = (bool, np.uint8, np.uint16)
+    if page.samplesperpixel > 4 or page.imagedepth > 1 or page.dtype not in types:
+        raise ValueError(f"TIFF of {page.shape} {page.dtype} is not supported")
     strips = list(zip(page.dataoffsets, page.databytecounts, strict=True))
     if not strips or any(not n or start + n > length for start, n in strips):
         raise ValueError("TIFF file is truncated")
 
 
 def _tiff_planes(page: tifffile.TiffPage, values: np.ndarray) -> _Planes:
-    """Colour (H, W, C), alpha and palette index of a TIFF page."""
     if values.dtype == bool:
         values = values.astype(np.uint8) * 255
     if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
@@ -305,10 +302,6 @@ def _tiff_planes(page: tifffile.TiffPage, values: np.ndarray) -> _Planes:
     if values.shape[2] in (2, 4):
         return values[..., :-1], values[..., -1], None
     return values, None, None
-
-
-def _is_grey(colour: np.ndarray) -> bool:
-    return bool((colour == colour[..., :1]).all())
 
 
 def _coloured(colour: np.ndarray) -> bool:
