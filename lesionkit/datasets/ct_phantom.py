@@ -61,7 +61,6 @@ def draw(folder: Path, patients: int = PATIENTS, side: int = SIDE) -> None:
 
 
 def _write_patient(home: Path, patient: int, side: int) -> None:
-    """The files of one patient."""
     rng = np.random.Generator(np.random.PCG64((2026, patient)))
     pixel_mm = PIXEL_MM * SIDE / side
     chest = _chest(rng, side, pixel_mm)

@@ -17,23 +17,24 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from lesionkit.datasets.own_files import (
     SUFFIXES,
+    OwnSample,
     as_posix,
     breaks_line,
     composed,
     is_read,
     leaves,
     pictures,
+    read_groups,
+    read_lesion_values,
     read_table,
     refuse_rows,
     settings,
 )
-from lesionkit.datasets.own_rules import OwnSample, read_groups, read_lesion_values
 from lesionkit.datasets.pairs import (
     below,
     by_key,
@@ -75,13 +76,7 @@ def samples(raw: Path) -> list[OwnSample]:
     values = files.get("lesion_values.txt")
     listed = read_lesion_values(values) if values else ()
     return in_order(
-        OwnSample(
-            below(image, raw),
-            image,
-            tuple(masks),
-            groups[image],
-            lesion_values=listed,
-        )
+        OwnSample(below(image, raw), image, tuple(masks), groups[image], "", listed)
         for image, masks in pairs.items()
     )
 
@@ -94,10 +89,9 @@ def _root(raw: Path) -> Path:
         if not raw.is_dir() or not any(map(_is_mask, pictures(raw, raw))):
             raise
         return raw
-    beside = (
-        [] if root == raw else [*filter(is_visible, filter(_is_mask, raw.iterdir()))]
-    )
-    refuse("folder", f"lie beside {root.name}/, which is taken", sorted(beside))
+    if root != raw:
+        beside = sorted(p for p in raw.iterdir() if is_visible(p) and _is_mask(p))
+        refuse("folder", f"lie beside {root.name}/, which is taken", beside)
     return root
 
 
@@ -137,21 +131,14 @@ def _of_table(table: Path) -> tuple[Pairs, dict[Path, str]]:
     problems = []
     for line, row in read_table(table, ("image", "mask"), ("group",)):
         try:
-            image, mask = (_named(table, row, column) for column in ("image", "mask"))
-            _add(pairs, image, mask)
-            if "group" in row:
-                _add_group(groups, image, row["group"])
+            _add_row(table, row, pairs, groups)
         except ValueError as error:
             problems.append(f"line {line}: {error}")
     refuse_rows(table, problems)
-    for files in by_key(pairs, _place).values():
+    places = by_key(pairs, lambda path: f"{path.stat().st_dev} {path.stat().st_ino}")
+    for files in places.values():  # one file may have several names
         refuse("folder", "are one file", files if len(files) > 1 else [])
     return pairs, groups
-
-
-def _place(path: Path) -> str:
-    """Where a file lies on the disk, whatever it is called."""
-    return "{0.st_dev} {0.st_ino}".format(path.stat())
 
 
 def _named(table: Path, row: Mapping[str, str], column: str) -> Path:
@@ -172,56 +159,45 @@ def _named(table: Path, row: Mapping[str, str], column: str) -> Path:
     return path
 
 
-def _add(pairs: Pairs, image: Path, mask: Path) -> None:
-    """One row's mask among those of its image."""
+def _add_row(
+    table: Path, row: Mapping[str, str], pairs: Pairs, groups: dict[Path, str]
+) -> None:
+    """One row's mask and group to those of its image."""
+    image, mask = (_named(table, row, column) for column in ("image", "mask"))
     if mask == image:
         raise ValueError(f"{image.name!r} is image and mask")
     if mask in pairs.get(image, []):
         raise ValueError(f"{image.name!r} with {mask.name!r} is there twice")
     pairs.setdefault(image, []).append(mask)
-
-
-def _add_group(groups: dict[Path, str], image: Path, group: str) -> None:
-    """One row's group as that of its image."""
-    if not group:
+    group = row.get("group")
+    if group == "":
         raise ValueError(f"{image.name!r} has no group; give all one, or none")
-    if groups.setdefault(image, group) != group:
+    if group and groups.setdefault(image, group) != group:
         raise ValueError(f"{image.name!r} is in two groups")
 
 
-@dataclass(frozen=True)
-class _Stems:
-    """The images' stems, to look a mask's up among."""
+def _owner_finder(images: Iterable[str]) -> Callable[[str], tuple[list[str], str]]:
+    """Finds the images that a mask's stem may mean, and what it has more than theirs.
 
-    images: dict[str, list[Path]]
-    folded: dict[str, list[str]]  # without case: the stems that are meant
-    numbered: set[str]  # folded, their number cut off
+    A number more is a further lesion only where no image has such a number: of images
+    a and a_1, a mask a_2 is not the first one's, its own image is missing.
+    """
+    folded: dict[str, list[str]] = {}
+    for stem in images:
+        folded.setdefault(_fold(stem), []).append(stem)
+    numbered = {NUMBER.sub("", stem) for stem in folded if NUMBER.search(stem)}
 
-    @classmethod
-    def of(cls, images: dict[str, list[Path]]) -> _Stems:
-        """The stems of a table of images."""
-        folded: dict[str, list[str]] = {}
-        for stem in images:
-            folded.setdefault(_fold(stem), []).append(stem)
-        numbered = {NUMBER.sub("", stem) for stem in folded if NUMBER.search(stem)}
-        return cls(images, folded, numbered)
-
-    def owners(self, mask: str) -> tuple[list[str], str]:
-        """The images that a mask's stem may mean, and what it has more than theirs.
-
-        A number more is a further lesion only where no image has such a number: of
-        images a and a_1, a mask a_2 is not the first one's, its own image is missing.
-        """
-        for stem, ending in _meant(mask):
-            if stem in self.images and not self._bars(stem, ending):
-                return [stem], ending
-            if _fold(stem) in self.folded and not self._bars(stem, ending):
-                return self.folded[_fold(stem)], ending
+    def owners(mask: str) -> tuple[list[str], str]:
+        found = MASK_ENDING.search(mask)  # all of it is optional: never None
+        number, whole = (found[2] or "", found[0]) if found else ("", "")
+        for ending in ("", number, whole):
+            stem = mask.removesuffix(ending)
+            alike = folded.get(_fold(stem), [])
+            if alike and not (NUMBER.search(ending) and _fold(stem) in numbered):
+                return [stem] if stem in alike else alike, ending.lower()
         return [], ""
 
-    def _bars(self, stem: str, ending: str) -> bool:
-        """Whether an ending's number is one that images have."""
-        return bool(NUMBER.search(ending)) and _fold(stem) in self.numbered
+    return owners
 
 
 def _matched(
@@ -231,8 +207,8 @@ def _matched(
     table = by_key(images, lambda path: _stem(path, bases[0]))
     for files in table.values():
         refuse("folder", "share one stem", files if len(files) > 1 else [])
-    stems = _Stems.of(table)
-    owners = {mask: stems.owners(_stem(mask, bases[1])) for mask in masks}
+    find = _owner_finder(table)
+    owners = {mask: find(_stem(mask, bases[1])) for mask in masks}
     unclear = [mask for mask, (names, _) in owners.items() if len(names) > 1]
     refuse("folder", "have several images, whose names differ in case", unclear)
     refuse("folder", "have no image", [m for m in masks if not owners[m][0]])
@@ -256,18 +232,9 @@ def _are_parts(endings: Sequence[str]) -> bool:
 
 
 def _stem(path: Path, base: Path) -> str:
-    """The path below `base` without suffix."""
     return below(path.with_suffix(""), base)
 
 
 def _fold(stem: str) -> str:
     """The stem without regard to case and to how its accents are written."""
     return composed(composed(stem).casefold())
-
-
-def _meant(stem: str) -> Iterator[tuple[str, str]]:
-    """The stem itself, then shorter ones with the ending that was cut off."""
-    ending = MASK_ENDING.search(stem)  # its parts are optional: it is always found
-    number, whole = (ending[2] or "", ending[0]) if ending else ("", "")
-    for cut in dict.fromkeys(("", number, whole)):
-        yield stem[: len(stem) - len(cut)], cut.lower()

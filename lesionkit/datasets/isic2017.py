@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import methodcaller
 from pathlib import Path
 
 from lesionkit.datasets.pairs import files_in, find_root, in_order, pair
@@ -31,10 +32,6 @@ def samples(raw: Path) -> list[FileSample]:
             continue
         images = files_in("isic2017", root / f"ISIC-2017_{part}_Data", [".jpg"])
         masks = files_in("isic2017", root / truth, [".png"])
-        pooled += pair("isic2017", raw, images, masks=masks, of=_image_of)
+        of = methodcaller("removesuffix", "_segmentation")
+        pooled += pair("isic2017", raw, images, masks=masks, of=of)
     return in_order(pooled)
-
-
-def _image_of(mask: str) -> str:
-    """The stem of a mask's image."""
-    return mask.removesuffix("_segmentation")

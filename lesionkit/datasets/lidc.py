@@ -19,6 +19,7 @@ from lesionkit.datasets.pairs import (
     by_key,
     existing_folder,
     is_visible,
+    missing,
     natural_order,
     refuse,
 )
@@ -56,13 +57,11 @@ def _crops(consensus: str, raw: Path) -> list[ReadersSample]:
         FileNotFoundError: `raw` holds no such crop.
         ValueError: a crop without a mask of every reader of its nodule.
     """
-    root = existing_folder(f"lidc_slices_{consensus}", raw)
-    pictures = filter(is_visible, root.rglob("nodule-*/images/*.png"))
-    images = natural_order(pictures)
+    dataset = f"lidc_slices_{consensus}"
+    pictures = existing_folder(dataset, raw).rglob("nodule-*/images/*.png")
+    images = natural_order(filter(is_visible, pictures))
     if not images:
-        raise FileNotFoundError(
-            f"lidc_slices_{consensus}: no LIDC-IDRI-*/nodule-*/images/*.png in {raw}"
-        )
+        raise missing(dataset, f"no crop in {raw}")
     samples, lacking = [], []
     for image in images:
         nodule = image.parents[1]
@@ -72,7 +71,7 @@ def _crops(consensus: str, raw: Path) -> list[ReadersSample]:
             lacking.append(image)
         group = nodule.parent.name
         samples.append(ReadersSample(below(image, raw), image, masks, group, consensus))
-    refuse(f"lidc_slices_{consensus}", "are missing or have no reader", lacking)
+    refuse(dataset, "are missing or have no reader", lacking)
     return samples
 
 
@@ -130,9 +129,7 @@ def array_samples(raw: Path) -> list[ArraySample]:
         name = image.name.replace("_NI", "_MA")
         pairs[image] = root / "Mask" / image.parent.name / name
     if not pairs:
-        raise FileNotFoundError(
-            f"lidc_npz: no LIDC-IDRI-*/*.npz and no Image/LIDC-IDRI-*/*.npy in {raw}"
-        )
+        raise missing("lidc_npz", f"no slice in {raw}")
     refuse("lidc_npz", "are missing", [m for m in pairs.values() if not m.is_file()])
     same = by_key(natural_order(pairs), lambda p: f"{p.parent.name} {_content(p)}")
     return [

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +12,7 @@ import numpy as np
 
 from lesionkit.datasets.dicom import MEDIASTINAL, Series, read_series, window
 from lesionkit.datasets.dicom.masks import read_masks
-from lesionkit.datasets.own_files import read_lines, read_text
+from lesionkit.datasets.own_files import read_lines, read_table
 from lesionkit.datasets.pairs import below, existing_folder, is_visible, natural_order
 
 
@@ -72,11 +70,8 @@ def samples(raw: Path) -> list[SliceSample]:
         ValueError: a file that cannot be read or does not fit; the same series in two
             folders.
     """
-    folders = [
-        path
-        for path in natural_order(existing_folder("lungct", raw).iterdir())
-        if path.is_dir() and is_visible(path)
-    ]
+    inside = natural_order(existing_folder("lungct", raw).iterdir())
+    folders = [path for path in inside if path.is_dir() and is_visible(path)]
     if not folders:
         raise FileNotFoundError(f"lungct: no folder of a patient in {raw}")
     listed = raw / "structures.txt"
@@ -84,7 +79,10 @@ def samples(raw: Path) -> list[SliceSample]:
     found: list[SliceSample] = []
     owners: dict[str, str] = {}
     for folder in folders:
-        series = _longest(read_series(folder), folder)
+        series, *shorter = read_series(folder)
+        left = [f"{len(shorter)} shorter series left out"] if shorter else []
+        for remark in [*series.remarks, *left]:
+            print(f"{folder}: {remark}", file=sys.stderr)
         owner = owners.setdefault(series.uid or folder.name, folder.name)
         if owner != folder.name:
             raise ValueError(
@@ -95,46 +93,23 @@ def samples(raw: Path) -> list[SliceSample]:
     return found
 
 
-def _longest(all_series: list[Series], folder: Path) -> Series:
-    """The series with the most slices; the others and the remarks are said."""
-    series = all_series[0]
-    remarks = list(series.remarks)
-    if len(all_series) > 1:
-        remarks.append(f"{len(all_series) - 1} shorter series left out")
-    for remark in remarks:
-        print(f"{folder}: {remark}", file=sys.stderr)
-    return series
-
-
 def _of_patient(
     raw: Path, folder: Path, series: Series, structures: Sequence[str]
 ) -> list[SliceSample]:
     """The labelled slices of one patient, from the lowest place to the highest."""
-    strata = _strata(folder / "strata.csv")
+    table = folder / "strata.csv"
+    rows = read_table(table, ("file", "stratum")) if table.is_file() else []
+    strata = {row["file"]: row["stratum"] for _, row in rows}
     masks = read_masks(folder, series, structures)
     several = len(set(series.paths)) < len(series)
-    samples = []
-    for i, mask in masks.items():
-        path = series.paths[i]
-        name = below(path, raw)
-        samples.append(
-            SliceSample(
-                name=f"{name}#{series.frames[i]}" if several else name,
-                group=folder.name,
-                series=series,
-                number=i,
-                mask=mask,
-                stratum=strata.get(path.name, "") if mask.any() else "",
-            )
+    return [
+        SliceSample(
+            name=below(series.paths[i], raw) + f"#{series.frames[i]}" * several,
+            group=folder.name,
+            series=series,
+            number=i,
+            mask=mask,
+            stratum=strata.get(series.paths[i].name, "") if mask.any() else "",
         )
-    return samples
-
-
-def _strata(path: Path) -> dict[str, str]:
-    """File name to stratum, from a file that may not be there."""
-    if not path.is_file():
-        return {}
-    rows = list(csv.DictReader(io.StringIO(read_text(path), newline="")))
-    if rows and not {"file", "stratum"} <= set(rows[0]):
-        raise ValueError(f"{path}: needs the columns file and stratum")
-    return {row["file"]: row["stratum"] for row in rows}
+        for i, mask in masks.items()
+    ]

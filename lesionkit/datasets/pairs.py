@@ -50,7 +50,7 @@ def find_root(dataset: str, raw: Path, choices: Sequence[tuple[str, ...]]) -> Pa
         raise missing(dataset, f"no folder {raw}")
     if _holds(raw, choices):
         return raw
-    inside = sorted(path for path in raw.iterdir() if is_visible(path))
+    inside = sorted(filter(is_visible, raw.iterdir()))
     found = [path for path in inside if path.is_dir() and _holds(path, choices)]
     if not found:
         raise missing(dataset, f"no {wanted} in {raw} or one level below")
@@ -81,11 +81,9 @@ def files_in(dataset: str, folder: Path, suffixes: Iterable[str]) -> list[Path]:
         FileNotFoundError: no folder, or no such file in it.
     """
     allowed = tuple(suffixes)
-    files = [
-        path
-        for path in natural_order(existing_folder(dataset, folder).iterdir())
-        if path.suffix.lower() in allowed and is_visible(path) and path.is_file()
-    ]
+    inside = filter(is_visible, existing_folder(dataset, folder).iterdir())
+    named = [p for p in inside if p.suffix.lower() in allowed and p.is_file()]
+    files = natural_order(named)
     if not files:
         raise missing(dataset, f"no {', '.join(allowed)} file in {folder}")
     return files
@@ -173,7 +171,6 @@ def collecting() -> Iterator[list[tuple[str, tuple[str, ...]]]]:
 
 
 def _holds(folder: Path, choices: Sequence[tuple[str, ...]]) -> bool:
-    """Whether all parts of one choice lie in `folder`."""
     return any(all((folder / part).exists() for part in choice) for choice in choices)
 
 

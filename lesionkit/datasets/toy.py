@@ -22,12 +22,7 @@ from PIL import Image, ImageDraw, ImageFilter
 SIDE = 256  # pixels
 IMAGES_PER_LOOK = 99
 PATIENT_OF_NINE = (0, 0, 1, 1, 1, 2, 2, 2, 2)  # nine images are of three patients
-WITHOUT_LESION = {
-    ("skin", 13),
-    ("endoscopy", 40),
-    ("ultrasound", 22),
-    ("ultrasound", 67),
-}
+WITHOUT_LESION = {"skin": (13,), "endoscopy": (40,), "ultrasound": (22, 67)}
 SMALLEST_SHARE, LARGEST_SHARE = 0.012, 0.40  # of the image's pixels
 
 # From light to dark skin, and tints of the gut's lining; red, green, blue of 0 to 1.
@@ -74,7 +69,7 @@ class ToySample:
         rng = _generator(seed, 0, self.number)
         patient = _generator(seed, 1, _patient(self.number))
         depth = _depth(rng)
-        if (self.look, self.number) in WITHOUT_LESION:
+        if self.number in WITHOUT_LESION[self.look]:
             depth = np.full_like(depth, -SIDE)
         picture = PAINTERS[self.look](rng, patient, depth)
         image = np.floor(np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
@@ -96,13 +91,11 @@ def samples(raw: Path | None = None) -> list[ToySample]:
 
 
 def _patient(number: int) -> int:
-    """The patient whose image this is."""
     nines, rest = divmod(number, len(PATIENT_OF_NINE))
     return 3 * nines + PATIENT_OF_NINE[rest]
 
 
 def _generator(*seeds: int) -> np.random.Generator:
-    """A generator of its own for each image and each patient."""
     return np.random.Generator(np.random.PCG64(seeds))
 
 
@@ -182,7 +175,12 @@ def _skin(rng, patient, depth: np.ndarray) -> np.ndarray:
     frame = patient.uniform(0.53, 0.9) * SIDE
     hairs, hair = patient.integers(0, 12), patient.uniform(0.03, 0.2) * tone
     skin = tone * (1 + 0.04 * _noise(rng, 5) + 0.03 * _noise(rng, 70))[..., None]
-    pigment = _pigment(rng, tone)
+    if rng.random() < 0.9:  # darker than the skin
+        dark = tone * rng.uniform(0.3, 0.55)
+        pigment = dark * rng.uniform((1, 0.8, 0.65), (1.2, 1, 1))
+    else:  # paler and pink
+        pale = rng.uniform((0.95, 0.6, 0.55), (1.0, 0.85, 0.8))
+        pigment = tone + rng.uniform(0.45, 0.7) * (pale - tone)
     stains = _soft(_noise(rng, 4) - rng.uniform(1.6, 3.0), 0.3)
     picture = _mix(skin, skin * pigment / tone, 0.5 * stains)
     net = np.abs(_noise(rng, 18)) - 0.8
@@ -192,14 +190,6 @@ def _skin(rng, patient, depth: np.ndarray) -> np.ndarray:
     picture = _mix(picture, lesion, 0.95 * _soft(depth, rng.uniform(0.8, 2.5)))
     picture = _mix(picture, hair, 0.9 * _strands(rng, hairs, width=1.4, blur=0.5))
     return picture * light * _soft(frame - np.hypot(ROWS, COLUMNS), 1.5)
-
-
-def _pigment(rng, tone: np.ndarray) -> np.ndarray:
-    """The colour of a lesion on skin of this tone: darker, or paler and pink."""
-    if rng.random() < 0.9:
-        return tone * rng.uniform(0.3, 0.55) * rng.uniform((1, 0.8, 0.65), (1.2, 1, 1))
-    pale = rng.uniform((0.95, 0.6, 0.55), (1.0, 0.85, 0.8))
-    return tone + rng.uniform(0.45, 0.7) * (pale - tone)
 
 
 def _endoscopy(rng, patient, depth: np.ndarray) -> np.ndarray:

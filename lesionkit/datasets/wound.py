@@ -31,9 +31,8 @@ def samples(raw: Path) -> list[FileSample]:
     root = _root(raw)
     pooled = []
     for part in PARTS:
-        if not (root / part).is_dir():
-            continue
-        if part == "test" and not _is_labelled(root / part):
+        unlabelled = part == "test" and not any((root / part).glob("labels/*.png"))
+        if unlabelled or not (root / part).is_dir():
             continue
         images = files_in("wound", root / part / "images", [".png"])
         masks = files_in("wound", root / part / "labels", [".png"])
@@ -65,9 +64,3 @@ def source(raw: Path) -> str:
 def _root(raw: Path) -> Path:
     """The folder of the parts; one of them has to have labels."""
     return find_root("wound", raw, [(f"{p}/images", f"{p}/labels") for p in PARTS])
-
-
-def _is_labelled(part: Path) -> bool:
-    """Whether the part's labels/ is there and not an empty folder."""
-    labels = part / "labels"
-    return labels.is_dir() and any(labels.glob("*.png"))

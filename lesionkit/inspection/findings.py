@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lesionkit.datasets.pairs import collecting
-from lesionkit.datasets.pictures.facts import FileFacts, file_facts
+from lesionkit.datasets.pictures.images import FileFacts, file_facts
 from lesionkit.datasets.pictures.resizing import (
     THUMBNAIL,
     resize_image,

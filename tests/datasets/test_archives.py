@@ -266,8 +266,8 @@ def test_what_begins_as_it_should_has_no_problem(file, start):
     ("file", "start", "said"),
     [
         ("a.csv", b"\n<!doctype html>\n", "a web page, not a table"),
-        ("a.csv", b"404: Not Found", "text ('404: Not Found'), not a table"),
-        ("a.csv", b"PK\x03\x04\0,", "bytes that begin with 50 4b 03 04 00 2c, not a"),
+        ("a.csv", b"404: Not Found", "begins with b'404: Not Found', not a table"),
+        ("a.csv", b"PK\x03\x04\0,", r"begins with b'PK\x03\x04\x00,', not a table"),
         ("a.rar", b"PK\x03\x04\xff\xfe", "not a rar archive"),
         ("a.zip", b"<?xml version='1.0'?><Error/>", "a web page, not a zip archive"),
     ],

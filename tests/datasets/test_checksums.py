@@ -38,8 +38,6 @@ def test_without_a_known_checksum_the_first_one_is_held_to(
     assert recorded["kvasir-seg.zip"] == {
         "sha256": sha256,
         "bytes": len(KVASIR),
-        "unpacked_files": 10,
-        "unpacked_bytes": 400_000,
     }
     assert (
         f"kvasir-seg.zip: no checksum is known; kept for next time: {sha256}" in lines
@@ -55,15 +53,6 @@ def test_without_a_known_checksum_the_first_one_is_held_to(
     assert "kvasir-seg.zip: the same as at the first download" in lines
 
 
-def test_a_folder_that_has_changed_since_is_told(server, get, lines):
-    publisher = kvasir(server)
-    raw = get("kvasir", publisher).folder
-    for kind in ("images", "masks"):
-        (raw / "Kvasir-SEG" / kind / "3.jpg").unlink()
-    assert get("kvasir", publisher).found == 4
-    assert any("has changed: 8 files of 320000 bytes, 10 of" in line for line in lines)
-
-
 def test_another_file_of_the_same_name_is_not_taken(server, get, data_home):
     beside = data_home / "raw" / "other" / "kvasir-seg.zip"
     beside.parent.mkdir(parents=True)
@@ -72,8 +61,9 @@ def test_another_file_of_the_same_name_is_not_taken(server, get, data_home):
     assert get("kvasir", publisher).downloaded == ("kvasir-seg.zip",)
 
 
-def test_a_spoiled_record_is_named(server, get):
+def test_a_spoiled_record_is_named(server, get, data_home):
     raw = get("kvasir", kvasir(server)).folder
     (raw / ".lesionkit-hashes.json").write_text("{")
+    (raw / "Kvasir-SEG").rename(data_home / "elsewhere")
     with pytest.raises(ValueError, match="hashes.json cannot be read: delete it"):
         get("kvasir", kvasir(server))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pydicom
 import pytest
-from made_ct import change, stored, write, write_series
+from made_ct import change, hu_of, stored, write, write_series
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from shared_data import SHARED, needs_shared
@@ -68,7 +68,7 @@ def test_slices_are_ordered_by_position_and_not_by_file_name(tmp_path):
     series = read_series(write_series(tmp_path))[0]
     assert [path.name for path in series.paths] == ["4.dcm", "3.dcm", "2.dcm", "1.dcm"]
     assert series.heights.tolist() == [0, 2, 4, 6]
-    assert series.hu()[:, 0, 0].tolist() == [-1024, -924, -824, -724]
+    assert hu_of(series)[:, 0, 0].tolist() == [-1024, -924, -824, -724]
     assert (series.between, series.spacing, series.remarks) == (2.0, (0.5, 0.25), ())
 
 
@@ -91,20 +91,15 @@ def test_a_tilted_series_is_ordered_along_its_normal(tmp_path):
 def test_monochrome1_keeps_its_values_and_is_said(tmp_path):
     write(tmp_path, "a.dcm", 0, PhotometricInterpretation="MONOCHROME1")
     series = read_series(tmp_path)[0]
-    assert series.hu()[0, 0, :2].tolist() == [-1024, -1023]
+    assert hu_of(series)[0, 0, :2].tolist() == [-1024, -1023]
     assert "MONOCHROME1" in series.remarks[0]
 
 
 def test_a_missing_rescale_is_identity_and_is_said(tmp_path):
     write(tmp_path, "a.dcm", 0, stored(7), RescaleSlope=None, RescaleIntercept=None)
     series = read_series(tmp_path)[0]
-    assert series.hu()[0, 0, 0] == 7
+    assert hu_of(series)[0, 0, 0] == 7
     assert "no rescale" in series.remarks[0]
-
-
-def test_several_windows_of_one_tag_are_offered(tmp_path):
-    write(tmp_path, "a.dcm", 0, WindowCenter=[50, -600], WindowWidth=[350, 1500])
-    assert read_series(tmp_path)[0].windows == ((50, 350), (-600, 1500))
 
 
 def enhanced(path, positions, intercepts):
@@ -132,7 +127,7 @@ def test_frames_of_one_file_have_their_own_position_and_rescale(tmp_path):
     enhanced(tmp_path / "a.dcm", [4, 0, 2], [-1000, -2000, -3000])
     series = read_series(tmp_path)[0]
     assert series.frames == (1, 2, 0)
-    assert series.hu()[:, 0, 0].tolist() == [10 - 2000, 20 - 3000, -1000]
+    assert hu_of(series)[:, 0, 0].tolist() == [10 - 2000, 20 - 3000, -1000]
 
 
 def test_two_series_of_one_folder_stay_apart_longest_first(tmp_path):
@@ -199,7 +194,7 @@ def test_stripped_headers_are_read_and_what_is_missing_is_said(tmp_path):
 def test_a_file_without_preamble_is_read(tmp_path):
     path = write(tmp_path, "a.dcm", 0)
     path.write_bytes(path.read_bytes()[132:])
-    assert read_series(tmp_path)[0].hu()[0, 0, 0] == -1024
+    assert hu_of(read_series(tmp_path)[0])[0, 0, 0] == -1024
 
 
 WRONG = {
@@ -267,5 +262,5 @@ def test_real_slices_have_the_values_of_a_chest():
     liver = found["ct-3slice-liver-seg"]
     assert liver.heights[0] < liver.heights[-1]
     assert [path.name for path in liver.paths] == ["03.dcm", "02.dcm", "01.dcm"]
-    assert liver.hu().min() == PADDING_HU  # stored -2000 and intercept -1024
+    assert hu_of(liver).min() == PADDING_HU  # stored -2000 and intercept -1024
     assert found["ct-chest-noid"].remarks == ("no Modality", "no PatientID")

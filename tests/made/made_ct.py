@@ -61,3 +61,8 @@ def change(path: Path, **other: Any) -> None:
         else:
             setattr(dataset, name, value)
     dataset.save_as(path)
+
+
+def hu_of(series) -> np.ndarray:
+    """Every slice in Hounsfield units, (N, H, W)."""
+    return np.stack([series.slice_hu(i) for i in range(len(series))])

@@ -41,9 +41,10 @@ def window(
     Source: DICOM PS3.3, C.11.2.1.2 and C.11.2.1.3.2.
     """
     off_center, off_width = find("window function", function, _FUNCTIONS)
-    allowed = width >= 1 if function == "LINEAR" else width > 0
-    if not (allowed and np.isfinite(width) and np.isfinite(center)):
-        limit = "1 or more" if function == "LINEAR" else "more than 0"
+    is_linear = function == "LINEAR"
+    allowed = width >= 1 if is_linear else width > 0
+    if not (allowed and np.isfinite([width, center]).all()):
+        limit = "1 or more" if is_linear else "more than 0"
         raise ValueError(
             f"{function} needs a finite center and a width of {limit}, "
             f"got center {center} and width {width}"

@@ -49,15 +49,10 @@ def open_dicom(path: Path, *, pixels: bool = True) -> pydicom.Dataset:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            try:
-                return pydicom.dcmread(path, stop_before_pixels=not pixels)
-            except InvalidDicomError:
-                dataset = pydicom.dcmread(
-                    path, stop_before_pixels=not pixels, force=True
-                )
-                if "SOPClassUID" in dataset or "Rows" in dataset:
-                    return dataset
-                raise
+            dataset = pydicom.dcmread(path, stop_before_pixels=not pixels, force=True)
+        if dataset.preamble or "SOPClassUID" in dataset or "Rows" in dataset:
+            return dataset
+        raise InvalidDicomError("no preamble, and no tag of an image")
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror or error}") from error
     except Exception as error:  # noqa: BLE001 - broken files fail in many ways
@@ -67,17 +62,14 @@ def open_dicom(path: Path, *, pixels: bool = True) -> pydicom.Dataset:
 
 def dicom_files(folder: Path) -> list[Path]:
     """Files in or below a folder that end in .dcm or begin like DICOM, by name."""
-    found = [
+    return [
         path
         for path in sorted(Path(folder).rglob("*"))
-        if path.is_file() and not path.name.startswith(".") and _looks_dicom(path)
+        if path.is_file()
+        and not path.name.startswith(".")
+        and path.name != "DICOMDIR"
+        and (path.suffix.lower() in (".dcm", ".dicom", ".ima") or is_dicom(path))
     ]
-    return [path for path in found if path.name != "DICOMDIR"]
-
-
-def _looks_dicom(path: Path) -> bool:
-    """By the ending, or by the four letters behind the preamble."""
-    return path.suffix.lower() in (".dcm", ".dicom", ".ima") or is_dicom(path)
 
 
 def frame_hu(path: Path, frame: int = 0) -> np.ndarray:
@@ -93,7 +85,13 @@ def frame_hu(path: Path, frame: int = 0) -> np.ndarray:
     """
     dataset = open_dicom(path)
     stored = _decoded(dataset, path, frame)
-    slope, intercept = _rescale(dataset, path, frame)
+    found = [of_frame(dataset, frame, tag) for tag in RESCALE]
+    slope = 1.0 if found[0] in (None, "") else float(found[0])
+    intercept = 0.0 if found[1] in (None, "") else float(found[1])
+    if slope == 0 or not np.isfinite([slope, intercept]).all():
+        raise ValueError(
+            f"{path}: rescale with slope {slope} and intercept {intercept}"
+        )
     values = stored.astype(np.float64) * slope + intercept
     values[_is_padding(dataset, stored)] = PADDING_HU
     return values.astype(np.float32)
@@ -145,20 +143,6 @@ def _decoded(dataset: pydicom.Dataset, path: Path, frame: int) -> np.ndarray:
     if int(dataset.get("NumberOfFrames") or 1) > 1:
         values = values[frame]
     return values
-
-
-def _rescale(dataset: pydicom.Dataset, path: Path, frame: int) -> tuple[float, float]:
-    """Slope and intercept of a frame; 1 and 0 where there are none."""
-    found = [of_frame(dataset, frame, tag) for tag in RESCALE]
-    slope, intercept = (
-        default if value in (None, "") else float(value)
-        for value, default in zip(found, (1.0, 0.0), strict=True)
-    )
-    if slope == 0 or not np.isfinite([slope, intercept]).all():
-        raise ValueError(
-            f"{path}: rescale with slope {slope} and intercept {intercept}"
-        )
-    return slope, intercept
 
 
 def _is_padding(dataset: pydicom.Dataset, stored: np.ndarray) -> np.ndarray:

@@ -7,8 +7,8 @@ scikit-image for the contours of RTSTRUCT, nibabel for NIfTI.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
+from fnmatch import translate
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -58,11 +58,11 @@ def read_masks(
     found: list[dict[int, np.ndarray]] = []
     for path in dicom_files(folder):
         modality = open_dicom(path, pixels=False).get("Modality")
-        if modality in _READERS:
-            found.append(_READERS[modality](path, series, structures))
+        if modality in ("SEG", "RTSTRUCT"):
+            read = from_seg if modality == "SEG" else from_rtstruct
+            found.append(read(path, series, structures))
     volumes = [*folder.rglob("*.nii"), *folder.rglob("*.nii.gz")]
-    for path in sorted(filter(is_visible, volumes)):
-        found.append(from_nifti(path, series))
+    found += [from_nifti(path, series) for path in sorted(filter(is_visible, volumes))]
     found += _from_pictures(folder, series)
     if not found:
         raise FileNotFoundError(
@@ -70,9 +70,8 @@ def read_masks(
             "masks/<name of the slice's file>.png or .npy"
         )
     union: dict[int, np.ndarray] = {}
-    for masks in found:
-        for i, mask in masks.items():
-            union[i] = union[i] | mask if i in union else mask
+    for i, mask in (pair for masks in found for pair in masks.items()):
+        union[i] = union[i] | mask if i in union else mask
     return dict(sorted(union.items()))
 
 
@@ -86,11 +85,21 @@ def from_seg(
     Raises:
         ImportError, ValueError: as `read_masks`.
     """
-    seg = _opened_seg(path)
+    segmentation = _package("highdicom", path).seg
+    try:
+        seg = segmentation.segread(path)
+    except Exception as error:  # noqa: BLE001 - highdicom is strict in many ways
+        reason = one_line(error, longest=160)
+        raise ValueError(
+            f"{path}: not a DICOM SEG that can be read: {reason}"
+        ) from error
     names = {int(s.SegmentNumber): str(s.SegmentLabel) for s in seg.SegmentSequence}
     numbers = _chosen(path, names, structures)
     shape = (int(seg.Rows), int(seg.Columns))
-    masks = _empty(path, series, shape)
+    own = series.slice_hu(0).shape
+    if own != shape:
+        raise ValueError(f"{path}: of {shape} pixels, the slices are of {own}")
+    masks = {i: np.zeros(shape, np.uint8) for i in range(len(series))}
     half = int(seg.get("MaximumFractionalValue") or 1) / 2
     for n, frame in enumerate(seg.pixel_array.reshape(-1, *shape)):
         if int(of_frame(seg, n, SEGMENT)) in numbers and frame.any():
@@ -99,18 +108,6 @@ def from_seg(
             i = _slice_at(path, series, float(np.dot(position, series.normal)))
             masks[i] |= (frame > half).astype(np.uint8)
     return masks
-
-
-def _opened_seg(path: Path) -> Any:
-    """A DICOM SEG as highdicom has it, or one line that says why not."""
-    segmentation = _package("highdicom", path).seg
-    try:
-        return segmentation.segread(path)
-    except Exception as error:  # noqa: BLE001 - highdicom is strict in many ways
-        reason = one_line(error, longest=160)
-        raise ValueError(
-            f"{path}: not a DICOM SEG that can be read: {reason}"
-        ) from error
 
 
 def _check_plane(
@@ -155,7 +152,7 @@ def from_rtstruct(
     frames = {str(roi.get("ReferencedFrameOfReferenceUID", "")) for roi in listed}
     numbers = _chosen(path, names, structures)
     shape = series.slice_hu(0).shape
-    masks = _empty(path, series, shape)
+    masks = {i: np.zeros(shape, np.uint8) for i in range(len(series))}
     _check_placed(path, series)
     for roi in dataset.get("ROIContourSequence") or []:
         if int(roi.ReferencedROINumber) not in numbers:
@@ -185,11 +182,7 @@ def _check_placed(path: Path, series: Series) -> None:
 def _slice_of(
     path: Path, series: Series, contour: Any, *, points: np.ndarray, frames: set[str]
 ) -> int:
-    """The slice a contour lies on; it has to be one that the contour names.
-
-    Where it names none, its frame of reference, one of `frames`, has to be the
-    slices' own.
-    """
+    """The slice a contour lies on: one that it names, or of its frame of reference."""
     images = contour.get("ContourImageSequence") or []
     named = [image.ReferencedSOPInstanceUID for image in images]
     if not named and series.frame_of_reference not in frames:
@@ -226,12 +219,9 @@ def from_nifti(path: Path, series: Series) -> dict[int, np.ndarray]:
         ) @ series.orientation.reshape(2, 3)
         index = (place * flip) @ to_index[:3, :3].T + to_index[:3, 3]
         nearest = np.rint(index).astype(int)
-        inside = (nearest >= 0).all() and (nearest < values.shape[:3]).all()
+        inside = ((nearest >= 0) & (nearest < values.shape[:3])).all()
         if not inside or np.abs(index - nearest).max() > GRID_MM:
-            raise ValueError(
-                f"{path}: its grid of {values.shape} is not that of the "
-                f"{len(series)} slices of {height} x {width}"
-            )
+            raise ValueError(f"{path}: its grid of {values.shape} is not the slices'")
         lesion[i] = values[tuple(np.moveaxis(nearest, -1, 0))] > 0
     return dict(enumerate(lesion))
 
@@ -251,23 +241,14 @@ def _from_pictures(folder: Path, series: Series) -> list[dict[int, np.ndarray]]:
         is_picture = path.suffix == ".png"
         mask = read_mask(path) if is_picture else (read_array(path) > 0).astype("uint8")
         i = stems[path.stem]
-        if mask.shape != series.slice_hu(i).shape:
-            raise ValueError(
-                f"{path}: a mask of {mask.shape}, its slice is of "
-                f"{series.slice_hu(i).shape}"
-            )
+        shape = series.slice_hu(i).shape
+        if mask.shape != shape:
+            raise ValueError(f"{path}: a mask of {mask.shape}, its slice is of {shape}")
         found.append({i: mask})
     return found
 
 
-_READERS: dict[str, Callable[..., dict[int, np.ndarray]]] = {
-    "SEG": from_seg,
-    "RTSTRUCT": from_rtstruct,
-}
-
-
 def _package(name: str, path: Path) -> Any:
-    """A package of the extra `ct`."""
     try:
         return import_module(name)
     except ImportError as error:
@@ -277,7 +258,8 @@ def _package(name: str, path: Path) -> Any:
 
 def _chosen(path: Path, names: dict[int, str], wanted: Sequence[str]) -> set[int]:
     """The numbers of the structures that count."""
-    found = {n for n, name in names.items() if _counts(name.lower(), wanted)}
+    pattern = "|".join(translate(w.lower()) for w in wanted) or f".*({LESION_NAMES})"
+    found = {n for n, name in names.items() if re.match(pattern, name.lower())}
     if not wanted and len(names) == 1:
         found = set(names)
     if not found:
@@ -287,19 +269,3 @@ def _chosen(path: Path, names: dict[int, str], wanted: Sequence[str]) -> set[int
             "that count in structures.txt of the raw folder, one a line"
         )
     return found
-
-
-def _counts(name: str, wanted: Sequence[str]) -> bool:
-    """Whether a structure is one of those wanted, or else is named as a lesion."""
-    if not wanted:
-        return re.search(LESION_NAMES, name) is not None
-    return any(fnmatchcase(name, pattern.lower()) for pattern in wanted)
-
-
-def _empty(path: Path, series: Series, shape: tuple[int, int]) -> dict[int, np.ndarray]:
-    """An empty mask for every slice, if the sizes agree."""
-    if series.slice_hu(0).shape != shape:
-        raise ValueError(
-            f"{path}: of {shape} pixels, the slices are of {series.slice_hu(0).shape}"
-        )
-    return {i: np.zeros(shape, np.uint8) for i in range(len(series))}

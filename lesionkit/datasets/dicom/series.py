@@ -30,28 +30,22 @@ class Series:
 
     Attributes:
         uid: SeriesInstanceUID; "" where the header was stripped of it.
-        patient: PatientID, "" where unknown.
-        study: StudyInstanceUID, "" where unknown.
         frame_of_reference: FrameOfReferenceUID, "" where unknown.
         paths, frames, instances: file, frame in it, SOPInstanceUID of each slice.
         positions: (N, 3) mm, centre of each slice's first pixel; NaN where unknown.
         orientation: (6,) direction of a row and of a column, as the tag has it.
         spacing: mm between the centres of rows and of columns; NaN where unknown.
-        windows: (center, width) pairs that the first slice's header offers.
         remarks: what is unusual, a line each.
     """
 
     uid: str
-    patient: str
-    study: str
     frame_of_reference: str
     paths: tuple[Path, ...]
     frames: tuple[int, ...]
     instances: tuple[str, ...]
     positions: np.ndarray
     orientation: np.ndarray
-    spacing: tuple[float, float]
-    windows: tuple[tuple[float, float], ...]
+    spacing: tuple[float, ...]
     remarks: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -71,10 +65,6 @@ class Series:
     def between(self) -> float:
         """Median distance of neighbouring slices, mm; NaN where unknown."""
         return float(np.median(np.diff(self.heights))) if len(self) > 1 else np.nan
-
-    def hu(self) -> np.ndarray:
-        """Every slice in Hounsfield units, (N, H, W) float32."""
-        return np.stack([self.slice_hu(i) for i in range(len(self))])
 
     def slice_hu(self, i: int) -> np.ndarray:
         """Slice `i` in Hounsfield units, (H, W) float32; padding is air.
@@ -121,24 +111,19 @@ def _series(uid: str, headers: list[_Header], scouts: int) -> Series:
     remarks: list[str] = []
     headers, heights = _ordered(headers, normal, remarks)
     headers, heights = _without_repeated(headers, heights, remarks)
-    _remark_gaps(heights, remarks)
-    _remark_tags(uid, headers, remarks)
+    remarks += [*_gaps(heights), *_unusual_tags(uid, headers)]
     if scouts:
         remarks.append(f"{scouts} scout image(s) left out")
     unknown = (np.nan, np.nan, np.nan)
-    rows_mm, columns_mm = first.spacing or unknown[:2]
     return Series(
         uid="" if uid[:1] == "?" else uid,
-        patient=str(first.dataset.get("PatientID") or ""),
-        study=str(first.dataset.get("StudyInstanceUID") or ""),
         frame_of_reference=str(first.dataset.get("FrameOfReferenceUID") or ""),
         paths=tuple(h.path for h in headers),
         frames=tuple(h.frame for h in headers),
         instances=tuple(str(h.dataset.get("SOPInstanceUID") or "") for h in headers),
         positions=np.array([h.position or unknown for h in headers]),
         orientation=orientation,
-        spacing=(rows_mm, columns_mm),
-        windows=_windows_of(headers[0]),
+        spacing=first.spacing or unknown[:2],
         remarks=tuple(remarks),
     )
 
@@ -151,12 +136,11 @@ def _shared_orientation(headers: list[_Header]) -> np.ndarray:
         named = " and ".join(f"{rows} x {columns}" for rows, columns in sorted(sizes))
         raise ValueError(f"{where}: one series with slices of {named} pixels")
     orientation = np.array(first.orientation or (1, 0, 0, 0, 1, 0), float)
-    for header in headers:
-        other = header.orientation or orientation
-        if not np.allclose(other, orientation, atol=1e-3):
+    for h in headers:
+        if not np.allclose(h.orientation or orientation, orientation, atol=1e-3):
             raise ValueError(
                 f"{where}: one series with several orientations, "
-                f"{first.path.name} and {header.path.name}"
+                f"{first.path.name} and {h.path.name}"
             )
     return orientation
 
@@ -175,11 +159,10 @@ class _Header:
 
 def _headers_of(dataset: pydicom.Dataset, path: Path) -> Iterator[_Header]:
     """One header a frame; a picture in colour is refused."""
-    if int(dataset.get("SamplesPerPixel", 1)) != 1:
-        raise ValueError(f"{path}: a colour picture, not a CT slice")
     photometric = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
-    if not photometric.startswith("MONOCHROME"):
-        raise ValueError(f"{path}: photometric {photometric}, not a CT slice")
+    samples = int(dataset.get("SamplesPerPixel", 1))
+    if samples != 1 or not photometric.startswith("MONOCHROME"):
+        raise ValueError(f"{path}: a colour picture (photometric {photometric})")
     for frame in range(int(dataset.get("NumberOfFrames") or 1)):
         yield _Header(
             path,
@@ -197,24 +180,23 @@ def _ordered(
     """The headers by growing height, and the heights; NaN where there are none."""
     where = headers[0].path.parent
     placed = [h.position for h in headers if h.position is not None]
-    if len(placed) == len(headers):
+    lacking = [h for h in headers if h.position is None]
+    if not lacking:
         heights = np.array([np.dot(position, normal) for position in placed])
         order = np.argsort(heights, kind="stable")
         return [headers[i] for i in order], heights[order]
-    lacking = [h for h in headers if h.position is None]
     if placed:
         raise ValueError(
             f"{where}: {len(lacking)} of {len(headers)} slices have no "
             f"ImagePositionPatient, {lacking[0].path.name} for one"
         )
     unknown = np.full(len(headers), np.nan)
-    if len(headers) == 1 or len({h.path for h in headers}) == 1:
+    if len({h.path for h in headers}) == 1:
         remarks.append("no ImagePositionPatient: frames in the order of the file")
         return headers, unknown
     for name in ("SliceLocation", "InstanceNumber"):
-        values = [h.dataset.get(name) for h in headers]
-        pairs = list(zip(values, headers, strict=True))
-        keys = [(float(v), h.frame) for v, h in pairs if v not in (None, "")]
+        named = [h for h in headers if h.dataset.get(name) not in (None, "")]
+        keys = [(float(h.dataset[name].value), h.frame) for h in named]
         if len(set(keys)) == len(headers):
             remarks.append(f"no ImagePositionPatient: slices ordered by {name}")
             order = sorted(range(len(headers)), key=keys.__getitem__)
@@ -247,44 +229,36 @@ def _without_repeated(
     return [headers[i] for i in kept], heights[kept]
 
 
-def _remark_gaps(heights: np.ndarray, remarks: list[str]) -> None:
-    """Say where slices are missing."""
+def _gaps(heights: np.ndarray) -> Iterator[str]:
+    """Where slices are missing, a line each."""
     steps = np.diff(heights)
     if len(steps) < 2 or np.isnan(steps).any():
         return
     usual = float(np.median(steps))
     for i in np.flatnonzero(steps > 1.5 * usual):
-        remarks.append(
+        yield (
             f"about {round(steps[i] / usual) - 1} slice(s) missing between "
             f"{heights[i]:g} and {heights[i + 1]:g} mm"
         )
 
 
-def _remark_tags(uid: str, headers: list[_Header], remarks: list[str]) -> None:
-    """Say which tags are not there, and what the pixels went through."""
+def _unusual_tags(uid: str, headers: list[_Header]) -> Iterator[str]:
+    """Which tags are not there, and what the pixels went through, a line each."""
     datasets = [header.dataset for header in headers]
+    spacings = {header.spacing for header in headers}
     if uid[:1] == "?":
-        remarks.append("no SeriesInstanceUID: the files of a folder are one series")
+        yield "no SeriesInstanceUID: the files of a folder are one series"
     for name in ("Modality", "PatientID"):
         if not all(dataset.get(name) for dataset in datasets):
-            remarks.append(f"no {name}")
-    if any(header.spacing is None for header in headers):
-        remarks.append("no PixelSpacing: no sizes in mm")
-    if len({header.spacing for header in headers}) > 1:
-        remarks.append("PixelSpacing differs between slices; the first one's is taken")
-    enhanced = [h for h in headers if "SharedFunctionalGroupsSequence" in h.dataset]
+            yield f"no {name}"
+    if None in spacings:
+        yield "no PixelSpacing: no sizes in mm"
+    if len(spacings) > 1:
+        yield "PixelSpacing differs between slices; the first one's is taken"
+    enhanced = any("SharedFunctionalGroupsSequence" in d for d in datasets)
     if not enhanced and not all("RescaleIntercept" in d for d in datasets):
-        remarks.append("no rescale: stored values are taken for Hounsfield units")
+        yield "no rescale: stored values are taken for Hounsfield units"
     if any(d.get("PhotometricInterpretation") == "MONOCHROME1" for d in datasets):
-        remarks.append("MONOCHROME1: shown inverted elsewhere; the values are not")
+        yield "MONOCHROME1: shown inverted elsewhere; the values are not"
     if any(d.get("LossyImageCompression") == "01" for d in datasets):
-        remarks.append("pixels went through lossy compression")
-
-
-def _windows_of(header: _Header) -> tuple[tuple[float, float], ...]:
-    """Every (center, width) of the header; a tag may hold several."""
-    found = [header.dataset.get(name) for name in ("WindowCenter", "WindowWidth")]
-    if any(value is None or value == "" for value in found):
-        return ()
-    lists = [np.atleast_1d(np.array(value, float)) for value in found]
-    return tuple((float(c), float(w)) for c, w in zip(*lists, strict=False))
+        yield "pixels went through lossy compression"

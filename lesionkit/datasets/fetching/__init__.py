@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
+import json
 import shlex
 import shutil
 from collections.abc import Callable, Iterator
@@ -16,12 +17,12 @@ from lesionkit import lookup
 from lesionkit.catalogue import DATASETS
 from lesionkit.catalogue.publishers import PUBLISHERS, Archive, Publisher
 from lesionkit.config import data_folder
-from lesionkit.datasets.fetching import checksums
 from lesionkit.datasets.fetching.archives import SILENT, BadArchive, in_bytes, unpack
 from lesionkit.datasets.fetching.downloading import DownloadError, download
-from lesionkit.datasets.fetching.rar import unpack_rar
 from lesionkit.records import files
 from lesionkit.records.disks import refusals_told
+
+HASHES = ".lesionkit-hashes.json"  # in a raw folder: facts of each file, by its name
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,13 @@ class Task:
     def samples(self) -> list:
         """The images with masks that the data set's adapter finds."""
         return lookup.resolve(DATASETS[self.dataset].target)(self.raw)
+
+    def holds_samples(self) -> bool:
+        """Whether the raw folder holds the data set, all of it or a part."""
+        try:
+            return bool(self.dataset and self.samples())
+        except FileNotFoundError:
+            return False
 
 
 def fetch(
@@ -94,10 +102,14 @@ def fetch(
     with refusals_told(raw), _alone(task):
         missing = _missing(task)
         wanted = [archive for archive in missing if not _at_hand(task, archive)]
-        by_hand = not publisher.archives and not _holds(task)
+        by_hand = not publisher.archives and not task.holds_samples()
         if wanted or by_hand:
             _say_terms(task, wanted)
-            _need_addresses(task, wanted)
+            if by_hand or not all(archive.urls for archive in wanted):
+                raise FileNotFoundError(
+                    f"{name} has to be got by hand and is not there yet: put its files"
+                    f" in {raw} and run lesionkit fetch {name} again"
+                )
             agree()
         for archive in missing:
             _obtain(task, archive)
@@ -122,21 +134,11 @@ def _alone(task: Task) -> Iterator[None]:
         yield
 
 
-def _holds(task: Task) -> bool:
-    """Whether the raw folder holds the data set, all of it or a part."""
-    if not task.dataset:
-        return False
-    try:
-        return bool(task.samples())
-    except FileNotFoundError:
-        return False
-
-
 def _missing(task: Task) -> list[Archive]:
     """The archives whose content is not there yet; none if somebody put it there."""
     archives = task.publisher.archives
     there = {a.file for a in archives if a.folder and (task.raw / a.folder).is_dir()}
-    if not there and _holds(task):
+    if not there and task.holds_samples():
         return []
     return [archive for archive in archives if archive.file not in there]
 
@@ -148,10 +150,7 @@ def _at_hand(task: Task, archive: Archive) -> bool:
         return True
     for other in sorted(task.raw.parent.glob(f"*/{archive.file}")):
         if archive.sha256 and files.sha256(other) == archive.sha256:
-            try:
-                os.link(other, path)
-            except OSError:  # a disk without links; a half of a copy is found later
-                shutil.copyfile(other, path)
+            shutil.copyfile(other, path)  # a half of a copy is found by its checksum
             task.report(f"{archive.file}: the same as in {other.parent}, taken from it")
             return True
     return False
@@ -174,43 +173,30 @@ def _say_terms(task: Task, wanted: list[Archive]) -> None:
     report(f"layout: {publisher.layout or DATASETS[task.dataset].layout}")
 
 
-def _need_addresses(task: Task, wanted: list[Archive]) -> None:
-    """Refuse what only a person can get."""
-    if not task.publisher.archives or not all(archive.urls for archive in wanted):
-        raise FileNotFoundError(
-            f"{task.name} has to be got by hand and is not there yet: put its files in"
-            f" {task.raw} and run lesionkit fetch {task.name} again"
-        )
-
-
 def _obtain(task: Task, archive: Archive) -> None:
-    """One archive downloaded, verified, unpacked and recorded."""
-    path = task.raw / archive.file
+    """One archive downloaded, verified, unpacked whole or not at all, and recorded."""
+    path, target = task.raw / archive.file, task.raw / archive.folder
     try:
         if not path.is_file():
             download(archive.urls, path, progress=task.progress)
     except DownloadError as error:
         hint = f". By hand: {task.publisher.form}" if task.publisher.form else ""
         raise DownloadError(f"{error}{hint}") from None
-    facts = checksums.verify(path, archive, task.report)
+    record = task.raw / HASHES
+    known = _recorded(record)
+    then = known.get(archive.file, {})
+    facts = _verified(task, archive, then.get("sha256", ""))
     if archive.folder:
-        facts |= _unpacked(task, archive)
-    checksums.remember(task.raw, archive.file, facts)
-
-
-def _unpacked(task: Task, archive: Archive) -> dict[str, int]:
-    """The archive's folder, there whole or not at all; its files and bytes."""
-    path, target = task.raw / archive.file, task.raw / archive.folder
-    into = unpack_rar if path.suffix.lower() == ".rar" else unpack
-    try:
-        with files.whole_folder(target) as folder:
-            into(path, folder, part=archive.part, progress=task.progress)
-    except BadArchive as error:
-        if archive.sha256:  # it is the publisher's: another download is the same
-            raise
-        aside = checksums.set_aside(path)
-        raise BadArchive(f"{error}; not unpacked, kept as {aside}") from None
-    return checksums.content(target)
+        try:
+            with files.whole_folder(target) as folder:
+                unpack(path, folder, part=archive.part, progress=task.progress)
+        except BadArchive as error:
+            if archive.sha256:  # it is the publisher's: another download is the same
+                raise
+            aside = _set_aside(path)
+            raise BadArchive(f"{error}; not unpacked, kept as {aside}") from None
+    if then != facts:
+        files.write_json(record, known | {archive.file: facts})
 
 
 def _count(task: Task) -> tuple[int | None, int | None]:
@@ -219,9 +205,6 @@ def _count(task: Task) -> tuple[int | None, int | None]:
         path = task.raw / task.publisher.archives[0].file
         task.report(f"next: lesionkit rank {shlex.quote(str(path))}")
         return None, None
-    changes = [checksums.change(task.raw, a) for a in task.publisher.archives]
-    for change in filter(None, changes):
-        task.report(change)
     entry, found = DATASETS[task.dataset], len(task.samples())
     published = entry.published_count
     said = f"{task.name}: {found} images with masks in {task.raw}"
@@ -231,7 +214,52 @@ def _count(task: Task) -> tuple[int | None, int | None]:
     if entry.which:
         said += f"; which set: {lookup.resolve(entry.which)(task.raw)}"
     task.report(said)
-    elsewhere = task.dataset != task.name
-    where = f" --raw {shlex.quote(str(task.raw))}" if elsewhere else ""
+    where = "" if task.dataset == task.name else f" --raw {shlex.quote(str(task.raw))}"
     task.report(f"next: lesionkit prepare {task.dataset}{where}")
     return found, published
+
+
+def _verified(task: Task, archive: Archive, then: str) -> dict[str, object]:
+    """The hash and size of a file that is the publisher's; any other is set aside.
+
+    Where the publisher's SHA-256 is not known, it has to be that of the first
+    download, `then`, if there was one; an MD5 that is known is checked as well.
+    """
+    path, why = task.raw / archive.file, ""
+    found = files.sha256(path)
+    with path.open("rb") as stream:
+        md5 = hashlib.file_digest(stream, "md5").hexdigest() if archive.md5 else ""
+    if archive.sha256 and found != archive.sha256:
+        why = f"SHA-256 {found}, not {archive.sha256}"
+    elif archive.md5 and md5 != archive.md5:
+        why = f"MD5 {md5}, not {archive.md5}"
+    elif not archive.sha256 and then and found != then:
+        why = (
+            f"SHA-256 {found}, not the {then} of the first download (delete {HASHES} if"
+            " the publisher has a new version)"
+        )
+    if why:
+        raise ValueError(
+            f"{path.name} is not the file it should be: {why}; kept as"
+            f" {_set_aside(path)}, and the next fetch downloads it again"
+        )
+    said = "the same as at the first download" if then else ""
+    said = "checksum right" if archive.sha256 or archive.md5 else said
+    new = f"no checksum is known; kept for next time: {found}"
+    task.report(f"{path.name}: {said or new}")
+    return {"sha256": found, "bytes": path.stat().st_size}
+
+
+def _set_aside(path: Path) -> Path:
+    aside = path.with_name(f"{path.name}.refused")
+    return path.replace(aside)
+
+
+def _recorded(record: Path) -> dict[str, dict]:
+    """What was downloaded to a raw folder, by file name."""
+    try:
+        return dict(json.loads(record.read_text())) if record.is_file() else {}
+    except (ValueError, TypeError):
+        raise ValueError(
+            f"{record} cannot be read: delete it to record the checksums anew"
+        ) from None

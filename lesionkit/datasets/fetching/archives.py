@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 import shutil
 import stat
+import subprocess
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from tqdm import tqdm
 
@@ -34,6 +36,10 @@ class Limits:
     ratio: int = 200  # of the size unpacked to the size packed
     files: int = 200_000
 
+    def most(self, path: Path) -> int:
+        """The bytes that this archive may unpack to."""
+        return min(self.bytes, self.ratio * path.stat().st_size)
+
 
 @dataclass(frozen=True)
 class Member:
@@ -41,7 +47,7 @@ class Member:
 
     parts: tuple[str, ...]  # of its path
     size: int
-    open: Callable[[], IO[bytes] | None]
+    open: Callable[[], Any]  # gives a stream of bytes
     fault: str = ""  # why it must not be unpacked
 
 
@@ -56,14 +62,15 @@ STARTS = {
     ".tgz": ("a tar.gz archive", 0, (b"\x1f\x8b",)),
     ".tar": ("a tar archive", 257, (b"ustar",)),
 }
-ERRORS = (
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    EOFError,
-    RuntimeError,  # encrypted, or packed in a way that zipfile does not know
-    UnicodeError,
-)
+# Python reads no rar; how each of these programs unpacks one, the first that can.
+PROGRAMS = {
+    "bsdtar": ("-xf", "{archive}", "-C", "{folder}"),
+    "unar": ("-q", "-D", "-o", "{folder}", "{archive}"),
+}
+LOOK_SECONDS = 1.0  # between looks at how much a program has written
+# RuntimeError is of a zip that is encrypted, or packed in a way that is not known.
+ERRORS = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError)
+ERRORS += (RuntimeError, UnicodeError)
 
 
 def kind_problem(file: str, start: bytes) -> str | None:
@@ -77,32 +84,19 @@ def kind_problem(file: str, start: bytes) -> str | None:
         "a web page ('Not found'), not a zip archive" and the like, or None.
     """
     kind, place, starts = STARTS.get(Path(file).suffix.lower(), ("a table", 0, ()))
-    first = start.split(b"\n", 1)[0]
-    if starts and start[place:].startswith(starts):
+    is_markup = start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+    if starts:
+        right = start[place:].startswith(starts)
+    else:
+        right = b"," in start.split(b"\n", 1)[0] and b"\0" not in start
+    if right and not is_markup:
         return None
-    if not starts and not _is_markup(start) and b"," in first and b"\0" not in start:
-        return None
-    return f"{_described(start)}, not {kind}"
-
-
-def _is_markup(start: bytes) -> bool:
-    """Whether it begins like HTML or XML."""
-    return start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
-
-
-def _described(start: bytes) -> str:
-    """What somebody else's first bytes look like, in words."""
-    text = start.decode("utf-8", "replace")
-    if _is_markup(start):
+    found = f"a file that begins with {start[:40]!r}" if start else "nothing"
+    if is_markup:
+        text = start.decode("utf-8", "replace")
         title = re.search(r"<title[^>]*>(.*?)</title", text, re.DOTALL | re.IGNORECASE)
-        return f"a web page ({title[1].strip()[:60]!r})" if title else "a web page"
-    if text.startswith("version https://git-lfs"):
-        return "a pointer to a file kept elsewhere (Git LFS)"
-    if not start:
-        return "nothing"
-    if text.isprintable() or "\n" in text and "\0" not in text and "\ufffd" not in text:
-        return f"text ({text.splitlines()[0][:60]!r})"
-    return f"bytes that begin with {start[:6].hex(' ')}"
+        found = f"a web page ({title[1].strip()[:60]!r})" if title else "a web page"
+    return f"{found}, not {kind}"
 
 
 def unpack(
@@ -113,11 +107,12 @@ def unpack(
     limits: Limits = LIMITS,
     progress: Callable = SILENT,
 ) -> None:
-    """The files of a zip, tar or tar.gz, below `folder`.
+    """The files of a zip, tar, tar.gz or rar, below `folder`.
 
     A single folder around everything is left out, and so is what macOS adds. No link
     and no device is ever made, and nothing is written outside `folder`; an archive
-    that asks for either is refused before anything is written.
+    that asks for either is refused before anything is written. A rar is unpacked by
+    a program into a temporary folder of `folder` first, then looked at likewise.
 
     Args:
         path: the archive.
@@ -128,42 +123,42 @@ def unpack(
 
     Raises:
         BadArchive: damaged, harmful or beyond the limits; the text names what.
+        FileNotFoundError: a rar, and no program that can read it.
         OSError: no space for it.
     """
-    opened = zipfile.ZipFile if path.suffix.lower() == ".zip" else tarfile.open
-    with _readable(path), opened(path) as archive:
-        if isinstance(archive, zipfile.ZipFile):
-            members = _zip_members(archive)
+    with _opened(path, folder, limits) as every:
+        members = _without_prefix(path, list(_within(path, every, limits)), part)
+        total = sum(member.size for member in members)
+        need_space(folder, total, f"to unpack {path.name}")
+        with progress(total=total, desc=f"unpack {path.name}") as bar:
+            for member in members:
+                target = folder.joinpath(*member.parts)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with member.open() as source, target.open("xb") as stream:
+                    while block := source.read(BLOCK):
+                        stream.write(block)
+                        bar.update(len(block))
+
+
+@contextmanager
+def _opened(path: Path, folder: Path, limits: Limits) -> Iterator[Iterable[Member]]:
+    """All that an archive holds, as long as it is open; damage is told in one line."""
+    kind = path.suffix.lower()
+    try:
+        if kind == ".rar":
+            with TemporaryDirectory(prefix=".", dir=folder) as made:
+                yield _by_program(path, Path(made), limits.most(path))
+        elif kind == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                yield _zip_members(archive)
         else:
-            members = _tar_members(archive)
-        place(path, members, folder, part=part, limits=limits, progress=progress)
-
-
-def place(
-    path: Path,
-    every: Iterable[Member],
-    folder: Path,
-    *,
-    part: str,
-    limits: Limits,
-    progress: Callable,
-) -> None:
-    """Write the wanted members below `folder`, once all of them have been looked at.
-
-    Args:
-        path: of their archive.
-        every: all that it holds.
-        folder, part, limits, progress: as `unpack` has them.
-
-    Raises:
-        BadArchive, OSError: as `unpack`.
-    """
-    members = _without_prefix(path, list(_within(path, every, limits)), part)
-    total = sum(member.size for member in members)
-    need_space(folder, total, f"to unpack {path.name}")
-    with progress(total=total, desc=f"unpack {path.name}") as bar:
-        for member in members:
-            _write(member, folder, bar)
+            with tarfile.open(path) as archive:
+                yield _tar_members(archive)
+    except FileExistsError as error:
+        place = Path(error.filename).name
+        raise BadArchive(f"{path.name} has two files called {place!r}") from None
+    except ERRORS as error:
+        raise BadArchive(f"{path.name} is damaged: {one_line(error)}") from None
 
 
 def need_space(folder: Path, size: int, what: str) -> None:
@@ -189,18 +184,6 @@ def in_bytes(size: float) -> str:
     return f"{size:.1f} GB"
 
 
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """What the libraries say of a damaged archive, as one line."""
-    try:
-        yield
-    except FileExistsError as error:
-        place = Path(error.filename).name
-        raise BadArchive(f"{path.name} has two files called {place!r}") from None
-    except ERRORS as error:
-        raise BadArchive(f"{path.name} is damaged: {one_line(error)}") from None
-
-
 def safe_parts(name: str) -> tuple[str, ...]:
     """The parts of a path inside an archive.
 
@@ -215,7 +198,6 @@ def safe_parts(name: str) -> tuple[str, ...]:
 
 
 def _zip_members(archive: zipfile.ZipFile) -> Iterator[Member]:
-    """The files of a zip."""
     for info in archive.infolist():
         parts = safe_parts(info.filename)
         mode = stat.S_IFMT(info.external_attr >> 16)
@@ -227,7 +209,6 @@ def _zip_members(archive: zipfile.ZipFile) -> Iterator[Member]:
 
 
 def _tar_members(archive: tarfile.TarFile) -> Iterator[Member]:
-    """The files of a tar."""
     for info in archive:
         parts = safe_parts(info.name)
         if not info.isdir():
@@ -235,9 +216,64 @@ def _tar_members(archive: tarfile.TarFile) -> Iterator[Member]:
             yield Member(parts, info.size, opened, "" if info.isreg() else SPECIAL)
 
 
+def _by_program(path: Path, inside: Path, most: int) -> Iterator[Member]:
+    """The files of a rar, which the first program that can has written to `inside`."""
+    reasons = []
+    for name in filter(shutil.which, PROGRAMS):
+        made = inside / name
+        made.mkdir()
+        words = [w.format(archive=path.absolute(), folder=made) for w in PROGRAMS[name]]
+        reason = _watched([name, *words], made, most)
+        if reason is None:
+            return _written(made)
+        reasons.append(f"{name} says: {reason}")
+    raise FileNotFoundError(
+        f"{path} is a rar archive, and {'; '.join(reasons) or 'none is installed'}:"
+        f" install one of {', '.join(PROGRAMS)} that can read it (unar or"
+        " libarchive-tools of your system's packages are free), or unpack it there by"
+        " hand; then run the same command again"
+    )
+
+
+def _watched(command: Sequence[str], made: Path, most: int) -> str | None:
+    """Run a program and stop it when it has written too much; its failure, or None."""
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        errors="replace",
+    ) as process:
+        said = None
+        while said is None:
+            with suppress(subprocess.TimeoutExpired):
+                said, _ = process.communicate(timeout=LOOK_SECONDS)
+            written = 0
+            with suppress(FileNotFoundError):  # it may be renaming a file meanwhile
+                written = sum(path.lstat().st_size for path in made.rglob("*"))
+            if written > most:
+                process.kill()
+                raise BadArchive(
+                    f"the rar archive unpacks to more than {in_bytes(most)}"
+                )
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = [line for line in lines if "Error exit delayed" not in line]  # bsdtar's
+    return None if process.returncode == 0 else (lines or ["it could not read it"])[-1]
+
+
+def _written(made: Path) -> Iterator[Member]:
+    """What a program wrote, to be looked at as what a zip or a tar holds."""
+    for path in made.rglob("*"):
+        facts = path.lstat()
+        if not stat.S_ISDIR(facts.st_mode):
+            fault = "" if stat.S_ISREG(facts.st_mode) else SPECIAL
+            opened = partial(path.open, "rb")
+            yield Member(path.relative_to(made).parts, facts.st_size, opened, fault)
+
+
 def _within(path: Path, members: Iterable[Member], limits: Limits) -> Iterator[Member]:
     """The members, counted against the limits one by one."""
-    total, most = 0, min(limits.bytes, limits.ratio * path.stat().st_size)
+    total, most = 0, limits.most(path)
     for count, member in enumerate(members, start=1):
         total += member.size
         if count > limits.files:
@@ -252,7 +288,8 @@ def _within(path: Path, members: Iterable[Member], limits: Limits) -> Iterator[M
 
 def _without_prefix(path: Path, members: list[Member], part: str) -> list[Member]:
     """The members of the wanted folder, their paths counted from it."""
-    members = [m for m in members if not _is_litter(m.parts)]
+    litter = {"__MACOSX", ".DS_Store"}  # what file browsers leave
+    members = [m for m in members if m.parts and not {m.parts[0], m.parts[-1]} & litter]
     tops = {member.parts[0] for member in members if len(member.parts) > 1}
     flat = any(len(member.parts) == 1 for member in members)
     prefix = tuple(tops) if len(tops) == 1 and not flat else ()
@@ -267,19 +304,3 @@ def _without_prefix(path: Path, members: list[Member], part: str) -> list[Member
             name = "/".join(member.parts)
             raise BadArchive(f"{path.name} holds {member.fault}: {name!r}")
     return [replace(member, parts=member.parts[size:]) for member in found]
-
-
-def _is_litter(parts: tuple[str, ...]) -> bool:
-    """Whether it is no file of the data set but what a file browser left."""
-    return not parts or parts[0] == "__MACOSX" or parts[-1] == ".DS_Store"
-
-
-def _write(member: Member, folder: Path, bar) -> None:
-    """One file, never over another; the libraries stop at the size that it says."""
-    target = folder.joinpath(*member.parts)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    opened: Any = member.open()  # None for a folder, which is no member
-    with opened as source, target.open("xb") as stream:
-        while block := source.read(BLOCK):
-            stream.write(block)
-            bar.update(len(block))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
@@ -47,19 +46,11 @@ class NotThere(DownloadError):
 
 
 class Interrupted(DownloadError):
-    """A try that failed, where another may not."""
+    """A try that failed, where another may not, after what the server asked for."""
 
-    pause_seconds = 0.0  # what the server asked for
-
-
-@dataclass(frozen=True)
-class Source:
-    """One address, and the part of the file that has come from it."""
-
-    session: requests.Session
-    url: str
-    part: Path
-    progress: Callable
+    def __init__(self, text: str, after: str = "") -> None:
+        super().__init__(text)
+        self.pause_seconds = float(after) if after.isdecimal() else 0.0
 
 
 def download(urls: Sequence[str], target: Path, *, progress: Callable = SILENT) -> None:
@@ -89,7 +80,7 @@ def download(urls: Sequence[str], target: Path, *, progress: Callable = SILENT) 
             refusals.append(str(error))
             continue
         part.replace(target)
-        _note_path(part).unlink(missing_ok=True)
+        _forget(part)
         files.sync_folder(target.parent)
         return
     raise NotThere("; ".join(refusals))
@@ -102,10 +93,9 @@ def _try_again(url: str, part: Path, progress: Callable) -> None:
         session.headers.update(HEADERS)
         session.hooks["response"].append(_check_redirect)
         session.max_redirects = REDIRECTS
-        source = Source(session, url, part, progress)
         while True:
             try:
-                return _attempt(source)
+                return _attempt(session, url, part, progress=progress)
             except Interrupted as error:
                 last = error
             fruitless = 0 if _size(part) > best else fruitless + 1
@@ -118,37 +108,61 @@ def _try_again(url: str, part: Path, progress: Callable) -> None:
     raise DownloadError(f"{last}, {TRIES} times in a row{kept}")
 
 
-def _attempt(source: Source) -> None:
+def _attempt(
+    session: requests.Session, url: str, part: Path, *, progress: Callable
+) -> None:
     """One request, which goes on from what is there if that is sure to fit."""
-    note = _note(source)
-    start = _size(source.part) if note else 0
-    asked = {"Range": f"bytes={start}-", "If-Range": note["validator"]} if start else {}
+    validator = _noted_validator(url, part)
+    start = _size(part) if validator else 0
+    asked = {"Range": f"bytes={start}-", "If-Range": validator} if start else {}
     try:
-        with source.session.get(
-            source.url, headers=asked, stream=True, timeout=TIMEOUT_SECONDS
+        with session.get(
+            url, headers=asked, stream=True, timeout=TIMEOUT_SECONDS
         ) as response:
-            if response.status_code == 416 and start:
-                return _check_end(source, response, start)
-            _check_status(response)
-            going_on = _goes_on(source, response, start)
-            return _receive(source, response, start if going_on else 0)
+            status = response.status_code
+            going_on = status == 206 or (status == 416 and start > 0)
+            if going_on and not _fits(response, start, validator):
+                _forget(part)
+                raise Interrupted(f"{url}: not the file it was; starting again")
+            if going_on and status == 416:  # nothing lies beyond the part
+                return
+            said = f"{response.url} answered {status} {response.reason}"
+            if status in AGAIN:
+                raise Interrupted(said, response.headers.get("Retry-After", ""))
+            if status not in (200, 206):
+                raise NotThere(said)
+            start = start if going_on else 0
+            _receive(response, url, part, start=start, progress=progress)
     except requests.RequestException as error:
-        raise _failure(source.url, error) from None
+        raise _failure(url, error) from None
+
+
+def _fits(response: requests.Response, start: int, validator: str) -> bool:
+    """Whether a partial answer begins where the part ends, or ends there (416)."""
+    said = response.headers.get("Content-Range", "")
+    if response.status_code == 416:
+        return said.endswith(f"/{start}")
+    same = _facts(response)[1] in ("", validator)
+    return start > 0 and said.startswith(f"bytes {start}-") and same
 
 
 def _failure(url: str, error: requests.RequestException) -> OSError:
     """A failed request as one line, for good or for now."""
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+    text = " ".join(str(error).split())
+    reasons = re.findall(r"\[Errno -?\d+\] [^'\")]+|\[SSL[^)]+", text)
+    briefly = reasons[-1].strip() if reasons else text[:120]
+    briefly = next((short for said, short in SHORT.items() if said in text), briefly)
+    if "CERTIFICATE_VERIFY_FAILED" in text:
         host = urlsplit(url).netloc
-        return NotThere(f"the certificate of {host} is not trusted: {_short(error)}")
+        return NotThere(f"the certificate of {host} is not trusted: {briefly}")
     if isinstance(error, requests.TooManyRedirects):
         return NotThere(f"{url}: redirected more than {REDIRECTS} times")
     if isinstance(error, ValueError):  # how requests marks a wrong address
         return NotThere(f"{url} is not a web address")
     via = " from the proxy" * isinstance(error, requests.exceptions.ProxyError)
-    if via or "Failed to resolve" in str(error):
+    if via or "Failed to resolve" in text:
         via += " (lesionkit doctor tries it)"
-    return Interrupted(f"{url}: {_short(error)}{via}")
+    return Interrupted(f"{url}: {briefly}{via}")
 
 
 def _check_redirect(response: requests.Response, **_: object) -> None:
@@ -162,119 +176,61 @@ def _check_redirect(response: requests.Response, **_: object) -> None:
             )
 
 
-def _check_status(response: requests.Response) -> None:
-    """Refuse an answer that is not the file."""
-    status = response.status_code
-    said = f"{response.url} answered {status} {response.reason}"
-    if status in AGAIN:
-        error = Interrupted(said)
-        after = response.headers.get("Retry-After", "")
-        error.pause_seconds = float(after) if after.isdecimal() else 0.0
-        raise error
-    if status not in (200, 206):
-        raise NotThere(said)
-
-
-def _check_end(source: Source, response: requests.Response, start: int) -> None:
-    """The part is whole if the server says that there is nothing beyond it."""
-    total = response.headers.get("Content-Range", "").rpartition("/")[2]
-    if total != str(start):
-        _forget(source.part)
-        raise Interrupted(f"{response.url}: not the file it was; starting again")
-
-
-def _goes_on(source: Source, response: requests.Response, start: int) -> bool:
-    """Whether the answer begins where the part ends; otherwise it begins anew."""
-    if response.status_code == 200:
-        return False
-    begins = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
-    same = _validator(response) in ("", _note(source).get("validator"))
-    if not start or not begins or int(begins[1]) != start or not same:
-        _forget(source.part)
-        raise Interrupted(f"{response.url}: answered another range; starting again")
-    return True
-
-
-def _receive(source: Source, response: requests.Response, start: int) -> None:
+def _receive(
+    response: requests.Response, url: str, part: Path, *, start: int, progress: Callable
+) -> None:
     """Write what comes behind the first `start` bytes of the part."""
-    part, total = source.part, _total(response, start)
+    length, validator = _facts(response)
+    total = None if length is None else start + length
     name = part.name.removesuffix(".part")
-    need_space(part.parent, (total or 0) - start, f"to download {name}")
+    need_space(part.parent, length or 0, f"to download {name}")
     pieces = response.iter_content(BLOCK)
-    first = b"" if start else _first(pieces)
+    first = b""
     if not start:
+        while len(first) < ENOUGH_TO_SEE and (piece := next(pieces, b"")):
+            first += piece
         if problem := kind_problem(name, first):
-            raise NotThere(f"{source.url} sent {problem}")
+            raise NotThere(f"{url} sent {problem}")
         part.write_bytes(b"")
-        note = {"url": source.url, "validator": _validator(response)}
+        note = {"url": url, "validator": validator}
         files.write_json(_note_path(part), note)
-    bar = source.progress(total=total, initial=start, desc=name)
+    bar = progress(total=total, initial=start, desc=name)
     with part.open("ab") as stream, bar:
         for piece in chain([first], pieces):
             stream.write(piece)
             bar.update(len(piece))
     if total is not None and _size(part) != total:
         had = f"{in_bytes(_size(part))} of {in_bytes(total)}"
-        raise Interrupted(f"{source.url}: broke off after {had}")
+        raise Interrupted(f"{url}: broke off after {had}")
 
 
-def _first(pieces: Iterator[bytes]) -> bytes:
-    """What comes first, enough of it to see what it is."""
-    first = b""
-    while len(first) < ENOUGH_TO_SEE and (piece := next(pieces, b"")):
-        first += piece
-    return first
+def _facts(response: requests.Response) -> tuple[int | None, str]:
+    """The bytes that come and what names this version for certain; None, "" unknown."""
+    headers = response.headers
+    if "Content-Encoding" in headers:
+        return None, ""
+    length, etag = headers.get("Content-Length", ""), headers.get("ETag", "")
+    version = etag if etag.startswith('"') else headers.get("Last-Modified", "")
+    return int(length) if length.isdecimal() else None, version
 
 
-def _total(response: requests.Response, start: int) -> int | None:
-    """The size of the whole file as the server says it."""
-    length = response.headers.get("Content-Length", "")
-    if "Content-Encoding" in response.headers or not length.isdecimal():
-        return None
-    return start + int(length)
-
-
-def _validator(response: requests.Response) -> str:
-    """What names this version of the file for certain; empty if nothing does."""
-    if "Content-Encoding" in response.headers:
-        return ""
-    etag = response.headers.get("ETag", "")
-    if etag.startswith('"'):
-        return etag
-    return response.headers.get("Last-Modified", "")
-
-
-def _note(source: Source) -> dict:
-    """What is known of the part, if a download from this address can go on from it."""
+def _noted_validator(url: str, part: Path) -> str:
+    """Which version the part is of; empty if a download cannot go on from it."""
     try:
-        note = json.loads(_note_path(source.part).read_text())
-    except (OSError, ValueError):
-        return {}
-    same = isinstance(note, dict) and note.get("url") == source.url
-    return note if same and note.get("validator") else {}
+        note = json.loads(_note_path(part).read_text())
+        return note["validator"] if note["url"] == url else ""
+    except (OSError, ValueError, TypeError, KeyError):
+        return ""
 
 
 def _forget(part: Path) -> None:
-    """Remove a part and what is known of it."""
     part.unlink(missing_ok=True)
     _note_path(part).unlink(missing_ok=True)
 
 
 def _note_path(part: Path) -> Path:
-    """Where it stands what the part is a part of."""
     return part.with_name(part.name + ".json")
 
 
 def _size(path: Path) -> int:
-    """Bytes of a file, 0 if there is none."""
     return path.stat().st_size if path.exists() else 0
-
-
-def _short(error: Exception) -> str:
-    """What a library says of a failed connection, in short."""
-    text = " ".join(str(error).split())
-    for said, short in SHORT.items():
-        if said in text:
-            return short
-    reasons = re.findall(r"\[Errno -?\d+\] [^'\")]+|\[SSL[^)]+", text)
-    return reasons[-1].strip() if reasons else text[:120]

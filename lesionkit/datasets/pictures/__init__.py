@@ -4,7 +4,6 @@ Imported by the adapters, by `prepared` and by `inspection`.
 """
 
 __all__ = [
-    "facts",
     "images",
     "resizing",
     "samples",

@@ -1,4 +1,4 @@
-"""One picture file to an array, whole or not at all."""
+"""One picture file to an array, whole or not at all, and the facts of the file."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import tifffile
 from PIL import Image, ImageFile, UnidentifiedImageError
+
+from lesionkit.lookup import one_line
 
 # ISIC 2017's largest picture has 30 million. Pillow itself refuses above 179 million.
 PIXEL_LIMIT = 150_000_000
@@ -36,6 +38,31 @@ class Raster:
     index: np.ndarray | None = None  # (H, W), of a palette picture
     orientation: int = 1
     exact: bool = True  # False where the file's kind changes values, as JPEG does
+
+    @property
+    def drawn_alpha(self) -> np.ndarray | None:
+        """Alpha that shows something: not the same everywhere."""
+        alpha = self.alpha
+        return None if alpha is None or alpha.min() == alpha.max() else alpha
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """One picture file.
+
+    Attributes:
+        kind: "grey 8 bit", "colour 8 bit with alpha", "palette 8 bit" and so on.
+        height, width: as it is to be seen, pixels.
+        orientation: 1 to 8 of EXIF or TIFF; 1 is upright.
+        between: share of pixels that are neither background nor full lesion: not 0
+            and not the largest value that a mask of that kind has.
+    """
+
+    kind: str
+    height: int
+    width: int
+    orientation: int
+    between: float
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -96,6 +123,31 @@ def read_array(path: Path, key: str = "") -> np.ndarray:
         raise ValueError(f"{path}: not an array that can be read: {error}") from error
 
 
+def file_facts(path: Path) -> FileFacts:
+    """The facts of a picture, after decoding it to its last pixel.
+
+    Raises:
+        ValueError: as `read_image`.
+    """
+    raster = decode(path)
+    colour = raster.colour
+    bits = 8 * colour.dtype.itemsize
+    grey_or_colour = "grey" if colour.shape[2] == 1 else "colour"
+    kind = "palette" if raster.index is not None else grey_or_colour
+    alpha = " with alpha" if raster.alpha is not None else ""
+    height, width = turned(colour, raster.orientation).shape[:2]
+    values = raster.index if raster.index is not None else colour
+    top = int(values.max())
+    full = top if top <= 1 else np.iinfo(values.dtype).max  # 1 in a mask of 0 and 1
+    return FileFacts(
+        kind=f"{kind} {bits} bit{alpha}",
+        height=height,
+        width=width,
+        orientation=raster.orientation,
+        between=float(((values != 0) & (values != full)).mean()),
+    )
+
+
 def lesion_of(path: Path, raster: Raster) -> np.ndarray:
     """What `read_mask` reads, not yet turned.
 
@@ -109,24 +161,20 @@ def lesion_of(path: Path, raster: Raster) -> np.ndarray:
         ValueError: the mask is coloured or contradicts itself.
     """
     colour = raster.colour
+    what, told = "", True
     if raster.index is not None:
-        lesion = raster.index != 0
-        if _is_grey(colour) and (lesion != _cut(colour)).any():
-            raise ValueError(f"{path}: palette index and grey differ; {_SAVE_AS_GREY}")
-    elif raster.alpha is not None and has_shape(raster.alpha):
-        lesion = _cut(raster.alpha[..., None])
-        if _is_black_and_white(colour) and (lesion != _cut(colour)).any():
-            raise ValueError(f"{path}: alpha and colour differ; {_SAVE_AS_GREY}")
+        what, lesion = "palette index and grey", raster.index != 0
+    elif raster.drawn_alpha is not None:
+        what, lesion = "alpha and colour", _cut(raster.drawn_alpha[..., None])
+        told = np.array_equal(np.unique(colour), [0, _top(colour)])
     elif _coloured(colour):
         raise ValueError(f"{path}: a coloured mask; {_SAVE_AS_GREY}")
     else:
         lesion = _cut(colour)
+    also = what and told and (colour == colour[..., :1]).all()  # grey tells it too
+    if also and (lesion != _cut(colour)).any():
+        raise ValueError(f"{path}: {what} differ; {_SAVE_AS_GREY}")
     return lesion.astype(np.uint8)
-
-
-def has_shape(alpha: np.ndarray | None) -> bool:
-    """Whether there is an alpha channel that is not the same everywhere."""
-    return alpha is not None and bool(alpha.min() != alpha.max())
 
 
 def decode(path: Path) -> Raster:
@@ -139,10 +187,8 @@ def decode(path: Path) -> Raster:
         return reader(data)
     except MemoryError:
         raise
-    except Exception as error:  # decoders fail on broken files in many ways
-        known = isinstance(error, ValueError | OSError)
-        reason = str(error) if known else f"cannot be decoded, {error!r}"
-        raise ValueError(f"{path}: {' '.join(reason.split())}") from error
+    except Exception as error:  # noqa: BLE001 - decoders fail in many ways
+        raise ValueError(f"{path}: {one_line(error)}") from error
 
 
 def _check_pixels(width: int, height: int) -> None:
@@ -159,7 +205,16 @@ def _decode_pillow(data: bytes) -> Raster:
         raise ValueError(
             "PIL.ImageFile.LOAD_TRUNCATED_IMAGES would fill with grey; set it to False"
         )
-    image = _open(data)
+    try:
+        with warnings.catch_warnings():  # our own pixel limit replaces Pillow's
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(BytesIO(data), formats=_FORMATS)
+    except Image.DecompressionBombError:
+        raise ValueError(f"more pixels than the limit of {PIXEL_LIMIT:,}") from None
+    except UnidentifiedImageError:
+        raise ValueError(
+            f"not a picture that can be read; it begins with {data[:16]!r}"
+        ) from None
     _check_pixels(*image.size)
     if image.format == "PNG" and data[24] == 16 and data[25] != 0:
         raise ValueError(
@@ -172,20 +227,6 @@ def _decode_pillow(data: bytes) -> Raster:
     exact = not _LOSSY & {image.format, image.info.get("compression")}
     turn = image.getexif().get(_ORIENTATION, 1)
     return Raster(*_planes(image), turn, exact)
-
-
-def _open(data: bytes) -> Image.Image:
-    """The header; our own pixel limit replaces Pillow's warning."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(BytesIO(data), formats=_FORMATS)
-    except Image.DecompressionBombError:
-        raise ValueError(f"more pixels than the limit of {PIXEL_LIMIT:,}") from None
-    except UnidentifiedImageError:
-        raise ValueError(
-            f"not a picture that can be read; it begins with {data[:16]!r}"
-        ) from None
 
 
 def _planes(image: Image.Image) -> _Planes:
@@ -236,17 +277,15 @@ def _check_page(page: tifffile.TiffPage, length: int, pages: int) -> None:
     """Refuse what would be read in part: stacks, strips past the file's end."""
     if pages > 1:
         raise ValueError(f"the TIFF holds {pages} pages, one is expected")
-    if page.samplesperpixel > 4 or page.imagedepth > 1:
-        raise ValueError(f"TIFF of shape {page.shape} is not supported")
-    if page.dtype not in (bool, np.uint8, np.uint16):
-        raise ValueError(f"TIFF of type {page.dtype} is not supported")
+    types = (bool, np.uint8, np.uint16)
+    if page.samplesperpixel > 4 or page.imagedepth > 1 or page.dtype not in types:
+        raise ValueError(f"TIFF of {page.shape} {page.dtype} is not supported")
     strips = list(zip(page.dataoffsets, page.databytecounts, strict=True))
     if not strips or any(not n or start + n > length for start, n in strips):
         raise ValueError("TIFF file is truncated")
 
 
 def _tiff_planes(page: tifffile.TiffPage, values: np.ndarray) -> _Planes:
-    """Colour (H, W, C), alpha and palette index of a TIFF page."""
     if values.dtype == bool:
         values = values.astype(np.uint8) * 255
     if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
@@ -263,18 +302,6 @@ def _tiff_planes(page: tifffile.TiffPage, values: np.ndarray) -> _Planes:
     if values.shape[2] in (2, 4):
         return values[..., :-1], values[..., -1], None
     return values, None, None
-
-
-def _is_grey(colour: np.ndarray) -> bool:
-    """Whether the channels are the same everywhere."""
-    return bool((colour == colour[..., :1]).all())
-
-
-def _is_black_and_white(colour: np.ndarray) -> bool:
-    """Whether there are both and nothing between."""
-    ends = (0, _top(colour))
-    both = (int(colour.min()), int(colour.max())) == ends
-    return both and _is_grey(colour) and bool(np.isin(colour, ends).all())
 
 
 def _coloured(colour: np.ndarray) -> bool:
@@ -297,7 +324,6 @@ def _cut(values: np.ndarray) -> np.ndarray:
 
 
 def _top(values: np.ndarray) -> int:
-    """The largest value of the type."""
     return int(np.iinfo(values.dtype).max)
 
 

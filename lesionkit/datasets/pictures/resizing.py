@@ -70,7 +70,6 @@ def thumbnail(array: np.ndarray) -> np.ndarray:
 
 
 def _resize_plane(plane: np.ndarray, size: int, rule: Image.Resampling) -> np.ndarray:
-    """One channel at size x size."""
     if size < 1:
         raise ValueError(f"size must be 1 or more, got {size}")
     dtype = np.uint8 if plane.dtype == np.uint8 else np.float32
