@@ -6,23 +6,30 @@ from pathlib import Path
 
 import click
 
-from lesionkit.cli.console import AS_JSON, answer, arguments, place, show_facts
-from lesionkit.cli.tables import MARGIN, METRIC, Reader, Source, table_options
+from lesionkit.cli.console import (
+    AS_JSON,
+    MAYBE_SOURCE,
+    ONLY,
+    SOURCE,
+    Source,
+    answer,
+    arguments,
+    option,
+    show_facts,
+)
+from lesionkit.cli.tables import MARGIN, METRIC, Reader, table_options
+
+RECORD = click.argument("record", type=Path)
 
 
 @click.command()
-@click.argument("source", type=place, required=False)
-@click.option("--only", multiple=True, metavar="NAME=VALUE", help="Keep these runs.")
-@click.option("--image", help="Where to start: a file, or smallest, median, ... .")
-@click.option("--html", type=Path, help="Write a page that needs no kernel, and stop.")
-@click.option("--bundle", type=Path, help="Write what the page needs, and stop.")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=0,
-    help="To serve at [default: a free one].",
-)
-@click.option("--no-browser", is_flag=True, help="Only print the address.")
+@MAYBE_SOURCE
+@ONLY
+@option("--image", help="Where to start: a file, or smallest, median, ... .")
+@option("--html", type=Path, help="Write a page that needs no kernel, and stop.")
+@option("--bundle", type=Path, help="Write what the page needs, and stop.")
+@option("--port", type=click.IntRange(0, 65535), default=0, help="0: a free one.")
+@option("--no-browser", is_flag=True, help="Only print the address.")
 def thresholds(
     source: Source | None,
     only: tuple[str, ...],
@@ -47,18 +54,10 @@ def thresholds(
         return
     from lesionkit.thresholds.serving import serve
 
-    values = {
-        "source": str(source.absolute() if isinstance(source, Path) else source or ""),
-        "only": " ".join(only),
-        "image": image or "smallest",
-    }
-    serve(
-        "05_thresholds",
-        values,
-        port=port,
-        browser=not no_browser,
-        report=click.echo,
-    )
+    place = str(source.absolute() if isinstance(source, Path) else source or "")
+    values = {"source": place, "only": " ".join(only), "image": image or "smallest"}
+    browser = not no_browser
+    serve("05_thresholds", values, port=port, browser=browser, report=click.echo)
 
 
 def _write(shelf, image: str | None, html: Path | None, bundle: Path | None) -> None:
@@ -79,14 +78,12 @@ def _write(shelf, image: str | None, html: Path | None, bundle: Path | None) -> 
 
 
 @click.command()
-@click.argument("source", type=place)
-@click.option("-o", "--output", type=Path, help="The page [default: report.html].")
-@click.option("--reproduction", type=Path, help="A reproduction report, as Markdown.")
-@click.option("--figures", type=Path, help="A folder for the figures as files.")
-@click.option(
-    "--form", default="svg", show_default=True, help="Of them: svg, pdf, png."
-)
-@click.option("--title", default="", help="Of the page.")
+@SOURCE
+@option("-o", "--output", type=Path, help="The page [default: report.html].")
+@option("--reproduction", type=Path, help="A reproduction report, as Markdown.")
+@option("--figures", type=Path, help="A folder for the figures as files.")
+@option("--form", default="svg", help="Of the figures: svg, pdf or png.")
+@option("--title", help="Of the page.")
 @METRIC
 @MARGIN
 @table_options
@@ -96,7 +93,7 @@ def report(
     reproduction: Path | None,
     figures: Path | None,
     form: str,
-    title: str,
+    title: str | None,
     metric: str,
     margin: float,
     read: Reader,
@@ -107,7 +104,8 @@ def report(
 
     table = with_background(read(source))
     with arguments():
-        made = pages.make(table, str(source), metric=metric, margin=margin, title=title)
+        how = {"metric": metric, "margin": margin, "title": title or ""}
+        made = pages.make(table, str(source), **how)
     click.echo(made.standing.verdict.sentence)
     if reproduction:
         click.echo(pages.write_reproduction(made, reproduction).absolute())
@@ -120,9 +118,9 @@ def report(
 
 
 @click.command()
-@click.argument("record", type=Path)
-@click.option("-o", "--output", type=Path, required=True, help="A folder for the file.")
-@click.option("--format", default="onnx", show_default=True, help="Or torch: a .pt2.")
+@RECORD
+@option("-o", "--output", type=Path, required=True, help="A folder for the file.")
+@option("--format", default="onnx", help="Or torch: a .pt2.")
 @AS_JSON
 def export(record: Path, output: Path, format: str, as_json: bool) -> None:
     """A run's network as ONNX or .pt2, loaded again and compared with it."""
@@ -134,6 +132,7 @@ def export(record: Path, output: Path, format: str, as_json: bool) -> None:
         return
     check, asked = made.facts["check"], made.facts["input"]
     shape = " x ".join(map(str, asked["shape"]))
+    found, allowed = check["largest_difference"], check["allowed_difference"]
     facts = {
         "file": str(made.path.absolute()),
         "sha256": made.facts["sha256"],
@@ -141,16 +140,15 @@ def export(record: Path, output: Path, format: str, as_json: bool) -> None:
         "out": "logits; lesion if >= 0",
         "compared on": f"{check['images']}: {check['images_of']}",
         "largest logit": check["largest_logit"],
-        "difference": f"{check['largest_difference']:.1e} at most,"
-        f" {check['allowed_difference']:.1e} allowed",
+        "difference": f"{found:.1e} at most, {allowed:.1e} allowed",
         "mask pixels": f"{check['pixels_that_differ']} of {check['pixels']} differ",
     }
     show_facts(facts)
 
 
 @click.command()
-@click.argument("record", type=Path)
-@click.option("-o", "--output", type=Path, help="The card [default: printed].")
+@RECORD
+@option("-o", "--output", type=Path, help="The card [default: printed].")
 def card(record: Path, output: Path | None) -> None:
     """A model card of a run: data, split, scores with intervals, limits, licence."""
     from lesionkit.pages.card import model_card
