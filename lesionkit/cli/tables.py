@@ -123,8 +123,8 @@ def rank(
             "resampled": found.resampled.what,
             "remarks": list(found.remarks),
         }
-        more = {n: frame.reset_index().to_dict("records") for n, frame in extra.items()}
-        answer(facts | more)
+        tables = {n: t.reset_index().to_dict("records") for n, t in extra.items()}
+        answer(facts | tables)
         return
     click.echo(f"{verdict.sentence}\n{found.podium}\n")
     show_numbers(found.losses)

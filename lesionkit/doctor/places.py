@@ -145,9 +145,10 @@ def proxies(section: Section) -> None:
     if not addresses:
         section.facts["proxy"] = "none"
     for address, name in addresses.items():
+        parts = urlsplit(address if "://" in address else f"http://{address}")
+        host, port = parts.hostname, 0
         try:
-            parts = urlsplit(address if "://" in address else f"http://{address}")
-            host, port = parts.hostname, parts.port or PORTS[parts.scheme]
+            port = parts.port or PORTS[parts.scheme]
             if not host:
                 raise ValueError("no host")
             # without the name and password before them
