@@ -37,7 +37,7 @@ def dice_by_split(records: list[RunRecord]) -> tuple[list[int], dict[str, np.nda
 
 def by_copying(data: Prepared, kind: str, seeds: list[int]) -> float:
     """Dice of copying the mask of the nearest training image, mean over seeds."""
-    thumbnails = leakage.thumbnails_of(data)
+    thumbnails = data.thumbnails
     scores = []
     for seed in seeds:
         parts = split(data, kind=kind, seed=seed)

@@ -12,44 +12,30 @@ from typing import Any
 import click
 
 from lesionkit import catalogue, lookup
-from lesionkit.cli.advice import advise, plan
-from lesionkit.cli.console import (
-    AS_JSON,
-    arguments,
-    fail,
-    show,
-    show_facts,
-    told,
-    typed,
-    unread,
-    usage,
-)
+from lesionkit.cli import console
+from lesionkit.cli.console import AS_JSON, fail, option, show, unread
 from lesionkit.cli.data import fetch, inspect, prepare
 from lesionkit.cli.machine import doctor, notebooks
 from lesionkit.cli.pages import card, export, report, thresholds
 from lesionkit.cli.sweeps import status, sweep
-from lesionkit.cli.tables import audit, claims, rank
+from lesionkit.cli.tables import advise, audit, claims, plan, rank
 
 
 class Commands(click.Group):
     """Commands in the order of the walk; an unknown one gets the nearest name."""
 
     def make_context(self, *given: Any, **extra: Any) -> click.Context:
-        """The arguments read; `--help` and `--version` answer here."""
-        with unread():
+        with unread():  # --help and --version answer here
             return super().make_context(*given, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """The command run."""
         with unread():
             return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands as they were added."""
         return list(self.commands)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """The command, or one line with the nearest name."""
         if args[0] not in self.commands and not args[0].startswith("-"):
             raise lookup.unknown("command", args[0], self.commands)
         return super().resolve_command(ctx, args)
@@ -129,23 +115,19 @@ def losses(as_json: bool) -> None:
 
 
 @cli.command()
-@click.option(
-    "-p", "pairs", nargs=2, multiple=True, metavar="KEY VALUE", help="Repeat."
-)
-@click.option(
-    "--profile", type=Path, metavar="DIR", help="Time one epoch into DIR, and stop."
-)
+@option("-p", "pairs", nargs=2, multiple=True, metavar="KEY VALUE", help="Repeat.")
+@option("--profile", type=Path, metavar="DIR", help="Time one epoch, and stop.")
 @AS_JSON
-def train(
-    pairs: tuple[tuple[str, str], ...], profile: Path | None, as_json: bool
-) -> None:
+def train(pairs: tuple[tuple[str, str]], profile: Path | None, as_json: bool) -> None:
     """One run: same parameters and same record as notebooks/03_train.ipynb."""
     from lesionkit.config import RunConfig
 
-    with arguments():
-        config = RunConfig.from_mapping({key: typed(value) for key, value in pairs})
+    with console.arguments():
+        config = RunConfig.from_mapping(
+            {key: console.typed(value) for key, value in pairs}
+        )
     if profile is not None:
-        show(_profiled(config, profile), as_json)
+        _profile(config, profile, as_json)
         return
     from lesionkit.training.experiment import run
 
@@ -154,11 +136,11 @@ def train(
     facts = {name: test[name] for name in ("dice", "iou", "precision", "recall")}
     facts["best_epoch"] = record.metrics["best_epoch"]
     facts["record"] = str(record.folder)
-    show_facts(facts, as_json)
+    console.show_facts(facts, as_json)
 
 
-def _profiled(config: Any, folder: Path) -> list[dict[str, Any]]:
-    """The parts of an epoch; trace.json.gz and epoch.png lie in the folder."""
+def _profile(config: Any, folder: Path, as_json: bool) -> None:
+    """Show the parts of an epoch; trace.json.gz and epoch.png lie in the folder."""
     from lesionkit.figures.ranking import save
     from lesionkit.figures.runs import epoch_parts
     from lesionkit.training.profiling import profile
@@ -166,8 +148,7 @@ def _profiled(config: Any, folder: Path) -> list[dict[str, Any]]:
     table = profile(config, folder)
     title = f"{config.dataset}, {config.model}, {config.loss}"
     save(epoch_parts(table, title), folder / "epoch.png")
-    rows = table.round(4).to_dict("records")
-    return [{str(name): value for name, value in row.items()} for row in rows]
+    show(table.round(4).to_dict("records"), as_json)
 
 
 for _command in (
@@ -186,11 +167,11 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo(error.format_message(), err=True)
         raise SystemExit(2) from None
     except click.UsageError as error:
-        fail(usage(error), 2)
+        fail(console.usage(error), 2)
     except lookup.UnknownName as error:
         fail(error, 2)
     except (KeyboardInterrupt, click.Abort):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one spoils the end
         fail("stopped; the same command goes on from here", 1)
     except Exception as error:  # noqa: BLE001 - users get one line, not a traceback
-        fail(told(error), 1)
+        fail(console.told(error), 1)

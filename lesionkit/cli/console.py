@@ -8,6 +8,7 @@ import select
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from lesionkit.records.disks import in_words
 from lesionkit.records.stores import is_url
 
 GONE = "the folder this was called in is gone: cd to one that is there"
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="For a program to read.")
+option = partial(click.option, show_default=True)
+AS_JSON = option("--json", "as_json", is_flag=True, help="For a program to read.")
+ONLY = click.option("--only", multiple=True, metavar="NAME=VALUE", help="Keep these.")
 UNREAD = 128 + 13  # what a shell shows of a program that SIGPIPE ended
 
 
@@ -93,9 +96,12 @@ def show_facts(facts: dict[str, Any], as_json: bool = False) -> None:
     if as_json:
         answer(facts)
         return
+    width = max(18, *map(len, facts))
     for name, value in facts.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{count} {kind}" for kind, count in value.items())
         number = f"{value:.4f}" if isinstance(value, float) else value
-        click.echo(f"{name:18} {number}")
+        click.echo(f"{name:{width}} {'-' if value is None else number}")
 
 
 def show(rows: list[dict], as_json: bool = False) -> None:
@@ -113,44 +119,36 @@ def show(rows: list[dict], as_json: bool = False) -> None:
 
 
 def _cell(value: Any) -> str:
-    """A value as it stands in a table."""
-    if value is None:
+    """A value as it stands in a table, a tiny number in powers of ten."""
+    if value is None or value != value:
         return "-"
+    if isinstance(value, float):
+        tiny = value and abs(value) < 0.0001
+        return f"{value:.1e}" if tiny else f"{value:.4f}".rstrip("0").rstrip(".")
     return f"{value:,}" if isinstance(value, int) and value > 9999 else str(value)
 
 
 def show_numbers(table: Any, *, index: bool = True) -> None:
-    """A data frame as `show` has it, numbers short and what is unknown as "-"."""
-    rows = (table.reset_index() if index else table).to_dict("records")
-    show([{name: _short(value) for name, value in row.items()} for row in rows])
-
-
-def _short(value: Any) -> Any:
-    """A number with four digits behind the point, or in powers of ten if tiny."""
-    if isinstance(value, float):
-        if value != value:
-            return None
-        if value and abs(value) < 0.0001:
-            return f"{value:.1e}"
-        return f"{value:.4f}".rstrip("0").rstrip(".")
-    return value
+    """A data frame as `show` has it."""
+    show((table.reset_index() if index else table).to_dict("records"))
 
 
 def pair(text: str) -> tuple[str, str]:
-    """NAME=VALUE as a pair.
-
-    Raises:
-        ValueError: no equals sign.
-    """
+    """NAME=VALUE as a pair."""
     name, equals, value = text.partition("=")
     if not equals:
         raise ValueError(f"expected NAME=VALUE, got {text!r}")
     return name, value
 
 
-def place(text: str) -> str | Path:
+def _place(text: str) -> Source:
     """A URL as it is, anything else as a path."""
     return text if is_url(text) else Path(text)
+
+
+Source = str | Path  # a URL or a path
+SOURCE = click.argument("source", type=_place)
+MAYBE_SOURCE = click.argument("source", type=_place, required=False)
 
 
 def usage(error: click.UsageError) -> str:

@@ -6,6 +6,7 @@ import sys
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,16 +15,17 @@ from lesionkit.cli.console import (
     answer,
     arguments,
     bar,
-    pair,
+    option,
+    show_facts,
     show_numbers,
 )
 
-RAW = click.option("--raw", type=Path, help="Folder of raw files [default: raw/NAME].")
+RAW = option("--raw", type=Path, help="Folder of raw files [default: raw/NAME].")
 
 
 @click.command()
 @click.argument("name")
-@click.option("--yes", is_flag=True, help="Agree to the terms without being asked.")
+@option("--yes", is_flag=True, help="Agree to the terms without being asked.")
 @AS_JSON
 def fetch(name: str, yes: bool, as_json: bool) -> None:
     """A data set from its publisher, or how to get it by hand.
@@ -61,33 +63,18 @@ def _agree(name: str, yes: bool) -> None:
 @click.command()
 @click.argument("name")
 @RAW
-@click.option("--size", default=224, show_default=True, help="Side in pixels.")
-@click.option("--resize", default="bilinear", show_default=True, help="Or nearest.")
-@click.option("--force", is_flag=True, help="Again, even if nothing changed.")
-@click.option("--skip-bad", is_flag=True, help="Leave out what cannot be read.")
+@option("--size", default=224, help="Side in pixels.")
+@option("--resize", default="bilinear", help="Or nearest.")
+@option("--force", is_flag=True, help="Again, even if nothing changed.")
+@option("--skip-bad", is_flag=True, help="Leave out what cannot be read.")
 @AS_JSON
-def prepare(
-    name: str,
-    raw: Path | None,
-    size: int,
-    resize: str,
-    force: bool,
-    skip_bad: bool,
-    as_json: bool,
-) -> None:
+def prepare(name: str, raw: Path | None, as_json: bool, **how: Any) -> None:
     """Raw files to the prepared form: arrays that every model reads."""
     from lesionkit.prepared import preparing, telling
 
-    before = telling.prepared_hashes(name, size, resize)
-    data = preparing.prepare(
-        name,
-        raw,
-        size=size,
-        resize=resize,
-        force=force,
-        skip_bad=skip_bad,
-        progress=lambda images: bar(images, desc=f"prepare {name}", unit="image"),
-    )
+    before = telling.prepared_hashes(name, how["size"], how["resize"])
+    shown = partial(bar, desc=f"prepare {name}", unit="image")
+    data = preparing.prepare(name, raw, **how, progress=shown)
     facts = telling.facts_of(data, before)
     if as_json:
         answer(facts)
@@ -98,14 +85,9 @@ def prepare(
 @click.command()
 @click.argument("name")
 @RAW
-@click.option(
-    "--against",
-    multiple=True,
-    metavar="NAME[=DIR]",
-    help="Look for the same images in this set too.",
-)
-@click.option("--html", type=Path, help="Write a page with pictures too.")
-@click.option("--files", is_flag=True, help="Name every file of every finding.")
+@option("--against", multiple=True, metavar="NAME[=DIR]", help="Compare with it.")
+@option("--html", type=Path, help="Write a page with pictures too.")
+@option("--files", is_flag=True, help="Name every file of every finding.")
 @AS_JSON
 def inspect(
     name: str,
@@ -119,13 +101,10 @@ def inspect(
     from lesionkit import inspection
 
     with arguments():
-        others = [pair(t) if "=" in t else (t, "") for t in against]
-        report = inspection.inspect(
-            name,
-            raw,
-            against=[(n, Path(folder) if folder else raw) for n, folder in others],
-            progress=lambda images: bar(images, desc=f"inspect {name}", unit="image"),
-        )
+        parts = [text.partition("=") for text in against]
+        others = [(other, Path(at) if at else raw) for other, _, at in parts]
+        shown = partial(bar, desc=f"inspect {name}", unit="image")
+        report = inspection.inspect(name, raw, against=others, progress=shown)
     if html:
         from lesionkit.pages.inspection import write_page
 
@@ -133,8 +112,7 @@ def inspect(
     if as_json:
         answer(report.as_json())
         return
-    for fact, value in report.facts.items():
-        click.echo(f"{fact:26} {_words(value)}")
+    show_facts(report.facts)
     click.echo()
     show_numbers(report.leakage, index=False)
     click.echo()
@@ -147,12 +125,3 @@ def inspect(
         click.echo(f"  {', '.join(shown)}{f' and {more} more' if more else ''}")
     if html:
         click.echo(html.absolute())
-
-
-def _words(value: object) -> str:
-    """A fact as it stands in a line."""
-    if isinstance(value, dict):
-        return ", ".join(f"{count} {kind}" for kind, count in value.items())
-    if value is None:
-        return "-"
-    return f"{value:.4f}" if isinstance(value, float) else str(value)

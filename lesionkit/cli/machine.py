@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 
 import click
 
-from lesionkit.cli.console import AS_JSON, answer, fail
-from lesionkit.extras import notebook_folder
+from lesionkit.cli.console import AS_JSON, answer, fail, option
+from lesionkit.extras import notebook_folder, version
 from lesionkit.records.files import write_bytes
 
-SLOW = {"environment": " (importing torch, which may take a while)"}
 INSTALL = """\
 # Installs the kit where it is missing, as on a hosted notebook service; restart the
 # kernel afterwards if it asks for that.
@@ -24,7 +23,7 @@ if importlib.util.find_spec("lesionkit") is None:
 
 @click.command()
 @click.argument("folder", type=Path)
-@click.option(
+@option(
     "--install",
     metavar="SOURCE",
     is_flag=False,
@@ -32,7 +31,7 @@ if importlib.util.find_spec("lesionkit") is None:
     help="A first cell installs the kit where it is missing, as on a hosted service:"
     " this version, or from a wheel, a folder or an address.",
 )
-@click.option("--replace", is_flag=True, help="Overwrite copies that were changed.")
+@option("--replace", is_flag=True, help="Overwrite copies that were changed.")
 def notebooks(folder: Path, install: str | None, replace: bool) -> None:
     """Copy the numbered notebooks to FOLDER."""
     for path in copy_notebooks(folder, install=install, replace=replace):
@@ -81,7 +80,7 @@ def _content(source: Path, install: str | None) -> bytes:
     if install is None:
         return source.read_bytes()
     notebook = json.loads(source.read_text())
-    wanted = install or f"lesionkit=={version('lesionkit')}"
+    wanted = install or f"lesionkit=={version()}"
     code = INSTALL.format(source=wanted).splitlines(keepends=True)
     cell = {"cell_type": "code", "execution_count": None, "id": "install"}
     cell |= {"metadata": {}, "outputs": [], "source": code}
@@ -99,7 +98,8 @@ def doctor(as_json: bool) -> None:
     from lesionkit import doctor as examination
 
     sections = []
-    for section in examination.examine(_say):
+    report = partial(click.echo, err=True)
+    for section in examination.examine(lambda name: report(f"looking at {name} ...")):
         sections.append(section)
         if as_json:
             continue
@@ -118,8 +118,3 @@ def doctor(as_json: bool) -> None:
             click.echo("nothing is wrong")
     if count := len(examination.stops(sections)):
         fail(f"{count} of these stop the demo; mend and run doctor again", 1)
-
-
-def _say(name: str) -> None:
-    """What is examined now."""
-    click.echo(f"looking at {name}{SLOW.get(name, '')} ...", err=True)

@@ -7,19 +7,29 @@ from pathlib import Path
 
 import click
 
-from lesionkit.cli.console import AS_JSON, answer, arguments, place, show_facts
-from lesionkit.cli.tables import MARGIN, METRIC, Reader, Source, table_options
+from lesionkit.cli.console import (
+    AS_JSON,
+    MAYBE_SOURCE,
+    ONLY,
+    SOURCE,
+    Source,
+    answer,
+    arguments,
+    option,
+    show_facts,
+)
+from lesionkit.cli.tables import MARGIN, METRIC, Reader, table_options
+
+RECORD = click.argument("record", type=Path)
 
 
 @click.command()
-@click.argument("source", type=place, required=False)
-@click.option("--only", multiple=True, metavar="NAME=VALUE", help="Keep these runs.")
-@click.option(
-    "--image", help="Show this image alone: a file, or smallest, median, ... ."
-)
-@click.option("--html", type=Path, help="Write the page here, and do not open it.")
-@click.option("--bundle", type=Path, help="Write what the page needs, and stop.")
-@click.option("--no-browser", is_flag=True, help="Write thresholds.html, no more.")
+@MAYBE_SOURCE
+@ONLY
+@option("--image", help="Show this image alone: a file, or smallest, median, ... .")
+@option("--html", type=Path, help="Write the page here, and do not open it.")
+@option("--bundle", type=Path, help="Write what the page needs, and stop.")
+@option("--no-browser", is_flag=True, help="Write thresholds.html, no more.")
 def thresholds(
     source: Source | None,
     only: tuple[str, ...],
@@ -56,14 +66,12 @@ def thresholds(
 
 
 @click.command()
-@click.argument("source", type=place)
-@click.option("-o", "--output", type=Path, help="The page [default: report.html].")
-@click.option("--reproduction", type=Path, help="A reproduction report, as Markdown.")
-@click.option("--figures", type=Path, help="A folder for the figures as files.")
-@click.option(
-    "--form", default="svg", show_default=True, help="Of them: svg, pdf, png."
-)
-@click.option("--title", default="", help="Of the page.")
+@SOURCE
+@option("-o", "--output", type=Path, help="The page [default: report.html].")
+@option("--reproduction", type=Path, help="A reproduction report, as Markdown.")
+@option("--figures", type=Path, help="A folder for the figures as files.")
+@option("--form", default="svg", help="Of the figures: svg, pdf or png.")
+@option("--title", help="Of the page.")
 @METRIC
 @MARGIN
 @table_options
@@ -73,7 +81,7 @@ def report(
     reproduction: Path | None,
     figures: Path | None,
     form: str,
-    title: str,
+    title: str | None,
     metric: str,
     margin: float,
     read: Reader,
@@ -84,7 +92,8 @@ def report(
 
     table = with_background(read(source))
     with arguments():
-        made = pages.make(table, str(source), metric=metric, margin=margin, title=title)
+        how = {"metric": metric, "margin": margin, "title": title or ""}
+        made = pages.make(table, str(source), **how)
     click.echo(made.standing.verdict.sentence)
     if reproduction:
         click.echo(pages.write_reproduction(made, reproduction).absolute())
@@ -97,9 +106,9 @@ def report(
 
 
 @click.command()
-@click.argument("record", type=Path)
-@click.option("-o", "--output", type=Path, required=True, help="A folder for the file.")
-@click.option("--format", default="onnx", show_default=True, help="Or torch: a .pt2.")
+@RECORD
+@option("-o", "--output", type=Path, required=True, help="A folder for the file.")
+@option("--format", default="onnx", help="Or torch: a .pt2.")
 @AS_JSON
 def export(record: Path, output: Path, format: str, as_json: bool) -> None:
     """A run's network as ONNX or .pt2, loaded again and compared with it."""
@@ -111,6 +120,7 @@ def export(record: Path, output: Path, format: str, as_json: bool) -> None:
         return
     check, asked = made.facts["check"], made.facts["input"]
     shape = " x ".join(map(str, asked["shape"]))
+    found, allowed = check["largest_difference"], check["allowed_difference"]
     facts = {
         "file": str(made.path.absolute()),
         "sha256": made.facts["sha256"],
@@ -118,16 +128,15 @@ def export(record: Path, output: Path, format: str, as_json: bool) -> None:
         "out": "logits; lesion if >= 0",
         "compared on": f"{check['images']}: {check['images_of']}",
         "largest logit": check["largest_logit"],
-        "difference": f"{check['largest_difference']:.1e} at most,"
-        f" {check['allowed_difference']:.1e} allowed",
+        "difference": f"{found:.1e} at most, {allowed:.1e} allowed",
         "mask pixels": f"{check['pixels_that_differ']} of {check['pixels']} differ",
     }
     show_facts(facts)
 
 
 @click.command()
-@click.argument("record", type=Path)
-@click.option("-o", "--output", type=Path, help="The card [default: printed].")
+@RECORD
+@option("-o", "--output", type=Path, help="The card [default: printed].")
 def card(record: Path, output: Path | None) -> None:
     """A model card of a run: data, split, scores with intervals, limits, licence."""
     from lesionkit.pages.card import model_card

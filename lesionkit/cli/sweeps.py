@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
@@ -12,8 +13,17 @@ from typing import Any
 import click
 
 from lesionkit import lookup
-from lesionkit.cli.console import AS_JSON, arguments, bar, place, show
+from lesionkit.cli.console import (
+    AS_JSON,
+    MAYBE_SOURCE,
+    Source,
+    arguments,
+    bar,
+    option,
+    show,
+)
 
+COUNT = click.IntRange(1)
 ENGINES = {
     "local": "processes of this machine",
     "slurm": "an sbatch array",
@@ -23,47 +33,32 @@ ENGINES = {
 
 @click.command()
 @click.argument("file", type=Path)
-@click.option(
+@option(
     "--engine",
     default="local",
-    show_default=True,
     help="; ".join(f"{name}: {says}" for name, says in ENGINES.items()),
 )
-@click.option(
+@option(
     "--how",
     default="worker",
-    show_default=True,
     help="worker: in a warm process. notebook: through papermill, the executed notebook"
     " beside the record. Both leave the same record.",
 )
-@click.option("--slots", type=click.IntRange(1), help="Runs at once on this machine.")
-@click.option(
-    "--slots-per-gpu", type=click.IntRange(1), default=1, help="Runs that share a GPU."
-)
-@click.option(
-    "--timeout", type=float, metavar="SECONDS", help="The longest a run may take."
-)
-@click.option(
+@option("--slots", type=COUNT, help="Runs at once on this machine.")
+@option("--slots-per-gpu", type=COUNT, default=1, help="Runs that share a GPU.")
+@option("--timeout", type=float, metavar="SECONDS", help="The longest of a run.")
+@option(
     "--retries",
     type=click.IntRange(0),
     default=1,
-    show_default=True,
     help="Tries again of a run whose worker died or took too long.",
 )
-@click.option("--retry-failed", is_flag=True, help="Try failed runs again, too.")
-@click.option("--address", help="Of a running Ray cluster.")
-@click.option(
-    "--tasks", type=click.IntRange(1), default=8, help="Tasks of the Slurm array."
-)
-@click.option(
-    "--sbatch", multiple=True, metavar="OPTION", help="For Slurm, such as --gres=gpu:1."
-)
-@click.option(
-    "--records",
-    metavar="URL",
-    help="Of run records that machines share, such as s3://bucket/runs.",
-)
-@click.option("--dry-run", is_flag=True, help="Say what it would cost, and stop.")
+@option("--retry-failed", is_flag=True, help="Try failed runs again, too.")
+@option("--address", help="Of a running Ray cluster.")
+@option("--tasks", type=COUNT, default=8, help="Tasks of the Slurm array.")
+@option("--sbatch", multiple=True, metavar="OPTION", help="As --gres=gpu:1.")
+@option("--records", metavar="URL", help="Of shared records: s3://bucket/runs.")
+@option("--dry-run", is_flag=True, help="Say what it would cost, and stop.")
 def sweep(
     file: Path,
     engine: str,
@@ -75,6 +70,8 @@ def sweep(
     """All missing runs of a grid; the same command again goes on with the rest."""
     from tqdm import tqdm
 
+    from lesionkit.records import remote
+    from lesionkit.records.stores import open_store
     from lesionkit.sweeps.pricing import price
     from lesionkit.sweeps.sweep import read_sweep
 
@@ -82,18 +79,21 @@ def sweep(
     lookup.find("how", given["how"], {"worker": None, "notebook": None})
     with arguments():
         grid = read_sweep(file)
-    if dry_run:
-        missing = _missing(grid, retry_failed)
         if records is not None:
-            _tell_there(missing, records)
+            open_store(records)  # a misspelt scheme is a wrong argument
+    report = partial(tqdm.write, file=sys.stderr)
+    if dry_run:
+        missing = _missing(grid, retry_failed, grid.standing())
+        if records is not None:
+            found = remote.there(records)
+            count = sum(config.run_id in found for config in missing)
+            click.echo(f"{count} of them are finished at {records}")
         click.echo(price(grid))
         return
     execute = _engine(engine, grid.name, given)
-
-    def report(line: str) -> None:
-        tqdm.write(line, file=sys.stderr)
-
-    with _shared(grid, records, report) as give:
+    at_home = nullcontext(lambda config: None)
+    shared = remote.shared(grid.configs, records, report) if records else at_home
+    with shared as give:
         failures = _run(grid, execute, retry_failed, give, report)
     if failures:
         raise RuntimeError(
@@ -117,43 +117,15 @@ def _run(
             if outcome.error is None:
                 give(outcome.config)
 
-        return run_sweep(
-            grid,
-            execute,
-            retry_failed=retry_failed,
-            standing=standing,
-            on_outcome=on_outcome,
-            report=report,
-        )
+        how = {"retry_failed": retry_failed, "standing": standing, "report": report}
+        return run_sweep(grid, execute, on_outcome=on_outcome, **how)
 
 
-def _missing(grid: Any, retry_failed: bool, standing: list | None = None) -> list:
+def _missing(grid: Any, retry_failed: bool, standing: list) -> list:
     """The runs without a record; says how many there are."""
     missing = grid.missing(retry_failed=retry_failed, standing=standing)
     click.echo(f"{grid.name}: {len(grid.configs)} runs, {len(missing)} missing")
     return missing
-
-
-def _tell_there(missing: list, records: str) -> None:
-    """How many of the missing runs are finished at a URL."""
-    from lesionkit.records.remote import there
-
-    with arguments():
-        found = there(records)
-    count = sum(config.run_id in found for config in missing)
-    click.echo(f"{count} of them are finished at {records}")
-
-
-def _shared(grid: Any, records: str | None, report: Callable) -> Any:
-    """A block whose finished runs go to a URL, after those there were taken."""
-    if records is None:
-        return nullcontext(lambda config: None)
-    from lesionkit.records.remote import shared
-    from lesionkit.records.stores import open_store
-
-    with arguments():
-        open_store(records)  # a misspelt scheme is a wrong argument
-    return shared(grid.configs, records, report)
 
 
 def _engine(engine: str, name: str, given: dict[str, Any]) -> Callable:
@@ -175,12 +147,12 @@ def _engine(engine: str, name: str, given: dict[str, Any]) -> Callable:
 
 
 @click.command()
-@click.argument("source", type=place, required=False)
-@click.option("--verify", is_flag=True, help="Hash every file, the weights among them.")
-@click.option("--figure", type=Path, metavar="PNG", help="The grid as a heat table.")
+@MAYBE_SOURCE
+@option("--verify", is_flag=True, help="Hash every file, the weights among them.")
+@option("--figure", type=Path, metavar="PNG", help="The grid as a heat table.")
 @AS_JSON
 def status(
-    source: str | Path | None, verify: bool, figure: Path | None, as_json: bool
+    source: Source | None, verify: bool, figure: Path | None, as_json: bool
 ) -> None:
     """The grid of a sweep file, or all records: done, running, failed, missing.
 
@@ -189,6 +161,7 @@ def status(
     """
     import pandas as pd
 
+    from lesionkit.records import stores
     from lesionkit.sweeps.sweep import counts_of, read_sweep
 
     file = source if isinstance(source, Path) else None
@@ -196,46 +169,35 @@ def status(
         raise click.UsageError("--figure needs a sweep file")
     if verify and isinstance(source, str):
         raise click.UsageError("--verify reads every file: of records here alone")
+    grid = None
     with arguments():
-        grid_of_file = read_sweep(file) if file else None
-        if grid_of_file:
-            table = grid_of_file.states(verify=verify)
+        if file:
+            grid = read_sweep(file)
+            table = grid.states(verify=verify)
         else:
-            rows = _there(str(source)) if source else _records(verify)
-            table = pd.DataFrame(rows, columns=["state", "reason", "run_id"])
+            rows = stores.standing(str(source)) if source else _records(verify)
+            table = pd.DataFrame(rows, columns=["run_id", "state", "reason"])
+            table = table[["state", "reason", "run_id"]]
     show(table.to_dict("records"), as_json)
     if figure is not None:
         from lesionkit.figures.ranking import save
-        from lesionkit.figures.runs import grid
+        from lesionkit.figures.runs import grid as drawn
 
-        save(grid(table), figure)
-    if not as_json:
-        click.echo(counts_of(table))
-        if grid_of_file:
-            _tell_queue(grid_of_file.name)
+        save(drawn(table), figure)
+    if as_json:
+        return
+    click.echo(counts_of(table))
+    if grid:
+        from lesionkit.engines import slurm
 
-
-def _tell_queue(name: str) -> None:
-    """What Slurm has in its queue for a sweep, where it was submitted."""
-    from collections import Counter
-
-    from lesionkit.engines import slurm
-
-    if queued := slurm.queue(slurm.sweep_folder(name)):
-        states = Counter(queued.values()).items()
-        told = ", ".join(f"{count} {state.lower()}" for state, count in states)
-        click.echo(f"tasks in Slurm's queue: {told}")
-
-
-def _there(url: str) -> list[tuple[str, str, str]]:
-    """State, reason and run id of every record at a URL."""
-    from lesionkit.records.stores import standing
-
-    return [(state, reason, name) for name, state, reason in standing(url)]
+        if queued := slurm.queue(slurm.sweep_folder(grid.name)):
+            states = Counter(queued.values()).items()
+            told = ", ".join(f"{count} {state.lower()}" for state, count in states)
+            click.echo(f"tasks in Slurm's queue: {told}")
 
 
 def _records(verify: bool) -> list[tuple[str, str, str]]:
-    """State, reason and run id of every record here."""
+    """Run id, state and reason of every record here."""
     from lesionkit.config import data_folder
     from lesionkit.records import runs
 
@@ -245,5 +207,5 @@ def _records(verify: bool) -> list[tuple[str, str, str]]:
         if state == "damaged" or (verify and state == "done"):
             wrong = runs.problems(folder, hashes=verify)
             state, reason = ("damaged", wrong[0]) if wrong else (state, "")
-        rows.append((state, reason, folder.relative_to(root).as_posix()))
+        rows.append((folder.relative_to(root).as_posix(), state, reason))
     return rows

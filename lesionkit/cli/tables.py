@@ -1,102 +1,96 @@
-"""The commands that judge a table: rank, claims, audit."""
+"""The commands that judge a table: rank, claims, audit, plan, advise."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
 from functools import partial, wraps
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lesionkit.cli.console import (
     AS_JSON,
+    MAYBE_SOURCE,
+    ONLY,
+    SOURCE,
+    Source,
     answer,
     arguments,
+    option,
     pair,
-    place,
     show_numbers,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Source = str | Path  # a URL or a path
-Reader = Callable[[Source], "pd.DataFrame"]
-METRIC = click.option("--metric", default="dice", show_default=True)
-MARGIN = click.option(
-    "--margin",
-    default=0.01,
-    show_default=True,
-    type=click.FloatRange(0, 1, min_open=True),
-    help="Differences below this are alike in practice.",
+METRIC = option("--metric", default="dice")
+SHARE = partial(click.FloatRange, 0, 1, min_open=True)
+MARGIN = option(
+    "--margin", default=0.01, type=SHARE(), help="Differences below it are alike."
 )
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How a table is read; called with its source it reads it."""
+
+    columns: tuple[str, ...] = ()
+    percent: bool = False
+    only: tuple[str, ...] = ()
+    mix: bool = False
+
+    def __call__(self, source: Source) -> pd.DataFrame:
+        """The table of a CSV, a folder or URL of records, or the public re-run's."""
+        from lesionkit.inference import ranking
+        from lesionkit.tables import load_table, select
+
+        with arguments():
+            names = dict(pair(text) for text in self.columns)
+            table = load_table(source, columns=names, percent=self.percent)
+            table = select(table, " ".join(self.only))
+            if not self.mix:
+                ranking.check_comparable(table)
+        words = [word for text in self.columns for word in ("--map", text)]
+        words += [word for text in self.only for word in ("--only", text)]
+        words += ["--percent"] * self.percent + ["--mix"] * self.mix
+        table.attrs["options"] = shlex.join(words)  # for who makes this again
+        return table
 
 
 def table_options(command: Callable) -> Callable:
     """Options of how a table is read; the command gets `read`, source to table."""
 
-    @click.option("--map", "columns", multiple=True, metavar="COL=NAME", help="CSV.")
-    @click.option("--percent", is_flag=True, help="The CSV's scores are 0 to 100.")
-    @click.option("--only", multiple=True, metavar="NAME=VALUE", help="Keep these.")
-    @click.option("--mix", is_flag=True, help="Take different settings together.")
+    @option("--map", "columns", multiple=True, metavar="COL=NAME", help="CSV.")
+    @option("--percent", is_flag=True, help="The CSV's scores are 0 to 100.")
+    @ONLY
+    @option("--mix", is_flag=True, help="Take different settings together.")
     @wraps(command)
-    def with_reader(
-        *,
-        columns: tuple[str, ...],
-        percent: bool,
-        only: tuple[str, ...],
-        mix: bool,
-        **rest: Any,
-    ) -> Any:
-        how = {"columns": columns, "percent": percent, "only": only, "mix": mix}
-        return command(read=partial(opened, **how), **rest)
+    def with_reader(**given: Any) -> Any:
+        how = {rule.name: given.pop(rule.name) for rule in fields(Reader)}
+        return command(read=Reader(**how), **given)
 
     return with_reader
 
 
-def opened(
-    source: Source,
-    *,
-    columns: tuple[str, ...],
-    percent: bool,
-    only: tuple[str, ...],
-    mix: bool,
-) -> pd.DataFrame:
-    """The table of a CSV, of a folder or URL of records, or the public re-run's."""
-    from lesionkit.inference import ranking
-    from lesionkit.tables import load_table, select
-
-    with arguments():
-        names = dict(pair(text) for text in columns)
-        table = load_table(source, columns=names, percent=percent)
-        table = select(table, " ".join(only))
-        if not mix:
-            ranking.check_comparable(table)
-    words = [word for text in columns for word in ("--map", text)]
-    words += [word for text in only for word in ("--only", text)]
-    words += ["--percent"] * percent + ["--mix"] * mix
-    table.attrs["options"] = shlex.join(words)  # for who makes this again
-    return table
-
-
-def say(remarks: tuple[str, ...] | list[str], source: object) -> None:
+def _say(remarks: tuple[str, ...] | list[str], source: object) -> None:
     """What is unusual in a table, on stderr, each once."""
     for remark in dict.fromkeys(remarks):
         click.echo(f"{source}: {remark}", err=True)
 
 
 @click.command()
-@click.argument("source", type=place)
+@SOURCE
 @METRIC
 @MARGIN
 @table_options
-@click.option("--pairs", is_flag=True, help="Every pair: effect sizes, Wilcoxon, Holm.")
-@click.option("--leave-out", is_flag=True, help="Without each set, model and loss.")
-@click.option("--variance", is_flag=True, help="Where the variation comes from.")
-@click.option("--mixed", is_flag=True, help="A mixed model (half a minute).")
-@click.option("--bayes", is_flag=True, help="Bayesian signed ranks (the extra bayes).")
+@option("--pairs", is_flag=True, help="Every pair: effect sizes, Wilcoxon, Holm.")
+@option("--leave-out", is_flag=True, help="Without each set, model and loss.")
+@option("--variance", is_flag=True, help="Where the variation comes from.")
+@option("--mixed", is_flag=True, help="A mixed model (half a minute).")
+@option("--bayes", is_flag=True, help="Bayesian signed ranks (the extra bayes).")
 @AS_JSON
 def rank(
     source: Source,
@@ -112,27 +106,33 @@ def rank(
     public-rerun, the cells that come with the kit.
     """
     from lesionkit.inference import standing
+    from lesionkit.inference.rank_tests import DEPENDENCE
 
     table = read(source)
     with arguments():
         found = standing.rank(table, metric, margin=margin)
-    say(found.remarks, source)
-    extra = _more(found.grid, margin, more)
+    _say(found.remarks, source)
+    verdict, extra = found.verdict, _more(found.grid, margin, more)
     if as_json:
-        answer(_as_json(found, extra))
+        named = "leader runner_up supported candidates ruled_out detectable scope"
+        facts = {
+            "verdict": {n: getattr(verdict, n) for n in [*named.split(), "sentence"]},
+            "podium": found.podium,
+            "losses": found.losses.reset_index().to_dict("records"),
+            "levels": found.levels.to_dict("records"),
+            "resampled": found.resampled.what,
+            "remarks": list(found.remarks),
+        }
+        tables = {n: t.reset_index().to_dict("records") for n, t in extra.items()}
+        answer(facts | tables)
         return
-    click.echo(found.verdict.sentence)
-    click.echo(found.podium)
-    click.echo()
+    click.echo(f"{verdict.sentence}\n{found.podium}\n")
     show_numbers(found.losses)
     click.echo()
     show_numbers(found.levels, index=False)
-    from lesionkit.inference.rank_tests import DEPENDENCE
-
-    click.echo(DEPENDENCE)
     click.echo(
-        f"rank_low, rank_high and first: {found.resampled.what} drawn again "
-        f"{standing.resampling.DRAWS} times."
+        f"{DEPENDENCE}\nrank_low, rank_high and first: {found.resampled.what} drawn"
+        f" again {standing.resampling.DRAWS} times."
     )
     for name, frame in extra.items():
         click.echo(f"\n{name}")
@@ -154,40 +154,18 @@ def _more(grid: Any, margin: float, wanted: dict[str, bool]) -> dict[str, pd.Dat
         return {name: make() for name, make in makers.items() if wanted[name]}
 
 
-def _as_json(found: Any, extra: dict[str, pd.DataFrame]) -> dict[str, Any]:
-    """A standing as plain values."""
-    verdict = found.verdict
-    named = "leader runner_up supported candidates ruled_out detectable scope sentence"
-    facts: dict[str, Any] = {
-        "verdict": {name: getattr(verdict, name) for name in named.split()},
-        "podium": found.podium,
-        "losses": found.losses.reset_index().to_dict("records"),
-        "levels": found.levels.to_dict("records"),
-        "resampled": found.resampled.what,
-        "remarks": list(found.remarks),
-    }
-    return facts | {
-        name: frame.reset_index().to_dict("records") for name, frame in extra.items()
-    }
-
-
 @click.command()
-@click.argument("source", type=place)
+@SOURCE
 @table_options
-@click.option("--paper", type=click.Choice(["A", "B"]), help="Only this paper's.")
+@option("--paper", type=click.Choice(["A", "B"]), help="Only this paper's.")
 @AS_JSON
-def claims(
-    source: Source,
-    read: Reader,
-    paper: str | None,
-    as_json: bool,
-) -> None:
+def claims(source: Source, read: Reader, paper: str | None, as_json: bool) -> None:
     """Each claim of the two papers, and what a table says of it."""
     from lesionkit.papers import claims as asked
     from lesionkit.tables import remarks, with_background
 
     table = with_background(read(source))
-    say(remarks(table), source)
+    _say(remarks(table), source)
     names = tuple(n for n, c in asked.CLAIMS.items() if paper in (None, c.paper))
     answers = asked.check(table, names)
     if as_json:
@@ -202,11 +180,9 @@ def claims(
 
 
 @click.command()
-@click.argument("source", type=place, required=False)
-@click.option(
-    "--aggregation",
-    type=click.Choice(["pooled", "image"]),
-    help="How the table's scores were averaged, where that is known.",
+@MAYBE_SOURCE
+@option(
+    "--aggregation", type=click.Choice(["pooled", "image"]), help="How it was averaged."
 )
 @AS_JSON
 def audit(source: Source | None, aggregation: str | None, as_json: bool) -> None:
@@ -215,8 +191,6 @@ def audit(source: Source | None, aggregation: str | None, as_json: bool) -> None
     SOURCE is a CSV, or public-rerun, the cells that come with the kit. Run records are
     not printed, but computed: lesionkit status --verify checks them.
     """
-    from dataclasses import asdict
-
     from lesionkit.papers import audit as checked
 
     with arguments():
@@ -228,3 +202,82 @@ def audit(source: Source | None, aggregation: str | None, as_json: bool) -> None
         answer([asdict(finding) for finding in found])
         return
     click.echo(checked.summary(found))
+
+
+@click.command()
+@SOURCE
+@METRIC
+@option("--difference", required=True, type=SHARE(max_open=True), help="To be shown.")
+@option(
+    "--power", default=0.8, type=click.FloatRange(0.05, 0.999), help="To show it with."
+)
+@table_options
+@AS_JSON
+def plan(
+    source: Source,
+    metric: str,
+    difference: float,
+    power: float,
+    read: Reader,
+    as_json: bool,
+) -> None:
+    """How many runs it takes to tell two losses apart, from a pilot's spread."""
+    from lesionkit.inference import planning
+    from lesionkit.inference.grids import full_grid
+
+    table = read(source)
+    with arguments():
+        grid = full_grid(table, metric)
+        found = planning.plan(grid, difference, power=power)
+    if as_json:
+        answer(found.to_dict("records"))
+        return
+    click.echo(f"To tell {difference:g} apart: {planning.more_data(grid, difference)}.")
+    show_numbers(found, index=False)
+    if said := planning.caution(found):
+        click.echo(said)
+
+
+@click.command()
+@MAYBE_SOURCE
+@option("--like", help="A data set of the public re-run, or any.")
+@option("--model", help="With --like: a network of the public re-run.")
+@METRIC
+@MARGIN
+@table_options
+@AS_JSON
+def advise(
+    source: Source | None,
+    like: str | None,
+    model: str | None,
+    metric: str,
+    margin: float,
+    read: Reader,
+    as_json: bool,
+) -> None:
+    """Which loss to take: by your own pilot runs, or by what is published."""
+    from lesionkit.inference import advice
+    from lesionkit.inference.grids import full_grid
+
+    if source is not None and like is None:
+        if model is not None:
+            raise click.UsageError(
+                "--model goes with --like; of your own runs choose with --only "
+                f"model={model}"
+            )
+        table = read(source)
+        with arguments():
+            found = advice.from_pilot(full_grid(table, metric), margin=margin)
+    elif source is None and like is not None:
+        with arguments():
+            found = advice.from_published(like, model, metric=metric, margin=margin)
+    else:
+        raise click.UsageError(
+            "give a table or folder of your own runs, or --like with a data set"
+        )
+    if as_json:
+        rows = found.table.reset_index().to_dict("records")
+        answer({"sentence": found.sentence, "losses": rows})
+        return
+    click.echo(found.sentence)
+    show_numbers(found.table)

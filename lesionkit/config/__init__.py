@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from lesionkit import lookup
 from lesionkit.catalogue import DATASETS, DEFINITIONS, LOSSES, MODELS, several_heads
 from lesionkit.catalogue.protocols import PROTOCOLS
-from lesionkit.config.parameters import checked, parameter, parameter_names
+from lesionkit.config.parameters import checked, choice, parameter, parameter_names
 from lesionkit.config.places import data_folder, prepared_names
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
     "RunConfig",
     "data_folder",
     "parameters",
-    "resolved",
 ]
 
 
@@ -53,68 +52,46 @@ class RunConfig:
     beta: float | None = parameter(
         None, float, "weight of Dice in custom", low=0, high=1
     )
-    sums: str | None = parameter(None, str, "region sums", one_of=("batch", "image"))
+    sums: str | None = choice("region sums", "batch", "image")
     smooth: float | None = parameter(None, float, "region smoothing", low=0)
-    focal_form: str | None = parameter(
-        None, str, "form of the focal term", one_of=("pixel", "meanfirst")
-    )
-    alpha_form: str | None = parameter(
-        None, str, "what alpha multiplies", one_of=("alpha_t", "constant")
-    )
+    focal_form: str | None = choice("form of the focal term", "pixel", "meanfirst")
+    alpha_form: str | None = choice("what alpha multiplies", "alpha_t", "constant")
     pretrained: bool | None = parameter(None, bool, "start from library weights")
     deep_supervision: bool | None = parameter(None, bool, "train on every head")
     size: int | None = parameter(None, int, "side of the prepared images", low=8)
-    resize: str | None = parameter(
-        None, str, "how images are resized", one_of=("bilinear", "nearest")
-    )
-    split: str | None = parameter(
-        None, str, "split kind", one_of=("image", "group", "lists")
-    )
+    resize: str | None = choice("how images are resized", "bilinear", "nearest")
+    split: str | None = choice("split kind", "image", "group", "lists")
     split_seed: int | None = parameter(None, int, "42 + repeat when None", low=0)
     init_seed: int | None = parameter(None, int, "42 + repeat when None", low=0)
     repeats: int | None = parameter(None, int, "number of repetitions", low=1)
     batch_size: int | None = parameter(None, int, "images in a step", low=1)
     epochs: int | None = parameter(None, int, "at most this many", low=1)
     patience: int | None = parameter(None, int, "epochs without a better one", low=1)
-    stop_rule: str | None = parameter(
-        None, str, "stop at or after patience", one_of=("at", "after", "never")
-    )
-    scored_epoch: str | None = parameter(
-        None, str, "whose weights are scored", one_of=("best", "last")
-    )
-    without_lesion: str | None = parameter(
-        None, str, "images without lesion", one_of=("kept", "apart")
-    )
+    stop_rule: str | None = choice("stop at or after patience", "at", "after", "never")
+    scored_epoch: str | None = choice("whose weights are scored", "best", "last")
+    without_lesion: str | None = choice("images without lesion", "kept", "apart")
     learning_rate: float | None = parameter(None, float, "Adam's step", low=0)
     weight_decay: float | None = parameter(None, float, "Adam's L2 term", low=0)
-    scoring: str | None = parameter(
-        None, str, "which images count", one_of=("every_image", "full_batches")
+    scoring: str | None = choice("which images count", "every_image", "full_batches")
+    dtype: str | None = choice(
+        "arithmetic of the network", "float32", "tf32", "bfloat16"
     )
-    dtype: str | None = parameter(
-        None, str, "arithmetic of the network", one_of=("float32", "tf32", "bfloat16")
-    )
-    memory_format: str | None = parameter(
-        None, str, "order in memory", one_of=("contiguous", "channels_last")
-    )
+    memory_format: str | None = choice("order in memory", "contiguous", "channels_last")
     accumulate: int | None = parameter(None, int, "parts a batch is cut into", low=1)
     compile: bool | None = parameter(None, bool, "torch.compile of network and loss")
     graphed: bool | None = parameter(None, bool, "CUDA graph of the whole step")
     deterministic: bool | None = parameter(None, bool, "repeatable kernels only")
     threads: int | None = parameter(None, int, "CPU threads, 0: all cores", low=0)
-    device: str = parameter("auto", str, "device", one_of=("auto", "cpu", "cuda"))
-    keep_weights: str = parameter(
-        "best", str, "weights kept", one_of=("best", "half", "none")
-    )
+    device: str = choice("device", "auto", "cpu", "cuda", default="auto")
+    keep_weights: str = choice("weights kept", "best", "half", "none", default="best")
     save_seconds: float = parameter(30.0, float, "seconds between states", low=0)
-    loader: str = parameter(
-        "auto", str, "where the images lie", one_of=("auto", "resident", "streamed")
+    loader: str = choice(
+        "where the images lie", "auto", "resident", "streamed", default="auto"
     )
     activation_checkpointing: bool = parameter(
         False, bool, "compute activations twice to hold fewer"
     )
-    track: str = parameter(
-        "none", str, "logging", one_of=("none", "tensorboard", "mlflow")
-    )
+    track: str = choice("logging", "none", "tensorboard", "mlflow", default="none")
 
     def __post_init__(self) -> None:
         for rule in fields(self):
@@ -131,12 +108,13 @@ class RunConfig:
                 f"For more repetitions: -p repeats {max(12, self.repeat + 1)}"
             )
 
-    def resolved(self) -> RunConfig:
+    def resolved(self) -> Resolved:
         """The same run with every open parameter filled in.
 
         What a loss has no use for (the alpha of IoU, say) stays None.
         """
-        return replace(self, **self._filled)
+        filled: Any = replace(self, **self._filled)
+        return filled
 
     @cached_property
     def _filled(self) -> dict[str, Any]:
@@ -371,9 +349,3 @@ if TYPE_CHECKING:
         threads: int
 else:
     Resolved = RunConfig  # to a checker alone they are two
-
-
-def resolved(config: RunConfig) -> Resolved:
-    """The same run with every open parameter filled in."""
-    filled: Any = config.resolved()
-    return filled

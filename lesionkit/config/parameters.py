@@ -26,6 +26,11 @@ def parameter(
     return field(default=default, metadata=rules | given)
 
 
+def choice(says: str, *names: str, default: str | None = None) -> Any:
+    """A RunConfig field that is one of these names."""
+    return parameter(default, str, says, one_of=names)
+
+
 def checked(name: str, value: Any, rules: Mapping[str, Any]) -> Any:
     """The value in its type, an integer for a float as a float.
 

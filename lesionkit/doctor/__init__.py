@@ -10,15 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from lesionkit.doctor import device, kernel, network, places, software
+from lesionkit.doctor import device, kernel, places, software
 from lesionkit.doctor.section import Finding, Section
 from lesionkit.lookup import one_line
 
-__all__ = [
-    "as_json",
-    "examine",
-    "stops",
-]
+__all__ = ["as_json", "examine", "stops"]
 
 CHECKS: dict[str, tuple[Callable[[Section], None], ...]] = {
     "environment": (software.python, software.packages, software.torch_pair),
@@ -32,9 +28,8 @@ CHECKS: dict[str, tuple[Callable[[Section], None], ...]] = {
         places.left_behind,
     ),
     "disk": (places.disk, places.temporary),
-    "network": (network.proxies, network.certificates),
+    "network": (places.proxies,),
     "extras": (software.extras,),
-    "tools": (software.tools,),
 }
 
 

@@ -1,19 +1,21 @@
-"""The data folder, what is in it, and whether the disk does what the kit needs."""
+"""The data folder and what is in it, the disk, and the way to the network."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import socket
 import tempfile
 import time
-from collections import Counter
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies_environment
 
 from lesionkit.config import data_folder
-from lesionkit.doctor.section import Section
+from lesionkit.doctor.section import Section, refused
 from lesionkit.extras import in_checkout
 from lesionkit.lookup import one_line
-from lesionkit.prepared import Prepared, open_prepared, size_options
+from lesionkit.prepared import open_prepared, size_options
 from lesionkit.records import runs
 
 MIB, GIB = 1 << 20, 1 << 30
@@ -21,11 +23,11 @@ DEMO_BYTES = 200 * MIB  # what the demo writes, and room for its states
 ROOM_BYTES = 2 * GIB
 DAY_SECONDS = 24 * 3600
 NAMED = 3  # of many, as many are named
-NETWORK = (
-    *("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "ceph", "afs", "9p"),
-    *("fuse.sshfs", "fuse.rclone", "fuse.s3fs", "glusterfs", "panfs"),
-)
 ELSEWHERE = "export LESIONKIT_DATA=DIR, a folder that can be written"
+
+PROXIES = ("http", "https", "all")
+PROXY_SECONDS = 2.0
+PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
 
 def folder(section: Section) -> None:
@@ -36,95 +38,69 @@ def folder(section: Section) -> None:
     barrier = next(p for p in (found, *found.parents) if p.exists())
     if not barrier.is_dir():
         section.stops(
-            f"the data folder {found} cannot be: {barrier} is a file;"
-            f" {'mend' if named else 'set'} LESIONKIT_DATA"
+            f"the data folder {found} cannot be: {barrier} is a file; {ELSEWHERE}"
         )
     elif named and not found.exists():
         section.warn(
             f"LESIONKIT_DATA names {found}, which is not there: it will be made, empty;"
             " mend it if that is a mistake"
         )
-    if named and not Path(named).expanduser().is_absolute():
-        section.warn(
-            f"LESIONKIT_DATA={named} is another folder in every working directory:"
-            f" export LESIONKIT_DATA={found}"
-        )
 
 
 def raw_sets(section: Section) -> None:
     """The data sets whose raw files are here."""
     names = []
-    for path in _folders(data_folder() / "raw"):
+    for path in sorted((data_folder() / "raw").glob("[!.]*/")):
         filled = any(p.name[0] != "." for p in path.iterdir())
         names.append(path.name if filled else f"{path.name} (empty)")
     section.facts["raw"] = ", ".join(names) or "none"
 
 
 def prepared_sets(section: Section) -> None:
-    """The prepared sets and their sizes; each has the files its manifest states."""
+    """The prepared sets and their sizes; each holds what its manifest states."""
     sizes: dict[str, list[str]] = {}
-    for path in _folders(data_folder() / "prepared"):
-        for made in _folders(path):
-            size, _, resize = made.name.partition("-")
-            if not size.isdecimal():
-                continue
-            sizes.setdefault(path.name, []).append(made.name)
-            try:
-                data = open_prepared(path.name, int(size), resize=resize or "bilinear")
-                wrong = _lacking(data)
-            except Exception as error:  # noqa: BLE001 - whatever a damaged file gives
-                wrong = one_line(error)
-            if wrong:
-                options = size_options(size, resize or "bilinear")
-                section.warn(
-                    f"{made} is damaged ({wrong[:200]}): lesionkit prepare"
-                    f" {path.name} {options} --force"
-                )
+    for made in sorted((data_folder() / "prepared").glob("[!.]*/[0-9]*/")):
+        name, (size, _, resize) = made.parent.name, made.name.partition("-")
+        resize = resize or "bilinear"
+        sizes.setdefault(name, []).append(made.name)
+        wrong = ""
+        try:
+            data = open_prepared(name, int(size), resize=resize)
+            lengths = [len(part) for part in (data.images, data.masks, data.index)]
+            count = data.manifest["count"]
+            if lengths != [count] * 3:
+                wrong = f"images, masks and index have {lengths} entries, not {count}"
+        except Exception as error:  # noqa: BLE001 - whatever a damaged file gives
+            wrong = one_line(error, longest=200)
+        if wrong:
+            section.warn(
+                f"{made} is damaged ({wrong}): lesionkit prepare"
+                f" {name} {size_options(size, resize)} --force"
+            )
     shown = [f"{name} at {', '.join(found)}" for name, found in sizes.items()]
     section.facts["prepared"] = "; ".join(shown) or "none"
 
 
-def _lacking(data: Prepared) -> str:
-    """What a prepared form lacks by its manifest, hashes left out; "" for nothing."""
-    count = data.manifest["count"]
-    for name in data.manifest["sha256"]:
-        if not (data.folder / name).is_file():
-            return f"{name} is missing"
-    parts = {
-        "images.npy": data.images,
-        "masks.npy": data.masks,
-        "index.csv": data.index,
-    }
-    for name, part in parts.items():
-        if len(part) != count:
-            return f"{name} has {len(part)} entries, not {count}"
-    return ""
-
-
 def records(section: Section) -> None:
     """The run records by state; what is damaged or failed."""
-    root = data_folder() / "runs"
-    found = [path.parent for path in sorted(root.rglob("config.json"))]
-    states = {path: runs.state(path) for path in found}
-    counts = Counter(states.values())
-    told = ", ".join(f"{n} {state}" for state, n in sorted(counts.items()))
+    found: dict[str, list[Path]] = {}
+    for path in sorted((data_folder() / "runs").rglob("config.json")):
+        found.setdefault(runs.state(path.parent), []).append(path.parent)
+    told = ", ".join(f"{len(paths)} {state}" for state, paths in sorted(found.items()))
     section.facts["run records"] = told or "none"
-    ways = {
-        "damaged": "move them away, and the same command trains them again",
-        "failed": "lesionkit status says why; the same command tries again",
-    }
-    for state, way in ways.items():
-        paths = [path for path in found if states[path] == state]
-        if paths:
-            section.warn(f"{len(paths)} run records are {state} ({_few(paths)}): {way}")
+    if wrong := found.get("damaged", []) + found.get("failed", []):
+        section.warn(
+            f"{len(wrong)} run records are damaged or failed ({_few(wrong)}): lesionkit"
+            " status says why; the same command trains a failed one again, and a"
+            " damaged one after it was moved away"
+        )
 
 
 def left_behind(section: Section) -> None:
     """What a process that was killed left in the data folder, a day ago or more."""
-    root, before = data_folder(), time.time() - DAY_SECONDS
-    inside = [p.relative_to(root) for p in root.rglob("*.part")]
-    outermost = [p for p in inside if not any(q.suffix == ".part" for q in p.parents)]
-    old = [root / p for p in outermost if _is_older(root / p, before)]
+    before = time.time() - DAY_SECONDS
+    parts = sorted(data_folder().rglob("*.part"))
+    old = [path for path in parts if path.stat().st_mtime < before]
     section.facts["left behind"] = f"{len(old)} .part" if old else "nothing"
     if old:
         section.warn(
@@ -133,19 +109,13 @@ def left_behind(section: Section) -> None:
         )
 
 
-def _is_older(path: Path, moment: float) -> bool:
-    """Whether it was last changed before that; not if it has just gone."""
-    try:
-        return path.stat().st_mtime < moment
-    except OSError:
-        return False
-
-
 def disk(section: Section) -> None:
-    """Free space, and whether files can be written, renamed and locked."""
+    """Free space, and whether files can be written and renamed."""
     place = next(p for p in (data_folder(), *data_folder().parents) if p.is_dir())
-    free, kind = shutil.disk_usage(place).free, file_system(place)
-    section.facts["data disk"] = f"{free / GIB:.1f} GiB free, {kind}"
+    free = shutil.disk_usage(place).free
+    section.facts["data disk"] = f"{free / GIB:.1f} GiB free"
+    if wrong := refused(place):
+        section.stops(f"{wrong}: {ELSEWHERE}")
     if free < DEMO_BYTES:
         section.stops(
             f"{free / MIB:.0f} MiB are free in {place}, the demo wants"
@@ -153,81 +123,46 @@ def disk(section: Section) -> None:
         )
     elif free < ROOM_BYTES:
         section.warn(f"{free / GIB:.1f} GiB are free in {place}: make room soon")
-    if kind.startswith(NETWORK):
-        section.warn(
-            f"{place} is on a network disk ({kind}): many small files are slow there,"
-            " and two machines must not train the same run; a local disk is better"
-        )
-    refused = _refused(place)
-    section.facts["write, rename, lock"] = "see below" if refused else "all work"
-    if refused:
-        section.stops(refused)
-
-
-def _refused(place: Path) -> str:
-    """What the kit does in a folder and the disk refuses; "" if all works."""
-    doing, way = "written", ELSEWHERE
-    try:
-        with tempfile.TemporaryDirectory(dir=place, prefix=".lesionkit-") as trial:
-            one, two = Path(trial) / "one", Path(trial) / "two"
-            one.write_bytes(b"1")
-            two.write_bytes(b"2")
-            doing = "renamed"
-            one.replace(two)
-            doing = "locked"
-            way = f"every run would be refused; {ELSEWHERE} and lies on a local disk"
-            _lock(two)
-    except OSError as error:
-        return f"{place}: no file can be {doing} ({error.strerror}): {way}"
-    return ""
-
-
-def _lock(path: Path) -> None:
-    """Lock a file as a run does; nothing where the system has no such locks."""
-    try:
-        import fcntl
-    except ImportError:
-        return
-    with path.open("a") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def temporary(section: Section) -> None:
     """The folder for temporary files."""
-    try:
-        place = Path(tempfile.gettempdir())
-        with tempfile.TemporaryFile(dir=place):
-            free = shutil.disk_usage(place).free
-    except OSError as error:
-        section.stops(
-            f"no temporary file can be written ({error.strerror}): export TMPDIR=DIR"
-        )
-        return
+    place = Path(tempfile.gettempdir())
+    free = shutil.disk_usage(place).free
     section.facts["temporary files"] = f"{place}, {free / GIB:.1f} GiB free"
-    if free < DEMO_BYTES:
+    if wrong := refused(place):
+        section.stops(f"{wrong}: export TMPDIR=DIR")
+    elif free < DEMO_BYTES:
         section.warn(
             f"{free / MIB:.0f} MiB are free in {place}: make room, or export TMPDIR=DIR"
         )
 
 
-def file_system(place: Path) -> str:
-    """The kind of disk a folder is on, as the system names it."""
-    import psutil
-
-    found, deepest = "kind of disk not known", -1
-    for disk in psutil.disk_partitions(all=True):
-        where = Path(disk.mountpoint)
-        # of two at one place, the later one lies on top
-        if place.is_relative_to(where) and len(where.parts) >= deepest:
-            found, deepest = disk.fstype, len(where.parts)
-    return found
-
-
-def _folders(root: Path) -> list[Path]:
-    """The folders in a folder, hidden ones left out; none if it is not there."""
-    if not root.is_dir():
-        return []
-    return [p for p in sorted(root.iterdir()) if p.is_dir() and p.name[0] != "."]
+def proxies(section: Section) -> None:
+    """The proxies that `fetch` goes through, and whether something answers there."""
+    found = getproxies_environment()  # in small letters, or in capitals
+    addresses = {found[name]: f"{name}_proxy" for name in PROXIES if name in found}
+    if not addresses:
+        section.facts["proxy"] = "none"
+    for address, name in addresses.items():
+        parts = urlsplit(address if "://" in address else f"http://{address}")
+        host, port = parts.hostname, 0
+        try:
+            port = parts.port or PORTS[parts.scheme]
+            if not host:
+                raise ValueError("no host")
+            # without the name and password before them
+            section.facts[name] = f"{host}:{port}"
+            socket.create_connection((host, port), timeout=PROXY_SECONDS).close()
+        except (ValueError, KeyError):
+            wrong = "not the address of a proxy, such as http://proxy.example:3128"
+        except OSError as error:
+            wrong = f"nothing answers at {host}:{port} ({error.strerror or error})"
+        else:
+            continue
+        section.warn(
+            f"{name}: {wrong}: fetch will not work; mend the variable, or unset it"
+        )
 
 
 def _few(paths: list[Path]) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from lesionkit.lookup import one_line
 
@@ -39,9 +41,7 @@ class Section:
         self.findings.append(Finding("warning", one_line(says)))
 
 
-def answer(
-    command: Sequence[str], *, seconds: float, cwd: str | None = None
-) -> tuple[str, str]:
+def answer(command: Sequence[str], *, seconds: float = 60.0) -> tuple[str, str]:
     """What a program printed, and why it failed; "" if it did not."""
     try:
         done = subprocess.run(
@@ -52,7 +52,7 @@ def answer(
             errors="replace",
             timeout=seconds,
             check=False,
-            cwd=cwd,
+            cwd=tempfile.gettempdir(),  # a checkout would count as installed
         )
     except subprocess.TimeoutExpired:
         return "", f"no answer within {seconds:g} seconds"
@@ -61,6 +61,16 @@ def answer(
     if done.returncode == 0:
         return done.stdout, ""
     said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-    by_signal = f"ended by signal {-done.returncode}"
-    ended = by_signal if done.returncode < 0 else f"exit status {done.returncode}"
-    return done.stdout, said[-1].strip() if said else ended
+    return done.stdout, said[-1] if said else f"exit status {done.returncode}"
+
+
+def refused(folder: Path) -> str:
+    """Why no file can be written and renamed in a folder; "" if it can."""
+    try:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".lesionkit-") as trial:
+            written = Path(trial) / "one"
+            written.write_bytes(b"1")
+            written.replace(written.with_name("two"))
+    except OSError as error:
+        return f"{folder}: no file can be written ({error.strerror})"
+    return ""

@@ -1,11 +1,10 @@
-"""Python, the packages beside the tested ones, extras, and tools."""
+"""Python, the packages beside the tested ones, torch, and extras."""
 
 from __future__ import annotations
 
 import json
 import platform
 import shlex
-import shutil
 import sys
 from functools import cache
 from importlib import metadata
@@ -13,14 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lesionkit.doctor.section import Section, answer
-from lesionkit.extras import CHECKOUT, PACKAGE, in_checkout, install, notebook_folder
+from lesionkit.extras import CHECKOUT, PACKAGE, in_checkout, install, version
 from lesionkit.lookup import one_line
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
 IMPORT_SECONDS = 180.0  # torch from a cold network disk
-ANSWER_SECONDS = 20.0
 # What each extra gives, for a reader who does not know it.
 EXTRAS = {
     "boundary": "Hausdorff 95 and normalised surface Dice",
@@ -38,22 +36,15 @@ def python(section: Section) -> None:
     """The interpreter, the platform, and where the kit is."""
     from packaging.specifiers import SpecifierSet
 
-    found, wanted = platform.python_version(), requires_python()
+    found, wanted = platform.python_version(), _stated()["requires-python"]
     section.facts["python"] = f"{found} ({sys.executable})"
     section.facts["platform"] = platform.platform()
     kit = "checkout" if in_checkout() else "installed"
-    section.facts["lesionkit"] = f"{_version('lesionkit') or '-'} ({kit}: {_home()})"
+    section.facts["lesionkit"] = f"{version()} ({kit}: {_home()})"
     if not SpecifierSet(wanted).contains(found, prereleases=True):
         section.stops(
             f"Python {found} is not {wanted}: uv python install 3.12, then uv sync"
         )
-    if not (notebook_folder() / "03_train.ipynb").is_file():
-        section.stops(f"no notebooks in {notebook_folder()}: install the kit again")
-
-
-def _home() -> Path:
-    """The folder that the package is imported from."""
-    return CHECKOUT if in_checkout() else PACKAGE
 
 
 def packages(section: Section) -> None:
@@ -65,10 +56,8 @@ def packages(section: Section) -> None:
         name, found = wanted.name, _version(wanted.name)
         pin = tested.get(name, "-")
         section.facts[name] = f"{found or 'missing'} (tested {pin})"
-        if found is None:
-            section.stops(f"{name} is not installed: {again()}")
-        elif not wanted.specifier.contains(found, prereleases=True):
-            section.stops(f"{name} {found} is not {wanted.specifier}: {again()}")
+        if found is None or not wanted.specifier.contains(found, prereleases=True):
+            section.stops(f"{name} {found or 'missing'}, needed is {wanted}: {again()}")
         elif pin != "-" and Version(found).public != pin:  # without +cpu
             other.append(f"{name} {found} for {pin}")
     if other:
@@ -111,21 +100,6 @@ def extras(section: Section) -> None:
         section.facts[name] = f"{gives}: " + (install(name) if lacking else "installed")
 
 
-def tools(section: Section) -> None:
-    """Programs that are nice to have."""
-    for name in ("git", "uv"):
-        said = answer([name, "--version"], seconds=ANSWER_SECONDS)
-        found = shutil.which(name)
-        section.facts[name] = f"{said[0].strip()} ({found})" if found else "-"
-
-
-def requires_python() -> str:
-    """The versions of Python that the kit takes."""
-    if in_checkout():
-        return _project()["requires-python"]
-    return metadata.metadata("lesionkit")["Requires-Python"]
-
-
 def requirements(extra: str = "") -> list[Requirement]:
     """The kit's dependencies that hold here, or those that an extra adds to them."""
     from packaging.requirements import Requirement
@@ -133,46 +107,41 @@ def requirements(extra: str = "") -> list[Requirement]:
     def asks(wanted: Requirement, name: str) -> bool:
         return wanted.marker is None or wanted.marker.evaluate({"extra": name})
 
-    found = [Requirement(line) for line in _stated()]
-    ours = [wanted for wanted in found if asks(wanted, extra)]
-    return [wanted for wanted in ours if not (extra and asks(wanted, ""))]
+    found = [Requirement(line) for line in _stated()["dependencies"]]
+    return [w for w in found if asks(w, extra) and not (extra and asks(w, ""))]
 
 
-def _stated() -> list[str]:
-    """Every dependency, those of an extra with its name as a marker."""
+def _stated() -> dict[str, Any]:
+    """What the kit needs: the checkout's word, since what is installed may be older."""
     if not in_checkout():
-        return metadata.requires("lesionkit") or []
-    project = _project()  # what is installed may be an older one
-    extras = project["optional-dependencies"].items()
-    of_extras = [
-        f'{line}; extra == "{name}"' for name, lines in extras for line in lines
-    ]
-    return project["dependencies"] + of_extras
-
-
-def _project() -> dict[str, Any]:
-    """The project table of the checkout."""
+        python = metadata.metadata("lesionkit")["Requires-Python"]
+        needed = metadata.requires("lesionkit") or []
+        return {"requires-python": python, "dependencies": needed}
     import tomllib
 
-    return tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    for name, lines in project["optional-dependencies"].items():
+        project["dependencies"] += [f'{line}; extra == "{name}"' for line in lines]
+    return project
 
 
 def again() -> str:
     """What installs the tested versions, typed in the checkout or anywhere."""
     if in_checkout():
         return "uv sync, or pip install --constraint constraints.txt --editable ."
-    return f"pip install --constraint {shlex.quote(str(_constraints()))} lesionkit"
+    constraints = shlex.quote(str(_home() / "constraints.txt"))
+    return f"pip install --constraint {constraints} lesionkit"
 
 
-def _constraints() -> Path:
-    """The file of tested versions: the checkout's, or the copy in the package."""
-    return _home() / "constraints.txt"
+def _home() -> Path:
+    """The folder with the constraints: the checkout, or the installed package."""
+    return CHECKOUT if in_checkout() else PACKAGE
 
 
 def tested_versions() -> dict[str, str]:
     """Package to the version everything was tested with; {} where none are stated."""
-    there = _constraints().is_file()
-    lines = _constraints().read_text().splitlines() if there else []
+    stated = _home() / "constraints.txt"
+    lines = stated.read_text().splitlines() if stated.is_file() else []
     pins = [line.partition(";")[0].partition("==") for line in lines]
     return {name.strip(): version.strip() for name, equals, version in pins if equals}
 

@@ -6,7 +6,7 @@ Free of torch; the data page and the commands import it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +30,9 @@ from lesionkit.inspection.findings import (
     stacked,
 )
 from lesionkit.prepared.preparing import find_samples
-from lesionkit.prepared.staging import default_jobs
 from lesionkit.splits import duplicates, leakage
 
-__all__ = [
-    "DataReport",
-    "Finding",
-    "colour",
-    "findings",
-    "inspect",
-]
+__all__ = ["DataReport", "Finding", "colour", "findings", "inspect"]
 
 SMALL = 0.05  # of the image: below it a lesion is small
 SPLITS = 20
@@ -82,17 +75,13 @@ class DataReport:
 
     def findings_table(self) -> pd.DataFrame:
         """A row a finding: kind, how many files, what it says, the first of them."""
-        rows = [
-            (f.kind, f.count, f.says, ", ".join(f.files[:3])) for f in self.findings
-        ]
+        found = self.findings
+        rows = [(f.kind, f.count, f.says, ", ".join(f.files[:3])) for f in found]
         return pd.DataFrame(rows, columns=["finding", "files", "says", "the first"])
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain values."""
-        findings = [
-            {"kind": f.kind, "count": f.count, "says": f.says, "files": list(f.files)}
-            for f in self.findings
-        ]
+        findings = [asdict(f) | {"count": f.count} for f in self.findings]
         return {
             "name": self.name,
             "source": self.source,
@@ -108,7 +97,6 @@ def inspect(
     raw: Path | str | None = None,
     *,
     against: Sequence[tuple[str, Path | None]] = (),
-    jobs: int | None = None,
     progress: Callable[[Sequence[Sample]], Iterable[Sample]] = iter,
 ) -> DataReport:
     """Look through a data set's raw files: every one is decoded to its last pixel.
@@ -120,7 +108,6 @@ def inspect(
         name: one of lesionkit.DATASETS or a name for a folder of your own.
         raw: folder of raw files; by default raw/<name> in the data folder.
         against: other sets, name and raw folder, to look for the same images in.
-        jobs: how many samples are decoded at once; one a core by default.
         progress: wraps the list of samples, tqdm for instance.
 
     Raises:
@@ -129,11 +116,11 @@ def inspect(
     raw = None if raw is None else Path(raw)
     with collecting() as defects:
         samples, source = find_samples(name, raw)
-    report = inspect_samples(name, samples, source, jobs=jobs, progress=progress)
+    report = inspect_samples(name, samples, source, progress=progress)
     findings = [Finding("unpaired", says, files) for says, files in defects]
     findings += report.findings
     for other, folder in against:
-        findings += across(report.seen, other, folder, jobs=jobs or default_jobs())
+        findings += across(report.seen, other, folder)
     return replace(report, findings=tuple(f for f in findings if f.files))
 
 
@@ -142,11 +129,10 @@ def inspect_samples(
     samples: Sequence[Sample],
     source: str = "",
     *,
-    jobs: int | None = None,
     progress: Callable[[Sequence[Sample]], Iterable[Sample]] = iter,
 ) -> DataReport:
     """The same of samples that an adapter found."""
-    seen = look(samples, jobs or default_jobs(), progress)
+    seen = look(samples, progress)
     good = [s for s in seen if not s.bad]
     small = stacked(good)
     pairs = duplicates.near_pairs(small)
@@ -168,10 +154,8 @@ def _facts(
 ) -> dict[str, Any]:
     """Counts beside the published ones, sizes of images and lesions."""
     share = np.array([s.share for s in good])
-    some = share[share > 0]
-    entry = DATASETS.get(name)
+    some, entry = share[share > 0], DATASETS.get(name)
     sizes = sorted({(f.facts[0].height, f.facts[0].width) for f in good if f.facts})
-    copied = set(pairs["first"]) | set(pairs["second"])
     clusters = duplicates.clusters(len(good), pairs)
     return {
         "images": len(seen),
@@ -187,7 +171,7 @@ def _facts(
         "lesion_share_max": float(share.max()) if len(share) else None,
         "small_lesions": float((some < SMALL).mean()) if len(some) else None,
         "groups": len({s.group for s in good if s.group}),
-        "images_with_a_near_copy": len(copied),
+        "images_with_a_near_copy": len({*pairs["first"], *pairs["second"]}),
         "clusters_of_near_copies": int((np.bincount(clusters) > 1).sum()),
     }
 
@@ -203,14 +187,11 @@ def _leakage(good: list[Seen], small: np.ndarray, pairs: pd.DataFrame) -> pd.Dat
     if len(good) < 5:
         return pd.DataFrame(columns=columns)
     masks = np.array([s.mask for s in good])
-    groups = np.array([s.group for s in good])
-    kind = "known"
+    kind, groups = "known", np.array([s.group for s in good])
     if not (groups != "").all():
         kind, groups = "near-copies", duplicates.clusters(len(good), pairs).astype(str)
-    rows = []
-    for name, labels in (("image", np.arange(len(good))), ("group", groups)):
-        found = _given_away(small, masks, pairs, labels)
-        rows.append((name, kind if name == "group" else "", *found))
+    dealt = ("image", "", np.arange(len(good))), ("group", kind, groups)
+    rows = [(*named, *_given_away(small, masks, pairs, of)) for *named, of in dealt]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -223,10 +204,8 @@ def _colour_dice(good: list[Seen]) -> float | None:
     chosen = [good[i] for i in (*train, *test)]
     images = np.array([s.colour for s in chosen], np.float32) / 255
     masks = np.array([resize_mask(s.mask, COLOUR_SIDE) for s in chosen], bool)
-    places = np.arange(len(chosen))
-    return colour_dice(
-        images, masks, train=places[: len(train)], test=places[len(train) :]
-    )
+    first, rest = np.split(np.arange(len(chosen)), [len(train)])
+    return colour_dice(images, masks, train=first, test=rest)
 
 
 def _given_away(

@@ -57,9 +57,9 @@ class Seen:
     colour: np.ndarray | None = field(default=None, repr=False)
 
 
-def look(samples: Sequence[Sample], jobs: int, progress: Callable) -> list[Seen]:
+def look(samples: Sequence[Sample], progress: Callable) -> list[Seen]:
     """Every sample, decoded; in the order of the samples."""
-    found = in_order(look_at, samples, jobs)
+    found = in_order(look_at, samples)
     seen = [next(found) for _ in progress(samples)]
     found.close()
     return seen
@@ -125,48 +125,41 @@ def _named(kind: str, says: str, seen: list[Seen]) -> Finding:
 
 def of_copies(good: list[Seen], pairs: pd.DataFrame) -> list[Finding]:
     """Images that are there twice, to the byte or nearly, and labels that disagree."""
-    names, masks = [s.name for s in good], [np.asarray(s.mask) for s in good]
+    masks = [np.asarray(s.mask) for s in good]
     exact = duplicates.exact_copies([s.hashes[0] for s in good])
-    copied = [names[i] for group in exact for i in group]
     different = [g for g in exact if len({good[i].hashes[1] for i in g}) > 1]
     dice = [leakage.dice(masks[g[0]], masks[g[1]]) for g in different]
-    near = sorted({*pairs["first"], *pairs["second"]})
     labelled = f"median Dice between the labels {np.median(dice):.2f}" if dice else ""
+    extra = sum(len(group) - 1 for group in exact)
+    near = sorted({*pairs["first"], *pairs["second"]})
     return [
-        Finding(
+        _named(
             "the same image again",
-            f"{len(exact)} groups of byte-identical images, "
-            f"{sum(len(g) - 1 for g in exact)} extra copies",
-            tuple(copied),
+            f"{len(exact)} groups of byte-identical images, {extra} extra copies",
+            [good[i] for group in exact for i in group],
         ),
-        Finding(
+        _named(
             "one image, two labels",
             f"{len(different)} of these groups have masks that differ; {labelled}",
-            tuple(names[i] for group in different for i in group),
+            [good[i] for group in different for i in group],
         ),
-        Finding(
+        _named(
             "near-copies",
             f"{len(pairs)} pairs that look the same (perceptual hash and correlation)",
-            tuple(names[i] for i in near),
+            [good[i] for i in near],
         ),
     ]
 
 
-def across(
-    good: Sequence[Seen], other: str, raw: Path | None, *, jobs: int
-) -> list[Finding]:
+def across(good: Sequence[Seen], other: str, raw: Path | None) -> list[Finding]:
     """Images of this set that are in another set too."""
     with collecting():
         samples, _ = find_samples(other, raw)
-    theirs = [s for s in look(samples, jobs, iter) if not s.bad]
-    pairs = duplicates.across(stacked(good), stacked(theirs))
-    named = [
-        f"{good[first].name} = {theirs[second].name}"
-        for first, second in zip(pairs["first"], pairs["second"], strict=True)
-    ]
-    return [
-        Finding(f"also in {other}", f"{len(named)} pairs look the same", tuple(named))
-    ]
+    theirs = [s for s in look(samples, iter) if not s.bad]
+    pairs = duplicates.near_pairs(stacked(good), stacked(theirs))
+    places = zip(pairs["first"], pairs["second"], strict=True)
+    named = tuple(f"{good[a].name} = {theirs[b].name}" for a, b in places)
+    return [Finding(f"also in {other}", f"{len(named)} pairs look the same", named)]
 
 
 def stacked(seen: Sequence[Seen]) -> np.ndarray:

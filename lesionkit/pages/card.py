@@ -254,7 +254,7 @@ def near_copy_share(record: RunRecord) -> float | None:
     train, test = np.flatnonzero(part == "train"), np.flatnonzero(part == "test")
     if not len(test):
         return None
-    pairs = near_pairs(leakage.thumbnails_of(data))
+    pairs = near_pairs(data.thumbnails)
     return leakage.leaked_share(pairs, train, test, count=len(part))
 
 

@@ -26,7 +26,8 @@ import numpy as np
 import pandas as pd
 
 from lesionkit.config import data_folder
-from lesionkit.records.files import beside, sha256, whole_folder, write_json
+from lesionkit.datasets.pictures.resizing import THUMBNAIL
+from lesionkit.records.files import sha256, whole_folder, write_json
 
 __all__ = [
     "Prepared",
@@ -73,24 +74,8 @@ class Prepared:
         return len(self.index)
 
     @property
-    def has_thumbnails(self) -> bool:
-        """Whether near-copies can be looked for; not in sets prepared before that."""
-        return (self.folder / "thumbnails.npy").is_file()
-
-    @property
     def thumbnails(self) -> np.ndarray:
-        """(N, 32, 32) uint8, grey, of the native images: the same at every size.
-
-        Raises:
-            FileNotFoundError: the set was prepared before there were any.
-        """
-        if not self.has_thumbnails:
-            size, _, resize = self.folder.name.partition("-")
-            options = size_options(size, resize or "bilinear")
-            raise FileNotFoundError(
-                f"{self.folder} has no thumbnails to look for near-copies among. "
-                f"Prepare it again: lesionkit prepare {self.name} {options} --force"
-            )
+        """(N, 32, 32) uint8, grey, of the native images: the same at every size."""
         return np.load(self.folder / "thumbnails.npy")
 
     @property
@@ -110,14 +95,6 @@ def size_options(size: int | str, resize: str) -> str:
     return f"--size {size}" + ("" if resize == "bilinear" else f" --resize {resize}")
 
 
-def check_room(folder: Path) -> None:
-    """Raise now what the disk would refuse after the work that fills the folder."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    probe = beside(folder)
-    probe.mkdir()
-    probe.rmdir()
-
-
 def fingerprint(index: pd.DataFrame) -> str:
     """Hash over all images and masks that does not depend on names or order."""
     lines = sorted(index["content_hash"] + index["mask_hash"])
@@ -126,44 +103,42 @@ def fingerprint(index: pd.DataFrame) -> str:
 
 def write(
     folder: Path,
-    pairs: Iterable[tuple[np.ndarray, np.ndarray]],
+    samples: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]],
     rows: list[dict[str, Any]],
     *,
     shape: tuple[int, int, int],
     dtype: str,
     manifest: dict[str, Any],
-    thumbnails: np.ndarray | None = None,
 ) -> None:
     """Write a prepared form; it is there whole or not at all.
 
     Args:
         folder: where it will be.
-        pairs: image (H, W, C) and mask (H, W) for each row, in order; each pair may
-            complete its row (native size, lesion share) when it is drawn.
+        samples: image (H, W, C), mask (H, W) and thumbnail for each row, in order;
+            each may complete its row (native size, lesion share) when it is drawn.
         rows: index rows with the keys of INDEX_COLUMNS.
         shape: (H, W, C) of every image.
         dtype: "uint8" or "uint16".
         manifest: settings to store beside the counts and hashes.
-        thumbnails: (N, 32, 32) uint8, stored when all pairs were drawn.
 
     Raises:
-        ValueError: a pair is not of the stated shape, or a mask is not 0 and 1.
+        ValueError: a sample is not of the stated shape, or a mask is not 0 and 1.
     """
     with whole_folder(folder) as part:
         count = len(rows)
         images = _new(part / "images.npy", (count, *shape), dtype)
         masks = _new(part / "masks.npy", (count, *shape[:2]), "uint8")
-        for i, (image, mask) in enumerate(pairs):
+        small = np.zeros((count, THUMBNAIL, THUMBNAIL), np.uint8)
+        for i, (image, mask, thumbnail) in enumerate(samples):
             if image.shape != shape or mask.shape != shape[:2] or mask.max() > 1:
                 raise ValueError(
                     f"{rows[i]['file']}: prepared as image {image.shape} and mask "
                     f"{mask.shape} up to {mask.max()}, expected {shape} and 0 or 1"
                 )
-            images[i], masks[i] = image, mask
+            images[i], masks[i], small[i] = image, mask, thumbnail
         images.flush()
         masks.flush()
-        if thumbnails is not None:
-            np.save(part / "thumbnails.npy", thumbnails)
+        np.save(part / "thumbnails.npy", small)
         index = pd.DataFrame(rows)
         index = index[[*INDEX_COLUMNS, *index.columns.difference(list(INDEX_COLUMNS))]]
         index.to_csv(part / "index.csv", index=False)
@@ -216,16 +191,8 @@ def open_prepared(name: str, size: int = 224, *, resize: str = "bilinear") -> Pr
             f"reads {FORMAT}. Prepare it again: lesionkit prepare {name} {options}"
             " --force"
         )
-    index = pd.read_csv(
-        folder / "index.csv",
-        dtype={"file": str, "group": str, "stratum": str},
-        keep_default_na=False,
-    )
-    return Prepared(
-        name=name,
-        folder=folder,
-        images=np.load(folder / "images.npy", mmap_mode="r"),
-        masks=np.load(folder / "masks.npy", mmap_mode="r"),
-        index=index,
-        manifest=manifest,
-    )
+    texts: Any = dict.fromkeys(("file", "group", "stratum"), str)
+    index = pd.read_csv(folder / "index.csv", dtype=texts, keep_default_na=False)
+    images = np.load(folder / "images.npy", mmap_mode="r")
+    masks = np.load(folder / "masks.npy", mmap_mode="r")
+    return Prepared(name, folder, images, masks, index, manifest)

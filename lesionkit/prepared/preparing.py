@@ -12,17 +12,17 @@ import numpy as np
 from lesionkit import lookup
 from lesionkit.catalogue import DATASETS
 from lesionkit.config import data_folder
-from lesionkit.datasets.pictures.resizing import RESIZES, THUMBNAIL
+from lesionkit.datasets.pictures.resizing import RESIZES
 from lesionkit.datasets.pictures.samples import Sample
 from lesionkit.prepared import (
     Prepared,
-    check_room,
     open_prepared,
     prepared_folder,
     write,
 )
-from lesionkit.prepared.staging import Stage, default_jobs, fill, in_order, key_of
+from lesionkit.prepared.staging import Stage, fill, in_order, key_of
 from lesionkit.records.disks import refusals_told
+from lesionkit.records.files import beside
 from lesionkit.records.runs import RunRecord
 
 SHOWN = 10  # bad files that an error names
@@ -36,7 +36,6 @@ def prepare(
     resize: str = "bilinear",
     force: bool = False,
     skip_bad: bool = False,
-    jobs: int | None = None,
     progress: Callable[[Sequence[Sample]], Iterable[Sample]] = iter,
 ) -> Prepared:
     """A data set's prepared form, made from its raw files unless it is there already.
@@ -52,7 +51,6 @@ def prepare(
         resize: "bilinear" or "nearest", for images.
         force: make it again even if the raw files have not changed.
         skip_bad: leave out what cannot be read, and name it in the manifest.
-        jobs: how many samples are decoded at once; one a core by default.
         progress: wraps the list of samples, tqdm for instance.
 
     Raises:
@@ -66,20 +64,21 @@ def prepare(
     if size < 8:
         raise ValueError(f"size must be 8 pixels or more, got {size}")
     samples, source = find_samples(name, raw)
-    jobs, folder = jobs or default_jobs(), prepared_folder(name, size, resize)
+    folder = prepared_folder(name, size, resize)
     with refusals_told(folder):  # before the work
         folder.parent.mkdir(parents=True, exist_ok=True)
-    rows, bad = _rows(samples, jobs)
+    rows, bad = _rows(samples)
     if not force and not bad and _is_prepared(name, size, resize, rows, skip_bad):
         return open_prepared(name, size, resize=resize)
     settings = {"size": size, "resize": resize}
     with refusals_told(folder):
-        check_room(folder)
-        stage = _stage(name, folder)
-        again = fill(
-            stage, samples, rows, bad=bad, **settings, jobs=jobs, progress=progress
-        )
-        _refuse_bad(name, bad, len(samples), skip_bad)
+        probe = beside(folder)  # what the disk would refuse after the work
+        probe.mkdir()
+        probe.rmdir()
+        stage = Stage(folder.with_name(f".{folder.name}.making"))
+        again = fill(stage, samples, rows, bad=bad, **settings, progress=progress)
+        if bad and not (skip_bad and len(bad) < len(samples)):
+            raise ValueError(_told(name, bad, len(samples)))
         kept = [row for i, row in enumerate(rows) if i not in bad]
         left_out = [samples[i].name for i in sorted(bad)]
         facts = {"source": source, "left_out": left_out, "taken_again": again}
@@ -88,19 +87,11 @@ def prepare(
     return open_prepared(name, size, resize=resize)
 
 
-def _stage(name: str, folder: Path) -> Stage:
-    """Where samples wait; those that the kit draws need no place on disk."""
-    drawn = name in DATASETS and DATASETS[name].generated
-    return Stage(None if drawn else folder.with_name(f".{folder.name}.making"))
-
-
-def _refuse_bad(name: str, bad: dict[int, str], count: int, skip_bad: bool) -> None:
-    """Name every sample that cannot be used, unless they are to be left out."""
-    if not bad or (skip_bad and len(bad) < count):
-        return
+def _told(name: str, bad: dict[int, str], count: int) -> str:
+    """What is wrong with the samples that cannot be used, and the way out."""
     reasons = [bad[i] for i in sorted(bad)]
     more = f"; and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
-    raise ValueError(
+    return (
         f"{name}: {len(bad)} of {count} samples cannot be used: "
         f"{'; '.join(reasons[:SHOWN])}{more}. Mend them and prepare again (the others "
         "are kept), or leave them out with --skip-bad"
@@ -108,10 +99,7 @@ def _refuse_bad(name: str, bad: dict[int, str], count: int, skip_bad: bool) -> N
 
 
 def _assemble(
-    stage: Stage,
-    folder: Path,
-    rows: list[dict[str, Any]],
-    manifest: dict[str, Any],
+    stage: Stage, folder: Path, rows: list[dict[str, Any]], manifest: dict[str, Any]
 ) -> None:
     """The finished samples as one prepared form, in the order of the rows."""
     known, dtype = DATASETS.get(manifest["name"]), "uint8"
@@ -121,17 +109,9 @@ def _assemble(
             image = stage.finished(key_of(row)).image
             channels = max(channels, image.shape[2])
             dtype = "uint16" if image.dtype == np.uint16 else dtype
-    small = np.zeros((len(rows), THUMBNAIL, THUMBNAIL), np.uint8)
-    size = manifest["size"]
-    write(
-        folder,
-        _pairs(stage, rows, small, channels, dtype),
-        rows,
-        shape=(size, size, channels),
-        dtype=dtype,
-        manifest=manifest,
-        thumbnails=small,
-    )
+    shape = (manifest["size"], manifest["size"], channels)
+    samples = _finished(stage, rows, channels, dtype)
+    write(folder, samples, rows, shape=shape, dtype=dtype, manifest=manifest)
 
 
 def open_data(name: str, size: int = 224, *, resize: str = "bilinear") -> Prepared:
@@ -196,28 +176,20 @@ def find_samples(name: str, raw: Path | None = None) -> tuple[list[Sample], str]
             f"no raw folder {folder}{is_file} for data set {name!r}; name it with"
             f" --raw DIR. It must hold {entry.layout}"
         )
-    samples = _found(name, entry.target, folder)
+    try:
+        samples = lookup.resolve(entry.target)(folder)
+    except (FileNotFoundError, ValueError) as error:  # a set of one's own has its name
+        if name in DATASETS or not str(error).startswith("folder: "):
+            raise
+        raise type(error)(f"{name}: {str(error).removeprefix('folder: ')}") from None
     source = lookup.resolve(entry.which)(folder) if entry.which else name
     return samples, source
 
 
-def _found(name: str, target: str, folder: Path) -> list[Sample]:
-    """What the adapter finds; a set of one's own is called by its own name."""
-    try:
-        return lookup.resolve(target)(folder)
-    except (FileNotFoundError, ValueError) as error:
-        text = str(error)
-        if name in DATASETS or not text.startswith("folder: "):
-            raise
-        raise type(error)(f"{name}: {text.removeprefix('folder: ')}") from None
-
-
-def _rows(
-    samples: Sequence[Sample], jobs: int
-) -> tuple[list[dict[str, Any]], dict[int, str]]:
+def _rows(samples: Sequence[Sample]) -> tuple[list[dict[str, Any]], dict[int, str]]:
     """The index row of each sample, but for what only decoding tells; what is bad."""
     rows, bad = [], {}
-    for i, found in enumerate(in_order(_hashed, samples, jobs)):
+    for i, found in enumerate(in_order(_hashed, samples)):
         if isinstance(found, str):
             bad[i] = found
         rows.append({} if isinstance(found, str) else found)
@@ -243,7 +215,7 @@ def _is_prepared(
     except (OSError, ValueError, KeyError):
         return False
     index, left_out = data.index, data.manifest.get("left_out", [])
-    if not data.has_thumbnails or (left_out and not skip_bad):
+    if left_out and not skip_bad:
         return False
     rows = [row for row in rows if row["file"] not in left_out]
     columns = ["file", "content_hash", "mask_hash", "group"]
@@ -252,28 +224,18 @@ def _is_prepared(
     return found == [{name: row[name] for name in columns} for row in rows]
 
 
-def _pairs(
-    stage: Stage,
-    rows: list[dict[str, Any]],
-    small: np.ndarray,
-    channels: int,
-    dtype: str,
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Image and mask of each row; completes the row and its thumbnail."""
-    for i, row in enumerate(rows):
+def _finished(
+    stage: Stage, rows: list[dict[str, Any]], channels: int, dtype: str
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Image, mask and thumbnail of each row; completes the row."""
+    for row in rows:
         arrays = stage.finished(key_of(row))
         row |= arrays.row
-        small[i] = arrays.thumbnail
-        image = _with_dtype(arrays.image, dtype)
+        image = arrays.image
+        if image.dtype != dtype and dtype == "uint16":
+            image = image.astype(np.uint16) * 257  # 255 becomes 65,535
+        elif image.dtype != dtype:
+            image = np.round(image / 257).astype(np.uint8)
         if image.shape[2] < channels:
             image = np.repeat(image, channels, axis=2)
-        yield image, arrays.mask
-
-
-def _with_dtype(image: np.ndarray, dtype: str) -> np.ndarray:
-    """The image on the scale of dtype: 0 to 255 or 0 to 65,535."""
-    if image.dtype == dtype:
-        return image
-    if dtype == "uint16":
-        return image.astype(np.uint16) * 257
-    return np.round(image / 257).astype(np.uint8)
+        yield image, arrays.mask, arrays.thumbnail

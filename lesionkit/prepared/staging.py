@@ -24,6 +24,8 @@ from lesionkit.datasets.pictures.resizing import resize_image, resize_mask, thum
 from lesionkit.datasets.pictures.samples import Sample
 from lesionkit.lookup import one_line
 
+JOBS = min(8, os.cpu_count() or 1)  # samples decoded at once
+
 
 @dataclass(frozen=True)
 class Arrays:
@@ -53,16 +55,14 @@ def made(sample: Sample, size: int, resize: str) -> Arrays:
     return Arrays(small, resize_mask(mask, size), thumbnail(image), facts)
 
 
-def in_order(
-    function: Callable[[Any], Any], items: Iterable[Any], jobs: int
-) -> Generator[Any]:
+def in_order(function: Callable[[Any], Any], items: Iterable[Any]) -> Generator[Any]:
     """Results in the order of the items, with few of them ahead at any time."""
-    with ThreadPoolExecutor(jobs) as pool:
+    with ThreadPoolExecutor(JOBS) as pool:
         waiting: deque = deque()
         try:
             for item in items:
                 waiting.append(pool.submit(function, item))
-                if len(waiting) > 2 * jobs:
+                if len(waiting) > 2 * JOBS:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
@@ -71,28 +71,15 @@ def in_order(
                 future.cancel()
 
 
-def default_jobs() -> int:
-    """How many samples are decoded at once: one a core, eight at most."""
-    return min(8, os.cpu_count() or 1)
-
-
 class Stage:
-    """Where finished samples wait until all are there.
+    """The folder where finished samples wait until all are there."""
 
-    Args:
-        folder: that holds them; None keeps them in memory.
-    """
-
-    def __init__(self, folder: Path | None):
+    def __init__(self, folder: Path):
         self.folder = folder
-        self.kept: dict[str, Arrays] = {}
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
 
     def get(self, key: str) -> Arrays | None:
         """A finished sample, None if it is not there or was cut off."""
-        if self.folder is None:
-            return self.kept.get(key)
         try:
             with np.load(self.folder / f"{key}.npz") as found:
                 return Arrays(**{name: found[name] for name in found.files})
@@ -112,9 +99,6 @@ class Stage:
 
     def put(self, key: str, arrays: Arrays) -> None:
         """Keep a finished sample; it is there whole or not at all."""
-        if self.folder is None:
-            self.kept[key] = arrays
-            return
         part = self.folder / f"{key}.{uuid4().hex[:8]}.part"  # copies share a key
         try:
             with part.open("wb") as stream:
@@ -125,8 +109,7 @@ class Stage:
 
     def clear(self) -> None:
         """Remove what is there."""
-        if self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def key_of(row: dict[str, Any]) -> str:
@@ -143,7 +126,6 @@ def fill(
     bad: dict[int, str],
     size: int,
     resize: str,
-    jobs: int,
     progress: Callable[[Sequence[Sample]], Iterable[Sample]] = iter,
 ) -> int:
     """Finish every sample that the stage does not have yet.
@@ -156,7 +138,6 @@ def fill(
             found here are added.
         size: side of the prepared images, pixels.
         resize: one of RESIZES, for images.
-        jobs: how many samples are decoded at once.
         progress: wraps the samples, tqdm for instance.
 
     Returns:
@@ -179,7 +160,7 @@ def fill(
         return "", False
 
     again = 0
-    results = in_order(one, range(len(samples)), jobs)
+    results = in_order(one, range(len(samples)))
     for i, _ in enumerate(progress(samples)):
         reason, was_there = next(results)
         again += was_there

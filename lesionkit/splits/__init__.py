@@ -21,14 +21,7 @@ from lesionkit.prepared import Prepared
 from lesionkit.records.files import write_bytes
 from lesionkit.splits.duplicates import clusters, near_pairs
 
-__all__ = [
-    "PARTS",
-    "Split",
-    "duplicates",
-    "leakage",
-    "manifest",
-    "split",
-]
+__all__ = ["PARTS", "Split", "duplicates", "leakage", "manifest", "split"]
 
 PARTS = ("train", "validation", "test")
 SHARES = (0.6, 0.2, 0.2)  # paper A, II-4
@@ -74,7 +67,7 @@ def split(
             near-copies.
 
     Raises:
-        FileNotFoundError: no lists, or a set prepared before it had thumbnails.
+        FileNotFoundError: no lists.
         ValueError: unknown kind, fewer than five images or three groups, only some
             images with a group, lists that do not fit.
 
@@ -87,12 +80,14 @@ def split(
         raise ValueError(
             f"{data.name}: a 60:20:20 split needs 5 images, got {len(data)}"
         )
-    named = None
-    if kind == "group":
-        named = _groups(data, groups)
-        parts = _deal_groups(named, _bands(data), _by_content(data), seed)
+    # by content, so that file names do not matter
+    keys = data.index[["content_hash", "mask_hash", "file"]]
+    order = keys.sort_values([*map(str, keys)]).index.to_numpy()
+    named = _groups(data, groups) if kind == "group" else None
+    if named is None:
+        parts = deal_images(order, seed)
     else:
-        parts = deal_images(_by_content(data), seed)
+        parts = _deal_groups(named, _bands(data), order, seed)
     result = Split(kind, seed, *(np.sort(part) for part in parts))
     return _written(data, result, named)
 
@@ -123,7 +118,12 @@ def read_lists(data: Prepared) -> Split:
         ValueError: a name that is no image's or several images', or an image that is
             in two lists or twice in one.
     """
-    folder, places = data_folder() / "splits" / data.name / "lists", _places(data)
+    folder = data_folder() / "splits" / data.name / "lists"
+    places: dict[str, list[int]] = {}  # every name that a list may use for an image
+    for i, file in enumerate(data.index["file"]):
+        path = PurePosixPath(file)
+        for name in {file, path.name, path.stem}:
+            places.setdefault(name, []).append(i)
     seen: dict[int, str] = {}
     parts: dict[str, list[int]] = {name: [] for name in PARTS}
     for part in PARTS:
@@ -142,16 +142,6 @@ def read_lists(data: Prepared) -> Split:
                 seen[place] = where
                 parts[part].append(place)
     return Split("lists", 0, *(np.array(sorted(parts[p]), int) for p in PARTS))
-
-
-def _places(data: Prepared) -> dict[str, list[int]]:
-    """Every name that a list may use for an image, with the images it may mean."""
-    places: dict[str, list[int]] = {}
-    for i, file in enumerate(data.index["file"]):
-        path = PurePosixPath(file)
-        for name in {file, path.name, path.stem}:
-            places.setdefault(name, []).append(i)
-    return places
 
 
 def _place(name: str, where: str, places: dict[str, list[int]]) -> int:
@@ -182,12 +172,6 @@ def manifest(
         table.loc[parts.part(name), "part"] = name
     table["seed"] = parts.seed
     return table
-
-
-def _by_content(data: Prepared) -> np.ndarray:
-    """Positions ordered by content, so that file names do not matter."""
-    keys = data.index[["content_hash", "mask_hash", "file"]]
-    return keys.sort_values([*map(str, keys)]).index.to_numpy()
 
 
 def deal_images(order: np.ndarray, seed: int) -> list[np.ndarray]:
@@ -221,13 +205,8 @@ def _groups(data: Prepared, groups: Sequence[str] | np.ndarray | None) -> np.nda
 
 
 def copies(data: Prepared) -> np.ndarray:
-    """Clusters of near-copies as groups, each named by the content of its first image.
-
-    Raises:
-        FileNotFoundError: the set was prepared before it had thumbnails.
-    """
-    pairs = near_pairs(data.thumbnails)
-    found = clusters(len(data), pairs)
+    """Clusters of near-copies as groups, each named by the content of an image."""
+    found = clusters(len(data), near_pairs(data.thumbnails))
     hashes = data.index["content_hash"].to_numpy(str)
     least = {cluster: min(hashes[found == cluster]) for cluster in set(found.tolist())}
     return np.array([f"copies_{least[cluster][:12]}" for cluster in found.tolist()])

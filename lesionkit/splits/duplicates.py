@@ -121,9 +121,13 @@ def perceptual_hashes(thumbnails: np.ndarray) -> np.ndarray:
 
 
 def near_pairs(
-    thumbnails: np.ndarray, *, distance: int = 8, correlation: float = 0.95
+    thumbnails: np.ndarray,
+    others: np.ndarray | None = None,
+    *,
+    distance: int = 8,
+    correlation: float = 0.95,
 ) -> pd.DataFrame:
-    """Every two pictures of a set that are near-copies of each other.
+    """Every two pictures of a set that are near-copies, or of a set and another.
 
     Every picture is compared with every later one, BLOCK of them at a time: 20,000
     take less than 100 MiB beside the thumbnails and the result. Other brightness,
@@ -131,46 +135,46 @@ def near_pairs(
     mostly, by 5 % hardly; what is mirrored or turned is another picture.
 
     Args:
+        others: the other set; None looks within the one.
         distance: hashes may differ in so many of their 64 bits.
         correlation: Pearson correlation that a pair must exceed; -1 leaves it to the
             hash alone.
 
     Shape:
         thumbnails: (N, 32, 32) uint8
-        returns: first < second (positions), distance, correlation; ordered by position
+        others: (M, 32, 32) uint8
+        returns: first < second (positions; second in `others`), distance, correlation;
+            ordered by position
 
     Raises:
         ValueError: thumbnails of another shape or type; a distance outside 0 to 64 or
             a correlation outside [-1, 1).
     """
-    every = signatures(thumbnails)
-    return _compared(every, every, distance, correlation, later=True)
-
-
-def across(
-    thumbnails_a: np.ndarray,
-    thumbnails_b: np.ndarray,
-    *,
-    distance: int = 8,
-    correlation: float = 0.95,
-) -> pd.DataFrame:
-    """Every picture of one set with its near-copies in another.
-
-    Args:
-        distance: hashes may differ in so many of their 64 bits.
-        correlation: Pearson correlation that a pair must exceed; -1 leaves it to the
-            hash alone.
-
-    Shape:
-        thumbnails_a: (N, 32, 32) uint8
-        thumbnails_b: (M, 32, 32) uint8
-        returns: first (position in a), second (position in b), distance, correlation
-
-    Raises:
-        ValueError: as `near_pairs`.
-    """
-    one, other = signatures(thumbnails_a), signatures(thumbnails_b)
-    return _compared(one, other, distance, correlation)
+    if not 0 <= distance <= HASH_SIDE**2:
+        raise ValueError(f"distance must be 0 to {HASH_SIDE**2}, got {distance}")
+    if not -1 <= correlation < 1:
+        raise ValueError(f"correlation must be -1 or more, below 1, got {correlation}")
+    one = signatures(thumbnails)
+    other = one if others is None else signatures(others)
+    found = [[np.zeros(0, kind) for kind in (np.int64, np.int64, np.uint8, np.float32)]]
+    for start in range(0, len(one), BLOCK):
+        block = one.at(slice(start, start + BLOCK))
+        left_out = start if others is None else 0
+        rest = other.at(slice(left_out, None))
+        bits = np.bitwise_count(block.hashes[:, None] ^ rest.hashes[None, :])
+        alike = bits <= distance
+        asked = np.flatnonzero(alike.any(axis=0))  # the others need no correlation
+        similar = block.correlations(rest.at(asked))
+        near = alike[:, asked] & (similar > correlation)
+        if others is None:
+            near &= asked[None, :] > np.arange(len(block))[:, None]
+        first, place = np.nonzero(near)
+        second = asked[place]
+        values = bits[first, second], similar[first, place]
+        found.append([first + start, second + left_out, *values])
+    columns = (np.concatenate(blocks) for blocks in zip(*found, strict=True))
+    table = pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
+    return table.astype({"distance": np.int64, "correlation": np.float64})
 
 
 def clusters(count: int, pairs: pd.DataFrame) -> np.ndarray:
@@ -204,10 +208,8 @@ def exact_copies(hashes: Sequence[str]) -> list[list[int]]:
     >>> exact_copies(["b", "a", "c", "a", "b"])
     [[0, 4], [1, 3]]
     """
-    places: dict[str, list[int]] = {}
-    for position, content in enumerate(hashes):
-        places.setdefault(content, []).append(position)
-    return [group for group in places.values() if len(group) > 1]
+    groups = pd.Series(range(len(hashes))).groupby(list(hashes), sort=False)
+    return [group.tolist() for _, group in groups if len(group) > 1]
 
 
 def ends(pairs: pd.DataFrame, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -221,42 +223,6 @@ def ends(pairs: pd.DataFrame, count: int) -> tuple[np.ndarray, np.ndarray]:
         got = f"{both.min()} to {both.max()}"
         raise ValueError(f"pairs must name pictures 0 to {count - 1}, got {got}")
     return both[:, 0], both[:, 1]
-
-
-def _compared(
-    one: Signatures,
-    other: Signatures,
-    distance: int,
-    correlation: float,
-    *,
-    later: bool = False,
-) -> pd.DataFrame:
-    """Pairs within both limits, a block of `one` at a time.
-
-    `later` says that both are one set: each picture goes with the later ones alone.
-    """
-    if not 0 <= distance <= HASH_SIDE**2:
-        raise ValueError(f"distance must be 0 to {HASH_SIDE**2}, got {distance}")
-    if not -1 <= correlation < 1:
-        raise ValueError(f"correlation must be -1 or more, below 1, got {correlation}")
-    found = [[np.zeros(0, kind) for kind in (np.int64, np.int64, np.uint8, np.float32)]]
-    for start in range(0, len(one), BLOCK):
-        block, left_out = one.at(slice(start, start + BLOCK)), start if later else 0
-        rest = other.at(slice(left_out, None))
-        bits = np.bitwise_count(block.hashes[:, None] ^ rest.hashes[None, :])
-        alike = bits <= distance
-        asked = np.flatnonzero(alike.any(axis=0))  # the others need no correlation
-        similar = block.correlations(rest.at(asked))
-        near = alike[:, asked] & (similar > correlation)
-        if later:
-            near &= asked[None, :] > np.arange(len(block))[:, None]
-        first, place = np.nonzero(near)
-        second = asked[place]
-        values = bits[first, second], similar[first, place]
-        found.append([first + start, second + left_out, *values])
-    columns = (np.concatenate(blocks) for blocks in zip(*found, strict=True))
-    table = pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
-    return table.astype({"distance": np.int64, "correlation": np.float64})
 
 
 def _check(thumbnails: np.ndarray) -> None:

@@ -8,24 +8,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from lesionkit.datasets.pictures.resizing import thumbnail
-from lesionkit.prepared import Prepared
 from lesionkit.splits.duplicates import BLOCK, ends, signatures
 
 _TIE = 1e-5  # float32 sums over 256 products differ by less between machines
-
-
-def thumbnails_of(data: Prepared) -> np.ndarray:
-    """The thumbnail of every image of a prepared data set.
-
-    Those made of the native images if the set has them, else of the prepared ones.
-
-    Shape:
-        returns: (N, 32, 32) uint8
-    """
-    if data.has_thumbnails:
-        return data.thumbnails
-    return np.stack([thumbnail(image) for image in data.images])
 
 
 def leaked_share(

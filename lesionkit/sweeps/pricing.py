@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lesionkit.catalogue import MODELS
-from lesionkit.config import Resolved, RunConfig, data_folder, resolved
+from lesionkit.config import Resolved, RunConfig, data_folder
 from lesionkit.records import runs
 from lesionkit.sweeps.sweep import Sweep
 
@@ -18,7 +18,7 @@ def price(sweep: Sweep) -> str:
     there are none. Disk is the weights that would be kept.
     """
     missing = sweep.missing()
-    disk = sum(_weight_bytes(resolved(config)) for config in missing)
+    disk = sum(_weight_bytes(config.resolved()) for config in missing)
     lines = [f"weights of {len(missing)} runs: {disk / 1e9:.1f} GB"]
     if disk > 50e9:
         lines.append("-p keep_weights half or none in the file takes less")
@@ -37,7 +37,7 @@ def _by_epochs(rest: list[RunConfig]) -> list[str]:
     rates = _epoch_seconds()
     known = [
         rates[key] * config.epochs
-        for config in map(resolved, rest)
+        for config in (c.resolved() for c in rest)
         if (key := (config.model, config.variant, config.size)) in rates
     ]
     lines = []

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from lesionkit.config import Resolved, RunConfig, resolved
+from lesionkit.config import Resolved, RunConfig
 from lesionkit.losses import build_loss
 from lesionkit.models import build_model
 from lesionkit.prepared import Prepared
@@ -55,7 +55,7 @@ def build(config: RunConfig) -> Setting:
         FileNotFoundError: the data set is not prepared; the text says how.
         ValueError: a combination that does not exist.
     """
-    config = resolved(config)
+    config = config.resolved()
     options = {name: getattr(config, name) for name in LOSS_OPTIONS}
     loss = build_loss(config.loss, definition=config.definition, **options)
     data = open_data(config.dataset, config.size, resize=config.resize)

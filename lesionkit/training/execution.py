@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from lesionkit.config import RunConfig, resolved
+from lesionkit.config import RunConfig
 from lesionkit.extras import CHECKOUT
 from lesionkit.lookup import shown_in_a_line
 
@@ -42,7 +42,7 @@ def execution(config: RunConfig) -> Iterator[None]:
 
     "float32" is exact: torch itself lets convolutions round to TF32 on a GPU.
     """
-    config = resolved(config)
+    config = config.resolved()
     threads = torch.get_num_threads()
     strict = torch.are_deterministic_algorithms_enabled()
     warns = torch.is_deterministic_algorithms_warn_only_enabled()

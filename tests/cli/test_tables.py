@@ -7,7 +7,7 @@ from made_commands import command as command
 from made_commands import file as file
 from made_records import TWO_BY_THREE, made_grid, made_record
 
-from lesionkit.cli.tables import opened
+from lesionkit.cli.tables import Reader
 from lesionkit.config import RunConfig
 
 RANKED = """\
@@ -184,11 +184,11 @@ def test_audit_says_why_it_does_not_take_run_records(command, source):
 def test_a_table_knows_the_options_that_its_reader_typed(file):
     path = file("a.csv", RANKED.replace("dice\n", "score\n", 1))
     only = ("loss=iou,dice", "dataset=busi")
-    table = opened(path, columns=("score=dice",), percent=False, only=only, mix=True)
+    table = Reader(columns=("score=dice",), only=only, mix=True)(path)
     typed = "--map score=dice --only loss=iou,dice --only dataset=busi --mix"
     assert table.attrs["options"] == typed
 
 
 def test_a_table_that_was_read_without_options_has_none(file):
-    table = opened(file("a.csv", RANKED), columns=(), percent=False, only=(), mix=False)
+    table = Reader()(file("a.csv", RANKED))
     assert table.attrs["options"] == ""

@@ -97,7 +97,7 @@ def test_json_has_facts_findings_and_whether_the_demo_can_run(checks, capsys):
 
 
 def test_every_check_works_here_where_nothing_stops_the_demo(monkeypatch):
-    facts = {"torch": "2", "cuda": None, "hip": None, "threads": 1, "said": []}
+    facts = {"torch": "2", "cuda": None, "threads": 1, "said": []}
     facts |= {"available": False, "gpus": [], "architectures": [], "torchvision": "0"}
     monkeypatch.setattr(software, "torch_facts", lambda: facts)
     sections = list(examination.examine())

@@ -4,6 +4,7 @@ import json
 import sys
 
 import pytest
+from jupyter_client.kernelspec import KernelSpecManager
 from made_doctor import examined, findings, only
 
 from lesionkit.doctor import kernel
@@ -45,8 +46,9 @@ def test_a_kernel_that_shadows_ours_and_lacks_lesionkit_stops_the_demo(spec, tmp
     level, says = only(examined(kernel.kernelspec))
     assert level == "stops"
     assert says == (
-        f"the kernel python3 of {folder} runs {other}, which has no lesionkit;"
-        f" {kernel.OWN}, and remove {folder} or export JUPYTER_PREFER_ENV_PATH=1"
+        f"the kernel python3 of {folder} is another interpreter, {other}, which has no"
+        f" lesionkit: {kernel.OWN}, and remove {folder} or export"
+        " JUPYTER_PREFER_ENV_PATH=1"
     )
 
 
@@ -64,7 +66,7 @@ def test_a_kernel_whose_interpreter_is_gone_stops_the_demo(spec, tmp_path):
     spec(argv(tmp_path / "gone" / "python"))
     level, says = only(examined(kernel.kernelspec))
     assert level == "stops"
-    assert "which does not start (No such file or directory); " in says
+    assert "which does not start (No such file or directory): " in says
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"argv": []}', "{}"])
@@ -72,22 +74,22 @@ def test_a_kernelspec_that_cannot_be_read_stops_the_demo(spec, text):
     folder = spec(text)
     level, says = only(examined(kernel.kernelspec))
     assert level == "stops"
-    assert says.startswith(f"{folder / 'kernel.json'} cannot be read: ")
+    assert says.startswith(f"{folder}: kernel.json cannot be read: ")
 
 
 def test_no_kernelspec_on_disk_is_this_interpreter(monkeypatch):
-    monkeypatch.setattr(kernel, "found_specs", list)
+    monkeypatch.setattr(KernelSpecManager, "_kernel_dirs_default", lambda self: [])
     section = examined(kernel.kernelspec)
-    assert (findings(section), section.facts["python3"][:12]) == ([], "none on disk")
+    assert (findings(section), section.facts["interpreter"]) == ([], sys.executable)
 
 
 def test_python_beside_ours_in_one_folder_is_ours_and_a_link_elsewhere_is_not(
     monkeypatch,
 ):
     monkeypatch.setattr(sys, "executable", "/env/bin/python")
-    assert kernel._same("/env/bin/python3.11")
-    assert not kernel._same("/env/bin/pypy")
-    assert not kernel._same("/other/bin/python")
+    assert kernel.is_this("/env/bin/python3.11")
+    assert not kernel.is_this("/env/bin/pypy")
+    assert not kernel.is_this("/other/bin/python")
 
 
 def test_a_missing_ipykernel_stops_the_demo(monkeypatch):

@@ -42,6 +42,7 @@ def test_an_installed_kit_reads_its_own_metadata(monkeypatch):
     monkeypatch.setattr(software, "in_checkout", lambda: False)
     lines = ["torch>=2.10", "monai>=1.5; extra == 'boundary'", 'ray; extra == "ray"']
     monkeypatch.setattr(metadata, "requires", lambda name: lines)
+    monkeypatch.setattr(metadata, "metadata", lambda name: {"Requires-Python": ""})
     found = {
         extra: [f"{wanted.name}{wanted.specifier}" for wanted in wants]
         for extra in ("", "boundary", "ray")
@@ -78,8 +79,8 @@ def test_a_package_that_is_missing_or_too_old_stops_the_demo(installed):
     installed(["a>=2", "b>=2", "c>=2"], {"a": "1.9", "c": "2.0"}, {"c": "2.0"})
     section = examined(software.packages)
     assert findings(section) == [
-        ("stops", f"a 1.9 is not >=2: {software.again()}"),
-        ("stops", f"b is not installed: {software.again()}"),
+        ("stops", f"a 1.9, needed is a>=2: {software.again()}"),
+        ("stops", f"b missing, needed is b>=2: {software.again()}"),
     ]
     assert section.facts["b"] == "missing (tested -)"
     assert section.facts["c"] == "2.0 (tested 2.0)"
@@ -108,14 +109,6 @@ def test_an_old_python_stops_the_demo(monkeypatch):
     assert says.startswith("Python 3.11.2 is not >=3.11.4: uv python install")
 
 
-def test_a_kit_without_notebooks_stops_the_demo(monkeypatch, tmp_path):
-    monkeypatch.setattr(software, "notebook_folder", lambda: tmp_path)
-    assert only(examined(software.python)) == (
-        "stops",
-        f"no notebooks in {tmp_path}: install the kit again",
-    )
-
-
 def test_torch_and_torchvision_that_do_not_fit_stop_the_demo(monkeypatch):
     facts = TORCH | {"torchvision_error": "RuntimeError: operator\nnms"}
     del facts["torchvision"]
@@ -133,7 +126,7 @@ def test_a_torch_that_cannot_be_imported_stops_the_demo_and_only_once(monkeypatc
     level, says = only(examined(software.torch_pair))
     assert level == "stops"
     assert says.startswith("import torch failed: no libcudart; ")
-    assert findings(examined(device.judge, NO_CARD, {"error": "no libcudart"})) == []
+    assert findings(examined(device.judge, *NO_CARD, {"error": "no libcudart"})) == []
 
 
 def test_the_probe_ends_in_one_line_when_torch_is_broken(monkeypatch, tmp_path):
@@ -149,7 +142,7 @@ def test_the_probe_ends_in_one_line_when_torch_is_broken(monkeypatch, tmp_path):
 FAKE_TORCH = """
 from types import SimpleNamespace
 import warnings
-__version__, version = "2.15.0", SimpleNamespace(cuda="13.2", hip=None)
+__version__, version = "2.15.0", SimpleNamespace(cuda="13.2")
 def get_num_threads():
     return 3
 def _available():
@@ -176,7 +169,7 @@ def test_the_probe_tells_what_torch_warned_of_and_why_its_partner_fails(
 def test_a_program_that_dies_hangs_or_is_not_there_is_a_reason_not_an_error():
     python = [sys.executable, "-S", "-c"]
     kill = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
-    assert answer([*python, kill], seconds=20) == ("", "ended by signal 11")
+    assert answer([*python, kill], seconds=20) == ("", "exit status -11")
     assert answer([*python, "input(); print(1)"], seconds=20)[1].startswith("EOFError")
     wait = "import time; time.sleep(60)"
     assert answer([*python, wait], seconds=0.2)[1] == "no answer within 0.2 seconds"
@@ -189,12 +182,6 @@ def test_extras_say_what_they_give_and_how_to_get_them(installed):
     assert said.endswith("uv sync --extra ct, or pip install --editable '.[ct]'")
     installed(["one"], {"one": "1"}, {})
     assert examined(software.extras).facts["ct"].endswith(": installed")
-
-
-def test_a_tool_that_is_not_there_is_a_dash(monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    section = examined(software.tools)
-    assert (section.facts, findings(section)) == ({"git": "-", "uv": "-"}, [])
 
 
 def test_the_modules_of_doctor_import_no_library_that_may_be_broken(monkeypatch):

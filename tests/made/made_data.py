@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lesionkit import prepared
+from lesionkit.datasets.pictures.resizing import thumbnail
 
 
 def disc_pairs(count: int, size: int = 32) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -48,7 +49,7 @@ def write_discs(
         row["stratum"] = kind if pairs[i][1].any() else ""
     prepared.write(
         prepared.prepared_folder(name, size),
-        pairs,
+        [(image, mask, thumbnail(image)) for image, mask in pairs],
         rows,
         shape=(size, size, 3),
         dtype="uint8",

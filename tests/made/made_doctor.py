@@ -6,7 +6,6 @@ GIB = 1 << 30
 TORCH = {
     "torch": "2.15.0",
     "cuda": "13.2",
-    "hip": None,
     "threads": 2,
     "available": False,
     "gpus": [],
@@ -14,8 +13,8 @@ TORCH = {
     "said": [],
     "torchvision": "0.29.2",
 }
-CARD = {"gpus": ["NVIDIA X, 24 GiB"], "failure": "", "Driver": "580.1", "CUDA": "13.4"}
-NO_CARD = {"gpus": [], "failure": ""}
+CARD = ["NVIDIA X, 24576 MiB, 580.1"], ""  # what nvidia-smi lists, why it does not
+NO_CARD = [], ""
 
 
 def examined(check, *given):

@@ -38,8 +38,9 @@ def test_a_set_that_is_not_there_names_the_folder_and_the_command(data_home) -> 
 
 def test_a_failure_in_the_middle_leaves_nothing(data_home) -> None:
     rows = [dict.fromkeys(prepared.INDEX_COLUMNS, "") for _ in range(3)]
-    good = disc_pairs(2)
-    bad = [*good, (good[0][0], good[0][1] * 255 + 7)]
+    small = np.zeros((32, 32), np.uint8)
+    good = [(image, mask, small) for image, mask in disc_pairs(2)]
+    bad = [*good, (good[0][0], good[0][1] * 255 + 7, small)]
     folder = prepared.prepared_folder("broken", 32)
     with pytest.raises(ValueError, match="expected"):
         prepared.write(folder, bad, rows, shape=(32, 32, 3), dtype="uint8", manifest={})
@@ -53,7 +54,7 @@ def test_a_failed_second_writing_keeps_the_first(tiny: str) -> None:
     with pytest.raises(ValueError, match="expected"):
         prepared.write(
             data.folder,
-            [(np.zeros((5, 5, 3), np.uint8), np.zeros((5, 5), np.uint8))],
+            [(np.zeros((5, 5, 3), np.uint8), *np.zeros((2, 5, 5), np.uint8))],
             rows,
             shape=(32, 32, 3),
             dtype="uint8",

@@ -13,6 +13,7 @@ from PIL import Image
 from shared_data import SHARED, needs_shared
 
 from lesionkit.cli import main
+from lesionkit.prepared import staging
 from lesionkit.prepared.preparing import data_of, open_data, prepare
 from lesionkit.prepared.staging import Arrays, Stage
 
@@ -118,9 +119,13 @@ def test_a_set_of_nothing_but_bad_files_is_refused(own: Path) -> None:
         prepare("my_set", own, size=32, skip_bad=True)
 
 
-def test_one_core_and_several_prepare_the_same_in_the_same_order(own: Path) -> None:
-    one = prepare("one", own, size=32, jobs=1)
-    several = prepare("several", own, size=32, jobs=5)
+def test_one_core_and_several_prepare_the_same_in_the_same_order(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging, "JOBS", 1)
+    one = prepare("one", own, size=32)
+    monkeypatch.setattr(staging, "JOBS", 5)
+    several = prepare("several", own, size=32)
     for name in ("images", "masks", "thumbnails"):
         assert np.array_equal(getattr(one, name), getattr(several, name))
     assert one.index.equals(several.index)
@@ -129,7 +134,7 @@ def test_one_core_and_several_prepare_the_same_in_the_same_order(own: Path) -> N
 def test_two_copies_of_one_image_are_two_rows(own: Path) -> None:
     for kind in ("images", "masks"):
         (own / kind / "again.png").write_bytes((own / kind / "case1.png").read_bytes())
-    data = prepare("my_set", own, size=32, jobs=4)
+    data = prepare("my_set", own, size=32)
     assert len(data) == 6
     again, first = (
         list(data.index["file"]).index(f"images/{n}.png") for n in ("again", "case1")
@@ -174,13 +179,13 @@ def test_a_preparation_that_is_killed_goes_on_and_ends_the_same(
 ) -> None:
     code = (
         "import os, sys; from pathlib import Path\n"
-        "from lesionkit.datasets import preparing, staging\n"
+        "from lesionkit.prepared import preparing, staging\n"
         "put, seen = staging.Stage.put, []\n"
         "def once_more(self, key, arrays):\n"
         "    put(self, key, arrays); seen.append(key)\n"
         "    len(seen) < 3 or os.kill(os.getpid(), 9)\n"
-        "staging.Stage.put = once_more\n"
-        "preparing.prepare('my_set', Path(sys.argv[1]), size=32, jobs=1)\n"
+        "staging.Stage.put, staging.JOBS = once_more, 1\n"
+        "preparing.prepare('my_set', Path(sys.argv[1]), size=32)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(own)], check=False)
     assert done.returncode == -9

@@ -12,7 +12,7 @@ import pytest
 
 import lesionkit
 from lesionkit.catalogue.protocols import PROTOCOLS
-from lesionkit.config import RunConfig, resolved
+from lesionkit.config import RunConfig
 
 PACKAGE = Path(lesionkit.__file__).parent
 LOSS_NUMBERS = {"alpha", "gamma", "beta", "focal_form", "alpha_form"}  # None for some
@@ -104,5 +104,5 @@ def test_a_resolved_config_has_every_value_that_its_type_says(protocol: str) -> 
     named = {ast.unparse(n.target) for n in fields}
     unset = {n for n in vars(RunConfig()) if getattr(RunConfig(), n) is None}
     assert named == unset - LOSS_NUMBERS
-    run = resolved(RunConfig(protocol=protocol, model="unet", loss="focal"))
+    run = RunConfig(protocol=protocol, model="unet", loss="focal").resolved()
     assert [name for name in named if getattr(run, name) is None] == []

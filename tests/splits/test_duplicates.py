@@ -12,7 +12,6 @@ from PIL import Image
 from lesionkit.datasets.pictures.resizing import thumbnail
 from lesionkit.splits import duplicates
 from lesionkit.splits.duplicates import (
-    across,
     near_pairs,
     perceptual_hashes,
     signatures,
@@ -226,7 +225,7 @@ def test_thumbnails_of_another_kind_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\(N, 32, 32\) uint8, got \(3, 16, 16\)"):
         near_pairs(np.zeros((3, 16, 16), np.uint8))
     with pytest.raises(ValueError, match="got .* float64"):
-        across(np.zeros((3, 32, 32)), family(12))
+        near_pairs(np.zeros((3, 32, 32)), family(12))
 
 
 @pytest.mark.parametrize(
@@ -248,7 +247,7 @@ def test_across_finds_what_one_set_of_both_finds(
     monkeypatch.setattr(duplicates, "BLOCK", block)
     pairs = near_pairs(made)
     expected = pairs[(pairs["first"] < 50) & (pairs["second"] >= 50)]
-    found = across(made[:50], made[50:])
+    found = near_pairs(made[:50], made[50:])
     assert len(found) > 5
     assert found["first"].tolist() == expected["first"].tolist()
     assert (found["second"] + 50).tolist() == expected["second"].tolist()
@@ -256,10 +255,10 @@ def test_across_finds_what_one_set_of_both_finds(
 
 def test_across_pairs_a_set_with_itself_picture_by_picture() -> None:
     made = thumbnails(*(picture(seed) for seed in range(20)))
-    pairs = across(made, made)
+    pairs = near_pairs(made, made)
     assert pairs["first"].tolist() == pairs["second"].tolist() == list(range(20))
 
 
 def test_across_with_an_empty_set_is_empty() -> None:
     made = family(12)
-    assert len(across(made[:0], made)) == len(across(made, made[:0])) == 0
+    assert len(near_pairs(made[:0], made)) == len(near_pairs(made, made[:0])) == 0

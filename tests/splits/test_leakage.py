@@ -20,7 +20,6 @@ from lesionkit.splits.leakage import (
     copy_nearest_scores,
     leaked_share,
     nearest,
-    thumbnails_of,
 )
 
 
@@ -189,19 +188,3 @@ def test_masks_that_are_not_one_an_image_are_refused() -> None:
         copy_nearest_scores(
             four_pictures(), np.zeros((3, 8, 8)), train=[0, 1], test=[2]
         )
-
-
-# thumbnails
-
-
-def test_thumbnails_are_made_from_the_prepared_images(discs: Prepared) -> None:
-    made = thumbnails_of(discs)
-    assert (made.shape, made.dtype) == ((30, 32, 32), np.uint8)
-    expected = np.rint(discs.images[17].mean(axis=2, dtype=np.float32))
-    np.testing.assert_array_equal(made[17], expected)  # 32 x 32 is not resized
-
-
-def test_stored_thumbnails_go_before_new_ones(discs: Prepared) -> None:
-    made = family(30)
-    np.save(discs.folder / "thumbnails.npy", made)
-    np.testing.assert_array_equal(thumbnails_of(discs), made)

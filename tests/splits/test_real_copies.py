@@ -11,7 +11,7 @@ from shared_data import SHARED, needs_shared
 from lesionkit.prepared import Prepared
 from lesionkit.prepared.preparing import find_samples, prepare
 from lesionkit.splits import duplicates, split
-from lesionkit.splits.duplicates import across, clusters, exact_copies, near_pairs
+from lesionkit.splits.duplicates import clusters, exact_copies, near_pairs
 from lesionkit.splits.leakage import copy_nearest_scores, leaked_share
 
 # images that have a near-copy, and pairs, at distances 4 and 8: counted independently
@@ -44,7 +44,7 @@ def test_real_near_copies_are_as_many_as_counted(name: str, distance: int) -> No
 @needs_shared
 def test_one_busi_image_is_benign_and_malignant() -> None:
     names = [[path.name for path in busi_files(k)] for k in ("benign", "malignant")]
-    pairs = across(real("benign"), real("malignant"))
+    pairs = near_pairs(real("benign"), real("malignant"))
     found = [
         (names[0][a], names[1][b]) for a, b in pairs[["first", "second"]].to_numpy()
     ]
@@ -57,7 +57,7 @@ def test_one_busi_image_is_benign_and_malignant() -> None:
 def test_busi_has_the_counted_pairs_across_classes_by_hash_alone(
     other: str, expected: int
 ) -> None:
-    pairs = across(real("benign"), real(other), distance=4, correlation=-1)
+    pairs = near_pairs(real("benign"), real(other), distance=4, correlation=-1)
     assert len(pairs) == expected
 
 

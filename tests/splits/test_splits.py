@@ -194,13 +194,6 @@ def test_near_copies_under_other_names_give_the_same_split(
     assert set(copies(copied)) == set(copies(other))
 
 
-def test_a_set_without_thumbnails_says_how_to_get_them(copied: Prepared) -> None:
-    (copied.folder / "thumbnails.npy").unlink()
-    command = "lesionkit prepare copied --size 16 --force"
-    with pytest.raises(FileNotFoundError, match=command):
-        split(copied, kind="group")
-
-
 def lists(folder, train: str, validation: str, test: str) -> None:
     """Somebody's lists."""
     folder.mkdir(parents=True)
