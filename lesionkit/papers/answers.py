@@ -8,11 +8,11 @@ contradicted if the opposite of one is shown with Bonferroni's correction over a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy.stats import kendalltau
+from scipy.stats import kendalltau, rankdata
 
 from lesionkit.inference import ranking
 from lesionkit.inference.contrasts import Contrast, contrast, scope, weighted
@@ -37,10 +37,7 @@ class Answer:
 
 
 class Untestable(ValueError):
-    """A table does not hold what a claim speaks of: why, and what would."""
-
-    def __init__(self, why: str, needs: str) -> None:
-        super().__init__(why, needs)
+    """A table does not hold what a claim speaks of: why, and what would do."""
 
 
 def grid_of(
@@ -197,7 +194,7 @@ def most_points(
     return Answer(_sided(p, as_claimed=leads), evidence, more)
 
 
-def no_loss_best_in_every(table: pd.DataFrame, *, axes: Sequence[str]) -> Answer:
+def none_best_in_every(table: pd.DataFrame, *, axes: Sequence[str]) -> Answer:
     """Whether no single loss may be the best in every data set (or with every model).
 
     In each row the losses are found that may be the best there (`verdicts.judge`, with
@@ -276,13 +273,27 @@ def alike(table: pd.DataFrame, *, margins: Mapping[str, float]) -> Answer:
 def moves_against(table: pd.DataFrame, *, first: str, second: str) -> Answer:
     """Whether losses that are higher in one column are lower in another, cell by cell.
 
-    The rank correlation over the losses is taken in every run (or cell mean), and its
-    mean is tested against none.
+    The rank correlation over the losses is taken in every run that has both columns (or
+    cell mean), and its mean is tested against none.
     """
-    one, other = grid_of(table, first), grid_of(table, second)
-    if one.means.shape != other.means.shape or len(one.losses) < 4:
+    there = table.dropna(subset=list({first, second} & {*table.columns}))
+    one, other = grid_of(there, first), grid_of(there, second)
+    if len(one.losses) < 4:
         raise Untestable("fewer than four losses with both", "more losses")
-    found = _of_pairs(_against_zero(one, other), [("correlation", "none")])
+    found = _correlations(one, other)
+    both = np.stack([found, np.zeros_like(found)], 2)  # (D, M, 2, R)
+    repeats = both.shape[3]
+    against_none = replace(
+        one,
+        losses=("correlation", "none"),
+        means=both.mean(3),
+        deviations=both.std(3, ddof=int(repeats > 1)),
+        repeats=repeats,
+        runs=both,
+    )
+    if not scope(against_none):
+        raise Untestable("one data set without single runs", RUNS)
+    found = _of_pairs(against_none, [("correlation", "none")])
     evidence = (
         f"rank correlation of {first} and {second} over {len(one.losses)} losses, mean "
         f"of the cells: {_told(found, form='+.2f')}"
@@ -291,39 +302,12 @@ def moves_against(table: pd.DataFrame, *, first: str, second: str) -> Answer:
     return Answer(verdict, evidence, "more cells")
 
 
-def _against_zero(one: Grid, other: Grid) -> Grid:
-    """A grid of two: the correlation in every run or cell, and 0."""
-    if one.runs is not None and other.runs is not None:
-        found = _correlations(one.runs, other.runs)
-    else:
-        found = _correlations(one.means[..., None], other.means[..., None])
-    both = np.stack([found, np.zeros_like(found)], 2)  # (D, M, 2, R)
-    means, repeats = both.mean(3), both.shape[3]
-    several = repeats > 1
-    grid = Grid(
-        "correlation",
-        one.datasets,
-        one.models,
-        ("correlation", "none"),
-        means=means,
-        deviations=both.std(3, ddof=1) if several else np.full_like(means, np.nan),
-        repeats=repeats,
-        runs=both if several else None,
-        remarks=(),
-    )
-    if not scope(grid):
-        raise Untestable("one data set without single runs", RUNS)
-    return grid
-
-
-def _correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Spearman's correlation over the losses, (D, M, L, R) to (D, M, R)."""
-    flat = [
-        pd.DataFrame(x.transpose(2, 0, 1, 3).reshape(x.shape[2], -1))
-        for x in (first, second)
-    ]
-    found = flat[0].rank().corrwith(flat[1].rank()).fillna(0.0).to_numpy()
-    return found.reshape(first.shape[0], first.shape[1], first.shape[3])
+def _correlations(one: Grid, other: Grid) -> np.ndarray:
+    """Spearman's correlation over the losses in every run or cell, (D, M, R)."""
+    scores = (g.means[..., None] if g.runs is None else g.runs for g in (one, other))
+    a, b = (rankdata(x, axis=2) - (len(one.losses) + 1) / 2 for x in scores)
+    with np.errstate(invalid="ignore"):  # 0 where all losses are equal
+        return np.nan_to_num((a * b).sum(2) / np.sqrt((a**2).sum(2) * (b**2).sum(2)))
 
 
 def traded_by_alpha(table: pd.DataFrame) -> Answer:
@@ -338,19 +322,16 @@ def traded_by_alpha(table: pd.DataFrame) -> Answer:
     for side, (rows, pair) in sides.items():
         if not rows.any():
             raise Untestable(f"no run with {side}", "runs on both sides")
-        found = _of_pairs(_precision_and_recall(table[rows]), [pair])
+        apart = [
+            table[rows].assign(
+                model=table["model"] + " " + table["loss"],
+                loss=score,
+                score=table[score],
+            )
+            for score in ("precision", "recall")
+        ]
+        found = _of_pairs(grid_of(pd.concat(apart, ignore_index=True), "score"), [pair])
         parts.append(f"{side}, {' less '.join(pair)}: {_told(found)}")
         shown.append(float(found.greater()[0]))
     verdict = _joint(np.array(shown), 1 - np.array(shown))
     return Answer(verdict, "; ".join(parts), RUNS)
-
-
-def _precision_and_recall(table: pd.DataFrame) -> Grid:
-    """A grid in which the two scores stand where the losses do."""
-    parts = [
-        table.assign(
-            model=table["model"] + " " + table["loss"], loss=score, score=table[score]
-        )
-        for score in ("precision", "recall")
-    ]
-    return grid_of(pd.concat(parts, ignore_index=True), "score")
