@@ -63,24 +63,18 @@ def audit_table(
     if aggregation is not None:
         lookup.find("aggregation", aggregation, dict.fromkeys(AGGREGATIONS))
     if not isinstance(path_or_frame, pd.DataFrame):
-        path_or_frame, name = _printed(path_or_frame, name)
+        if published.is_public_rerun(path_or_frame):
+            path_or_frame, name = published.CELLS, name or published.NAME
+        elif is_url(path_or_frame) or Path(path_or_frame).is_dir():
+            raise ValueError(
+                f"{path_or_frame} is a place of run records, whose scores are computed "
+                "and not printed: lesionkit status --verify checks them; the audit "
+                f"takes a CSV or {published.NAME}"
+            )
     table = read_table(path_or_frame, name)
     found = [finding for row in table.rows for finding in audit_row(row, aggregation)]
     found += _points(table) + _gammas(table) + _spread(table)
     return [replace(f, source=table.name, rows=len(table.rows)) for f in found]
-
-
-def _printed(source: str | Path, name: str) -> tuple[str | Path, str]:
-    """The file with the numbers as they were printed, and what it is called."""
-    if published.is_public_rerun(source):
-        return published.CELLS, name or published.NAME
-    if is_url(source) or Path(source).is_dir():
-        raise ValueError(
-            f"{source} is a place of run records, whose scores are computed and not "
-            "printed: lesionkit status --verify checks them; the audit takes a CSV or "
-            f"{published.NAME}"
-        )
-    return source, name
 
 
 def _points(table: Table) -> list[Finding]:
@@ -96,8 +90,7 @@ def _points(table: Table) -> list[Finding]:
             totals.setdefault(group, []).append(row.texts["points"])
     elif not {*SCORES} & {*table.columns}:
         totals = _grid_of_points(table)
-    found = [_total(group, texts) for group, texts in totals.items()]
-    return [finding for finding in found if finding]
+    return [f for group, texts in totals.items() if (f := _total(group, texts))]
 
 
 def _grid_of_points(table: Table) -> dict[str, list[str]]:
@@ -145,8 +138,7 @@ def _gammas(table: Table) -> list[Finding]:
     labels: dict[str, list[str]] = {}
     for text, label in sorted((r.texts.get("gamma", ""), r.label) for r in table.rows):
         labels.setdefault(text, []).append(label)
-    found = [gamma_remark(text, ", ".join(named)) for text, named in labels.items()]
-    return [finding for finding in found if finding]
+    return [f for text, of in labels.items() for f in gamma_remark(text, ", ".join(of))]
 
 
 def _spread(table: Table) -> list[Finding]:

@@ -13,12 +13,12 @@ for each image. Means over repeats, of either, obey the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
 from lesionkit.papers.numbers import (
     SHOWN,
+    Ends,
     Finding,
     Printed,
     Row,
@@ -27,8 +27,7 @@ from lesionkit.papers.numbers import (
     in_percent,
     numeral,
 )
-
-Ends = tuple[Fraction, Fraction, Fraction]
+from lesionkit.tables.reading import METRICS
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,7 @@ class _Law:
     """
 
     name: str
+    score: Printed
     given: str
     pooled: Ends
     least: Ends
@@ -56,93 +56,66 @@ def audit_row(row: Row, aggregation: str | None) -> list[Finding]:
             says which of the two is broken.
     """
     outside = [
-        Finding(
-            "range",
-            "impossible",
-            row.label,
-            f"{SHOWN.get(name, name)} {score} is outside 0 to 100 percent",
-        )
+        f"{SHOWN.get(name, name)} {score} is outside 0 to 100 percent"
         for name, score in row.scores.items()
         if score.low > 1 or score.high < 0
     ]
     if outside:
-        return outside
-    judged = []
-    for law, names in LAWS:
-        scores = [row.scores[name] for name in names if name in row.scores]
-        whole = len(scores) == len(names)
-        judged.append(
-            _judge(row.label, scores[0], law(*scores), aggregation) if whole else None
-        )
-    *two, third = judged
-    found = [finding for finding in two if finding]
-    # The third mostly says the same again: only what is graver than the two.
-    grave = any(f.severity == "impossible" for f in found)
-    if third and (not found or (third.severity == "impossible" and not grave)):
-        found.append(third)
+        return [Finding("range", "impossible", row.label, says) for says in outside]
+    f1, iou, precision, recall = (row.scores.get(name) for name in METRICS)
+    laws = [_f1(f1, precision, recall)] if f1 and precision and recall else []
+    laws += [_iou(iou, f1)] if iou and f1 else []
+    found = [f for law in laws if (f := _judge(row.label, law, aggregation))]
+    if iou and precision and recall:
+        # This mostly says the same again: only what is graver than the two.
+        third = _judge(row.label, _iou_of_both(iou, precision, recall), aggregation)
+        graver = not any(f.severity == "impossible" for f in found)
+        if third and (not found or (graver and third.severity == "impossible")):
+            found.append(third)
     return found
 
 
 def _f1(f1: Printed, precision: Printed, recall: Printed) -> _Law:
     """F1 of precision and recall."""
     pooled = ends(harmonic, precision, recall)
-    needed = [
-        f"{name} {in_percent(value)}"
-        for name, other in (("recall", precision), ("precision", recall))
-        if (value := _partner(f1.value, other.value)) is not None
-    ]
+    needed = []
+    for name, other in (("recall", precision), ("precision", recall)):
+        left = 2 * other.value - f1.value
+        if left > 0 and (value := f1.value * other.value / left) <= 1:
+            needed.append(f"{name} {in_percent(value)}")
     needs = f"{f1} needs {' or '.join(needed)}" if needed else ""
     if f1.low > max(precision.high, recall.high):
         needs = "it is above both of them"
-    given, least = _of_both(precision, recall)
-    return _Law("F1", given, pooled, least, pooled, needs)
+    return _Law("F1", f1, *_of_both(precision, recall, pooled), pooled, needs)
 
 
-def _of_both(precision: Printed, recall: Printed) -> tuple[str, Ends]:
-    """Both in words, and the least F1 or IoU of images of these means."""
+def _of_both(precision: Printed, recall: Printed, pooled: Ends) -> tuple:
+    """Both in words, the pooled number, and the least of images of these means."""
     least = ends(lambda p, r: max(p + r - 1, Fraction(0)), precision, recall)
-    return f"precision {precision} and recall {recall} give", least
+    return f"precision {precision} and recall {recall} give", pooled, least
 
 
-def _partner(f1: Fraction, score: Fraction) -> Fraction | None:
-    """The recall that makes F1 of this precision, or the reverse; None above 1."""
-    left = 2 * score - f1
-    value = f1 * score / left if left > 0 else Fraction(2)
-    return value if value <= 1 else None
-
-
-def _iou(iou: Printed, dice: Printed) -> _Law:
+def _iou(iou: Printed, f1: Printed) -> _Law:
     """IoU of F1."""
-    pooled = ends(_iou_of, dice)
+    pooled = ends(_iou_of, f1)
     needs = f"IoU {iou} needs F1 {in_percent(2 * iou.value / (1 + iou.value))}"
-    most = ends(Fraction, dice)
-    return _Law("IoU", f"F1 {dice} gives", pooled, pooled, most, needs)
+    return _Law("IoU", iou, f"F1 {f1} gives", pooled, pooled, ends(Fraction, f1), needs)
 
 
 def _iou_of(f1: Fraction) -> Fraction:
-    """The IoU of pixels that have this F1."""
     return f1 / (2 - f1)
 
 
-def _iou_of_both(_: Printed, precision: Printed, recall: Printed) -> _Law:
+def _iou_of_both(iou: Printed, precision: Printed, recall: Printed) -> _Law:
     """IoU of precision and recall: 1 / IoU = 1 / P + 1 / R - 1 in one image."""
     pooled = ends(lambda p, r: _iou_of(harmonic(p, r)), precision, recall)
-    given, least = _of_both(precision, recall)
-    return _Law("IoU", given, pooled, least, ends(min, precision, recall))
+    most = ends(min, precision, recall)
+    return _Law("IoU", iou, *_of_both(precision, recall, pooled), most)
 
 
-# Each with the scores that it needs; the first is held against the others.
-LAWS: tuple[tuple[Callable[..., _Law], tuple[str, ...]], ...] = (
-    (_f1, ("dice", "precision", "recall")),
-    (_iou, ("iou", "dice")),
-    (_iou_of_both, ("iou", "precision", "recall")),
-)
-
-
-def _judge(
-    where: str, score: Printed, law: _Law, aggregation: str | None
-) -> Finding | None:
+def _judge(where: str, law: _Law, aggregation: str | None) -> Finding | None:
     """A number against its law, each as all values that round to it."""
+    score = law.score
     places = min(4, max(2, score.decimals))
     pooled, least, most = (
         in_percent(e[1], places) for e in (law.pooled, law.least, law.most)
@@ -165,7 +138,7 @@ def _judge(
     return Finding(law.name, severity, where, says)
 
 
-def gamma_remark(text: str, where: str, larger: str = "") -> Finding | None:
+def gamma_remark(text: str, where: str, larger: str = "") -> list[Finding]:
     """A remark on a focal gamma below 1, which leaves easy pixels their weight.
 
     Args:
@@ -177,11 +150,11 @@ def gamma_remark(text: str, where: str, larger: str = "") -> Finding | None:
     """
     number = numeral(text)
     if number is None or not 0 < float(number) < 1:
-        return None
+        return []
     ours, usual = (((1 - 0.9) / (1 - 0.5)) ** gamma for gamma in (float(number), 2))
     says = (
         f"gamma {number}: (1 - p)^gamma hardly falls; a pixel at p = 0.9 has "
         f"{ours:.2f} of the weight of one at 0.5, with gamma 2 it has {usual:.2f}"
     )
     says += f"; of a larger gamma is said: {larger}" if larger else ""
-    return Finding("gamma", "remark", where, says)
+    return [Finding("gamma", "remark", where, says)]
