@@ -24,7 +24,7 @@ SUPPORTED, NOT_SUPPORTED = "supported", "not supported"
 CONTRADICTED, UNTESTABLE = "contradicted", "untestable with these runs"
 LEVEL = 0.05
 RUNS = "at least two repeats in every cell, or two data sets"
-WORDS = {"dataset": "data set", "model": "model"}
+WORDS = {"dataset": "data sets", "model": "models"}
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ def grid_of(
 
 def _place(grid: Grid, loss: str) -> int:
     """Where a loss stands in a grid of all."""
-    if loss not in grid.losses:
-        raise Untestable(f"no run of {loss}", "runs of it")
-    return grid.losses.index(loss)
+    if loss in grid.losses:
+        return grid.losses.index(loss)
+    raise Untestable(f"no run of {loss}", "runs of it")
 
 
 def _joint(shown: np.ndarray, opposite: np.ndarray) -> str:
@@ -125,8 +125,13 @@ def ordered(
     evidence = (
         f"{(shown < LEVEL).sum()} of {len(shown)} orders shown; the weakest, "
         f"{pairs[k][0]} less {pairs[k][1]} in {grid.metric}: {_told(found[which], k)}; "
-        f"for {scope(grids[0])}{_agreement(grids[0], order)}"
+        f"for {scope(grids[0])}"
     )
+    if order:
+        means = dict(zip(grids[0].losses, grids[0].overall, strict=True))
+        here = sorted(order, key=lambda name: -means[name])
+        tau = kendalltau(range(len(order)), [here.index(name) for name in order])
+        evidence += f"; here {', '.join(here)} (Kendall's tau {tau.statistic:.2f})"
     more = more_data(grid, float(found[which].mean[k]))
     return Answer(_joint(shown, 1 - shown), evidence, more)
 
@@ -135,15 +140,6 @@ def _of_pairs(grid: Grid, pairs: Sequence[tuple[str, str]]) -> Contrast:
     """The first of each pair less the second."""
     places = np.array([[grid.losses.index(name) for name in pair] for pair in pairs])
     return contrast(grid, places[:, 0], places[:, 1])
-
-
-def _agreement(grid: Grid, order: Sequence[str]) -> str:
-    """How a claimed order agrees with that of the means."""
-    if not order:
-        return ""
-    here = [grid.losses[i] for i in np.argsort(-grid.overall, kind="stable")]
-    tau = kendalltau(range(len(order)), [here.index(name) for name in order])
-    return f"; here {', '.join(here)} (Kendall's tau {tau.statistic:.2f})"
 
 
 def ranks(table: pd.DataFrame, *, loss: str, published: Mapping[str, int]) -> Answer:
@@ -163,10 +159,8 @@ def ranks(table: pd.DataFrame, *, loss: str, published: Mapping[str, int]) -> An
         worst = len(grid.losses) - int((sure & (found.mean < 0)).sum())
         here = 1 + int((found.mean > 0).sum())
         parts.append(f"{metric} {here} (may be {best} to {worst})")
-        if not best <= rank <= worst:
-            verdicts.append(CONTRADICTED)
-        else:
-            verdicts.append(SUPPORTED if best == worst else NOT_SUPPORTED)
+        verdict = SUPPORTED if best == worst else NOT_SUPPORTED
+        verdicts.append(verdict if best <= rank <= worst else CONTRADICTED)
         gaps = np.abs(found.mean[~sure])
         weakest = weakest or (more_data(grid, float(gaps.min())) if len(gaps) else "")
     verdict = next(v for v in (CONTRADICTED, NOT_SUPPORTED, SUPPORTED) if v in verdicts)
@@ -187,14 +181,14 @@ def most_points(
     first = "it leads" if leads else f"{points.index[0]} leads with {best:g}"
     evidence = (
         f"{loss} has {mine:g} of {points.sum():g} points over {count} "
-        f"{WORDS[rows]}s here, {published:g} in the paper; {first}; the best of "
+        f"{WORDS[rows]} here, {published:g} in the paper; {first}; the best of "
         f"{len(grid.losses)} equal losses has {best:g} or more with probability {p:.2f}"
     )
-    more = "a mean difference, not more points"
-    return Answer(_sided(p, as_claimed=leads), evidence, more)
+    verdict = _sided(p, as_claimed=leads)
+    return Answer(verdict, evidence, "a mean difference, not more points")
 
 
-def none_best_in_every(table: pd.DataFrame, *, axes: Sequence[str]) -> Answer:
+def none_best(table: pd.DataFrame, *, axes: Sequence[str]) -> Answer:
     """Whether no single loss may be the best in every data set (or with every model).
 
     In each row the losses are found that may be the best there (`verdicts.judge`, with
@@ -206,7 +200,7 @@ def none_best_in_every(table: pd.DataFrame, *, axes: Sequence[str]) -> Answer:
     for axis in axes:
         count = len(whole.names(axis))
         rows = [whole.take(axis, [i]) for i in range(count)]
-        if count < 2 or not all(scope(row) for row in rows):
+        if count < 2 or not all(map(scope, rows)):
             continue
         found = [judge(row, level=LEVEL / count) for row in rows]
         left = set(whole.losses).intersection(*(v.candidates for v in found))
@@ -215,7 +209,7 @@ def none_best_in_every(table: pd.DataFrame, *, axes: Sequence[str]) -> Answer:
         emptied |= not left
         kept = [name for name in whole.losses if name in left]
         parts.append(
-            f"over {count} {WORDS[axis]}s the highest mean is that of "
+            f"over {count} {WORDS[axis]} the highest mean is that of "
             f"{', '.join(sorted(leaders))}; may be the best in all: "
             f"{', '.join(kept) or 'none'}"
         )
@@ -239,10 +233,9 @@ def better_on_average(
     ]
     found = weighted(grid, np.array([weights]))
     mean = float(found.mean[0])
-    evidence = (
-        f"{', '.join(first)} less {', '.join(second)}: {_told(found)} for {scope(grid)}"
-    )
     verdict = _sided(found.p[0], as_claimed=mean > 0)
+    less = f"{', '.join(first)} less {', '.join(second)}"
+    evidence = f"{less}: {_told(found)} for {scope(grid)}"
     return Answer(verdict, evidence, more_data(grid, mean))
 
 
@@ -258,8 +251,8 @@ def alike(table: pd.DataFrame, *, margins: Mapping[str, float]) -> Answer:
         a, b = np.triu_indices(len(grid.losses), 1)
         found = contrast(grid, a, b)
         above, below = found.greater(margin), 1 - found.greater(-margin)
-        outside += list(np.minimum(above, below))
-        inside += list(np.maximum(1 - above, 1 - below))
+        outside.extend(np.minimum(above, below))
+        inside.extend(1 - np.minimum(above, below))
         i = int(np.abs(found.mean).argmax())
         parts.append(
             f"{column}: largest difference {grid.losses[a[i]]} less "

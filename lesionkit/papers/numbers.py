@@ -275,3 +275,25 @@ def _labels(texts: pd.DataFrame) -> list[str]:
         f"{label} ({row})" if again and label else label or row
         for label, row, again in zip(labels, numbered, twice, strict=True)
     ]
+
+
+def gamma_remark(text: str, where: str, larger: str = "") -> list[Finding]:
+    """A remark on a focal gamma below 1, which leaves easy pixels their weight.
+
+    Args:
+        text: gamma as printed.
+        where: the row or place.
+        larger: what is said of a larger gamma, if anything is.
+
+    Source: the focusing weight (1 - p)^gamma of Lin 2017.
+    """
+    number = numeral(text)
+    if number is None or not 0 < float(number) < 1:
+        return []
+    ours, usual = (((1 - 0.9) / (1 - 0.5)) ** gamma for gamma in (float(number), 2))
+    says = (
+        f"gamma {number}: (1 - p)^gamma hardly falls; a pixel at p = 0.9 has "
+        f"{ours:.2f} of the weight of one at 0.5, with gamma 2 it has {usual:.2f}"
+    )
+    says += f"; of a larger gamma is said: {larger}" if larger else ""
+    return [Finding("gamma", "remark", where, says)]

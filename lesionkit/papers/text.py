@@ -11,7 +11,6 @@ from typing import Any
 
 import pandas as pd
 
-from lesionkit.papers.laws import gamma_remark
 from lesionkit.papers.numbers import (
     ROW_POINTS,
     SCORES,
@@ -19,6 +18,7 @@ from lesionkit.papers.numbers import (
     Printed,
     Row,
     ends,
+    gamma_remark,
     harmonic,
     in_percent,
     numeral,

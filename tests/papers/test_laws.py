@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 from made_audit import scores, verdicts
 
-from lesionkit.papers.audit import audit_table
-from lesionkit.papers.laws import audit_row, gamma_remark
-from lesionkit.papers.numbers import Row, printed
+from lesionkit.papers.audit import audit_row, audit_table
+from lesionkit.papers.numbers import Row, gamma_remark, printed
 
 # F1 against precision and recall.
 
