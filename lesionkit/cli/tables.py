@@ -166,7 +166,7 @@ def claims(source: Source, read: Reader, paper: str | None, as_json: bool) -> No
 
     table = with_background(read(source))
     _say(remarks(table), source)
-    names = tuple(n for n, c in asked.CLAIMS.items() if paper in (None, c.paper))
+    names = tuple(name for name in asked.CLAIMS if paper in (None, name[0]))
     answers = asked.check(table, names)
     if as_json:
         answer(answers.to_dict("records"))

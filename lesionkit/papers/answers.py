@@ -8,11 +8,11 @@ contradicted if the opposite of one is shown with Bonferroni's correction over a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy.stats import kendalltau
+from scipy.stats import kendalltau, rankdata
 
 from lesionkit.inference import ranking
 from lesionkit.inference.contrasts import Contrast, contrast, scope, weighted
@@ -24,7 +24,7 @@ SUPPORTED, NOT_SUPPORTED = "supported", "not supported"
 CONTRADICTED, UNTESTABLE = "contradicted", "untestable with these runs"
 LEVEL = 0.05
 RUNS = "at least two repeats in every cell, or two data sets"
-WORDS = {"dataset": "data set", "model": "model"}
+WORDS = {"dataset": "data sets", "model": "models"}
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,7 @@ class Answer:
 
 
 class Untestable(ValueError):
-    """A table does not hold what a claim speaks of: why, and what would."""
-
-    def __init__(self, why: str, needs: str) -> None:
-        super().__init__(why, needs)
+    """A table does not hold what a claim speaks of: why, and what would do."""
 
 
 def grid_of(
@@ -71,9 +68,9 @@ def grid_of(
 
 def _place(grid: Grid, loss: str) -> int:
     """Where a loss stands in a grid of all."""
-    if loss not in grid.losses:
-        raise Untestable(f"no run of {loss}", "runs of it")
-    return grid.losses.index(loss)
+    if loss in grid.losses:
+        return grid.losses.index(loss)
+    raise Untestable(f"no run of {loss}", "runs of it")
 
 
 def _joint(shown: np.ndarray, opposite: np.ndarray) -> str:
@@ -128,8 +125,13 @@ def ordered(
     evidence = (
         f"{(shown < LEVEL).sum()} of {len(shown)} orders shown; the weakest, "
         f"{pairs[k][0]} less {pairs[k][1]} in {grid.metric}: {_told(found[which], k)}; "
-        f"for {scope(grids[0])}{_agreement(grids[0], order)}"
+        f"for {scope(grids[0])}"
     )
+    if order:
+        means = dict(zip(grids[0].losses, grids[0].overall, strict=True))
+        here = sorted(order, key=lambda name: -means[name])
+        tau = kendalltau(range(len(order)), [here.index(name) for name in order])
+        evidence += f"; here {', '.join(here)} (Kendall's tau {tau.statistic:.2f})"
     more = more_data(grid, float(found[which].mean[k]))
     return Answer(_joint(shown, 1 - shown), evidence, more)
 
@@ -138,15 +140,6 @@ def _of_pairs(grid: Grid, pairs: Sequence[tuple[str, str]]) -> Contrast:
     """The first of each pair less the second."""
     places = np.array([[grid.losses.index(name) for name in pair] for pair in pairs])
     return contrast(grid, places[:, 0], places[:, 1])
-
-
-def _agreement(grid: Grid, order: Sequence[str]) -> str:
-    """How a claimed order agrees with that of the means."""
-    if not order:
-        return ""
-    here = [grid.losses[i] for i in np.argsort(-grid.overall, kind="stable")]
-    tau = kendalltau(range(len(order)), [here.index(name) for name in order])
-    return f"; here {', '.join(here)} (Kendall's tau {tau.statistic:.2f})"
 
 
 def ranks(table: pd.DataFrame, *, loss: str, published: Mapping[str, int]) -> Answer:
@@ -166,10 +159,8 @@ def ranks(table: pd.DataFrame, *, loss: str, published: Mapping[str, int]) -> An
         worst = len(grid.losses) - int((sure & (found.mean < 0)).sum())
         here = 1 + int((found.mean > 0).sum())
         parts.append(f"{metric} {here} (may be {best} to {worst})")
-        if not best <= rank <= worst:
-            verdicts.append(CONTRADICTED)
-        else:
-            verdicts.append(SUPPORTED if best == worst else NOT_SUPPORTED)
+        verdict = SUPPORTED if best == worst else NOT_SUPPORTED
+        verdicts.append(verdict if best <= rank <= worst else CONTRADICTED)
         gaps = np.abs(found.mean[~sure])
         weakest = weakest or (more_data(grid, float(gaps.min())) if len(gaps) else "")
     verdict = next(v for v in (CONTRADICTED, NOT_SUPPORTED, SUPPORTED) if v in verdicts)
@@ -190,14 +181,14 @@ def most_points(
     first = "it leads" if leads else f"{points.index[0]} leads with {best:g}"
     evidence = (
         f"{loss} has {mine:g} of {points.sum():g} points over {count} "
-        f"{WORDS[rows]}s here, {published:g} in the paper; {first}; the best of "
+        f"{WORDS[rows]} here, {published:g} in the paper; {first}; the best of "
         f"{len(grid.losses)} equal losses has {best:g} or more with probability {p:.2f}"
     )
-    more = "a mean difference, not more points"
-    return Answer(_sided(p, as_claimed=leads), evidence, more)
+    verdict = _sided(p, as_claimed=leads)
+    return Answer(verdict, evidence, "a mean difference, not more points")
 
 
-def no_loss_best_in_every(table: pd.DataFrame, *, axes: Sequence[str]) -> Answer:
+def none_best(table: pd.DataFrame, *, axes: Sequence[str]) -> Answer:
     """Whether no single loss may be the best in every data set (or with every model).
 
     In each row the losses are found that may be the best there (`verdicts.judge`, with
@@ -209,7 +200,7 @@ def no_loss_best_in_every(table: pd.DataFrame, *, axes: Sequence[str]) -> Answer
     for axis in axes:
         count = len(whole.names(axis))
         rows = [whole.take(axis, [i]) for i in range(count)]
-        if count < 2 or not all(scope(row) for row in rows):
+        if count < 2 or not all(map(scope, rows)):
             continue
         found = [judge(row, level=LEVEL / count) for row in rows]
         left = set(whole.losses).intersection(*(v.candidates for v in found))
@@ -218,7 +209,7 @@ def no_loss_best_in_every(table: pd.DataFrame, *, axes: Sequence[str]) -> Answer
         emptied |= not left
         kept = [name for name in whole.losses if name in left]
         parts.append(
-            f"over {count} {WORDS[axis]}s the highest mean is that of "
+            f"over {count} {WORDS[axis]} the highest mean is that of "
             f"{', '.join(sorted(leaders))}; may be the best in all: "
             f"{', '.join(kept) or 'none'}"
         )
@@ -242,10 +233,9 @@ def better_on_average(
     ]
     found = weighted(grid, np.array([weights]))
     mean = float(found.mean[0])
-    evidence = (
-        f"{', '.join(first)} less {', '.join(second)}: {_told(found)} for {scope(grid)}"
-    )
     verdict = _sided(found.p[0], as_claimed=mean > 0)
+    less = f"{', '.join(first)} less {', '.join(second)}"
+    evidence = f"{less}: {_told(found)} for {scope(grid)}"
     return Answer(verdict, evidence, more_data(grid, mean))
 
 
@@ -261,8 +251,8 @@ def alike(table: pd.DataFrame, *, margins: Mapping[str, float]) -> Answer:
         a, b = np.triu_indices(len(grid.losses), 1)
         found = contrast(grid, a, b)
         above, below = found.greater(margin), 1 - found.greater(-margin)
-        outside += list(np.minimum(above, below))
-        inside += list(np.maximum(1 - above, 1 - below))
+        outside.extend(np.minimum(above, below))
+        inside.extend(1 - np.minimum(above, below))
         i = int(np.abs(found.mean).argmax())
         parts.append(
             f"{column}: largest difference {grid.losses[a[i]]} less "
@@ -276,13 +266,27 @@ def alike(table: pd.DataFrame, *, margins: Mapping[str, float]) -> Answer:
 def moves_against(table: pd.DataFrame, *, first: str, second: str) -> Answer:
     """Whether losses that are higher in one column are lower in another, cell by cell.
 
-    The rank correlation over the losses is taken in every run (or cell mean), and its
-    mean is tested against none.
+    The rank correlation over the losses is taken in every run that has both columns (or
+    cell mean), and its mean is tested against none.
     """
-    one, other = grid_of(table, first), grid_of(table, second)
-    if one.means.shape != other.means.shape or len(one.losses) < 4:
+    there = table.dropna(subset=list({first, second} & {*table.columns}))
+    one, other = grid_of(there, first), grid_of(there, second)
+    if len(one.losses) < 4:
         raise Untestable("fewer than four losses with both", "more losses")
-    found = _of_pairs(_against_zero(one, other), [("correlation", "none")])
+    found = _correlations(one, other)
+    both = np.stack([found, np.zeros_like(found)], 2)  # (D, M, 2, R)
+    repeats = both.shape[3]
+    against_none = replace(
+        one,
+        losses=("correlation", "none"),
+        means=both.mean(3),
+        deviations=both.std(3, ddof=int(repeats > 1)),
+        repeats=repeats,
+        runs=both,
+    )
+    if not scope(against_none):
+        raise Untestable("one data set without single runs", RUNS)
+    found = _of_pairs(against_none, [("correlation", "none")])
     evidence = (
         f"rank correlation of {first} and {second} over {len(one.losses)} losses, mean "
         f"of the cells: {_told(found, form='+.2f')}"
@@ -291,39 +295,12 @@ def moves_against(table: pd.DataFrame, *, first: str, second: str) -> Answer:
     return Answer(verdict, evidence, "more cells")
 
 
-def _against_zero(one: Grid, other: Grid) -> Grid:
-    """A grid of two: the correlation in every run or cell, and 0."""
-    if one.runs is not None and other.runs is not None:
-        found = _correlations(one.runs, other.runs)
-    else:
-        found = _correlations(one.means[..., None], other.means[..., None])
-    both = np.stack([found, np.zeros_like(found)], 2)  # (D, M, 2, R)
-    means, repeats = both.mean(3), both.shape[3]
-    several = repeats > 1
-    grid = Grid(
-        "correlation",
-        one.datasets,
-        one.models,
-        ("correlation", "none"),
-        means=means,
-        deviations=both.std(3, ddof=1) if several else np.full_like(means, np.nan),
-        repeats=repeats,
-        runs=both if several else None,
-        remarks=(),
-    )
-    if not scope(grid):
-        raise Untestable("one data set without single runs", RUNS)
-    return grid
-
-
-def _correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Spearman's correlation over the losses, (D, M, L, R) to (D, M, R)."""
-    flat = [
-        pd.DataFrame(x.transpose(2, 0, 1, 3).reshape(x.shape[2], -1))
-        for x in (first, second)
-    ]
-    found = flat[0].rank().corrwith(flat[1].rank()).fillna(0.0).to_numpy()
-    return found.reshape(first.shape[0], first.shape[1], first.shape[3])
+def _correlations(one: Grid, other: Grid) -> np.ndarray:
+    """Spearman's correlation over the losses in every run or cell, (D, M, R)."""
+    scores = (g.means[..., None] if g.runs is None else g.runs for g in (one, other))
+    a, b = (rankdata(x, axis=2) - (len(one.losses) + 1) / 2 for x in scores)
+    with np.errstate(invalid="ignore"):  # 0 where all losses are equal
+        return np.nan_to_num((a * b).sum(2) / np.sqrt((a**2).sum(2) * (b**2).sum(2)))
 
 
 def traded_by_alpha(table: pd.DataFrame) -> Answer:
@@ -338,19 +315,16 @@ def traded_by_alpha(table: pd.DataFrame) -> Answer:
     for side, (rows, pair) in sides.items():
         if not rows.any():
             raise Untestable(f"no run with {side}", "runs on both sides")
-        found = _of_pairs(_precision_and_recall(table[rows]), [pair])
+        apart = [
+            table[rows].assign(
+                model=table["model"] + " " + table["loss"],
+                loss=score,
+                score=table[score],
+            )
+            for score in ("precision", "recall")
+        ]
+        found = _of_pairs(grid_of(pd.concat(apart, ignore_index=True), "score"), [pair])
         parts.append(f"{side}, {' less '.join(pair)}: {_told(found)}")
         shown.append(float(found.greater()[0]))
     verdict = _joint(np.array(shown), 1 - np.array(shown))
     return Answer(verdict, "; ".join(parts), RUNS)
-
-
-def _precision_and_recall(table: pd.DataFrame) -> Grid:
-    """A grid in which the two scores stand where the losses do."""
-    parts = [
-        table.assign(
-            model=table["model"] + " " + table["loss"], loss=score, score=table[score]
-        )
-        for score in ("precision", "recall")
-    ]
-    return grid_of(pd.concat(parts, ignore_index=True), "score")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from itertools import product
 from typing import Any
 
 import pandas as pd
@@ -11,19 +12,12 @@ import pandas as pd
 from lesionkit import lookup
 from lesionkit.catalogue import LOSSES, PAPER_A_LOSSES
 from lesionkit.papers import answers
-from lesionkit.papers.answers import (
-    CONTRADICTED,
-    NOT_SUPPORTED,
-    SUPPORTED,
-    UNTESTABLE,
-    Answer,
-    Untestable,
-)
+from lesionkit.papers.answers import SUPPORTED, UNTESTABLE, Answer, Untestable
 from lesionkit.tables.reading import METRICS
 
-VERDICTS = (SUPPORTED, NOT_SUPPORTED, CONTRADICTED, UNTESTABLE)
+VERDICTS = (SUPPORTED, answers.NOT_SUPPORTED, answers.CONTRADICTED, UNTESTABLE)
 COMPOUND = tuple(name for name in PAPER_A_LOSSES if LOSSES[name].group == "compound")
-SINGLE = tuple(name for name in PAPER_A_LOSSES if LOSSES[name].group != "compound")
+SINGLE = tuple(name for name in PAPER_A_LOSSES if name not in COMPOUND)
 ORDER = (  # paper A, over the models
     "ioufocal dicebce ioudice ioubce iou bce dice bcefocal dicefocal focal"
 ).split()
@@ -33,131 +27,101 @@ ORDER = (  # paper A, over the models
 class Claim:
     """A sentence of a paper, and the predicate that asks a table about it."""
 
-    paper: str
     says: str
     predicate: Callable[..., Answer]
     given: dict[str, Any] = field(default_factory=dict)
     place: str = "results"
 
 
-def _ahead(first: tuple[str, ...], *later: str) -> tuple[tuple[str, str], ...]:
-    """Every pair of one of the first with one of the later."""
-    return tuple((a, b) for a in first for b in later)
+def _but(*left_out: str) -> tuple[str, ...]:
+    """Paper A's losses without some."""
+    return tuple(loss for loss in PAPER_A_LOSSES if loss not in left_out)
 
 
+# The first letter of a name is the paper.
 CLAIMS = {
     "A-no-best": Claim(
-        "A",
-        "no loss is best everywhere",
-        answers.no_loss_best_in_every,
-        {"axes": ("dataset", "model")},
+        "no loss is best everywhere", answers.none_best, {"axes": ("dataset", "model")}
     ),
     "A-no-best-data-set": Claim(
-        "A",
-        "the best loss differs by data set",
-        answers.no_loss_best_in_every,
-        {"axes": ("dataset",)},
+        "the best loss differs by data set", answers.none_best, {"axes": ("dataset",)}
     ),
     "A-no-best-model": Claim(
-        "A",
-        "the best loss differs by model",
-        answers.no_loss_best_in_every,
-        {"axes": ("model",)},
+        "the best loss differs by model", answers.none_best, {"axes": ("model",)}
     ),
     "A-focal-last": Claim(
-        "A",
         "focal is last in all four metrics",
         answers.ordered,
-        {
-            "pairs": _ahead(tuple(x for x in PAPER_A_LOSSES if x != "focal"), "focal"),
-            "metrics": METRICS,
-        },
+        {"pairs": tuple(product(_but("focal"), ["focal"])), "metrics": METRICS},
     ),
     "A-first-two": Claim(
-        "A",
         "dicebce and ioufocal are first and second in mean Dice",
         answers.ordered,
         {
             "pairs": (
                 ("dicebce", "ioufocal"),
-                *_ahead(
-                    ("ioufocal",),
-                    *(x for x in PAPER_A_LOSSES if x not in ("dicebce", "ioufocal")),
-                ),
+                *product(["ioufocal"], _but("dicebce", "ioufocal")),
             )
         },
     ),
     "A-ioufocal-ranks": Claim(
-        "A",
         "ioufocal ranks 2, 2, 3 and 2 in Dice, IoU, precision and recall",
         answers.ranks,
         {
             "loss": "ioufocal",
-            "published": {"dice": 2, "iou": 2, "precision": 3, "recall": 2},
+            "published": dict(zip(METRICS, (2, 2, 3, 2), strict=True)),
         },
     ),
     "A-points-data-sets": Claim(
-        "A",
         "ioufocal has the most podium points over the data sets, 8 of 36",
         answers.most_points,
         {"loss": "ioufocal", "rows": "dataset", "published": 8},
         place="Fig. 2B",
     ),
     "A-points-models": Claim(
-        "A",
         "ioufocal has the most podium points over the models, 16 of 72",
         answers.most_points,
         {"loss": "ioufocal", "rows": "model", "published": 16},
         place="Fig. 2C",
     ),
     "A-order": Claim(
-        "A",
         "the order of the ten losses over the models: " + ", ".join(ORDER),
         answers.ordered,
         {"pairs": tuple(zip(ORDER, ORDER[1:], strict=False)), "order": tuple(ORDER)},
     ),
     "A-compound": Claim(
-        "A",
         "compound losses are better than single ones",
         answers.better_on_average,
         {"first": COMPOUND, "second": SINGLE},
     ),
     "A-compound-without-focal": Claim(
-        "A",
         "compound losses are better than single ones, with focal left out of these",
         answers.better_on_average,
         {"first": COMPOUND, "second": tuple(x for x in SINGLE if x != "focal")},
     ),
     "A-probability-alike": Claim(
-        "A",
         "masks at probability 0.5 show no visible difference between the losses",
         answers.alike,
         {"margins": {"background": 0.01, "dice": 0.02}},
         place="Fig. 3",
     ),
     "A-background": Claim(
-        "A",
         "better losses mark less background under the raw mean",
         answers.moves_against,
         {"first": "dice", "second": "raw_mean_background"},
         place="Fig. 3",
     ),
     "A-most-background": Claim(
-        "A",
         "dicefocal and focal mark the most background under the raw mean",
         answers.ordered,
         {
-            "pairs": _ahead(
-                ("dicefocal", "focal"),
-                *(x for x in PAPER_A_LOSSES if x not in ("dicefocal", "focal")),
-            ),
+            "pairs": tuple(product(("dicefocal", "focal"), _but("dicefocal", "focal"))),
             "metrics": ("raw_mean_background",),
         },
         place="Fig. 3",
     ),
     **{
         f"B-order-{model}": Claim(
-            "B",
             f"{model}: custom above focal above balanced_bce in F1",
             answers.ordered,
             {
@@ -169,14 +133,12 @@ CLAIMS = {
         for model in ("unet", "segnet", "enet")
     },
     "B-unet-first": Claim(
-        "B",
         "unet is better than segnet and enet",
         answers.ordered,
         {"pairs": (("unet", "segnet"), ("unet", "enet")), "between": "model"},
         place="Table 1",
     ),
     "B-attached": Claim(
-        "B",
         "custom is best on lesions attached to the wall",
         answers.ordered,
         {
@@ -185,13 +147,11 @@ CLAIMS = {
         },
     ),
     "B-inside": Claim(
-        "B",
         "the losses are alike on lesions inside the lung",
         answers.alike,
         {"margins": {"inside_dice": 0.02}},
     ),
     "B-alpha": Claim(
-        "B",
         "alpha trades precision for recall: below 0.5 precision is higher, above it "
         "recall",
         answers.traded_by_alpha,
@@ -222,27 +182,21 @@ def check(table: pd.DataFrame, names: tuple[str, ...] = ()) -> pd.DataFrame:
     rows = []
     for name in names or CLAIMS:
         claim = lookup.find("claim", name, CLAIMS)
-        answer = _answer(claim, table)
-        rows.append(
-            {
-                "claim": name,
-                "paper": claim.paper,
-                "place": claim.place,
-                "says": claim.says,
-                "verdict": answer.verdict,
-                "evidence": answer.evidence,
-                "more": "" if answer.verdict == SUPPORTED else answer.more,
-            }
-        )
+        try:
+            answer = claim.predicate(table, **claim.given)
+        except Untestable as reason:
+            answer = Answer(UNTESTABLE, *reason.args)
+        row = {
+            "claim": name,
+            "paper": name[0],
+            "place": claim.place,
+            "says": claim.says,
+        }
+        row |= asdict(answer)
+        if answer.verdict == SUPPORTED:
+            row["more"] = ""
+        rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _answer(claim: Claim, table: pd.DataFrame) -> Answer:
-    """The answer of a table to a claim; its reason where the table is not enough."""
-    try:
-        return claim.predicate(table, **claim.given)
-    except Untestable as reason:
-        return Answer(UNTESTABLE, *reason.args)
 
 
 def sentence(answers: pd.DataFrame) -> str:

@@ -18,13 +18,11 @@ from lesionkit.catalogue import LOSSES
 from lesionkit.tables.reading import KEYS, METRICS, refusals_named
 from lesionkit.tables.reading import SPELLINGS as KNOWN
 
+Ends = tuple[Fraction, Fraction, Fraction]
 SCORES = (*METRICS, "average_precision")
 SPELLINGS = {
     **KNOWN,
-    "dice": (
-        *KNOWN["dice"],
-        *("f1_score", "f_score", "f_measure", "dice_coefficient"),
-    ),
+    "dice": KNOWN["dice"] + ("f1_score", "f_score", "f_measure", "dice_coefficient"),
     "average_precision": ("ap", "auprc"),
     "points": ("podium", "podium_points"),
     "gamma": ("focal_gamma",),
@@ -67,7 +65,6 @@ class Printed:
 
     @property
     def value(self) -> Fraction:
-        """The number itself."""
         return (self.low + self.high) / 2
 
     def meets(self, low: Fraction, high: Fraction) -> bool:
@@ -110,9 +107,7 @@ def harmonic(precision: Fraction, recall: Fraction) -> Fraction:
     return 2 * precision * recall / total if total else Fraction(0)
 
 
-def ends(
-    law: Callable[..., Fraction], *given: Printed
-) -> tuple[Fraction, Fraction, Fraction]:
+def ends(law: Callable[..., Fraction], *given: Printed) -> Ends:
     """A law that grows with each argument: its lowest, its middle, its highest value.
 
     The middle one is of the numbers as printed.
@@ -198,10 +193,22 @@ def our_name(name: object) -> str:
     """What we call a column: ours where it is known, else theirs in small letters."""
     given = plain(name)
     bare = re.sub(r"^mean_|_mean$", "", given)
-    for ours, spellings in SPELLINGS.items():
-        if bare == ours or bare in spellings:
-            return ours
-    return given
+    known = (ours for ours, theirs in SPELLINGS.items() if bare in (ours, *theirs))
+    return next(known, given)
+
+
+def read_texts(source: str | Path) -> pd.DataFrame:
+    """A CSV with every cell as text.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: no CSV.
+    """
+    path = Path(source)
+    if not path.is_file():
+        raise FileNotFoundError(f"no table at {path.absolute()}")
+    with refusals_named(path):
+        return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
 
 
 def read_table(source: str | Path | pd.DataFrame, name: str = "") -> Table:
@@ -213,26 +220,18 @@ def read_table(source: str | Path | pd.DataFrame, name: str = "") -> Table:
         name: what the findings call it; by default the file's name.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: no CSV, or two columns have one meaning.
+        FileNotFoundError, ValueError: see read_texts; or two columns have one meaning.
     """
     if not isinstance(source, pd.DataFrame):
-        path = Path(source)
-        if not path.is_file():
-            raise FileNotFoundError(f"no table at {path.absolute()}")
-        name = name or path.stem
-        with refusals_named(path):
-            source = pd.read_csv(
-                path, dtype=str, keep_default_na=False, encoding="utf-8-sig"
-            )
+        name, source = name or Path(source).stem, read_texts(source)
     texts = source.map(_text).rename(columns=_names(list(source.columns), name))
     texts = texts[(texts != "").any(axis=1)]
     scores = {s: column(texts[s]) for s in SCORES if s in texts}
     records: list[Any] = texts.to_dict("records")
-    rows = []
-    for i, (label, record) in enumerate(zip(_labels(texts), records, strict=True)):
-        there = {s: got for s, values in scores.items() if (got := values[i])}
-        rows.append(Row(label, there, record))
+    rows = [
+        Row(label, {s: got for s, v in scores.items() if (got := v[i])}, record)
+        for i, (label, record) in enumerate(zip(_labels(texts), records, strict=True))
+    ]
     spread = any(SPREAD.search(str(name)) for name in texts) or any(
         re.search(r"\u00b1|\+/?-|\(", text) for s in scores for text in texts[s]
     )
@@ -276,3 +275,25 @@ def _labels(texts: pd.DataFrame) -> list[str]:
         f"{label} ({row})" if again and label else label or row
         for label, row, again in zip(labels, numbered, twice, strict=True)
     ]
+
+
+def gamma_remark(text: str, where: str, larger: str = "") -> list[Finding]:
+    """A remark on a focal gamma below 1, which leaves easy pixels their weight.
+
+    Args:
+        text: gamma as printed.
+        where: the row or place.
+        larger: what is said of a larger gamma, if anything is.
+
+    Source: the focusing weight (1 - p)^gamma of Lin 2017.
+    """
+    number = numeral(text)
+    if number is None or not 0 < float(number) < 1:
+        return []
+    ours, usual = (((1 - 0.9) / (1 - 0.5)) ** gamma for gamma in (float(number), 2))
+    says = (
+        f"gamma {number}: (1 - p)^gamma hardly falls; a pixel at p = 0.9 has "
+        f"{ours:.2f} of the weight of one at 0.5, with gamma 2 it has {usual:.2f}"
+    )
+    says += f"; of a larger gamma is said: {larger}" if larger else ""
+    return [Finding("gamma", "remark", where, says)]

@@ -15,7 +15,6 @@ from lesionkit.engines import one_by_one
 from lesionkit.metrics.lesions import measure
 from lesionkit.papers.threshold_study import counts_at_edges
 from lesionkit.prepared import Prepared
-from lesionkit.records import runs
 from lesionkit.records.runs import RunRecord
 from lesionkit.sweeps.sweep import Sweep, run_sweep
 
@@ -32,10 +31,9 @@ def printed_table() -> pd.DataFrame:
     Source: paper B, Table 1.
     """
     table = published.paper_b_table1()
-    total = table["precision"] + table["recall"]
-    table["f1_computed"] = 2 * table["precision"] * table["recall"] / total
-    table["off"] = table["f1"] - table["f1_computed"]
-    return table
+    precision, recall = table["precision"], table["recall"]
+    computed = 2 * precision * recall / (precision + recall)
+    return table.assign(f1_computed=computed, off=table["f1"] - computed)
 
 
 def table_1(
@@ -53,60 +51,44 @@ def table_1(
         UnknownName: another threshold.
     """
     lookup.find("threshold", threshold, dict.fromkeys(("probability", "raw_mean")))
-    return pd.DataFrame([_row(record, threshold) for record in records])
+    rows = []
+    for record in records:
+        test = record.metrics["test"]
+        image, named = test[threshold]["image"], ("model", "loss", *STAGES)
+        row = {name: record.identity[name] for name in named}
+        row |= {"f1": image["dice"]}
+        row |= {name: image[name] for name in ("precision", "recall")}
+        row["average_precision"] = test["average_precision"]
+        row["f1_pooled"] = test[threshold]["pooled"]["dice"]
+        for stratum, scores in record.metrics.get("test_by_stratum", {}).items():
+            row[f"f1_{stratum}"] = scores[threshold]["image"]["dice"]
+        images = record.images[record.images["threshold"] == threshold]
+        counted = images[["lesions", "lesions_found", "false_lesions"]]
+        rows.append(row | counted.sum().astype(int).to_dict())
+    return pd.DataFrame(rows)
 
 
-def _row(record: RunRecord, threshold: str) -> dict[str, object]:
-    """Parameters and test scores of one run."""
-    test = record.metrics["test"]
-    image, pooled = test[threshold]["image"], test[threshold]["pooled"]
-    named = ("model", "loss", "alpha", "gamma", "beta")
-    row = {name: record.identity[name] for name in named}
-    row |= {
-        "f1": image["dice"],
-        "precision": image["precision"],
-        "recall": image["recall"],
-        "average_precision": test["average_precision"],
-        "f1_pooled": pooled["dice"],
-    }
-    for stratum, scores in record.metrics.get("test_by_stratum", {}).items():
-        row[f"f1_{stratum}"] = scores[threshold]["image"]["dice"]
-    images = record.images
-    of_rule = images[images["threshold"] == threshold]
-    for name in ("lesions", "lesions_found", "false_lesions"):
-        row[name] = int(of_rule[name].sum())
-    return row
-
-
-def rates(record: RunRecord, part: str = "test") -> pd.DataFrame:
-    """Precision, recall and false positive rate of the pooled pixels by cut.
+def rates(record: RunRecord) -> pd.DataFrame:
+    """Precision, recall and false positive rate of the pooled test pixels by cut.
 
     A row for each edge of the stored histograms, from the lowest cut to the highest:
     logit, precision (NaN where nothing is marked), recall, false_positive_rate.
     """
     arrays = record.arrays("curves")
-    pooled = [
-        arrays[f"{part}_{kind}"].sum(0, dtype=np.int64)[None]
-        for kind in ("lesion", "background")
-    ]
+    kinds = ("test_lesion", "test_background")
+    pooled = [arrays[kind].sum(0, dtype=np.int64)[None] for kind in kinds]
     tp, fp, fn, tn = counts_at_edges(*pooled)[0].T.astype(float)
     with np.errstate(invalid="ignore"):
-        precision = tp / (tp + fp)
-    return pd.DataFrame(
-        {
-            "logit": arrays["bin_edges"],
-            "precision": precision,
-            "recall": tp / (tp + fn),
-            "false_positive_rate": fp / (fp + tn),
-        }
-    )
+        shares = {"precision": tp / (tp + fp), "recall": tp / (tp + fn)}
+    shares["false_positive_rate"] = fp / (fp + tn)
+    return pd.DataFrame({"logit": arrays["bin_edges"], **shares})
 
 
-def base_rate(record: RunRecord, part: str = "test") -> float:
+def base_rate(record: RunRecord) -> float:
     """Share of lesion pixels: the average precision of guessing."""
     arrays = record.arrays("curves")
-    lesion = float(arrays[f"{part}_lesion"].sum())
-    return lesion / (lesion + float(arrays[f"{part}_background"].sum()))
+    lesion = float(arrays["test_lesion"].sum())
+    return lesion / (lesion + float(arrays["test_background"].sum()))
 
 
 def lesion_sizes(data: Prepared, masks: np.ndarray | None = None) -> pd.DataFrame:
@@ -127,9 +109,8 @@ def lesion_sizes(data: Prepared, masks: np.ndarray | None = None) -> pd.DataFram
     """
     index, masks = data.index, data.masks if masks is None else masks
     if "height_mm" not in index:
-        raise ValueError(
-            f"{data.name}: its index has no sizes in mm; CT sets have them"
-        )
+        message = f"{data.name}: its index has no sizes in mm; CT sets have them"
+        raise ValueError(message)
     found = []
     for patient, rows in index.groupby("group", sort=False):
         rows = rows.sort_values("height_mm")
@@ -182,9 +163,8 @@ def search(
             replace(base, loss=loss, **chosen | {stage: float(value)})
             for value in grid[stage]
         ]
-        engine = one_by_one(execute)
-        failures = run_sweep(Sweep(f"search {stage}", tuple(configs)), engine)
-        if failures:
+        sweep = Sweep(f"search {stage}", tuple(configs))
+        if failures := run_sweep(sweep, one_by_one(execute)):
             raise RuntimeError(f"{stage}: {next(iter(failures.values()))}")
         found = [_stage_row(stage, config) for config in configs]
         best = max(range(len(found)), key=lambda i: found[i][select])
@@ -196,9 +176,7 @@ def search(
 
 def _stage_row(stage: str, config: RunConfig) -> dict[str, Any]:
     """One run of a stage."""
-    metrics = runs.RunRecord(config.folder).metrics
-    dice = {
-        p: metrics[p]["probability"]["image"]["dice"] for p in ("validation", "test")
-    }
+    metrics, parts = RunRecord(config.folder).metrics, ("validation", "test")
+    dice = {part: metrics[part]["probability"]["image"]["dice"] for part in parts}
     numbers = {name: getattr(config, name) for name in STAGES}
     return {"stage": stage, "loss": config.loss, **numbers, **dice, "chosen": False}

@@ -11,7 +11,6 @@ from typing import Any
 
 import pandas as pd
 
-from lesionkit.papers.laws import gamma_remark
 from lesionkit.papers.numbers import (
     ROW_POINTS,
     SCORES,
@@ -19,6 +18,7 @@ from lesionkit.papers.numbers import (
     Printed,
     Row,
     ends,
+    gamma_remark,
     harmonic,
     in_percent,
     numeral,
@@ -26,10 +26,10 @@ from lesionkit.papers.numbers import (
     plain,
     printed,
     read_table,
+    read_texts,
     same,
     shown,
 )
-from lesionkit.tables.reading import refusals_named
 
 COUNT = ("count", "number")
 SEED = ("seed_value", "seeds_value")
@@ -51,12 +51,10 @@ class Said:
 
     @property
     def name(self) -> str:
-        """The quantity under our name."""
         return our_name(self.quantity)
 
     @property
     def where(self) -> str:
-        """What it is about, and where it stands."""
         return f"{self.subject} ({self.place})" if self.place else self.subject
 
     @property
@@ -87,50 +85,40 @@ def audit_statements(
 
     Source: paper A and B state what the rules look for; published/statements.csv.
     """
-    said = _read(statements)
-    rows = read_table(table).rows if table is not None else []
-    found = []
-    for paper in dict.fromkeys(s.paper for s in said):
-        of_paper = [s for s in said if s.paper == paper]
-        source = f"paper {paper}" if paper else ""
-        found += [replace(f, source=source) for f in _of_paper(of_paper, rows)]
-    return found
-
-
-def _read(statements: pd.DataFrame | str | Path) -> list[Said]:
-    """Rows of text as statements."""
     if not isinstance(statements, pd.DataFrame):
-        with refusals_named(Path(statements)):
-            statements = pd.read_csv(statements, dtype=str, keep_default_na=False)
-    missing = [name for name in COLUMNS if name not in statements]
-    if missing:
+        statements = read_texts(statements)
+    if not {*COLUMNS} <= {*statements}:
         raise ValueError(
             f"statements need the columns {', '.join(COLUMNS)}, got "
             f"{', '.join(map(str, statements.columns))}"
         )
     fields = [f for f in Said.__dataclass_fields__ if f in statements]
-    texts = statements[fields].fillna("").astype(str)
-    records: list[Any] = texts.to_dict("records")
-    return [Said(**record) for record in records]
+    records: list[Any] = statements[fields].fillna("").astype(str).to_dict("records")
+    said = [Said(**record) for record in records]
+    rows = read_table(table).rows if table is not None else []
+    found = []
+    for paper in dict.fromkeys(s.paper for s in said):
+        source = f"paper {paper}" if paper else ""
+        of_paper = _of_paper([s for s in said if s.paper == paper], rows)
+        found += [replace(f, source=source) for f in of_paper]
+    return found
 
 
 def _of_paper(said: Sequence[Said], rows: Sequence[Row]) -> list[Finding]:
     """Every rule over the statements of one paper."""
     found = _against_rows(said, rows) + _attributions(said, rows)
     found += _points(said) + _several_values(said) + _seeds(said)
-    larger = (s.value for s in said if plain(s.quantity) == "larger_gamma")
-    of_larger = next(larger, "")
+    larger = [s.value for s in said if plain(s.quantity) == "larger_gamma"]
     for one in said:
         if one.name == "gamma" and "focal" in plain(one.subject):
-            remark = gamma_remark(one.value, one.where, of_larger)
-            found += [remark] if remark else []
+            found += gamma_remark(one.value, one.where, *larger[:1])
         if plain(one.quantity) == "cases_shown" and one.value not in ("", "all"):
             says = f"cases shown: {one.value}; no evidence for the others"
             found.append(Finding("cases", "remark", one.where, says))
     for one in said:
         if not one.value.strip():
-            says = f"{one.quantity}: not stated"
-            says += f" ({one.remark})" if one.remark else ""
+            why = f" ({one.remark})" if one.remark else ""
+            says = f"{one.quantity}: not stated{why}"
             found.append(Finding("not stated", "not stated", one.where, says))
     return found
 
@@ -256,7 +244,7 @@ def _points(said: Sequence[Said]) -> list[Finding]:
 
 
 def _several_values(said: Sequence[Said]) -> list[Finding]:
-    """One quantity with several values."""
+    """One quantity with several values, and which of them the points agree with."""
     quantities: dict[tuple[str, str], dict[str, list[str]]] = {}
     for one in said:
         if one.value:
@@ -264,27 +252,20 @@ def _several_values(said: Sequence[Said]) -> list[Finding]:
             values = quantities.setdefault(key, {})
             value = next((v for v in values if same(v, one.value)), one.value)
             values.setdefault(value, []).append(one.place or "text")
-    found = []
+    found, awarded = [], _awarded(said)
     for (axis, quantity), values in quantities.items():
-        if len(values) > 1:
-            often = sorted(values, key=lambda value: -len(values[value]))
-            told = ", but ".join(f"{v} ({', '.join(values[v])})" for v in often)
-            says = f"{quantity} is {told}{_by_points(axis, often, said)}"
-            found.append(Finding("values", "inconsistent", axis, says))
+        if len(values) == 1:
+            continue
+        often = sorted(values, key=lambda value: -len(values[value]))
+        told = ", but ".join(f"{v} ({', '.join(values[v])})" for v in often)
+        says = f"{quantity} is {told}"
+        if axis in awarded:
+            rows = awarded[axis] / ROW_POINTS
+            agree = [value for value in often if same(value, str(rows))]
+            says += f"; the {awarded[axis]} points awarded are {float(rows):g} rows of "
+            says += f"{ROW_POINTS}: {' and '.join(agree) or 'none'} agrees"
+        found.append(Finding("values", "inconsistent", axis, says))
     return found
-
-
-def _by_points(axis: str, values: Sequence[str], said: Sequence[Said]) -> str:
-    """Which of several counts the points awarded agree with."""
-    total = _awarded(said).get(axis)
-    if total is None:
-        return ""
-    rows = total / ROW_POINTS
-    agree = [value for value in values if same(value, str(rows))]
-    return (
-        f"; the {total} points awarded are {float(rows):g} rows of {ROW_POINTS}: "
-        f"{' and '.join(agree) or 'none'} agrees"
-    )
 
 
 def _seeds(said: Sequence[Said]) -> list[Finding]:

@@ -24,10 +24,10 @@ def counts_at_edges(lesion: np.ndarray, background: np.ndarray) -> np.ndarray:
         lesion, background: (N, B) pixels of each class by logit bin
         returns: (N, B + 1, 4) int64 tp, fp, fn, tn
     """
-    tp, fp = (
+    tp, fp = (  # at or above each edge, (N, B + 1)
         np.pad(pixels[:, ::-1].cumsum(1, np.int64)[:, ::-1], ((0, 0), (0, 1)))
         for pixels in (lesion, background)
-    )  # at or above each edge, (N, B + 1)
+    )
     return np.stack([tp, fp, tp[:, :1] - tp, fp[:, :1] - fp], axis=-1)
 
 

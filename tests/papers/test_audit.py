@@ -10,11 +10,11 @@ import pytest
 from made_audit import TABLE_1, told, verdicts
 
 from lesionkit import published
-from lesionkit.papers import audit, laws, numbers, text
+from lesionkit.papers import audit, numbers, text
 from lesionkit.papers.audit import audit_statements, audit_table, summary
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-CODE = [Path(module.__file__) for module in (audit, laws, numbers, text)]
+CODE = [Path(module.__file__) for module in (audit, numbers, text)]
 PODIUM = {"loss": ["iou", "bce", "focal"] * 2, "dataset": ["a"] * 3 + ["b"] * 3}
 GRID = {
     "model": ["fcn", "unet", "enet"],

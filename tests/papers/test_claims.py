@@ -22,10 +22,10 @@ def verdicts(table: pd.DataFrame, *names: str) -> list[str]:
 
 
 def test_every_claim_names_losses_of_ours_and_a_place():
-    for claim in CLAIMS.values():
+    for name, claim in CLAIMS.items():
         named = [n for pair in claim.given.get("pairs", ()) for n in pair]
         assert set(named) <= {*LOSSES, *NETWORKS}
-        assert claim.paper in ("A", "B")
+        assert name[:2] in ("A-", "B-")
         assert claim.place
     assert (len(COMPOUND), len(SINGLE), sorted(ORDER)) == (6, 4, sorted(PAPER_A_LOSSES))
 
@@ -118,6 +118,24 @@ def test_background_moves_with_or_against_the_losses():
     assert verdicts(background_table(-2.0), name) == [SUPPORTED]
     assert verdicts(background_table(2.0), name) == [CONTRADICTED]
     assert verdicts(background_table(0.0), name) == [NOT_SUPPORTED]
+
+
+@pytest.mark.parametrize("column", ["dice", "raw_mean_background"])
+def test_runs_that_lack_one_of_two_columns_are_compared_in_neither(column):
+    name, table = "A-background", background_table(-2.0)
+    table.loc[table["repeat"] == 1, column] = np.nan
+    answer = claims.check(table, (name,))
+    assert answer["verdict"].tolist() == [SUPPORTED]
+    assert answer.equals(claims.check(table.dropna(), (name,)))
+
+
+def test_repeats_are_paired_by_name_where_each_column_lacks_another():
+    name, table = "A-background", background_table(-2.0)
+    gone = {"dice": 0, "raw_mean_background": 1}
+    for column, repeat in gone.items():
+        table.loc[table["repeat"] == repeat, column] = np.nan
+    answer = claims.check(table, (name,))
+    assert answer.equals(claims.check(table[table["repeat"] == 2], (name,)))
 
 
 def test_the_most_background_is_that_of_the_last_two():

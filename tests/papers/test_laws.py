@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 from made_audit import scores, verdicts
 
-from lesionkit.papers.audit import audit_table
-from lesionkit.papers.laws import audit_row, gamma_remark
-from lesionkit.papers.numbers import Row, printed
+from lesionkit.papers.audit import audit_row, audit_table
+from lesionkit.papers.numbers import Row, gamma_remark, printed
 
 # F1 against precision and recall.
 
@@ -166,14 +165,14 @@ def test_missing_cells_are_asked_nothing():
 
 def test_gamma_weighs_an_easy_pixel_as_computed_by_hand():
     # (0.1 / 0.5)^0.5 = 0.447 and (0.1 / 0.5)^2 = 0.04
-    says = gamma_remark("0.5", "here").says
-    assert "has 0.45 of the weight" in says
-    assert "gamma 2 it has 0.04" in says
+    (remark,) = gamma_remark("0.5", "here")
+    assert "has 0.45 of the weight" in remark.says
+    assert "gamma 2 it has 0.04" in remark.says
 
 
 @pytest.mark.parametrize("gamma", ["", "1", "2", "0"])
 def test_no_gamma_and_gamma_from_one_need_no_remark(gamma):
-    assert gamma_remark(gamma, "here") is None
+    assert gamma_remark(gamma, "here") == []
 
 
 def test_no_law_refuses_means_of_random_images():
