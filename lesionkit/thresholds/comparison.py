@@ -69,8 +69,8 @@ class Comparison:
             ValueError: no such name; or "empty" where every image has a lesion,
                 a rule of lesion size where none has.
         """
-        file = self.choices().get(image, image)
-        if file in self.files:
+        file = image if image in self.files else self.choices().get(image)
+        if file is not None:
             return self.files.index(file)
         if image not in CHOICES:
             raise unknown("image", image, [*CHOICES, *self.files])
