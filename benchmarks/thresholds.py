@@ -11,7 +11,7 @@ from pathlib import Path
 import measurements
 import numpy as np
 
-from lesionkit.thresholds import comparison, panels
+from lesionkit.thresholds import comparison
 from lesionkit.thresholds import figures as threshold_figures
 from lesionkit.thresholds.comparison import Comparison
 
@@ -27,8 +27,7 @@ def draw(made: Comparison, folder: Path, name: str) -> None:
     }
     for rule in made.choices():
         position = made.position(rule)
-        both = panels.both_rules(made, position)
-        figures[f"fig3_{rule}"] = threshold_figures.two_rules(made, position, both)
+        figures[f"fig3_{rule}"] = threshold_figures.two_rules(made, position)
     for kind, figure in figures.items():
         figure.savefig(folder / f"{name}_{kind}.png", dpi=110)
 

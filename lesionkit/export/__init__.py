@@ -3,7 +3,4 @@
 Commands import this room; what the file formats need is an extra.
 """
 
-__all__ = [
-    "formats",
-    "network",
-]
+__all__ = ["network"]

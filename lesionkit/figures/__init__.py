@@ -27,7 +27,6 @@ __all__ = [
     "PINK",
     "TRUTH",
     "ct",
-    "curves",
     "data",
     "draw_errors",
     "draw_image",
@@ -93,25 +92,6 @@ def lesion_shares(shares: Mapping[str, pd.Series]) -> Figure:
     axis.set_xticks(ticks, [str(tick) for tick in ticks])
     axis.set_xlim(0, 100)
     axis.set_ylabel("images with at most this, %")
-    axis.legend(frameon=False, fontsize=8)
-    return tight(figure)
-
-
-def curves(
-    x: np.ndarray,
-    values: Mapping[str, np.ndarray],
-    *,
-    xlabel: str,
-    ylabel: str,
-    title: str = "",
-) -> Figure:
-    """Several named curves over one axis, told apart by line style as well."""
-    figure, axis = plt.subplots(figsize=(6.4, 3.6))
-    styles = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
-    for i, (name, y) in enumerate(values.items()):
-        axis.plot(x, y, ls=styles[i % len(styles)], label=name)
-    axis.set(xlabel=xlabel, ylabel=ylabel, title=title)
-    axis.axhline(0, color="grey", lw=0.6)
     axis.legend(frameon=False, fontsize=8)
     return tight(figure)
 

@@ -30,20 +30,17 @@ def overview(sets: Mapping[str, Prepared]) -> Figure:
         for axis, i in zip(row, order[places], strict=True):
             draw_image(axis, data.images[i], data.masks[i])
             axis.set_title(f"{share[i]:.1%}", fontsize=7, pad=2)
-        row[0].set_ylabel(_counts(name, data), fontsize=8, rotation=0, ha="right")
+        told = f"{name}\n{len(data):,}{_published(name)} images"
+        empty = int((share == 0).sum())
+        told += f"\n{empty} without lesion" if empty else ""
+        row[0].set_ylabel(told, fontsize=8, rotation=0, ha="right")
         row[0].yaxis.set_label_coords(-0.08, 0.3)
     return figure
 
 
-def _counts(name: str, data: Prepared) -> str:
-    """Name, images here and as published, images without a lesion."""
-    entry = DATASETS.get(name)
-    published = (
-        f" of {entry.published_count:,}" if entry and entry.published_count else ""
-    )
-    empty = int((data.index["lesion_share"] == 0).sum())
-    lines = [name, f"{len(data):,}{published} images"]
-    return "\n".join([*lines, f"{empty} without lesion"] if empty else lines)
+def _published(name: str) -> str:
+    count = DATASETS[name].published_count if name in DATASETS else None
+    return f" of {count:,}" if count else ""
 
 
 def leaks(table: pd.DataFrame) -> Figure:
@@ -55,17 +52,14 @@ def leaks(table: pd.DataFrame) -> Figure:
     figure = blank((6.4, 2.6))
     left, right = figure.subplots(1, 2)
     places = np.arange(len(table))
-    near = "test images with a near-copy\nin training, %"
-    dice = "Dice by copying the mask of the\nmost similar training image"
-    bars = (
-        (left, 100 * table["leaked_share"], near),
-        (right, table["copy_nearest_dice"], dice),
-    )
-    for axis, values, label in bars:
+    left.set_xlabel("test images with a near-copy\nin training, %", fontsize=8)
+    says = "Dice by copying the mask of the\nmost similar training image"
+    right.set_xlabel(says, fontsize=8)
+    shares = (100 * table["leaked_share"], table["copy_nearest_dice"])
+    for axis, values in zip((left, right), shares, strict=True):
         drawn = axis.barh(places, values, color="0.6", hatch="//", edgecolor="black")
         axis.bar_label(drawn, fmt="%.2f", padding=3, fontsize=8)
         axis.set_yticks(places, table["split"])
-        axis.set_xlabel(label, fontsize=8)
         axis.set_xlim(0, 1.25 * values.max() if values.max() > 0 else 1)
         axis.invert_yaxis()
     return figure

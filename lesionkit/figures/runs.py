@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from lesionkit.figures import AMBER, BLUE, GREEN, ORANGE, PINK, SKY, tight
-from lesionkit.figures.heat_tables import heat_table
+from lesionkit.figures.ranking import heat_table
 
 # Worst first: a cell of several repeats shows the state that needs attention.
 STATES = {
@@ -33,7 +33,18 @@ def grid(states: pd.DataFrame) -> Figure:
     Args:
         states: of Sweep.states().
     """
-    worst, told = _cells(states)
+    table = states.assign(
+        row=states["dataset"] + ", " + states["model"],
+        place=states["state"].map(list(STATES).index),
+        done=states["state"] == "done",
+    )
+    cells = {"index": "row", "columns": "loss", "sort": False}
+    worst, done, runs = (
+        table.pivot_table(values=name, aggfunc=how, **cells)
+        for name, how in (("place", "min"), ("done", "sum"), ("place", "count"))
+    )
+    told = done.map("{:.0f}/".format) + runs.map("{:.0f}".format)
+    told = told.where(worst.notna())
     size = (2.6 + 0.75 * worst.shape[1], 0.9 + 0.3 * len(worst))
     figure, axis = plt.subplots(figsize=size)
     norm = Normalize(-0.5, len(STATES) - 0.5)
@@ -43,21 +54,6 @@ def grid(states: pd.DataFrame) -> Figure:
     place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
     axis.legend(handles=patches, fontsize=7, frameon=False, **place)
     return tight(figure)
-
-
-def _cells(states: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The worst state of each cell by its place in STATES, and "done/runs"."""
-    table = states.assign(
-        row=states["dataset"] + ", " + states["model"],
-        place=states["state"].map(list(STATES).index),
-        done=states["state"] == "done",
-    )
-    cell = {"index": "row", "columns": "loss", "sort": False}
-    worst = table.pivot_table(values="place", aggfunc="min", **cell)
-    done = table.pivot_table(values="done", aggfunc="sum", **cell)
-    runs = table.pivot_table(values="place", aggfunc="count", **cell)
-    told = done.map("{:.0f}".format) + "/" + runs.map("{:.0f}".format)
-    return worst, told.where(worst.notna())
 
 
 def epoch_parts(table: pd.DataFrame, title: str = "") -> Figure:

@@ -16,8 +16,8 @@ from lesionkit.config import RunConfig
 from lesionkit.extras import version
 from lesionkit.inference.intervals import LEVEL, RESAMPLES, mean_interval
 from lesionkit.pages.templates import filled
-from lesionkit.prepared import open_prepared
-from lesionkit.records.runs import RunRecord, problems
+from lesionkit.prepared.preparing import data_if_here
+from lesionkit.records.runs import RunRecord, finished
 from lesionkit.splits import PARTS, leakage
 from lesionkit.splits.duplicates import near_pairs
 from lesionkit.tables.reading import METRICS
@@ -37,11 +37,7 @@ def model_card(record: RunRecord | Path | str) -> str:
 
     Source: Mitchell et al., Model Cards for Model Reporting, FAT* 2019.
     """
-    record = record if isinstance(record, RunRecord) else RunRecord(Path(record))
-    if not (record.folder / "DONE").is_file():
-        raise FileNotFoundError(f"{record.folder} is no finished run (no file DONE)")
-    if wrong := problems(record.folder):
-        raise ValueError(f"{wrong[0]}; a card of it would not be that run's")
+    record = finished(record)
     values = _what(record) | _data(record) | _scores(record) | _training(record)
     return filled("card.md", **values) + "\n"
 
@@ -49,7 +45,10 @@ def model_card(record: RunRecord | Path | str) -> str:
 def _what(record: RunRecord) -> dict[str, Any]:
     """Network, loss and protocol."""
     asked = record.identity
-    network = MODELS[asked["model"]]
+    network, loss = MODELS[asked["model"]], LOSSES[asked["loss"]]
+    parts = " + ".join(loss.parts) or asked["loss"]
+    names = ("alpha", "gamma", "beta", "sums", "smooth", "focal_form", "alpha_form")
+    set_to = ", ".join(f"{n} {asked[n]}" for n in names if asked[n] is not None)
     return {
         "version": version(),
         "run_id": record.config["run_id"],
@@ -58,9 +57,9 @@ def _what(record: RunRecord) -> dict[str, Any]:
         "variant": network.variants[asked["variant"]],
         "protocol": PROTOCOLS[asked["protocol"]],
         "deviations": record.config.get("deviations", []),
-        "loss": loss_says(record),
-        "loss_source": LOSSES[asked["loss"]].source,
-        "weights": weights_facts(record),
+        "loss": f"{parts}; definition {asked['definition']}; {set_to}",
+        "loss_source": loss.source,
+        "weights": _weights(record.folder / "best.safetensors"),
         "kept": record.config["execution"]["keep_weights"],
         "command": command(record),
     }
@@ -69,7 +68,7 @@ def _what(record: RunRecord) -> dict[str, Any]:
 def _data(record: RunRecord) -> dict[str, Any]:
     """Data set, terms and split."""
     name = record.identity["dataset"]
-    entry, stored = DATASETS.get(name), record.metrics["data"]
+    entry, found = DATASETS.get(name), record.metrics
     return {
         "known_set": entry is not None,
         "data_title": entry.title if entry else name,
@@ -78,25 +77,32 @@ def _data(record: RunRecord) -> dict[str, Any]:
         "published": entry.published_count if entry else None,
         "known": entry.known if entry else "",
         "terms": entry.licence if entry else "yours: a data set of your own",
-        "source": stored["source"],
-        "fingerprint": stored["fingerprint"],
-        "scored": scored_counts(record),
-        "split": split_facts(record),
+        "source": found["data"]["source"],
+        "fingerprint": found["data"]["fingerprint"],
+        "scored": {
+            "train": found["data"]["images"]["train"],
+            "validation": found["validation"]["images"],
+            "test": len(_of_probability(record)),
+        },
+        "split": _split(record),
         "near": near_copy_share(record),
     }
 
 
 def _scores(record: RunRecord) -> dict[str, Any]:
     """Everything measured on the test images."""
-    found = record.metrics
+    found, table = record.metrics, _of_probability(record)
+    labels = _labels(record, table)
+    names = ("lesions", "lesions_found", "false_lesions")
+    counted = set(names) <= set(table)
     return {
         "scores": score_rows(record),
         "level": f"{100 * LEVEL:g}",
         "draws": f"{RESAMPLES:,}",
-        "clusters": cluster_count(record),
+        "clusters": None if labels is None else len(set(labels)),
         "ap": found["test"]["average_precision"],
         "empty": empty_counts(record),
-        "lesions": lesion_counts(record),
+        "lesions": {n: int(table[n].sum()) for n in names} if counted else None,
         "sizes": size_rows(record),
         "strata": found.get("test_by_stratum", {}),
         "apart": found.get("test_without_lesion"),
@@ -104,13 +110,23 @@ def _scores(record: RunRecord) -> dict[str, Any]:
 
 
 def _training(record: RunRecord) -> dict[str, Any]:
-    """How it was trained, and by what."""
-    found = record.metrics
+    """Epochs, time, and what executed the run, over all of its sessions."""
+    found, sessions = record.metrics, record.environment["sessions"]
+    devices = [s.get("gpu") or s.get("device") or "unknown" for s in sessions]
+    last = sessions[-1]
+    names = ("lesionkit", "commit", "python", "torch", "torchvision", "timm", "numpy")
     return {
         "epochs": found["epochs"],
         "best_epoch": found["best_epoch"],
         "validation_dice": found["validation"]["probability"]["image"]["dice"],
-        "training": training_facts(record),
+        "training": {
+            "sessions": len(sessions),
+            "wall_seconds": sum(s.get("wall_seconds", 0.0) for s in sessions),
+            "devices": list(dict.fromkeys(devices)),
+            "threads": last.get("threads"),
+            "platform": last.get("platform"),
+            "versions": {n: last[n] for n in names if last.get(n)},
+        },
     }
 
 
@@ -138,49 +154,35 @@ def score_rows(record: RunRecord) -> list[dict[str, Any]]:
         pooled = record.metrics["test"][rule]["pooled"]
         labels = _labels(record, table)
         for name in METRICS:
-            low, high = mean_interval(table[name].to_numpy(), labels)
-            found = {"mean": table[name].mean(), "low": low, "high": high}
+            row = {"threshold": rule, "metric": name, "mean": table[name].mean()}
+            row |= _interval(table[name].to_numpy(), labels)
             undefined = int(table[name].isna().sum())
-            row = {"threshold": rule, "metric": name, **found}
             rows.append(row | {"pooled": pooled[name], "undefined": undefined})
     return rows
+
+
+def _interval(values: np.ndarray, labels: np.ndarray | None) -> dict[str, float]:
+    return dict(zip(("low", "high"), mean_interval(values, labels), strict=True))
 
 
 def _labels(record: RunRecord, table: pd.DataFrame) -> np.ndarray | None:
     """The group of each test image, one without a name for itself; None: no groups."""
     groups = record.split.astype(str).set_index("file")["group"]
-    files = table["file"].astype(str).to_numpy()
-    named = groups.reindex(files).fillna("").to_numpy()
-    if not (named != "").any():
+    files = table["file"].astype(str)
+    named = files.map(groups).fillna("")
+    if not named.any():
         return None
-    return np.where(named == "", np.char.add("file ", files.astype(str)), named)
+    return named.where(named != "", "file " + files).to_numpy()
 
 
-def cluster_count(record: RunRecord) -> int | None:
-    """How many groups the test images are in, or None where none is known."""
-    table = of_probability(record)
-    labels = _labels(record, table)
-    return None if labels is None else len(set(labels))
-
-
-def of_probability(record: RunRecord) -> pd.DataFrame:
+def _of_probability(record: RunRecord) -> pd.DataFrame:
     """The test images at probability 0.5."""
     return record.images[record.images["threshold"] == "probability"]
 
 
-def scored_counts(record: RunRecord) -> dict[str, int]:
-    """How many images trained the network and how many were scored, a part."""
-    found = record.metrics
-    return {
-        "train": found["data"]["images"]["train"],
-        "validation": found["validation"]["images"],
-        "test": len(of_probability(record)),
-    }
-
-
 def empty_counts(record: RunRecord) -> dict[str, int]:
     """Test images by whether mask and prediction are empty, at probability 0.5."""
-    table = of_probability(record)
+    table = _of_probability(record)
     mask = (table["tp"] + table["fn"]) == 0
     predicted = (table["tp"] + table["fp"]) == 0
     return {
@@ -193,7 +195,7 @@ def empty_counts(record: RunRecord) -> dict[str, int]:
 
 def size_rows(record: RunRecord) -> list[dict[str, Any]]:
     """Dice at probability 0.5 by the share of the image that is lesion."""
-    table = of_probability(record)
+    table = _of_probability(record)
     lesion = table["tp"] + table["fn"]
     share = lesion / table[["tp", "fp", "fn", "tn"]].sum(axis=1)
     labels = _labels(record, table)
@@ -203,23 +205,14 @@ def size_rows(record: RunRecord) -> list[dict[str, Any]]:
         if chosen.any():
             dice = table["dice"].to_numpy()[chosen]
             within = None if labels is None else labels[chosen]
-            ends = dict(zip(("low", "high"), mean_interval(dice, within), strict=True))
             row = {"from": low, "to": high, "images": int(chosen.sum())}
-            rows.append(row | {"dice": float(dice.mean()), **ends})
+            row["dice"] = float(dice.mean())
+            rows.append(row | _interval(dice, within))
         low = high
     return rows
 
 
-def lesion_counts(record: RunRecord) -> dict[str, int] | None:
-    """Single lesions of the test images, found and falsely marked, if counted."""
-    table = of_probability(record)
-    names = ("lesions", "lesions_found", "false_lesions")
-    if not set(names) <= set(table):
-        return None
-    return {name: int(table[name].sum()) for name in names}
-
-
-def split_facts(record: RunRecord) -> dict[str, Any]:
+def _split(record: RunRecord) -> dict[str, Any]:
     """Images a part, and what lies in test and in training at once."""
     table = record.split.astype(str)
     train, test = (table[table["part"] == part] for part in ("train", "test"))
@@ -241,42 +234,16 @@ def near_copy_share(record: RunRecord) -> float | None:
 
     It needs the images: the set prepared here, with the content that the run had.
     """
-    asked = record.identity
-    try:
-        data = open_prepared(asked["dataset"], asked["size"], resize=asked["resize"])
-    except (FileNotFoundError, ValueError):
+    data, split = data_if_here(record), record.split.astype(str)
+    if data is None or list(data.index["file"].astype(str)) != list(split["file"]):
         return None
-    files = record.split.astype(str)["file"].tolist()
-    same = data.fingerprint == record.metrics["data"]["fingerprint"]
-    if not same or data.index["file"].astype(str).tolist() != files:
-        return None
-    part = record.split["part"].to_numpy()
-    train, test = np.flatnonzero(part == "train"), np.flatnonzero(part == "test")
-    if not len(test):
-        return None
+    train, test = (np.flatnonzero(split["part"] == name) for name in ("train", "test"))
     pairs = near_pairs(data.thumbnails)
-    return leakage.leaked_share(pairs, train, test, count=len(part))
+    return leakage.leaked_share(pairs, train, test, count=len(split))
 
 
-def training_facts(record: RunRecord) -> dict[str, Any]:
-    """Epochs, time, and what executed the run, over all of its sessions."""
-    sessions = record.environment["sessions"]
-    devices = [s.get("gpu") or s.get("device") or "unknown" for s in sessions]
-    last = sessions[-1]
-    names = ("lesionkit", "commit", "python", "torch", "torchvision", "timm", "numpy")
-    return {
-        "sessions": len(sessions),
-        "wall_seconds": sum(s.get("wall_seconds", 0.0) for s in sessions),
-        "devices": list(dict.fromkeys(devices)),
-        "threads": last.get("threads"),
-        "platform": last.get("platform"),
-        "versions": {n: last[n] for n in names if last.get(n)},
-    }
-
-
-def weights_facts(record: RunRecord) -> dict[str, Any] | None:
+def _weights(path: Path) -> dict[str, Any] | None:
     """Bytes and numbers of the stored weights, from the head of the file alone."""
-    path = record.folder / "best.safetensors"
     if not path.is_file():
         return None
     with path.open("rb") as stream:
@@ -284,12 +251,3 @@ def weights_facts(record: RunRecord) -> dict[str, Any] | None:
     shapes = [v["shape"] for n, v in head.items() if n != "__metadata__"]
     numbers = sum(int(np.prod(shape)) for shape in shapes)
     return {"bytes": path.stat().st_size, "numbers": numbers}
-
-
-def loss_says(record: RunRecord) -> str:
-    """The loss with its parts, its definition and the numbers that it used."""
-    asked = record.identity
-    parts = " + ".join(LOSSES[asked["loss"]].parts) or asked["loss"]
-    names = ("alpha", "gamma", "beta", "sums", "smooth", "focal_form", "alpha_form")
-    set_to = [f"{n} {asked[n]}" for n in names if asked[n] is not None]
-    return f"{parts}; definition {asked['definition']}; {', '.join(set_to)}"

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from lesionkit.inference import (
     standing,
     variance,
 )
+from lesionkit.inference.grids import Grid
 from lesionkit.inference.standing import Standing
 from lesionkit.inference.verdicts import MARGIN
 from lesionkit.pages.templates import filled
@@ -172,11 +174,7 @@ def _filled(name: str, report: Report, **more: Any) -> str:
 def _settings(table: pd.DataFrame) -> dict[str, str]:
     """The settings that all runs share, where the table has them."""
     found = {name: table[name].dropna().unique() for name in SETTINGS if name in table}
-    return {
-        name: ", ".join(str(value) for value in values)
-        for name, values in found.items()
-        if len(values)
-    }
+    return {name: ", ".join(map(str, has)) for name, has in found.items() if len(has)}
 
 
 def _deviations(table: pd.DataFrame) -> list[str]:
@@ -191,18 +189,9 @@ def _deviations(table: pd.DataFrame) -> list[str]:
 
 def figures_of(report: Report) -> list[Drawing]:
     """Name, what to see and a drawing function of every figure the table allows."""
-    return [
-        *_of_scores(report),
-        *(_heat(report, rows) for rows in ("dataset", "model")),
-        *_of_ranks(report),
-        *_of_runs(report),
-    ]
-
-
-def _of_scores(report: Report) -> list[Drawing]:
-    """The losses against the leader, and their means."""
+    grid, resampled = report.standing.grid, report.standing.resampled
     losses = report.standing.losses
-    return [
+    drawn: list[Drawing] = [
         (
             "Behind the leader",
             "Filled marks may be the best; the grey band is alike in practice.",
@@ -216,13 +205,8 @@ def _of_scores(report: Report) -> list[Drawing]:
                 published=_published(report, "metric"),
             ),
         ),
-    ]
-
-
-def _of_ranks(report: Report) -> list[Drawing]:
-    """Mean ranks, ranks over draws, ranks with one thing left out."""
-    grid, resampled = report.standing.grid, report.standing.resampled
-    return [
+        _heat(report, "dataset"),
+        _heat(report, "model"),
         (
             "Critical differences",
             "Joined losses cannot be told apart by Nemenyi's test over cells.",
@@ -243,30 +227,16 @@ def _of_ranks(report: Report) -> list[Drawing]:
             lambda: draw.leave_one_out(report.left_out[list(grid.losses)]),
         ),
     ]
-
-
-def _of_runs(report: Report) -> list[Drawing]:
-    """The scatter of runs, and the background that they mark, where known."""
-    drawn: list[Drawing] = []
-    if not np.isnan(report.standing.grid.deviations).any():
-        cells = _cells(report)
-        drawn.append(
-            (
-                "Runs against losses",
-                "How far runs of one cell lie apart, beside how far the losses do.",
-                lambda: draw.scatter(cells, report.metric),
-            )
-        )
+    if not np.isnan(grid.deviations).any():
+        says = "How far runs of one cell lie apart, beside how far the losses do."
+        scatter = partial(draw.scatter, _cells(grid), report.metric)
+        drawn.append(("Runs against losses", says, scatter))
     shares = ["background", "raw_mean_background"]
     if set(shares) <= set(report.table):
+        says = "Share of the background under both thresholds against mean Dice."
         means = report.table.groupby("loss")[["dice", *shares]].mean().reset_index()
-        drawn.append(
-            (
-                "Background marked (Fig. 3)",
-                "Share of the background under both thresholds against mean Dice.",
-                lambda: draw.background(means),
-            )
-        )
+        background = partial(draw.background, means)
+        drawn.append(("Background marked (Fig. 3)", says, background))
     return drawn
 
 
@@ -303,17 +273,10 @@ def _published(report: Report, rows: str) -> pd.DataFrame | None:
     return means.loc[wanted, losses]
 
 
-def _cells(report: Report) -> pd.DataFrame:
+def _cells(grid: Grid) -> pd.DataFrame:
     """The grid's cells as rows."""
-    grid = report.standing.grid
     index = pd.MultiIndex.from_product(
         (grid.datasets, grid.models, grid.losses), names=("dataset", "model", "loss")
     )
-    return pd.DataFrame(
-        {
-            "mean": grid.means.ravel(),
-            "std": grid.deviations.ravel(),
-            "count": grid.repeats,
-        },
-        index=index,
-    ).reset_index()
+    columns = {"mean": grid.means.ravel(), "std": grid.deviations.ravel()}
+    return pd.DataFrame(columns | {"count": grid.repeats}, index).reset_index()

@@ -154,6 +154,17 @@ def data_of(record: RunRecord | None) -> Prepared | None:
     return data
 
 
+def data_if_here(record: RunRecord) -> Prepared | None:
+    """The prepared data set of a run; None if it is not here or holds other images."""
+    asked = record.identity
+    try:
+        data = open_prepared(asked["dataset"], asked["size"], resize=asked["resize"])
+    except (FileNotFoundError, ValueError):
+        return None
+    same = data.fingerprint == record.metrics["data"]["fingerprint"]
+    return data if same else None
+
+
 def find_samples(name: str, raw: Path | None = None) -> tuple[list[Sample], str]:
     """The samples of a data set's raw folder, and the source they are from.
 

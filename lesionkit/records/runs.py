@@ -140,6 +140,24 @@ def problems(folder: Path, *, hashes: bool = True) -> list[str]:
     return RunRecord(folder).problems(hashes=hashes)
 
 
+def finished(record: RunRecord | Path | str) -> RunRecord:
+    """A finished run whose files are all as they were sealed, or a refusal.
+
+    Args:
+        record: the run, or its folder.
+
+    Raises:
+        FileNotFoundError: no finished run is there.
+        ValueError: a file of the record was changed after the run ended.
+    """
+    record = record if isinstance(record, RunRecord) else RunRecord(Path(record))
+    if not (record.folder / "DONE").is_file():
+        raise FileNotFoundError(f"{record.folder} is no finished run (no file DONE)")
+    if wrong := record.problems():
+        raise ValueError(f"{wrong[0]}; what is made of it would not be that run's")
+    return record
+
+
 def find_records(root: str | Path) -> list[RunRecord]:
     """Every finished record at or below a folder or a URL, in the order of their paths.
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from lesionkit.records.runs import RunRecord
 from lesionkit.records.stores import is_url
 
 BUNDLE = Path(__file__).parent / "toy_ten.npz"
-FORMAT = 1
+TABLES = ("curves", "marked", "theory")  # of a comparison
 ORDER = {name: place for place, name in enumerate(LOSSES)}  # that of the paper
 # How an image may be chosen; each says which it is.
 CHOICES = {
@@ -69,31 +69,23 @@ class Comparison:
             ValueError: no such name; or "empty" where every image has a lesion,
                 a rule of lesion size where none has.
         """
-        if image in self.files:
-            return self.files.index(image)
+        file = image if image in self.files else self.choices().get(image)
+        if file is not None:
+            return self.files.index(file)
         if image not in CHOICES:
             raise unknown("image", image, [*CHOICES, *self.files])
-        sizes = self.masks.sum((1, 2), dtype=np.int64)
-        order = np.argsort(sizes, kind="stable")
-        if image == "worst":
-            return int(self.dice().mean(0).argmin())
-        wanted = order[(sizes[order] == 0) == (image == "empty")]
-        if not len(wanted):
-            lacks = "is without lesion" if image == "empty" else "has a lesion"
-            raise ValueError(
-                f"image {image!r}: none of {len(self.files)} images {lacks}"
-            )
-        return int(wanted[{"median": len(wanted) // 2, "largest": -1}.get(image, 0)])
+        lacks = "is without lesion" if image == "empty" else "has a lesion"
+        raise ValueError(f"image {image!r}: none of {len(self.files)} images {lacks}")
 
     def choices(self) -> dict[str, str]:
         """The rules that find an image here, each with the file that it finds."""
-        found = {}
-        for name in CHOICES:
-            try:
-                found[name] = self.files[self.position(name)]
-            except ValueError:
-                continue
-        return found
+        sizes = self.masks.sum((1, 2), dtype=np.int64)
+        order = np.argsort(sizes, kind="stable")
+        lesions, empty = order[sizes[order] > 0], order[sizes[order] == 0]
+        found = {"empty": empty[:1], "worst": [self.dice().mean(0).argmin()]}
+        found |= {"smallest": lesions[:1], "largest": lesions[-1:]}
+        found["median"] = lesions[len(lesions) // 2 :][:1]
+        return {rule: self.files[i] for rule in CHOICES for i in found[rule]}
 
     def dice(self) -> np.ndarray:
         """Dice of every loss and image at probability 0.5, (L, N)."""
@@ -101,31 +93,15 @@ class Comparison:
         counts = [metrics.counts(masks.probability_mask(z), self.masks) for z in logits]
         return np.stack([metrics.per_image(c)["dice"] for c in counts])
 
-    def take(self, files: Sequence[str]) -> Comparison:
-        """The same comparison with these images alone; whole sets stay whole.
-
-        Raises:
-            ValueError: no such image.
-        """
-        kept = [self.position(file) for file in files]
-        return replace(
-            self,
-            files=tuple(self.files[i] for i in kept),
-            images=self.images[kept],
-            masks=self.masks[kept],
-            logits=self.logits[:, kept],
-        )
-
     def save(self, path: str | Path) -> Path:
         """Write a bundle: one .npz file that opens without records and data set."""
         path = Path(path)
         stored = {field.name: getattr(self, field.name) for field in fields(self)}
-        for name, value in stored.items():
-            if isinstance(value, pd.DataFrame):
-                stored[name] = np.array(value.to_csv(index=False))
+        for name in TABLES:
+            stored[name] = np.array(stored[name].to_csv(index=False))
         stored["logits"] = self.logits.astype(np.float16)
         stream = io.BytesIO()
-        np.savez_compressed(stream, format=FORMAT, **stored)
+        np.savez_compressed(stream, **stored)
         write_bytes(path, stream.getvalue())
         return path
 
@@ -142,10 +118,8 @@ def load_bundle(path: str | Path = BUNDLE) -> Comparison:
         raise FileNotFoundError(f"no bundle at {path.absolute()}")
     try:
         with np.load(path, allow_pickle=False) as stored:
-            values = {name: stored[name] for name in stored.files}
-        if int(values.pop("format")) != FORMAT:
-            raise ValueError("another format")
-        for name in ("curves", "marked", "theory"):
+            values = {field.name: stored[field.name] for field in fields(Comparison)}
+        for name in TABLES:
             values[name] = pd.read_csv(io.StringIO(str(values[name])))
         values["title"] = str(values["title"])
         for name in ("losses", "files"):
@@ -255,21 +229,13 @@ def _cells(table: pd.DataFrame) -> dict[str, Callable[[], Comparison]]:
         title = "{}, {}, repeat {}".format(*values[:3])
         same = [name for name in makers if name.split(" (")[0] == title]
         title += f" ({len(same) + 1})" if same else ""
-        rows = rows.sort_values(
-            "loss", key=lambda losses: losses.map(ORDER), kind="stable"
-        )
-        names = _names(rows)
-        records = {
-            n: RunRecord(Path(f)) for n, f in zip(names, rows["folder"], strict=True)
-        }
+        places = rows["loss"].map(ORDER)
+        rows = rows.loc[places.sort_values(kind="stable").index]
+        names = rows["loss"]
+        for column in ("definition", "run_id"):  # where a loss comes twice
+            twice = names.duplicated(keep=False)
+            names = names.where(~twice, rows["loss"] + " " + rows[column])
+        runs = [RunRecord(Path(folder)) for folder in rows["folder"]]
+        records = dict(zip(names, runs, strict=True))
         makers[title] = lambda records=records, title=title: compare(records, title)
     return makers
-
-
-def _names(rows: pd.DataFrame) -> list[str]:
-    """Each run by its loss; where a loss comes twice, with its definition or id too."""
-    names = rows["loss"]
-    for column in ("definition", "run_id"):
-        twice = names.duplicated(keep=False)
-        names = names.where(~twice, rows["loss"] + " " + rows[column])
-    return list(names)

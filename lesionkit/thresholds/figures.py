@@ -12,7 +12,6 @@ from lesionkit.figures import (
     ORANGE,
     draw_errors,
     draw_image,
-    draw_outline,
     tight,
     with_legend,
 )
@@ -25,52 +24,28 @@ RULES = {  # name, colour and mark
 }
 
 
-def side_by_side(shown: Panels, setting: Setting) -> Figure:
-    """One image and its mask under every loss, with Dice and the share marked."""
-    image, mask = shown.comparison.images[shown.position], shown.mask
-    predicted, numbers = shown.predicted(setting).numpy(), shown.numbers(setting)
-    columns = min(6, len(predicted) + 1)
-    rows = -(-(len(predicted) + 1) // columns)
-    size = (1.6 * columns, 2.0 * rows + 0.4)
-    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
-    for axis in axes.flat:
-        axis.axis("off")
-    draw_image(axes.flat[0], image, mask)
-    axes.flat[0].set_title(f"image\nlesion {mask.mean():.1%}", fontsize=8)
-    for axis, found, row in zip(
-        axes.flat[1:], predicted, numbers.itertuples(), strict=False
-    ):
-        draw_errors(axis, image, mask, predicted=found.astype(bool))
-        draw_outline(axis, mask)
-        text = f"{row.loss}\nDice {row.dice:.3f}, marks {row.marked:.1%}"
-        axis.set_title(text, fontsize=8)
-    return with_legend(figure)
-
-
-def two_rules(
-    comparison: Comparison, position: int, by_rule: dict[str, tuple]
-) -> Figure:
+def two_rules(comparison: Comparison, position: int) -> Figure:
     """Every loss under both rules on one image: paper A's Fig. 3 with its numbers.
 
     Args:
         comparison: what is compared.
         position: of the image in it.
-        by_rule: rule to its masks (L, H, W) and its numbers; see panels.both_rules.
 
     Source: paper A, Fig. 3.
     """
-    image, mask = comparison.images[position], comparison.masks[position]
+    shown = Panels(comparison, position)
+    image, mask = comparison.images[position], shown.mask
     columns = len(comparison.losses) + 1
-    size = (1.3 * columns, 1.75 * len(by_rule) + 0.5)
-    figure, axes = plt.subplots(len(by_rule), columns, figsize=size, squeeze=False)
-    for line, (rule, (predicted, numbers)) in zip(axes, by_rule.items(), strict=True):
+    size = (1.3 * columns, 1.75 * len(RULES) + 0.5)
+    figure, axes = plt.subplots(len(RULES), columns, figsize=size, squeeze=False)
+    for line, (rule, (name, *_)) in zip(axes, RULES.items(), strict=True):
         draw_image(line[0], image, mask)
-        line[0].set_ylabel(RULES[rule][0], fontsize=9)
+        line[0].set_ylabel(name, fontsize=9)
         line[0].set_xlabel(f"lesion {mask.mean():.1%}", fontsize=7)
-        for axis, found, row in zip(
-            line[1:], predicted, numbers.itertuples(), strict=True
-        ):
-            draw_errors(axis, image, mask, predicted=found.astype(bool))
+        predicted = shown.predicted(Setting(rule)).numpy().astype(bool)
+        numbers = shown.numbers(Setting(rule)).itertuples()
+        for axis, found, row in zip(line[1:], predicted, numbers, strict=True):
+            draw_errors(axis, image, mask, predicted=found)
             text = f"marks {row.marked:.1%}\nDice {row.dice:.3f}"
             axis.set_xlabel(text, fontsize=7, labelpad=1)
     for axis, title in zip(axes[0], ["image", *comparison.losses], strict=True):
@@ -86,22 +61,14 @@ def background_marked(marked: pd.DataFrame) -> Figure:
     """
     losses = list(dict.fromkeys(marked["loss"]))
     figure, axis = plt.subplots(figsize=(6.4, 0.34 * len(losses) + 1.2))
-    for shift, (rule, (name, colour, mark)) in zip(
-        (-0.12, 0.12), RULES.items(), strict=True
-    ):
+    places = np.arange(len(losses)) - 0.12
+    for rule, (name, colour, mark) in RULES.items():
         rows = marked[marked["rule"] == rule].set_index("loss").loc[losses]
-        value = 100 * rows["marked"]
-        around = [value - 100 * rows["low"], 100 * rows["high"] - value]
-        axis.errorbar(
-            value,
-            np.arange(len(losses)) + shift,
-            xerr=np.nan_to_num(np.clip(around, 0, None)),
-            fmt=mark,
-            color=colour,
-            ms=5,
-            capsize=3,
-            label=name,
-        )
+        value, low, high = (100 * rows[n] for n in ("marked", "low", "high"))
+        around = np.nan_to_num(np.clip([value - low, high - value], 0, None))
+        look = {"fmt": mark, "color": colour, "ms": 5, "capsize": 3, "label": name}
+        axis.errorbar(value, places, xerr=around, **look)
+        places = places + 0.24
     images = int(marked["images"].max())
     axis.set_yticks(range(len(losses)), losses)
     axis.invert_yaxis()

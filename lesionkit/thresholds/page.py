@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from lesionkit.figures.pixels import address, bytes_of, png
+from lesionkit.figures.pixels import address, png
 from lesionkit.records.files import write_bytes
 from lesionkit.thresholds.comparison import CHOICES, Comparison
-from lesionkit.thresholds.figures import side_by_side
 from lesionkit.thresholds.panels import RULES, Panels, Setting
 
 TEMPLATE = Path(__file__).parent / "page.html"
@@ -43,16 +43,14 @@ def levels(masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         returns: (H, W) uint8, (S,) int
 
     Raises:
-        ValueError: more than 255 masks, or they are not nested.
+        ValueError: they are not nested, or more than 255.
     """
-    if len(masks) > 255:
-        raise ValueError(f"at most 255 masks fit a byte a pixel, got {len(masks)}")
-    level = masks.sum(0, dtype=np.int64)
+    level = masks.sum(0).astype(np.uint8)
     sizes = masks.sum((1, 2), dtype=np.int64)
     need = (sizes[None] >= sizes[:, None]).sum(1)
     if ((level[None] >= need[:, None, None]) != masks).any():
-        raise ValueError("the masks are not nested")
-    return level.astype(np.uint8), need
+        raise ValueError("the masks are not nested, or more than a byte counts")
+    return level, need
 
 
 def page(comparison: Comparison, images: list[str] | None = None) -> str:
@@ -77,17 +75,12 @@ def page(comparison: Comparison, images: list[str] | None = None) -> str:
         "images": [_image(comparison, name) for name in chosen],
     }
     first = Panels(comparison, comparison.position(chosen[0]))
-    twin = address(bytes_of(side_by_side(first, Setting())))
     text = TEMPLATE.read_text()
-    for name, value in {
-        "TITLE": html.escape(comparison.title),
-        "STEPS": str(STEPS),
-        "COUNT": str(len(comparison.losses)),
-        "TWIN": twin,
-        "DATA": json.dumps(data).replace("</", "<\\/"),
-    }.items():
-        text = text.replace(f"__{name}__", value)
-    return text
+    text = text.replace("__TITLE__", html.escape(comparison.title))
+    text = text.replace("__STEPS__", str(STEPS))
+    text = text.replace("__COUNT__", str(len(comparison.losses)))
+    text = text.replace("__TWIN__", address(png(first.picture(Setting()))))
+    return text.replace("__DATA__", json.dumps(data).replace("</", "<\\/"))
 
 
 def write_page(
@@ -101,15 +94,13 @@ def write_page(
 
 def _image(comparison: Comparison, name: str) -> dict[str, Any]:
     """One image with everything that the page shows of it."""
-    position = comparison.position(name)
-    shown = Panels(comparison, position)
+    shown = Panels(comparison, comparison.position(name))
     every = settings()
-    masks = np.stack([shown.predicted(s).numpy() for s in every])  # (S, L, H, W)
-    tables = [shown.numbers(s) for s in every]
-    image = comparison.images[position]
+    masks = np.stack([shown.predicted(s).numpy() for s in every], 1)  # (L, S, H, W)
+    numbers = pd.concat([shown.numbers(s) for s in every])
+    image, file = comparison.images[shown.position], comparison.files[shown.position]
     if image.dtype != np.uint8:
         image = (image // 257).astype(np.uint8)
-    file = comparison.files[position]
     return {
         "file": file,
         "says": f"{CHOICES[name]}: {file}" if name in CHOICES else file,
@@ -117,18 +108,16 @@ def _image(comparison: Comparison, name: str) -> dict[str, Any]:
         "picture": address(png(image.squeeze())),
         "truth": address(png(255 * shown.mask)),
         "numbers": [
-            _loss(masks[:, i], shown, i)
-            | {
-                column: [_number(table[column][i]) for table in tables]
-                for column in ("cut", "marked", "dice")
-            }
-            for i in range(len(comparison.losses))
+            _loss(shown, i, of_loss, numbers.loc[[i]])
+            for i, of_loss in enumerate(masks)
         ],
     }
 
 
-def _loss(masks: np.ndarray, shown: Panels, i: int) -> dict[str, Any]:
-    """The masks of one loss under every cut, and its histograms."""
+def _loss(
+    shown: Panels, i: int, masks: np.ndarray, numbers: pd.DataFrame
+) -> dict[str, Any]:
+    """The masks and numbers of one loss under every cut, and its histograms."""
     level, need = levels(masks)
     low, high = shown.ranges[i]
     found = {"levels": address(png(level)), "need": need.tolist()}
@@ -136,9 +125,7 @@ def _loss(masks: np.ndarray, shown: Panels, i: int) -> dict[str, Any]:
         logits = shown.logits[i].numpy()[shown.mask == wanted]
         counts, _ = np.histogram(logits, bins=BINS, range=(low, high))
         found[name] = counts.tolist()
+    for name in ("cut", "marked", "dice"):  # JSON holds no infinity; in 6 digits
+        values = numbers[name].clip(-1e9, 1e9)
+        found[name] = [float(f"{value:.6g}") for value in values]
     return found | {"low": low, "high": high}
-
-
-def _number(value: float) -> float:
-    """A number that JSON can hold, in 6 digits."""
-    return float(f"{np.clip(value, -1e9, 1e9):.6g}")

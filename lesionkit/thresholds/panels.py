@@ -25,7 +25,7 @@ RULES = {
     "otsu": "Otsu on logits",
     "best_validation": "best validation Dice",
 }
-VIEWS = {"errors": "errors", "mask": "mask", "image": "image"}
+VIEWS = ("errors", "mask", "image")
 SIDE = 224  # of a tile's image, about: small images are enlarged by a whole number
 COLUMNS, GAP, TITLE, HISTOGRAM = 6, 8, 44, 56  # tiles; pixels
 INK, PAPER, PALE, GREY = "#1E1E1E", "#FFFFFF", "#F0F0F0", "#9A9A9A"
@@ -66,10 +66,9 @@ class Setting:
 
     def __post_init__(self):
         find("rule", self.rule, RULES)
-        find("view", self.view, VIEWS)
+        find("view", self.view, dict.fromkeys(VIEWS))
         for name in ("probability", "way"):
-            if not 0 <= getattr(self, name) <= 1:
-                value = getattr(self, name)
+            if not 0 <= (value := getattr(self, name)) <= 1:
                 raise ValueError(f"{name} must be from 0 to 1, got {value!r}")
 
 
@@ -133,18 +132,19 @@ class Panels:
         """The image, a tile a loss, and the legend: (height, width, 3) uint8."""
         canvas, (height, width) = self.canvas.copy(), self.shown.shape
         kinds = KINDS[2 * self.predicted(setting).numpy() + self.mask]  # (L, H, W)
-        kinds = enlarged(kinds, self.factor, axis=1)
+        kinds = kinds.reshape(len(kinds), -1)[:, self.source]  # (L, height * width)
         layers = self.layers[setting.view]  # (4, height * width, 3)
         pixels = np.arange(height * width)
-        rows = list(self.numbers(setting).itertuples())
-        tiles = list(zip(rows, kinds, self.places[1:-1], strict=True))
-        for row, kind, (left, top) in tiles:
-            tile = layers[kind.ravel(), pixels].reshape(height, width, 3)
+        tiles = list(
+            zip(self.numbers(setting).itertuples(), self.places[1:-1], strict=True)
+        )
+        for kind, (row, (left, top)) in zip(kinds, tiles, strict=True):
+            tile = layers[kind, pixels].reshape(height, width, 3)
             canvas[top + TITLE :, left:][:height, :width] = tile
             self._lines(canvas, left, top + TITLE + height, row, setting)
         picture = Image.fromarray(canvas)
         pen = ImageDraw.Draw(picture)
-        for row, _, (left, top) in tiles:
+        for row, (left, top) in tiles:
             text = f"Dice {row.dice:.3f}   marks {row.marked:.1%}"
             pen.text((left, top + 22), text, fill=INK, font=FONT)
         return np.asarray(picture)
@@ -170,10 +170,12 @@ class Panels:
         image = image.astype(float) * (255 / np.iinfo(image.dtype).max)
         image = np.broadcast_to(image, (*image.shape[:2], 3))
         longest = max(self.mask.shape)
-        self.factor = max(1, round(SIDE / longest)), max(1, round(longest / SIDE))
-        self.shown = enlarged(self.mask, self.factor)
-        image = enlarged(image, self.factor).reshape(-1, 3)
-        edge = outline(self.shown).ravel()
+        # pixels are repeated, or left out where the image is larger than a tile
+        self.times, step = max(1, round(SIDE / longest)), max(1, round(longest / SIDE))
+        source = np.arange(self.mask.size).reshape(self.mask.shape)[::step, ::step]
+        source = source.repeat(self.times, 0).repeat(self.times, 1)
+        self.shown, self.source = self.mask.ravel()[source], source.ravel()
+        image, edge = image.reshape(-1, 3)[self.source], outline(self.shown).ravel()
         self.layers = {name: layers(image, edge, name) for name in VIEWS}
         height, width = self.shown.shape
         self.tile = width + GAP, TITLE + height + HISTOGRAM + GAP
@@ -198,15 +200,12 @@ class Panels:
         pen.text((left, top + 22), share, fill=INK, font=FONT)
         plain = self.layers["image"][0].reshape(*self.shown.shape, 3)
         picture.paste(Image.fromarray(plain), (left, top + TITLE))
-        self._legend(pen, *self.places[-1])
-        return np.array(picture)
-
-    def _legend(self, pen: ImageDraw.ImageDraw, left: int, top: int) -> None:
-        """What the colours mean, in the last tile."""
+        left, top = self.places[-1]
         for i, (colour, text) in enumerate(LEGEND):
             y = top + TITLE + 4 + 22 * i
             pen.rectangle((left + 4, y, left + 18, y + 13), fill=colour)
             pen.text((left + 26, y - 1), text, fill=INK, font=FONT)
+        return np.array(picture)
 
     def _histogram(self, i: int) -> tuple[float, float]:
         """Draw the logits of a loss, heights by logarithm; the range they span."""
@@ -226,13 +225,6 @@ class Panels:
         return float(low), float(high)
 
 
-def enlarged(values: np.ndarray, factor: tuple[int, int], axis: int = 0) -> np.ndarray:
-    """Pixels repeated, or left out where the image is larger than a tile."""
-    times, step = factor
-    values = values[(slice(None),) * axis + (slice(None, None, step),) * 2]
-    return values.repeat(times, axis).repeat(times, axis + 1)
-
-
 def layers(image: np.ndarray, edge: np.ndarray, view: str) -> np.ndarray:
     """What a pixel looks like as tp, fp, fn and tn: (4, P, 3) uint8."""
     found = np.repeat(image[None], 4, axis=0)
@@ -243,13 +235,3 @@ def layers(image: np.ndarray, edge: np.ndarray, view: str) -> np.ndarray:
         found[:2], found[2:] = 255, 0  # what is marked, what is not
     found[:, edge] = rgb(TRUTH)
     return found.round().astype(np.uint8)
-
-
-def both_rules(comparison: Comparison, position: int) -> dict[str, tuple]:
-    """Probability 0.5 and raw mean: the masks (L, H, W) and the numbers of each."""
-    panels = Panels(comparison, position)
-    settings = {rule: Setting(rule) for rule in ("probability", "raw_mean")}
-    return {
-        rule: (panels.predicted(setting).numpy(), panels.numbers(setting))
-        for rule, setting in settings.items()
-    }

@@ -19,12 +19,19 @@ from lesionkit.figures.pixels import address, bytes_of, png
 from lesionkit.losses import within
 from lesionkit.thresholds import panels
 from lesionkit.thresholds.comparison import CHOICES, Shelf
-from lesionkit.thresholds.figures import side_by_side
 from lesionkit.thresholds.panels import Panels, Setting
 
 TWIN = "lesionkit-static-twin"
 WIDE = ipywidgets.Layout(width="100%", max_width="1400px")
 LONG = {"description_width": "150px"}
+LABELS = {
+    "comparison": "data set, model",
+    "image": "image",
+    "rule": "rule",
+    "probability": "probability cut",
+    "way": "from 0.5 to the rule",
+    "view": "show",
+}
 
 
 class Sliders:
@@ -48,8 +55,8 @@ class Sliders:
     ):
         self.draw, self.sliders = draw, {}
         self.handle: DisplayHandle | None = None
-        for name, (start, low, high, step) in limits.items():
-            slider = _slider(name, start, low, high, step)
+        for name, numbers in limits.items():
+            slider = _slider(*numbers, description=name)
             slider.observe(self.redraw, names="value")
             self.sliders[name] = slider
         self.box = ipywidgets.VBox(list(self.sliders.values()))
@@ -68,13 +75,8 @@ class Sliders:
         self.handle = display(Image(self.picture), display_id=True)
 
 
-def _slider(
-    says: str, start: float, low: float, high: float, step: float, **look: Any
-) -> ipywidgets.FloatSlider:
-    """A slider over numbers; it moves with the arrow keys."""
-    return ipywidgets.FloatSlider(
-        value=start, min=low, max=high, step=step, description=says, **look
-    )
+def _slider(start: float, low: float, high: float, step: float, **look: Any):
+    return ipywidgets.FloatSlider(value=start, min=low, max=high, step=step, **look)
 
 
 def focal_sliders(alpha: float = 0.8, gamma: float = 2.0) -> Sliders:
@@ -103,8 +105,8 @@ def window_sliders(hu: np.ndarray, center: float = 50, width: float = 350) -> Sl
 class ThresholdExplorer:
     """One image under all losses, with the threshold to drag.
 
-    One picture is replaced in place, never added. Where no kernel is, a plain figure
-    of the starting state stands instead; the live controls hide it.
+    One picture is replaced in place, never added. Where no kernel is, the picture of
+    the starting state stands alone; the live controls hide that copy.
 
     Args:
         shelf: of comparison.shelf.
@@ -137,11 +139,9 @@ class ThresholdExplorer:
         self.controls = _controls(shelf, start)
         self.screen = ipywidgets.Image(format="png", layout=WIDE)
         self.words = ipywidgets.HTML()
-        self._offer_images(image)
+        self._open(image)
         for name, control in self.controls.items():
-            follow = {"comparison": self._new_comparison, "image": self._new_image}
-            control.observe(follow.get(name, self._move), names="value")
-        self._new_image()
+            control.observe(partial(self._follow, name), names="value")
         rows = [("comparison", "image"), ("rule",), ("probability", "way"), ("view",)]
         boxes = [ipywidgets.HBox([self.controls[n] for n in names]) for names in rows]
         hide = ipywidgets.HTML(f"<style>.{TWIN} {{ display: none; }}</style>")
@@ -156,42 +156,34 @@ class ThresholdExplorer:
     def show(self) -> None:
         """Display the controls, and their static twin for where no kernel is."""
         display(self.box)
-        picture = bytes_of(self.twin())
-        tag = f'<img alt="{self._describe()}" src="{address(picture)}">'
-        twin = {"text/html": f'<div class="{TWIN}">{tag}</div>', "image/png": picture}
-        display(twin, raw=True)
+        tag = f'<img alt="{self._describe()}" src="{address(self.picture)}">'
+        twin = f'<div class="{TWIN}">{tag}</div>'
+        display({"text/html": twin, "image/png": self.picture}, raw=True)
 
-    def twin(self) -> Figure:
-        """What is shown, as a plain figure."""
-        return side_by_side(self.panels, self.setting)
+    def _follow(self, name: str, change: dict) -> None:
+        """Draw what a control asks for now."""
+        if self.quiet:
+            return
+        if name in ("comparison", "image"):
+            self._open(self.controls["image"].value)
+        else:
+            self._move()
 
-    def _offer_images(self, image: str) -> None:
-        """The images that the comparison has, by rule and by name."""
+    def _open(self, image: str) -> None:
+        """The chosen comparison; of its images the one of this rule or name, if any."""
         comparison = self.shelf.open(self.controls["comparison"].value)
         rules = comparison.choices()
         options = [(f"{CHOICES[rule]}: {file}", rule) for rule, file in rules.items()]
         options += [(file, file) for file in comparison.files]
-        kept = image if image in [value for _, value in options] else options[0][1]
+        kept = image if image in dict(options).values() else options[0][1]
+        self.quiet = True
         self.controls["image"].options = options
         self.controls["image"].value = kept
-
-    def _new_comparison(self, change: dict) -> None:
-        """Another data set or model: its images, the same rule if it finds one."""
-        self.quiet = True
-        self._offer_images(self.controls["image"].value)
         self.quiet = False
-        self._new_image()
-
-    def _new_image(self, change: dict | None = None) -> None:
-        """Another image: what does not move is drawn anew."""
-        if self.quiet:
-            return
-        comparison = self.shelf.open(self.controls["comparison"].value)
-        position = comparison.position(self.controls["image"].value)
-        self.panels = Panels(comparison, position)
+        self.panels = Panels(comparison, comparison.position(kept))
         self._move()
 
-    def _move(self, change: dict | None = None) -> None:
+    def _move(self) -> None:
         """Another cut: the picture and the numbers."""
         setting = self.setting
         self.controls["probability"].disabled = setting.rule != "probability"
@@ -214,27 +206,20 @@ class ThresholdExplorer:
 
 def _controls(shelf: Shelf, start: Setting) -> dict[str, Any]:
     """Every control by name, where it starts; sliders move with the arrow keys."""
-    kinds = {"style": LONG, "layout": ipywidgets.Layout(width="480px")}
-    toggles = {"style": LONG | {"button_width": "160px"}}
-
-    def choice(table: dict[str, str], value: str, says: str):
-        options = [(text, name) for name, text in table.items()]
-        return ipywidgets.ToggleButtons(
-            options=options, value=value, description=says, **toggles
-        )
-
-    return {
-        "comparison": ipywidgets.Dropdown(
-            options=shelf.titles, description="data set, model", **kinds
-        ),
-        "image": ipywidgets.Dropdown(description="image", **kinds),
-        "rule": choice(panels.RULES, start.rule, "rule"),
-        "probability": _slider(
-            "probability cut", start.probability, 0.01, 0.99, 0.01, **kinds
-        ),
-        "way": _slider("from 0.5 to the rule", start.way, 0, 1, 0.02, **kinds),
-        "view": choice(panels.VIEWS, start.view, "show"),
+    look = {"style": LONG, "layout": ipywidgets.Layout(width="480px")}
+    choice = partial(ipywidgets.ToggleButtons, style=LONG | {"button_width": "160px"})
+    rules = [(text, name) for name, text in panels.RULES.items()]
+    controls = {
+        "comparison": ipywidgets.Dropdown(options=shelf.titles, **look),
+        "image": ipywidgets.Dropdown(**look),
+        "rule": choice(options=rules, value=start.rule),
+        "probability": _slider(start.probability, 0.01, 0.99, 0.01, **look),
+        "way": _slider(start.way, 0, 1, 0.02, **look),
+        "view": choice(options=panels.VIEWS, value=start.view),
     }
+    for name, control in controls.items():
+        control.description = LABELS[name]
+    return controls
 
 
 def number_table(numbers: pd.DataFrame, caption: str) -> str:
@@ -245,11 +230,9 @@ def number_table(numbers: pd.DataFrame, caption: str) -> str:
         "share marked": numbers["marked"].map("{:.1%}".format),
         "Dice": numbers["dice"].map("{:.3f}".format),
     }
-    lines = [
-        f"<tr><th scope='row'>{name}</th>" + "".join(f"<td>{v}</td>" for v in values)
-        for name, values in rows.items()
-    ]
-    return (
-        f"<table class='lesionkit-numbers' style='font-size:90%' cellpadding='4'>"
-        f"<caption>{caption}</caption>{'</tr>'.join(lines)}</tr></table>"
-    )
+    lines = [f"<caption>{caption}</caption>"]
+    for name, values in rows.items():
+        cells = "".join(f"<td>{value}</td>" for value in values)
+        lines.append(f"<tr><th scope='row'>{name}</th>{cells}</tr>")
+    look = "class='lesionkit-numbers' style='font-size:90%' cellpadding='4'"
+    return f"<table {look}>{''.join(lines)}</table>"

@@ -15,9 +15,8 @@ import lesionkit as lk
 from lesionkit import catalogue
 from lesionkit.cli import main
 from lesionkit.config import RunConfig
-from lesionkit.export import formats as export_formats
 from lesionkit.export import network as exporting
-from lesionkit.export.formats import FORMATS, FromPixels, compare, graph_of
+from lesionkit.export.network import FORMATS, FromPixels, compare, graph_of
 from lesionkit.models import build_model
 from lesionkit.records import runs
 from lesionkit.records.files import sha256
@@ -83,11 +82,11 @@ def test_the_facts_beside_the_file_are_true(tiny: str, tmp_path) -> None:
     ]
 
 
-def record_of(config: RunConfig, channels: int = 3, fingerprint: str = "made"):
+def record_of(config: RunConfig, channels: int = 3):
     """A made record with first weights, of a set that is not prepared here."""
     from made_records import made_record
 
-    folder = made_record(config, sealed=False, fingerprint=fingerprint)
+    folder = made_record(config, sealed=False)
     torch.manual_seed(0)
     model = build_model(config.model, variant="small", in_channels=channels)
     runs.store_weights(folder, save(model.state_dict()))
@@ -102,15 +101,6 @@ def test_random_pixels_stand_in_for_a_set_that_is_not_here(tmp_path) -> None:
     assert made.facts["input"]["layout"] == "NHWC, grey"
     assert made.facts["check"]["images"] == 16
     assert "random pixels" in made.facts["check"]["images_of"]
-
-
-def test_other_images_under_the_same_name_are_not_taken(tiny: str) -> None:
-    config = RunConfig(model="small", dataset="tiny", size=32)
-    assert exporting.prepared_of(RunRecord(record_of(config))) is None
-    config = RunConfig(model="small", dataset="tiny", size=32, repeat=1)
-    same = lk.open_prepared("tiny", size=32).fingerprint
-    record = RunRecord(record_of(config, fingerprint=same))
-    assert exporting.prepared_of(record).fingerprint == same
 
 
 def test_a_run_without_weights_is_refused_in_one_line(
@@ -142,13 +132,13 @@ def test_an_unknown_format_gets_the_nearest_name(tmp_path) -> None:
 def test_a_missing_package_says_which_extra_has_it(monkeypatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
     with pytest.raises(ImportError, match="uv sync --extra onnx, or pip"):
-        export_formats.import_onnx()
+        exporting.import_onnx()
 
 
 def test_logits_beyond_the_tolerance_leave_no_file(tmp_path, monkeypatch) -> None:
     folder = record_of(RunConfig(model="small", dataset="kvasir", size=32))
     plain = FORMATS["torch"]
-    bent = export_formats.Format(
+    bent = exporting.Format(
         ".pt2",
         plain.save,
         lambda path: lambda images: plain.load(path)(images) + 0.001,

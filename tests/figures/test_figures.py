@@ -98,15 +98,6 @@ def test_lesion_shares_rise_to_100_percent():
     assert line.get_label() == "made"
 
 
-def test_curves_have_a_line_each_told_apart_by_style():
-    x = np.array([0.0, 1.0])
-    figure = figures.curves(x, {"a": x, "b": 2 * x}, xlabel="logit", ylabel="loss")
-    a, b, _zero = figure.axes[0].lines
-    assert b.get_ydata().tolist() == [0, 2]
-    assert a.get_linestyle() != b.get_linestyle()
-    assert figure.axes[0].get_xlabel() == "logit"
-
-
 def test_history_shows_both_curves_and_the_best_epoch(record_of):
     left, right = figures.history(record_of(dice=0.75)).axes
     assert left.lines[0].get_ydata().tolist() == [0.9, 0.6, 0.5]

@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from lesionkit.figures import heat_tables
-from lesionkit.figures import ranking as ranking_figures
+from lesionkit.figures import ranking as figures
 from lesionkit.inference import ranking
 
 
@@ -37,7 +36,7 @@ def scores():
 
 def test_a_heat_table_numbers_the_first_three_of_each_row(scores):
     means, points = scores
-    axis, bar = heat_tables.heat(means, points, title="mean Dice").axes
+    axis, bar = figures.heat(means, points, title="mean Dice").axes
     losses = [label.get_text() for label in axis.get_xticklabels()]
     assert losses == ["iou", "dice", "focal", "bce"]
     assert row_names(axis) == ["kvasir", "wound", "points"]
@@ -51,14 +50,14 @@ def test_a_heat_table_numbers_the_first_three_of_each_row(scores):
 def test_equal_scores_share_the_better_place():
     means = pd.DataFrame({"iou": [0.9], "dice": [0.9], "bce": [0.8]}, ["kvasir"])
     points = pd.DataFrame([[2.5, 2.5, 1.0]] * 2, ["kvasir", "points"], means.columns)
-    axis = heat_tables.heat(means, points, title="mean Dice").axes[0]
+    axis = figures.heat(means, points, title="mean Dice").axes[0]
     assert texts(axis)[3:] == ["2.5", "2.5", "1", "1.", "1.", "3."]
 
 
 def test_a_printed_heat_table_stands_beside_in_the_same_shades(scores):
     means, points = scores
     printed = pd.DataFrame({"dice": [0.5], "bce": [0.7]}, ["wound"])
-    figure = heat_tables.heat(means, points, printed, title="mean Dice")
+    figure = figures.heat(means, points, printed, title="mean Dice")
     ours, theirs, _ = figure.axes
     assert [ours.get_title(), theirs.get_title()] == ["ours", "published"]
     assert ours.images[0].get_clim() == theirs.images[0].get_clim()
@@ -69,7 +68,7 @@ def test_a_printed_heat_table_stands_beside_in_the_same_shades(scores):
 
 
 def test_the_text_of_a_heat_table_is_black_on_light_and_white_on_dark(scores):
-    axis = heat_tables.heat(*scores, title="mean Dice").axes[0]
+    axis = figures.heat(*scores, title="mean Dice").axes[0]
     inks = {text.get_text(): text.get_color() for text in axis.texts[:4]}
     assert (inks["0.900"], inks["0.600"]) == ("black", "white")
 
@@ -78,7 +77,7 @@ def test_rank_probabilities_are_written_in_percent_best_on_top():
     shares = pd.DataFrame(
         {1: [0.004, 0.996], 2: [0.25, 0.004], 3: [0.746, 0.0]}, ["bce", "iou"]
     )
-    axis = heat_tables.rank_probabilities(shares).axes[0]
+    axis = figures.rank_probabilities(shares).axes[0]
     assert row_names(axis) == ["iou  (1.0)", "bce  (2.7)"]
     assert texts(axis) == [">99", "<1", "", "<1", "25", "75"]
 
@@ -86,7 +85,7 @@ def test_rank_probabilities_are_written_in_percent_best_on_top():
 def test_shares_that_do_not_sum_to_one_are_refused():
     shares = pd.DataFrame({1: [0.5, 0.5], 2: [0.5, 0.4]}, ["bce", "iou"])
     with pytest.raises(ValueError, match=r"shares of 'iou' must sum to 1, got 0\.9"):
-        heat_tables.rank_probabilities(shares)
+        figures.rank_probabilities(shares)
 
 
 @pytest.fixture
@@ -100,7 +99,7 @@ def left_out():
         "without bce": (1, 2, np.nan),
     }
     ranks = pd.DataFrame(rows, ["dice", "iou", "bce"]).T
-    return heat_tables.leave_one_out(ranks).axes[0]
+    return figures.leave_one_out(ranks).axes[0]
 
 
 def test_leaving_out_shows_ranks_in_the_order_of_all(left_out):
@@ -120,7 +119,7 @@ def test_changes_are_outlined_beyond_those_that_a_missing_loss_makes(left_out):
 def test_of_two_equal_ranks_one_left_out_leaves_the_other_at_the_better():
     rows = {"all": (1.5, 1.5, 3.0), "without dice": (1.0, np.nan, 2.0)}
     ranks = pd.DataFrame(rows, ["iou", "dice", "bce"]).T
-    assert len(heat_tables.leave_one_out(ranks).axes[0].patches) == 0
+    assert len(figures.leave_one_out(ranks).axes[0].patches) == 0
 
 
 def test_rows_are_parted_by_what_is_left_out(left_out):
@@ -129,6 +128,5 @@ def test_rows_are_parted_by_what_is_left_out(left_out):
     assert lines == [-0.5, 0.5, 1.5, 2.5]
 
 
-def test_the_figures_of_a_ranking_have_the_heat_tables_too(left_out):
-    assert ranking_figures.heat is heat_tables.heat
+def test_no_figure_stays_open(left_out):
     assert plt.get_fignums() == []

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_records import made_record
 from PIL import Image
 from shared_data import SHARED, needs_shared
 
 from lesionkit.cli import main
-from lesionkit.prepared import staging
-from lesionkit.prepared.preparing import data_of, open_data, prepare
+from lesionkit.config import RunConfig
+from lesionkit.prepared import open_prepared, staging
+from lesionkit.prepared.preparing import data_if_here, data_of, open_data, prepare
 from lesionkit.prepared.staging import Arrays, Stage
+from lesionkit.records.runs import RunRecord
 
 
 @pytest.fixture
@@ -260,6 +263,17 @@ def test_nearest_keeps_pixel_values_and_has_a_folder_of_its_own(own: Path) -> No
 
 def test_no_record_has_no_data() -> None:
     assert data_of(None) is None
+
+
+def test_other_images_under_the_same_name_are_not_taken(tiny: str) -> None:
+    config = RunConfig(dataset="tiny", size=32, loss="dice")
+    assert data_if_here(RunRecord(made_record(config))) is None
+    same = open_prepared("tiny", size=32).fingerprint
+    config = RunConfig(dataset="tiny", size=32, loss="iou")
+    record = RunRecord(made_record(config, fingerprint=same))
+    assert data_if_here(record).fingerprint == same
+    config = RunConfig(dataset="kvasir", size=32)
+    assert data_if_here(RunRecord(made_record(config))) is None
 
 
 @needs_shared

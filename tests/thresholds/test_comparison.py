@@ -133,15 +133,6 @@ def test_losses_stand_in_the_order_of_the_paper(tiny, data_home):
     assert shelf(data_home / "runs").open().losses == ("iou", "bce", "bcefocal")
 
 
-def test_some_images_can_be_taken():
-    made = made_comparison()
-    found = made.take(["empty.png", "small.png"])
-    assert found.files == ("empty.png", "small.png")
-    assert np.array_equal(found.logits, made.logits[:, [2, 0]])
-    assert np.array_equal(found.masks, made.masks[[2, 0]])
-    assert np.array_equal(found.images, made.images[[2, 0]])
-
-
 def test_no_records_are_refused():
     with pytest.raises(ValueError, match="no run records"):
         compare({})

@@ -14,13 +14,13 @@ COMPARISON = made_comparison()
 
 
 def test_both_rules_stand_under_every_loss_with_their_numbers():
-    both = panels.both_rules(COMPARISON, 0)
-    figure = threshold_figures.two_rules(COMPARISON, 0, both)
-    rows, columns = len(both), len(COMPARISON.losses) + 1
+    figure = threshold_figures.two_rules(COMPARISON, 0)
+    shown = panels.Panels(COMPARISON, 0)
+    columns = len(COMPARISON.losses) + 1
     labels = [axis.get_xlabel() for axis in figure.axes]
-    assert len(labels) == rows * columns
-    for line, (_, numbers) in enumerate(both.values()):
-        for row in numbers.itertuples():
+    assert len(labels) == 2 * columns
+    for line, rule in enumerate(("probability", "raw_mean")):
+        for row in shown.numbers(panels.Setting(rule)).itertuples():
             text = f"marks {row.marked:.1%}\nDice {row.dice:.3f}"
             assert labels[line * columns + row.Index + 1] == text
     assert [figure.axes[i].get_ylabel() for i in (0, columns)] == [
@@ -30,10 +30,10 @@ def test_both_rules_stand_under_every_loss_with_their_numbers():
 
 
 def test_the_rows_are_painted_with_the_masks_of_their_rule():
-    both = panels.both_rules(COMPARISON, 0)
-    figure = threshold_figures.two_rules(COMPARISON, 0, both)
+    figure = threshold_figures.two_rules(COMPARISON, 0)
     layer = figure.axes[5].images[-1].get_array()  # raw mean, first loss
-    predicted, _ = both["raw_mean"]
+    shown = panels.Panels(COMPARISON, 0)
+    predicted = shown.predicted(panels.Setting("raw_mean")).numpy()
     missed = COMPARISON.masks[0] & ~predicted[0] & 1
     assert np.array_equal(layer[..., 3] > 0, (predicted[0] | missed) > 0)
 
@@ -48,14 +48,10 @@ def texts_behind_pictures(figure):
     return [name for name, box in boxes.items() if box.count_overlaps(pictures)]
 
 
-@pytest.mark.parametrize("losses", [3, 7, 10])  # one row of tiles, or two
+@pytest.mark.parametrize("losses", [3, 7, 10])
 def test_no_name_of_a_loss_lies_behind_a_picture(losses):
     made = made_comparison(losses=losses)
-    both = panels.both_rules(made, 0)
-    shown = panels.Panels(made, 0)
-    figure = threshold_figures.side_by_side(shown, panels.Setting())
-    assert texts_behind_pictures(figure) == []
-    assert texts_behind_pictures(threshold_figures.two_rules(made, 0, both)) == []
+    assert texts_behind_pictures(threshold_figures.two_rules(made, 0)) == []
 
 
 def test_a_loss_stands_at_its_share_with_its_interval():

@@ -96,14 +96,14 @@ def tile(shown: Panels, setting: Setting, i: int) -> np.ndarray:
     left, top = shown.places[i + 1]
     height, width = shown.shown.shape
     picture = shown.picture(setting)[top + panels.TITLE :, left:][:height, :width]
-    times = shown.factor[0]
+    times = shown.times
     return picture[times // 2 :: times, times // 2 :: times]
 
 
 def inside(shown: Panels) -> np.ndarray:
     """Pixels that the outline does not touch, whatever they are enlarged by."""
     edge = outline(shown.shown)
-    times = shown.factor[0]
+    times = shown.times
     return ~edge[times // 2 :: times, times // 2 :: times]
 
 
@@ -166,7 +166,7 @@ def test_the_outline_touches_both_sides_of_the_border(dtype):
 @pytest.mark.parametrize(("side", "times"), [(32, 7), (224, 1), (512, 1)])
 def test_a_tile_is_about_as_large_whatever_the_image(side, times):
     found = Panels(made_comparison(side, losses=1), 0)
-    assert found.factor[0] == times
+    assert found.times == times
     assert 150 <= found.shown.shape[0] <= 300
 
 

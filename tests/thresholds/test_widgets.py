@@ -227,19 +227,10 @@ def test_show_displays_the_controls_and_a_twin_that_they_hide(monkeypatch):
     made.show()
     box, twin = shown
     assert box is made.box
-    assert twin["image/png"][:4] == PNG
+    assert twin["image/png"] == made.picture
     assert f'<div class="{widgets.TWIN}"><img alt="made, by hand' in twin["text/html"]
     styles = [w.value for w in box.children if hasattr(w, "value")]
     assert f"<style>.{widgets.TWIN} {{ display: none; }}</style>" in styles
-
-
-def test_the_twin_shows_the_mask_and_the_numbers_of_the_start():
-    made = explorer(way=0.4)
-    axes = made.twin().axes
-    titles = [axis.get_title() for axis in axes if axis.get_title()]
-    assert len(titles) == 4
-    for title, row in zip(titles[1:], made.numbers.itertuples(), strict=True):
-        assert title == f"{row.loss}\nDice {row.dice:.3f}, marks {row.marked:.1%}"
 
 
 def test_a_name_with_markup_is_shown_as_text():
