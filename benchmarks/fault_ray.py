@@ -16,7 +16,6 @@ from typing import Any
 import psutil
 from fault_bench import Bench, end_left
 from fault_homes import Home, Row, ended, finish, wait
-
 from lesionkit.engines.ray_cluster import STORE_BYTES, TRIES
 
 NODE = {"object_store_memory": STORE_BYTES, "num_cpus": 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -19,8 +20,8 @@ import pytest
 from made_worker import configs, events, seal
 from patience import children, comes
 
-from lesionkit.config import RunConfig
-from lesionkit.engines import Outcome, local, pool, ray_cluster, worker
+from lesionkit.config import RunConfig, data_folder
+from lesionkit.engines import Outcome, local, pool, worker
 from lesionkit.engines import ray as on_ray
 from lesionkit.records import runs
 
@@ -68,12 +69,14 @@ def broken(reason: str) -> worker.Train:
 
 
 def left() -> list[str]:
-    """Processes and folders of clusters of one machine."""
-    lines = [
-        " ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"])
-    ]
-    found = [line for line in lines if "/tmp/lesionkit-ray-" in line]
-    return found + [str(path) for path in Path("/tmp").glob("lesionkit-ray-*")]
+    """Processes that a sweep in this data folder started, Ray's own among them."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            home = process.environ().get("LESIONKIT_DATA")
+            if home == str(data_folder()) and process.pid != os.getpid():
+                found.append(" ".join(process.cmdline()))
+    return found
 
 
 @pytest.fixture
@@ -96,7 +99,7 @@ def cluster() -> Iterator:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", HERE, prepend=os.pathsep)
-        store = {"object_store_memory": ray_cluster.STORE_BYTES, "num_cpus": 1}
+        store = {"object_store_memory": on_ray.STORE_BYTES, "num_cpus": 1}
         made = Cluster(initialize_head=True, head_node_args=store)
         made.store = store
         yield made
@@ -128,7 +131,8 @@ def test_each_run_has_its_outcome_and_ray_leaves_nothing(
     found = sorted_runs(stand_ins(*faults, slots=2))
     assert [outcome.config for outcome in found] == configs(8)
     good, refused, died, once, late, empty, *more = found
-    assert (refused.error, refused.attempts) == ("ValueError: no such thing", 1)
+    assert refused.error == "ValueError: no such thing and much more on it"
+    assert refused.attempts == 1
     assert died.error == "the worker died (its worker process has died)"
     assert runs.failure(died.config.folder) == died.error
     assert (died.attempts, once.attempts) == (2, 2)
