@@ -235,12 +235,10 @@ def run_all(
     Raises:
         ValueError, RuntimeError: see `submit`.
     """
-    missing, folder = [], sweep_folder(name)
-    for config in configs:
-        if runs.is_done(config.folder):
-            yield Outcome(config, None, 0.0, 0)
-        else:
-            missing.append(config)
+    looked = [(config, runs.is_done(config.folder)) for config in configs]
+    yield from (Outcome(config, None, 0.0, 0) for config, done in looked if done)
+    missing = [config for config, done in looked if not done]
+    folder = sweep_folder(name)
     if not missing:
         return
     if not (queue(folder) and set(map(_line, missing)) <= set(_listed(folder))):

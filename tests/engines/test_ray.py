@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from made_ray import broken, load
 from made_worker import configs, events, seal
 from patience import children, comes
 
@@ -25,16 +25,16 @@ from lesionkit.engines import Outcome, local, pool, worker
 from lesionkit.engines import ray as on_ray
 from lesionkit.records import runs
 
-HERE = f"{Path(__file__).parent}:{Path(__file__).parents[1] / 'made'}"
+HERE = str(Path(__file__).parents[1] / "made")
 needs_ray = pytest.mark.skipif(
     find_spec("ray") is None, reason="Ray, the extra ray, is not installed"
 )
 # A driver as a program of its own, whose runs have these faults.
 DRIVER = """
 import json, sys
-sys.path[:0] = sys.argv[1].split(":")
+sys.path.insert(0, sys.argv[1])
 from functools import partial
-from test_ray import load
+from made_ray import load
 from made_worker import configs
 from lesionkit.engines import worker
 from lesionkit.engines import ray as on_ray
@@ -43,29 +43,6 @@ worker.HOWS["worker"] = partial(load, sys.argv[2])
 list(on_ray.run_all(configs(len(faults))))
 """
 SMALL = {"dataset": "tiny", "size": 32, "batch_size": 4, "epochs": 2, "model": "enet"}
-
-
-def load(faults: str) -> worker.Train:
-    """What trains in an actor: stand-ins with these faults, in JSON, one a run."""
-    os.environ["FAULTS"] = faults
-    from made_worker import FAULTS, note, train
-
-    def long_once(config: RunConfig) -> None:
-        if [event["repeat"] for event in events("began")].count(config.repeat) == 1:
-            time.sleep(10)
-
-    FAULTS["long once"] = long_once
-
-    def trained(config: RunConfig) -> None:
-        note(f"cuda {os.environ.get('CUDA_VISIBLE_DEVICES')!r}", config)
-        train(config)
-
-    return trained
-
-
-def broken(reason: str) -> worker.Train:
-    """What cannot be loaded."""
-    raise ImportError(reason)
 
 
 def left() -> list[str]:
