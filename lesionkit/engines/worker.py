@@ -152,7 +152,8 @@ def answer(train: Train, line: str) -> dict[str, Any]:
 
 def attempt(train: Train, config: RunConfig) -> dict[str, Any]:
     """Train one run, tidy up, and say what came of it."""
-    found = {"error": None, "held": False, "died": False, "sound": True}
+    found: dict[str, Any] = {"error": None, "held": False}
+    found |= {"died": False, "sound": True}
     try:
         train(config)
     except Exception as error:  # noqa: BLE001 - the next run is served all the same
@@ -163,8 +164,9 @@ def attempt(train: Train, config: RunConfig) -> dict[str, Any]:
 
 def _told(error: Exception) -> dict[str, Any]:
     """What is to be said of an error, one in a notebook or one in this process."""
-    if in_kernel := hasattr(error, "ename"):
-        error = type(error.ename, (Exception,), {})(error.evalue)
+    in_kernel, original = hasattr(error, "ename"), vars(error)
+    if in_kernel:
+        error = type(original["ename"], (Exception,), {})(original["evalue"])
     name, said = type(error).__name__, one_line(error)
     if name == leases.Held.__name__:
         return {"held": True, "error": said}
