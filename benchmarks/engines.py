@@ -25,7 +25,7 @@ from typing import Any
 
 import measurements
 
-sys.path.append(str(measurements.ROOT / "tests"))
+sys.path.append(str(measurements.ROOT / "tests" / "made"))
 from own_slurm import lacking, own_slurm  # noqa: E402
 
 from lesionkit.records.runs import find_records  # noqa: E402

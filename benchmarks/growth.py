@@ -28,6 +28,7 @@ from startup import made_record
 from lesionkit.config import RunConfig
 from lesionkit.engines import worker
 from lesionkit.engines.pool import Pool
+from lesionkit.engines.process import Process
 from lesionkit.records import runs
 from lesionkit.sweeps.sweep import Sweep, run_sweep
 
@@ -48,7 +49,8 @@ def load() -> worker.Train:
 
 def local() -> Callable:
     """An engine of one warm worker."""
-    return Pool([{}], [sys.executable, "-P", __file__, "--serve"]).run_all
+    serve = [sys.executable, "-P", __file__, "--serve"]
+    return Pool([{}], partial(Process, serve)).run_all
 
 
 def ray() -> Callable:

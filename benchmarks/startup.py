@@ -22,7 +22,7 @@ from functools import partial
 
 import measurements
 
-sys.path.append(str(measurements.ROOT / "tests"))
+sys.path.append(str(measurements.ROOT / "tests" / "made"))
 from made_data import write_discs  # noqa: E402
 
 from lesionkit.config import RunConfig  # noqa: E402

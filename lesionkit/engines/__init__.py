@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 from lesionkit.config import RunConfig
+from lesionkit.lookup import one_line
 from lesionkit.records import runs
 
 __all__ = [
@@ -26,6 +27,11 @@ __all__ = [
 ]
 
 NO_RECORD = "the run ended without a finished record"
+# How a run is executed; both leave the same record.
+HOWS = {
+    "worker": "in a process that stays warm from run to run",
+    "notebook": "as an executed notebook beside the record",
+}
 
 
 @dataclass(frozen=True)
@@ -55,16 +61,13 @@ def one_by_one(
 
     def run_all(configs: Sequence[RunConfig]) -> Generator[Outcome]:
         for config in configs:
-            began, error = time.perf_counter(), None
+            began, error = time.perf_counter(), NO_RECORD
             try:
                 execute(config)
             except Exception as raised:  # noqa: BLE001 - a bad run stops no other
-                lines = str(raised).strip().splitlines() or [type(raised).__name__]
-                error = lines[-1]
-            if runs.is_done(config.folder):
-                error = None
-            elif error is None:
-                error = "the engine ended without a finished record"
-            yield Outcome(config, error, time.perf_counter() - began, 1)
+                error = one_line(raised)
+            done = runs.is_done(config.folder)
+            seconds = time.perf_counter() - began
+            yield Outcome(config, None if done else error, seconds, 1)
 
     return run_all

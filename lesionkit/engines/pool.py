@@ -1,27 +1,73 @@
-"""Warm workers, one in each slot of this machine, and the runs handed to them."""
+"""Warm workers, one in each slot, and the runs handed to them.
+
+The pool decides what is tried, tried again and given up. What trains is the body of a
+worker: a process of this machine (`engines.process`) or an actor of Ray
+(`engines.ray`).
+"""
 
 from __future__ import annotations
 
 import contextlib
+import json
+import math
 import os
 import queue
 import sys
 import time
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from lesionkit.config import RunConfig, data_folder
 from lesionkit.engines import NO_RECORD, Outcome
-from lesionkit.engines.process import LEAVE_SECONDS, Pending, Worker, messages
 from lesionkit.records import runs
 
 TICK_SECONDS = 0.2
 START_SECONDS = 300.0  # to import torch from a slow disk
+SILENT_SECONDS = 300.0  # a worker that gives no sign for so long is frozen
+LEAVE_SECONDS = 15.0  # for a worker to end by itself
 HELD_SECONDS = 2.0  # between two looks at a run that another process trains
 STARTS = 3  # workers that die before their first run, until a slot is given up
+GROWTH_BYTES = 1 << 30  # that a worker may keep beyond 1.5 times its first run's memory
+TAIL_BYTES = 8192  # of a log, where the reason of a death stands
+
+Tell = Callable[[dict[str, Any] | None], None]
+
+
+class Body(Protocol):
+    """What trains for a worker, and answers in the messages of `engines.worker`.
+
+    `beats` says whether it gives signs of life while it trains. `ask` is for a run, the
+    fields of its config in JSON; False if it is gone. `leave` asks it to end, and stops
+    the run under way, as by Ctrl-C where that is possible; `kill` ends it, whatever it
+    does. `gone` is how it ended, once all that it said was passed on, or None. `bury`
+    waits until it has ended, so long on the monotonic clock, and leaves nothing.
+    """
+
+    beats: bool
+
+    def ask(self, line: str) -> bool: ...
+    def leave(self) -> None: ...
+    def kill(self) -> None: ...
+    def gone(self) -> str | None: ...
+    def bury(self, until: float) -> None: ...
+
+
+# Starts a body: what its environment has besides ours, its log, and who is told what
+# it says (None: a sign of life).
+Start = Callable[[Mapping[str, str], Path, Tell], Body]
+
+
+@dataclass
+class Pending:
+    """A run that is on its way, and what was tried so far."""
+
+    config: RunConfig
+    attempts: int = 0
+    seconds: float = 0.0
+    ask_at: float = 0.0  # on the monotonic clock
 
 
 @dataclass
@@ -33,32 +79,79 @@ class Slot:
     failures: int = 0  # workers in a row that died without a run
 
 
-class Waiting:
-    """The runs that are not under way: first the new ones, then those to ask again."""
+class Worker:
+    """A worker as the pool sees it: asked, heard, ended.
 
-    def __init__(self, configs: Sequence[RunConfig]) -> None:
-        self.new, self.left = iter(configs), len(configs)
-        self.again: deque[Pending] = deque()
+    Args:
+        slot: its place.
+        start: gives its body.
+        log: the file for all that it prints.
+        inbox: takes (worker, message).
+    """
 
-    def __len__(self) -> int:
-        return self.left + len(self.again)
+    def __init__(
+        self, slot: Slot, start: Start, log: Path, inbox: queue.SimpleQueue
+    ) -> None:
+        self.slot, self.log, self.log_start = slot, log, 0
+        self.pending: Pending | None = None
+        self.ready = self.leaving = False
+        self.reason: str | None = None  # why it was killed
+        self.limit_bytes: int | None = None
+        self.kill_at = math.inf
+        self.heard = self.began = time.monotonic()
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.touch()
+        self.body = start(slot.environment, log, lambda told: inbox.put((self, told)))
 
-    def take(self) -> Pending | None:
-        """The next run whose time has come."""
-        if self.left:
-            self.left -= 1
-            return Pending(next(self.new))
-        for _ in range(len(self.again)):
-            pending = self.again.popleft()
-            if pending.ask_at <= time.monotonic():
-                return pending
-            self.again.append(pending)
-        return None
+    @property
+    def idle(self) -> bool:
+        """Whether it can be asked for a run."""
+        return self.ready and self.pending is None and not self.leaving
 
-    def put(self, pending: Pending, seconds: float = 0.0) -> None:
-        """To the end, to be taken after so many seconds."""
-        pending.ask_at = time.monotonic() + seconds
-        self.again.append(pending)
+    def ask(self, pending: Pending) -> bool:
+        """Ask for a run; False if the worker is no longer there."""
+        self.log_start = self.log.stat().st_size
+        if not self.body.ask(json.dumps(asdict(pending.config))):
+            return False
+        self.began = self.heard = time.monotonic()
+        self.pending = pending
+        pending.attempts += 1
+        return True
+
+    def release(self) -> Pending:
+        """The run it was asked for, which has ended one way or the other."""
+        pending, self.pending = self.pending, None
+        if pending is None:
+            raise RuntimeError("the worker was asked for no run")
+        pending.seconds = time.monotonic() - self.began
+        with contextlib.suppress(OSError):
+            # a network disk may remember that there was no DONE until it lists anew
+            os.listdir(pending.config.folder)
+        return pending
+
+    def leave(self) -> None:
+        """Ask it to end, and give it some time for that."""
+        self.leaving = True
+        self.kill_at = min(self.kill_at, time.monotonic() + LEAVE_SECONDS)
+        self.body.leave()
+
+    def kill(self, reason: str) -> None:
+        """End it now, and say why."""
+        self.leaving, self.reason = True, reason
+        self.body.kill()
+
+    def bury(self, until: float = 0.0) -> None:
+        """Wait so long until it has ended; an empty log goes with it."""
+        self.body.bury(until)
+        if self.log.exists() and not self.log.stat().st_size:
+            self.log.unlink()
+
+    def death(self, how: str) -> str:
+        """Why it died, in one line, with the place of its log."""
+        last = last_words(self.log, self.log_start)
+        died = f"the worker died ({how}){last and ': ' + last}"
+        place = f"; log: {self.log}" if self.log.stat().st_size else ""
+        return (self.reason or died) + place
 
 
 class Pool:
@@ -66,35 +159,27 @@ class Pool:
 
     Args:
         slots: for each slot, what its environment has besides that of this process.
-        command: what starts a worker (see `engines.worker`).
+        start: gives the body of a worker.
         retries: how often a run is tried again whose worker died or took too long. An
             error that Python raised is not tried again: it would be raised again.
         timeout_seconds: the longest that a run may take; None: any time.
-        recycle_bytes: a worker with more memory than this after a run is replaced;
-            None: 1.5 times what it had after its first run, and 1 GiB.
-        silent_seconds: a worker that gives no sign for so long is frozen.
     """
 
     def __init__(
         self,
         slots: Sequence[Mapping[str, str]],
-        command: Sequence[str],
+        start: Start,
         *,
         retries: int = 1,
         timeout_seconds: float | None = None,
-        recycle_bytes: int | None = None,
-        silent_seconds: float = 300.0,
     ) -> None:
         self.slots = [Slot(environment) for environment in slots]
-        self.command = list(command)
-        self.retries, self.recycle_bytes = retries, recycle_bytes
-        self.timeout_seconds = (
-            float("inf") if timeout_seconds is None else timeout_seconds
-        )
-        self.silent_seconds = silent_seconds
+        self.start, self.retries = start, retries
+        self.timeout_seconds = math.inf if timeout_seconds is None else timeout_seconds
         self.inbox: queue.SimpleQueue = queue.SimpleQueue()
-        self.waiting, self.started = Waiting([]), 0
+        self.waiting: deque[Pending] = deque()
         self.outcomes: list[Outcome] = []
+        self.started = 0
 
     def run_all(self, configs: Sequence[RunConfig]) -> Generator[Outcome]:
         """The outcome of every run, as soon as it has ended.
@@ -104,9 +189,9 @@ class Pool:
         Raises:
             RuntimeError: no worker can be started.
         """
-        self.waiting, self.outcomes = Waiting(configs), []
+        self.waiting, self.outcomes = deque(map(Pending, configs)), []
         try:
-            while self._under_way():
+            while self.waiting or any(worker.pending for worker in self._workers()):
                 self._hear()
                 self._hand_out()
                 # only now: whoever takes an outcome lets no worker wait meanwhile
@@ -125,98 +210,98 @@ class Pool:
             for worker in workers:
                 worker.bury(until)
         finally:  # a second Ctrl-C
-            for slot in self.slots:
-                if slot.worker is not None:
-                    slot.worker.bury()
-                slot.worker = None
+            for worker in workers:
+                worker.bury()
+                worker.slot.worker = None
 
     def _workers(self) -> list[Worker]:
         """The workers that are there."""
         return [slot.worker for slot in self.slots if slot.worker is not None]
 
-    def _under_way(self) -> bool:
-        """Whether a run is still to come."""
-        return bool(self.waiting) or any(w.pending for w in self._workers())
+    def _take(self) -> Pending | None:
+        """The next run whose time has come."""
+        for _ in range(len(self.waiting)):
+            pending = self.waiting.popleft()
+            if pending.ask_at <= time.monotonic():
+                return pending
+            self.waiting.append(pending)
+        return None
+
+    def _put(self, pending: Pending, seconds: float = 0.0) -> None:
+        """To the end, to be taken after so many seconds."""
+        pending.ask_at = time.monotonic() + seconds
+        self.waiting.append(pending)
 
     def _hand_out(self) -> None:
         """A run for each worker that has none, past those done or held elsewhere."""
         self._start_workers()
         for worker in self._workers():
-            while worker.idle and (pending := self.waiting.take()):
+            while worker.idle and (pending := self._take()):
                 folder = pending.config.folder
                 if runs.is_done(folder):
                     self._ended(pending, None)
                 elif runs.is_held_here(folder):
-                    self.waiting.put(pending, HELD_SECONDS)
+                    self._put(pending, HELD_SECONDS)
                 elif not worker.ask(pending):
-                    self.waiting.put(pending)
+                    self._put(pending)
                     break  # it has died; that is dealt with as soon as it is seen
 
     def _start_workers(self) -> None:
         """Fill empty slots, with no more workers than there are runs."""
-        busy = sum(worker.pending is not None for worker in self._workers())
+        wanted = len(self.waiting) + sum(bool(w.pending) for w in self._workers())
         for slot in self.slots:
-            wanted = len(self._workers()) < len(self.waiting) + busy
-            if wanted and slot.worker is None and slot.failures < STARTS:
-                slot.worker = self._start(slot)
-
-    def _start(self, slot: Slot) -> Worker:
-        """A new worker in this slot."""
-        return Worker(self.command, slot.environment, self._new_log(), self.inbox)
-
-    def _new_log(self) -> Path:
-        """Where the next worker prints to."""
-        self.started += 1
-        when = time.strftime("%Y-%m-%dT%H%M%S")
-        name = f"{when}-{os.getpid()}-{self.started}.log"
-        return data_folder() / "runs" / ".logs" / name
+            free = slot.worker is None and slot.failures < STARTS
+            if free and len(self._workers()) < wanted:
+                self.started += 1
+                when = time.strftime("%Y-%m-%dT%H%M%S")
+                name = f"{when}-{os.getpid()}-{self.started}.log"
+                log = data_folder() / "runs" / ".logs" / name
+                slot.worker = Worker(slot, self.start, log, self.inbox)
 
     def _hear(self) -> None:
         """What the workers say, and what becomes of those that have ended."""
         # first who has ended, then all that was said: the last words are not lost
-        ended = [slot for slot in self.slots if slot.worker and slot.worker.ended()]
-        wait = TICK_SECONDS if self._workers() and not ended else 0.0
-        for worker, message in messages(self.inbox, wait):
-            worker.heard = time.monotonic()
-            if message and message.get("ready"):
-                worker.ready = True
-            if message and "run_id" in message and worker.pending:
-                self._answered(worker, message)
-        for slot in ended:
-            self._buried(slot)
+        gone = [(w, how) for w in self._workers() if (how := w.body.gone())]
+        wait = TICK_SECONDS if self._workers() and not gone else 0.0
+        with contextlib.suppress(queue.Empty):
+            self._heard(*self.inbox.get(timeout=wait))
+            while True:
+                self._heard(*self.inbox.get_nowait())
+        for worker, how in gone:
+            self._buried(worker, how)
         for worker in self._workers():
             self._watch(worker)
+
+    def _heard(self, worker: Worker, message: dict[str, Any] | None) -> None:
+        """One message of a worker."""
+        worker.heard = time.monotonic()
+        if message and message.get("ready"):
+            worker.ready = True
+        if message and "run_id" in message and worker.pending:
+            self._answered(worker, message)
 
     def _answered(self, worker: Worker, message: dict[str, Any]) -> None:
         """A worker has ended a run: done, held elsewhere, or failed."""
         pending = worker.release()
-        self._recycle(worker, message)
-        for slot in self.slots:
-            if slot.worker is worker:
-                slot.failures = 0
+        worker.slot.failures = 0
+        size = message["memory_bytes"]
+        if worker.limit_bytes is None:
+            worker.limit_bytes = int(1.5 * size) + GROWTH_BYTES
+        if size > worker.limit_bytes or not message["sound"]:
+            worker.leave()
         if message["held"]:
             pending.attempts -= 1
-            self.waiting.put(pending, HELD_SECONDS)
+            self._put(pending, HELD_SECONDS)
         elif message["died"]:
             self._died(pending, message["error"])
         else:
             done = runs.is_done(pending.config.folder)
             self._ended(pending, None if done else message["error"] or NO_RECORD)
 
-    def _recycle(self, worker: Worker, message: dict[str, Any]) -> None:
-        """Let a worker go that has grown, or that may be damaged."""
-        size = message["memory_bytes"]
-        if worker.limit_bytes is None:
-            worker.limit_bytes = self.recycle_bytes or int(1.5 * size) + (1 << 30)
-        if size > worker.limit_bytes or not message["sound"]:
-            worker.leave()
-
-    def _buried(self, slot: Slot) -> None:
+    def _buried(self, worker: Worker, how: str) -> None:
         """A worker is gone: its slot is free, and its run failed or is tried again."""
-        worker, slot.worker = slot.worker, None
-        if worker is None:
-            return
-        reason = worker.death()
+        slot, reason = worker.slot, worker.death(how)
+        slot.worker = None
         worker.bury()
         if worker.pending is not None:
             self._died(worker.release(), reason)
@@ -233,7 +318,7 @@ class Pool:
         if runs.is_done(pending.config.folder):
             self._ended(pending, None)
         elif pending.attempts <= self.retries:
-            self.waiting.put(pending)
+            self._put(pending)
         else:
             # told, not kept, on a full disk or in the place of another run
             with contextlib.suppress(OSError, ValueError):
@@ -248,10 +333,22 @@ class Pool:
     def _watch(self, worker: Worker) -> None:
         """Kill a worker that takes too long, is frozen, or does not end when told."""
         now = time.monotonic()
-        silent = self.silent_seconds if worker.ready else START_SECONDS
+        silent = SILENT_SECONDS if worker.ready else START_SECONDS
         if worker.leaving:
-            worker.watch()
-        elif now - worker.heard > silent:
-            worker.terminate(f"no sign of the worker in {silent:g} s")
+            if now > worker.kill_at:
+                worker.body.kill()
+        elif now - worker.heard > silent and (worker.body.beats or not worker.ready):
+            worker.kill(f"no sign of the worker in {silent:g} s")
         elif worker.pending and now - worker.began > self.timeout_seconds:
-            worker.terminate(f"it took longer than {self.timeout_seconds:g} s")
+            worker.kill(f"it took longer than {self.timeout_seconds:g} s")
+
+
+def last_words(log: Path, start: int = 0) -> str:
+    """The line of a log that tells best why a process died; "" if there is none."""
+    with log.open("rb") as stream:
+        end = stream.seek(0, os.SEEK_END)
+        stream.seek(max(start, end - TAIL_BYTES))
+        lines = stream.read().decode(errors="replace").splitlines()
+    said = [line.strip() for line in lines if line.strip()]
+    fatal = [line for line in said if line.startswith("Fatal Python error")]
+    return (fatal or said or [""])[-1]

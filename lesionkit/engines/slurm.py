@@ -31,8 +31,8 @@ from pathlib import Path
 
 from lesionkit import lookup
 from lesionkit.config import RunConfig, data_folder
-from lesionkit.engines import Outcome
-from lesionkit.engines.local import HOWS, module_command
+from lesionkit.engines import HOWS, Outcome
+from lesionkit.engines.local import module_command
 from lesionkit.records import runs
 from lesionkit.records.files import write_bytes, write_json
 
@@ -140,9 +140,9 @@ def submit(
     folder = sweep_folder(name)
     if not configs:
         raise ValueError(f"no run to submit for {name}")
-    tasks = min(tasks, len(configs))
+    tasks = min(tasks, len(configs))  # no task without a run
     text = script(configs, folder, tasks=tasks, options=options, how=how)
-    queued, job = _queued(folder), _job(folder)
+    queued, job = queue(folder), _job(folder)
     if queued is None:
         raise RuntimeError(f"squeue does not tell if job {job} is queued: try later")
     if queued:
@@ -152,7 +152,8 @@ def submit(
     for kind in ("begun", "failed", "logs"):  # Slurm makes no folder
         (folder / kind).mkdir(parents=True, exist_ok=True)
     (folder / "job.json").unlink(missing_ok=True)
-    write_bytes(folder / "configs.jsonl", _lines(configs))
+    lines = "".join(_line(config) + "\n" for config in configs)
+    write_bytes(folder / "configs.jsonl", lines.encode())
     write_bytes(folder / "job.sh", text.encode())
     told = _ask("sbatch", "--parsable", str(folder / "job.sh"))
     if told is None:
@@ -165,9 +166,14 @@ def submit(
     return job
 
 
-def _lines(configs: Sequence[RunConfig]) -> bytes:
-    """A run a line."""
-    return "".join(json.dumps(asdict(config)) + "\n" for config in configs).encode()
+def _line(config: RunConfig) -> str:
+    """A run as a line of configs.jsonl."""
+    return json.dumps(asdict(config))
+
+
+def _listed(folder: Path) -> list[str]:
+    """The lines of the runs that were submitted."""
+    return (folder / "configs.jsonl").read_text().splitlines()
 
 
 def _ask(*command: str) -> subprocess.CompletedProcess[str] | None:
@@ -195,25 +201,16 @@ def _job(folder: Path) -> str | None:
 def queue(folder: Path) -> dict[int, str] | None:
     """The state of each array task that has not ended, such as {0: "RUNNING"}.
 
-    None where there is no squeue, no job, or the job is gone.
+    Empty where there is no job or it is gone; None where that cannot be known.
     """
-    return _queued(folder) or None
-
-
-def _queued(folder: Path) -> dict[int, str] | None:
-    """As `queue`; an empty one if the job is gone, None if that cannot be known."""
     job = _job(folder)
     if job is None:
         return {}
     told = _ask("squeue", "--job", job, "--array", "-h", "-o", "%i %T")
     if told is None or (told.returncode and "Invalid job id" not in told.stderr):
         return None
-    return states(told.stdout)
-
-
-def states(text: str) -> dict[int, str]:
-    """The lines of `squeue --array -h -o "%i %T"`, such as `12_3 PENDING`."""
-    found = re.findall(r"^\d+_(\d+) (\w+)$", text, re.MULTILINE)
+    # lines such as `12_3 PENDING`
+    found = re.findall(r"^\d+_(\d+) (\w+)$", told.stdout, re.MULTILINE)
     return {int(task): state for task, state in found}
 
 
@@ -238,14 +235,13 @@ def run_all(
     Raises:
         ValueError, RuntimeError: see `submit`.
     """
-    left = {i: c for i, c in enumerate(configs) if not runs.is_done(c.folder)}
-    yield from (
-        Outcome(c, None, 0.0, 0) for i, c in enumerate(configs) if i not in left
-    )
-    if not left:
+    looked = [(config, runs.is_done(config.folder)) for config in configs]
+    yield from (Outcome(config, None, 0.0, 0) for config, done in looked if done)
+    missing = [config for config, done in looked if not done]
+    folder = sweep_folder(name)
+    if not missing:
         return
-    missing, folder = list(left.values()), sweep_folder(name)
-    if not _followed(missing, folder):
+    if not (queue(folder) and set(map(_line, missing)) <= set(_listed(folder))):
         submit(missing, name, tasks=tasks, options=options, how=how)
     try:
         yield from _follow(missing, folder, poll_seconds)
@@ -255,25 +251,15 @@ def run_all(
         raise
 
 
-def _followed(missing: Sequence[RunConfig], folder: Path) -> bool:
-    """Whether a job in the queue has all of these runs."""
-    if not queue(folder):
-        return False
-    return set(_lines(missing).splitlines()) <= set(
-        (folder / "configs.jsonl").read_bytes().splitlines()
-    )
-
-
 def _follow(
     missing: Sequence[RunConfig], folder: Path, poll_seconds: float
 ) -> Generator[Outcome]:
     """Outcomes as they are seen, until none is left or the job has been gone twice."""
-    lines = (folder / "configs.jsonl").read_bytes().splitlines()
-    numbers = {line: number for number, line in enumerate(lines)}
-    left = {numbers[_lines([config]).strip()]: config for config in missing}
+    numbers = {line: number for number, line in enumerate(_listed(folder))}
+    left = {numbers[_line(config)]: config for config in missing}
     gone = 0
     while left:
-        gone = gone + 1 if _queued(folder) == {} else 0  # first this, then the records
+        gone = gone + 1 if queue(folder) == {} else 0  # first this, then the records
         for number, config in list(left.items()):
             if outcome := _seen(config, folder, number, gone=gone > 1):
                 del left[number]

@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -42,11 +42,9 @@ class Task:
         load: gives what trains a run, when the first is there to be trained.
     """
 
-    def __init__(
-        self, folder: Path, number: int, *, load: Callable[[], worker.Train]
-    ) -> None:
-        self.folder, self.number, self.load = folder, number, load
-        self.train: worker.Train | None = None
+    def __init__(self, folder: Path, number: int, *, load: worker.Load) -> None:
+        self.folder, self.number = folder, number
+        self.load = cache(load)
         lines = (folder / "configs.jsonl").read_text().splitlines()
         self.configs = [RunConfig.from_mapping(json.loads(line)) for line in lines]
         self.mark: Path | None = None
@@ -110,11 +108,15 @@ class Task:
         if len(list((self.folder / "begun").glob(f"{number}-*"))) < DEATHS:
             return False
         reason = f"{DEATHS} processes died in this run, as when memory runs out"
-        runs.note_failure(self.configs[number].folder, reason)
         self._give_up(number, reason)
         return True
 
     def _give_up(self, number: int, reason: str) -> None:
+        """Say in the record, too, why a run that said nothing itself is left alone."""
+        runs.note_failure(self.configs[number].folder, reason)
+        self._leave_alone(number, reason)
+
+    def _leave_alone(self, number: int, reason: str) -> None:
         """Leave a run alone until the next submission."""
         write_bytes(self.folder / "failed" / str(number), reason.encode())
 
@@ -123,7 +125,7 @@ class Task:
         config = self.configs[number]
         self.attempts += 1
         self.under_way = number, _states(config)
-        self.train = self.train or self.load()
+        train = self.load()
         name = f"{number}-{self.number}-{uuid4().hex[:8]}"
         self.mark = self.folder / "begun" / name
         self.mark.touch()
@@ -131,19 +133,19 @@ class Task:
         # of a run that is stopped, too, no process died
         found: dict[str, Any] = {"died": False}
         try:
-            found |= worker.attempt(self.train, config)
+            found |= worker.attempt(train, config)
         finally:
             if not found["died"]:
                 self.mark.unlink(missing_ok=True)
         self.under_way = None
-        self.sound = worker.tidy() and found.get("sound", True)
-        if found.get("held"):  # by a process that took no lease
+        self.sound = found["sound"]
+        if found["held"]:  # by a process that took no lease
             return True
         self.trained = True
         if found["died"]:
             return False
         if not runs.is_done(config.folder):
-            self._give_up(number, found.get("error") or NO_RECORD)
+            self._leave_alone(number, found["error"] or NO_RECORD)
         return None
 
     def judge(self) -> None:
@@ -160,7 +162,6 @@ class Task:
         if len(list((self.folder / "stuck").glob(f"{number}-*"))) >= STUCK:
             reason = f"{STUCK} time limits passed without a stored epoch: ask for a"
             reason += " longer --sbatch --time, or lower save_seconds"
-            runs.note_failure(self.configs[number].folder, reason)
             self._give_up(number, reason)
 
     def stop(self, number: int, _: FrameType | None) -> None:

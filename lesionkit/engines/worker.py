@@ -4,7 +4,7 @@
 
 Its driver writes one JSON line for each run (the fields of RunConfig) and closes stdin
 to end it; it answers in JSON lines: {"ready": true} once, {"beat": true} now and then,
-and for each run its run_id, ok, error (one line), seconds, memory_bytes, and
+and for each run its run_id, error (one line, or null), memory_bytes, and
 
     held    another process is training the run
     died    what trained it died, and it may work when it is tried again
@@ -33,6 +33,7 @@ from typing import Any
 import psutil
 
 from lesionkit.config import RunConfig
+from lesionkit.lookup import one_line
 from lesionkit.records import leases
 
 BEAT_SECONDS = 5.0
@@ -42,6 +43,7 @@ GRACE_SECONDS = 10.0  # for a run to end by itself
 HARMLESS = (ValueError, TypeError, LookupError, OSError, ArithmeticError)
 
 Train = Callable[[RunConfig], object]
+Load = Callable[[], Train]  # what it imports is loaded once
 
 
 class Died(Exception):
@@ -63,7 +65,7 @@ def by_notebook() -> Train:
         try:
             execute(config)
         except RuntimeError as error:  # an error in the notebook is of another type
-            raise Died(f"the notebook stopped: {first_line(error)}") from error
+            raise Died(f"the notebook stopped: {one_line(error)}") from error
 
     return train
 
@@ -71,11 +73,11 @@ def by_notebook() -> Train:
 HOWS = {"worker": in_process, "notebook": by_notebook}
 
 
-def serve(load: Callable[[], Train]) -> None:
+def serve(load: Load) -> None:
     """Answer the driver until it closes stdin, and end this process.
 
     Args:
-        load: gives what trains a run; what it imports is loaded once.
+        load: gives what trains a run.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)  # `nohup ... &` ignores it
     try:
@@ -142,50 +144,40 @@ def end(status: int) -> None:
 
 
 def answer(train: Train, line: str) -> dict[str, Any]:
-    """Train the run of a line, tidy up, and say what came of it."""
+    """Train the run of a line, and say what came of it."""
     config = RunConfig.from_mapping(json.loads(line))
-    began = time.monotonic()
-    found: dict[str, Any] = {"run_id": config.run_id, "ok": False, "error": None}
-    found |= {"held": False, "died": False, "sound": True}
-    found |= attempt(train, config)
-    found["sound"] &= tidy()
-    found["seconds"] = round(time.monotonic() - began, 3)
+    found = {"run_id": config.run_id} | attempt(train, config)
     return found | {"memory_bytes": psutil.Process().memory_info().rss}
 
 
 def attempt(train: Train, config: RunConfig) -> dict[str, Any]:
-    """Train one run; what is to be said besides the usual."""
+    """Train one run, tidy up, and say what came of it."""
+    found: dict[str, Any] = {"error": None, "held": False}
+    found |= {"died": False, "sound": True}
     try:
         train(config)
     except Exception as error:  # noqa: BLE001 - the next run is served all the same
-        if name_of(error) == leases.Held.__name__:
-            return {"held": True, "error": first_line(error)}
-        with contextlib.suppress(OSError):  # the log's disk may be what is full
-            traceback.print_exc()
-        in_kernel = hasattr(error, "ename")
-        return {
-            "error": first_line(error) if isinstance(error, Died) else reason(error),
-            "died": isinstance(error, Died),
-            "sound": in_kernel or isinstance(error, (*HARMLESS, Died)),
-        }
-    return {"ok": True}
+        found |= _told(error)
+    found["sound"] &= tidy()
+    return found
 
 
-def name_of(error: Exception) -> str:
-    """The type of an error; of one in a notebook, the type that it had there."""
-    return getattr(error, "ename", type(error).__name__)
-
-
-def first_line(error: Exception) -> str:
-    """The first line of what an error says, or nothing."""
-    text = str(getattr(error, "evalue", error))
-    return next((line.strip() for line in text.splitlines() if line.strip()), "")
-
-
-def reason(error: Exception) -> str:
-    """An error in one line, the same from a notebook and from this process."""
-    line = first_line(error)
-    return f"{name_of(error)}: {line}" if line else name_of(error)
+def _told(error: Exception) -> dict[str, Any]:
+    """What is to be said of an error, one in a notebook or one in this process."""
+    in_kernel, original = hasattr(error, "ename"), vars(error)
+    if in_kernel:
+        error = type(original["ename"], (Exception,), {})(original["evalue"])
+    name, said = type(error).__name__, one_line(error)
+    if name == leases.Held.__name__:
+        return {"held": True, "error": said}
+    with contextlib.suppress(OSError):  # the log's disk may be what is full
+        traceback.print_exc()
+    died = isinstance(error, Died)
+    return {
+        "error": said if died or said == name else f"{name}: {said}",
+        "died": died,
+        "sound": died or in_kernel or isinstance(error, HARMLESS),
+    }
 
 
 def tidy() -> bool:

@@ -5,7 +5,6 @@ one are the sweeps that come with the kit.
 """
 
 __all__ = [
-    "grid_files",
     "pricing",
     "sweep",
 ]

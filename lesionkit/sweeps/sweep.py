@@ -1,20 +1,26 @@
-"""A grid of runs: what is done, what is missing, and an engine that runs it."""
+"""A grid of runs in a YAML file: what is done, what is missing, and how it is run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+import itertools
+import re
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import yaml
 
-from lesionkit.config import RunConfig
+from lesionkit import lookup
+from lesionkit.catalogue import PAPER_A_LOSSES
+from lesionkit.config import PARAMETERS, RunConfig
 from lesionkit.engines import Outcome
 from lesionkit.records import runs
-from lesionkit.sweeps.grid_files import read_grid
 
 AXES = ("dataset", "model", "loss")
+SECTIONS = ("name", "fixed", "axes", "exclude", "seeds")
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,15 @@ def read_sweep(path: str | Path) -> Sweep:
         FileNotFoundError: no such file, here or among those that come with the kit.
         ValueError, TypeError: not of this form, or a run that RunConfig refuses.
     """
-    return Sweep(*read_grid(path))
+    path = _sweep_file(Path(path))
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not YAML: {lookup.one_line(error)}") from None
+    try:
+        return _described(path, content)
+    except (ValueError, TypeError) as error:  # the file is named in every refusal
+        raise type(error)(f"{path}: {error}") from None
 
 
 def run_sweep(
@@ -141,3 +155,123 @@ def counts_of(states: pd.DataFrame) -> str:
     """How many runs there are in each state, in one line."""
     counts = states["state"].value_counts() if len(states) else {}
     return ", ".join(f"{n} {state}" for state, n in counts.items()) or "no runs"
+
+
+def _described(path: Path, content: Any) -> Sweep:
+    """The sweep that the content of a file describes, each run once."""
+    if not isinstance(content, dict) or not isinstance(content.get("axes"), dict):
+        raise ValueError("a sweep is a mapping with axes: (and fixed:, name:)")
+    for section in content:
+        lookup.find(f"section of {path.name}", section, dict.fromkeys(SECTIONS))
+    fixed = content.get("fixed") or {}
+    if not isinstance(fixed, dict):
+        raise ValueError(f"fixed must be a mapping, got {fixed!r}")
+    fixed = _numbers(fixed)
+    axes = {name: _values(name, value) for name, value in content["axes"].items()}
+    _refuse_twice(fixed, axes)
+    excluded = _excluded(content.get("exclude") or [])
+    configs: dict[str, RunConfig] = {}
+    for point in _points(axes):
+        values = fixed | point
+        if excluded(values):
+            continue
+        seeds = _seeds(content.get("seeds"), values)
+        config = RunConfig.from_mapping(values | seeds)
+        configs.setdefault(config.run_id, config)
+    if not configs:
+        raise ValueError("exclude leaves no run")
+    return Sweep(str(content.get("name") or path.stem), tuple(configs.values()))
+
+
+def _points(axes: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
+    """Every combination; a value that is a mapping stands for its own parameters."""
+    for point in itertools.product(*axes.values()):
+        values: dict[str, Any] = {}
+        for name, value in zip(axes, point, strict=True):
+            values |= value if isinstance(value, dict) else {name: value}
+        yield values
+
+
+def _refuse_twice(fixed: dict, axes: dict[str, list[Any]]) -> None:
+    """Refuse a parameter that two places give."""
+    named = [set(fixed)]
+    for name, values in axes.items():
+        inner = [set(value) for value in values if isinstance(value, dict)]
+        named.append(set().union(*inner) if inner else {name})
+    for names in itertools.combinations(named, 2):
+        if twice := sorted(names[0] & names[1]):
+            both = "both fixed and an axis" if names[0] is named[0] else "in two axes"
+            raise ValueError(f"{', '.join(twice)} is {both}")
+
+
+def _seeds(seeds: Any, values: dict[str, Any]) -> dict[str, int]:
+    """The k-th seed for a run of repeat k, for its split and its start."""
+    if seeds is None:
+        return {}
+    if not isinstance(seeds, list) or not all(type(seed) is int for seed in seeds):
+        raise ValueError(f"seeds must be a list of whole numbers, got {seeds!r}")
+    repeat = values.get("repeat", 0)
+    if type(repeat) is not int or repeat < 0:
+        return {}  # the run itself is refused
+    if repeat >= len(seeds):
+        raise ValueError(f"repeat {repeat} has no seed, there are {len(seeds)}")
+    return {"split_seed": seeds[repeat], "init_seed": seeds[repeat]}
+
+
+def _excluded(entries: Any) -> Callable[[dict[str, Any]], bool]:
+    """Whether a combination agrees with all that one entry of exclude names."""
+    if not isinstance(entries, list) or not all(
+        isinstance(entry, dict) and entry for entry in entries
+    ):
+        raise ValueError(f"exclude must be a list of mappings, got {entries!r}")
+    for name in itertools.chain(*entries):
+        lookup.find("parameter", name, dict.fromkeys(PARAMETERS))
+    choices = [
+        {n: v if isinstance(v, list) else [v] for n, v in entry.items()}
+        for entry in entries
+    ]
+    return lambda values: any(
+        all(values.get(name) in allowed for name, allowed in entry.items())
+        for entry in choices
+    )
+
+
+def _sweep_file(path: Path) -> Path:
+    """The file itself, or the one of that name that comes with the kit."""
+    shipped = Path(__file__).parent
+    if path.is_file():
+        return path
+    if (shipped / path.name).is_file() and path.parent == Path("."):
+        return shipped / path.name
+    here = " (that is a folder)" if path.is_dir() else ""
+    names = sorted(file.name for file in shipped.glob("*.yaml"))
+    # without the ending, which they all share: it alone would make any two alike
+    near = lookup.nearest(path.stem, (Path(name).stem for name in names))
+    hint = f" Did you mean {near}.yaml?" if near else ""
+    raise FileNotFoundError(
+        f"no sweep file at {path.absolute()}{here}.{hint} "
+        f"With the kit come: {', '.join(names)}"
+    )
+
+
+def _values(name: str, value: Any) -> list[Any]:
+    """The values of an axis: a list, `all` losses, or a range such as 0-4."""
+    if isinstance(value, list) and value:
+        return [_numbers(item) for item in value]
+    if name == "loss" and value == "all":
+        return list(PAPER_A_LOSSES)
+    first, dash, last = str(value).partition("-")
+    if dash and first.isdigit() and last.isdigit() and int(first) <= int(last):
+        return list(range(int(first), int(last) + 1))
+    raise ValueError(
+        f"axis {name} must be a list of values or a range such as 0-4, got {value!r}"
+    )
+
+
+def _numbers(value: Any) -> Any:
+    """The value, 1e-4 as a number: YAML takes it for text unless it is 1.0e-4."""
+    if isinstance(value, dict):
+        return {name: _numbers(item) for name, item in value.items()}
+    if isinstance(value, str) and re.fullmatch(r"\d+(\.\d*)?[eE][-+]?\d+", value):
+        return float(value)
+    return value

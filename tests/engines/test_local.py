@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -17,6 +18,7 @@ from patience import nothing_is_left as nothing_is_left
 from lesionkit.config import RunConfig
 from lesionkit.engines import local
 from lesionkit.engines.pool import Pool
+from lesionkit.engines.process import Process
 from lesionkit.records import leases, runs
 
 # A driver of one real run that would take hours; its argument says how.
@@ -35,7 +37,7 @@ def test_files_of_the_working_directory_are_not_taken_for_libraries(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "queue.py").write_text("raise ImportError")
-    command = local.worker_command("notebook")
+    command = local.module_command("worker", "--how", "notebook")
     done = subprocess.run(
         command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True
     )
@@ -61,8 +63,8 @@ def test_runs_on_the_cpu_ask_for_no_gpu(monkeypatch) -> None:
         return seen[-1]
 
     seen = []
-    monkeypatch.setattr(local, "find_gpus", lambda: ["a"])
-    monkeypatch.setattr(local, "Pool", lambda p, *a, **k: seen.append(p) or Pool(p, []))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "a")
+    monkeypatch.setattr(local, "Pool", lambda p, *a, **k: seen.append(p) or Pool(p, *a))
     assert places("cpu") == [{}]
     assert places("auto") == [{"CUDA_VISIBLE_DEVICES": "a"}]
 
@@ -72,7 +74,7 @@ def test_a_real_worker_serves_every_run_and_a_notebook_leaves_the_same(
     tiny: str,
 ) -> None:
     small = [RunConfig(**SMALL, loss=loss) for loss in ("dice", "iou", "bce")]
-    warm = Pool([{}], local.worker_command("worker"))
+    warm = Pool([{}], partial(Process, local.module_command("worker")))
     outcomes = list(warm.run_all(small))
     assert [(o.config, o.error, o.attempts) for o in outcomes] == [
         (config, None, 1) for config in small

@@ -8,7 +8,6 @@ import pytest
 from made_worker import configs
 
 from lesionkit.engines import ray as on_ray
-from lesionkit.engines import ray_cluster
 from lesionkit.extras import install
 
 WORKER_DEATH = """The actor died unexpectedly before finishing this task.
@@ -36,7 +35,6 @@ def test_without_ray_one_line_says_what_to_install(monkeypatch) -> None:
         ({"how": "workr"}, "unknown how 'workr'. Did you mean 'worker'"),
         ({"slots": 0}, "slots must be 1 or more, got 0"),
         ({"slots_per_gpu": 0}, "slots_per_gpu must be 1 or more, got 0"),
-        ({"cpus_per_run": 0.0}, "cpus_per_run must be above 0, got 0.0"),
     ],
 )
 def test_wrong_options_are_refused_before_anything_starts(options, message) -> None:
@@ -48,7 +46,6 @@ def test_wrong_options_are_refused_before_anything_starts(options, message) -> N
     ("nodes", "asked", "count", "takes"),
     [
         ([{"CPU": 4.0}, {"CPU": 3.0}], {}, 7, {"num_cpus": 1.0, "num_gpus": 0}),
-        ([{"CPU": 4.0}, {"CPU": 3.0}], {"cpus_per_run": 2.0}, 3, {"num_cpus": 2.0}),
         ([{"CPU": 4.0}], {"slots": 2}, 2, {}),
         ([{"CPU": 64.0}], {}, 9, {}),
         ([{}], {}, 1, {}),
@@ -60,11 +57,10 @@ def test_wrong_options_are_refused_before_anything_starts(options, message) -> N
 def test_there_are_as_many_actors_as_the_nodes_have_room_for(
     nodes: list[dict], asked: dict, count: int, takes: dict
 ) -> None:
-    plain = {"runs": 9, "on_gpu": True, "slots": None, "slots_per_gpu": 1}
-    wish = ray_cluster.Wish(**(plain | {"cpus_per_run": 1.0} | asked))
+    plain = {"at_most": 9, "on_gpu": True, "slots": None, "slots_per_gpu": 1}
     alive = [{"Alive": True, "Resources": node} for node in nodes]
     dead = {"Alive": False, "Resources": {"CPU": 9.0, "GPU": 9.0}}
-    found, given = ray_cluster.room([*alive, dead], wish)
+    found, given = on_ray.room([*alive, dead], **(plain | asked))
     assert found == count
     assert given | takes == given
 

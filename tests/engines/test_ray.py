@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -16,24 +16,25 @@ from pathlib import Path
 
 import psutil
 import pytest
+from made_ray import broken, load
 from made_worker import configs, events, seal
 from patience import children, comes
 
-from lesionkit.config import RunConfig
-from lesionkit.engines import Outcome, local, pool, ray_cluster, worker
+from lesionkit.config import RunConfig, data_folder
+from lesionkit.engines import Outcome, local, pool, worker
 from lesionkit.engines import ray as on_ray
 from lesionkit.records import leases, runs
 
-HERE = f"{Path(__file__).parent}:{Path(__file__).parents[1] / 'made'}"
+HERE = str(Path(__file__).parents[1] / "made")
 needs_ray = pytest.mark.skipif(
     find_spec("ray") is None, reason="Ray, the extra ray, is not installed"
 )
 # A driver as a program of its own, whose runs have these faults.
 DRIVER = """
 import json, sys
-sys.path[:0] = sys.argv[1].split(":")
+sys.path.insert(0, sys.argv[1])
 from functools import partial
-from test_ray import load
+from made_ray import load
 from made_worker import configs
 from lesionkit.engines import worker
 from lesionkit.engines import ray as on_ray
@@ -44,36 +45,15 @@ list(on_ray.run_all(configs(len(faults))))
 SMALL = {"dataset": "tiny", "size": 32, "batch_size": 4, "epochs": 2, "model": "enet"}
 
 
-def load(faults: str) -> worker.Train:
-    """What trains in an actor: stand-ins with these faults, in JSON, one a run."""
-    os.environ["FAULTS"] = faults
-    from made_worker import FAULTS, note, train
-
-    def long_once(config: RunConfig) -> None:
-        if [event["repeat"] for event in events("began")].count(config.repeat) == 1:
-            time.sleep(10)
-
-    FAULTS["long once"] = long_once
-
-    def trained(config: RunConfig) -> None:
-        note(f"cuda {os.environ.get('CUDA_VISIBLE_DEVICES')!r}", config)
-        train(config)
-
-    return trained
-
-
-def broken(reason: str) -> worker.Train:
-    """What cannot be loaded."""
-    raise ImportError(reason)
-
-
 def left() -> list[str]:
-    """Processes and folders of clusters of one machine."""
-    lines = [
-        " ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"])
-    ]
-    found = [line for line in lines if "/tmp/lesionkit-ray-" in line]
-    return found + [str(path) for path in Path("/tmp").glob("lesionkit-ray-*")]
+    """Processes that a sweep in this data folder started, Ray's own among them."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            home = process.environ().get("LESIONKIT_DATA")
+            if home == str(data_folder()) and process.pid != os.getpid():
+                found.append(" ".join(process.cmdline()))
+    return found
 
 
 @pytest.fixture
@@ -96,7 +76,7 @@ def cluster() -> Iterator:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", HERE, prepend=os.pathsep)
-        store = {"object_store_memory": ray_cluster.STORE_BYTES, "num_cpus": 1}
+        store = {"object_store_memory": on_ray.STORE_BYTES, "num_cpus": 1}
         made = Cluster(initialize_head=True, head_node_args=store)
         made.store = store
         yield made
@@ -128,7 +108,8 @@ def test_each_run_has_its_outcome_and_ray_leaves_nothing(
     found = sorted_runs(stand_ins(*faults, slots=2))
     assert [outcome.config for outcome in found] == configs(8)
     good, refused, died, once, late, empty, *more = found
-    assert (refused.error, refused.attempts) == ("ValueError: no such thing", 1)
+    assert refused.error == "ValueError: no such thing and much more on it"
+    assert refused.attempts == 1
     assert died.error == "the worker died (its worker process has died)"
     assert runs.failure(died.config.folder) == died.error
     assert (died.attempts, once.attempts) == (2, 2)

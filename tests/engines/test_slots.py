@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from patience import nothing_is_left as nothing_is_left
 
-from lesionkit.engines import slots
+from lesionkit.config import RunConfig
+from lesionkit.engines import local
 
 TWO_GPUS = """\
 GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-5d5ba0d6)
@@ -24,9 +25,9 @@ GPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-ab4de6ff)
 
 
 def test_a_gpu_is_known_by_its_uuid_and_one_cut_up_by_its_parts() -> None:
-    assert slots.listed(TWO_GPUS) == ["GPU-5d5ba0d6", "GPU-ab4de6ff"]
-    assert slots.listed(CUT_UP) == ["MIG-c7384736", "MIG-a28ad590", "GPU-ab4de6ff"]
-    assert slots.listed("No devices were found\n") == []
+    assert local.listed(TWO_GPUS) == ["GPU-5d5ba0d6", "GPU-ab4de6ff"]
+    assert local.listed(CUT_UP) == ["MIG-c7384736", "MIG-a28ad590", "GPU-ab4de6ff"]
+    assert local.listed("No devices were found\n") == []
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ def test_gpus_given_by_the_environment_are_taken_as_given(
     monkeypatch, visible: str, names: list[str]
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert slots.find_gpus() == names
+    assert local.gpus_for([RunConfig()]) == names
 
 
 def test_gpus_are_asked_of_nvidia_smi(monkeypatch, tmp_path: Path) -> None:
@@ -45,9 +46,9 @@ def test_gpus_are_asked_of_nvidia_smi(monkeypatch, tmp_path: Path) -> None:
     program.write_text(f"#!/bin/sh\ncat <<'END'\n{TWO_GPUS}END\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    assert slots.find_gpus() == ["GPU-5d5ba0d6", "GPU-ab4de6ff"]
+    assert local.gpus_for([RunConfig()]) == ["GPU-5d5ba0d6", "GPU-ab4de6ff"]
     program.write_text("#!/bin/sh\nexit 9\n")
-    assert slots.find_gpus() == []
+    assert local.gpus_for([RunConfig()]) == []
 
 
 @pytest.mark.parametrize(
@@ -64,16 +65,16 @@ def test_gpus_are_asked_of_nvidia_smi(monkeypatch, tmp_path: Path) -> None:
 )
 def test_slots_are_spread_over_the_gpus(gpus, asked: dict, given: dict) -> None:
     asked = {"at_most": 9, "slots": None, "slots_per_gpu": 1} | asked
-    places = slots.environments(gpus, **asked)
+    places = local.environments(gpus, **asked)
     assert Counter(p.get("CUDA_VISIBLE_DEVICES") for p in places) == given
 
 
 def test_slots_share_the_cores_unless_the_user_says_how(monkeypatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(slots, "cores", lambda: 8)
+    monkeypatch.setattr(local, "cores", lambda: 8)
 
     def threads(count: int) -> list[str | None]:
-        places = slots.environments([], at_most=9, slots=count, slots_per_gpu=1)
+        places = local.environments([], at_most=9, slots=count, slots_per_gpu=1)
         return [place.get("OMP_NUM_THREADS") for place in places]
 
     assert threads(1) == [None]  # all of them, as without a pool

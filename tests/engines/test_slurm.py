@@ -119,7 +119,7 @@ def test_a_refusal_is_told_in_the_words_of_sbatch(fake) -> None:
     fake("sbatch", 'echo "sbatch: error: Invalid\npartition" >&2; exit 1')
     with pytest.raises(RuntimeError, match="refused: sbatch: error: Invalid partition"):
         slurm.submit(configs(1), "study", tasks=1)
-    assert slurm.queue(slurm.sweep_folder("study")) is None
+    assert slurm.queue(slurm.sweep_folder("study")) == {}
 
 
 def test_a_sweep_in_the_queue_is_not_submitted_twice(fake, submitted) -> None:
@@ -147,20 +147,20 @@ def test_the_queue_is_a_state_for_each_task(fake, submitted) -> None:
     assert noted.read_text() == "--job 12 --array -h -o %i %T\n"
 
 
-@pytest.mark.parametrize("body", [GONE, DEAF, "true"])
-def test_a_job_that_is_gone_or_cannot_be_asked_for_has_no_queue(
-    fake, submitted, body: str
+@pytest.mark.parametrize(("body", "told"), [(GONE, {}), (DEAF, None), ("true", {})])
+def test_a_job_that_is_gone_has_an_empty_queue_and_one_not_asked_for_none(
+    fake, submitted, body: str, told: dict | None
 ) -> None:
     folder = submitted(2)
     fake("squeue", body)
-    assert slurm.queue(folder) is None
+    assert slurm.queue(folder) == told
 
 
 def test_without_squeue_or_a_job_there_is_no_queue(fake, submitted, tmp_path) -> None:
     folder = submitted(2)
     (tmp_path / "bin" / "squeue").unlink()
     assert slurm.queue(folder) is None
-    assert slurm.queue(tmp_path) is None
+    assert slurm.queue(tmp_path) == {}
 
 
 def test_runs_missing_when_the_job_is_gone_have_an_error_with_the_log(fake) -> None:

@@ -24,9 +24,9 @@ from lesionkit.engines import worker
 DRIVER = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from made_worker import COMMAND, configs
+from made_worker import START, configs
 from lesionkit.engines.pool import Pool
-list(Pool([{}], COMMAND).run_all(configs(3)))
+list(Pool([{}], START).run_all(configs(3)))
 """
 
 
@@ -61,7 +61,7 @@ def test_an_error_is_answered_when_the_log_has_no_space(monkeypatch) -> None:
     monkeypatch.setattr(sys, "stderr", SimpleNamespace(write=full, flush=full))
     found = worker.attempt(full, configs(1)[0])
     reason = "OSError: [Errno 28] No space left on device"
-    assert found == {"error": reason, "died": False, "sound": True}
+    assert found == {"error": reason, "held": False, "died": False, "sound": True}
 
 
 def test_a_worker_whose_log_finds_no_room_answers_all_the_same(monkeypatch) -> None:

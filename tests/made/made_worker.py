@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 if "BROKEN" in os.environ:
@@ -20,9 +21,10 @@ if "BROKEN" in os.environ:
 
 from lesionkit.config import RunConfig, data_folder
 from lesionkit.engines import worker
+from lesionkit.engines.process import Process
 from lesionkit.records import runs
 
-COMMAND = [sys.executable, "-X", "faulthandler", __file__]
+START = partial(Process, [sys.executable, "-X", "faulthandler", __file__])
 
 
 def configs(count: int) -> list[RunConfig]:

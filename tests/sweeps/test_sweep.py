@@ -5,7 +5,7 @@ from made_records import made_record
 from made_sweeps import two as two
 
 from lesionkit.config import RunConfig
-from lesionkit.engines import Outcome, one_by_one
+from lesionkit.engines import NO_RECORD, Outcome, one_by_one
 from lesionkit.records.runs import note_failure, start, state
 from lesionkit.sweeps.sweep import counts_of, run_sweep
 
@@ -111,15 +111,15 @@ def test_a_record_of_another_run_in_this_ones_folder_is_not_done(two):
     assert "holds another run" in row["reason"]
 
 
-def test_an_engine_of_a_function_tells_the_last_line_of_an_error(two):
+def test_an_engine_of_a_function_tells_an_error_in_one_line(two):
     def execute(config):
         if config.loss == "iou":
             raise RuntimeError("In [3]:\n  cell\nValueError: what it was\n")
 
     failures = run_sweep(two, one_by_one(execute), report=lambda line: None)
     assert list(failures.values()) == [
-        "the engine ended without a finished record",
-        "ValueError: what it was",
+        NO_RECORD,
+        "In [3]: cell ValueError: what it was",
     ]
 
 
