@@ -29,7 +29,7 @@ from gpu_rates import (
 )
 
 from lesionkit.catalogue import MODELS
-from lesionkit.training.meter import PEAKS, peak_flops, peak_memory
+from lesionkit.training.profiling import PEAKS, peak_flops, peak_memory
 from lesionkit.training.step import can_compile
 
 # Images of the six sets, parts 6 : 2 : 2, ten losses, five repeats.

@@ -27,7 +27,7 @@ from made_data import write_discs  # noqa: E402
 
 from lesionkit.config import RunConfig  # noqa: E402
 from lesionkit.engines import local  # noqa: E402
-from lesionkit.records.record import runs  # noqa: E402
+from lesionkit.records import runs  # noqa: E402
 from lesionkit.sweeps.sweep import Sweep, read_sweep, run_sweep  # noqa: E402
 
 WEIGHTS = 48_000_000  # of the 24 million parameters of U-Net ResNet-34, by half
