@@ -53,11 +53,13 @@ def row(scripts: SimpleNamespace, **other: object):
     return scripts.fault_homes.Row(**(good | other))
 
 
+@pytest.mark.long
 def test_a_row_is_well_if_all_is_done_once_and_the_same(scripts) -> None:
     assert row(scripts).well
     assert row(scripts).line() == "| x | 3 | 3 | 1 | 1 | 0 | 3 | 1.2 | it |"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "other", [{"done": 2}, {"equal": 2}, {"twice": 1}, {"wrong": ["so"]}]
 )
@@ -65,6 +67,7 @@ def test_a_row_is_not_well_if_one_thing_is_otherwise(scripts, other) -> None:
     assert not row(scripts, **other).well
 
 
+@pytest.mark.long
 def test_a_session_that_no_cut_explains_is_a_run_trained_twice(home) -> None:
     assert not home.twice("a")
     write_sessions(home, "a", 1, 4)
@@ -73,6 +76,7 @@ def test_a_session_that_no_cut_explains_is_a_run_trained_twice(home) -> None:
     assert not home.twice("a")
 
 
+@pytest.mark.long
 def test_a_run_that_was_sealed_twice_was_trained_twice(home) -> None:
     home.seals["a"] = {(1, 10)}
     assert not home.twice("a")
@@ -80,6 +84,7 @@ def test_a_run_that_was_sealed_twice_was_trained_twice(home) -> None:
     assert home.twice("a")
 
 
+@pytest.mark.long
 def test_the_pause_is_the_longest_from_a_cut_to_the_next_session_of_that_run(
     home,
 ) -> None:
@@ -89,6 +94,7 @@ def test_the_pause_is_the_longest_from_a_cut_to_the_next_session_of_that_run(
     assert home.pause() == 5.0
 
 
+@pytest.mark.long
 def test_a_full_disk_is_filled_to_the_last_block(scripts, monkeypatch, tmp_path):
     room = [3 * scripts.fault_disk.BLOCK + 2 * 4096 + 100]
     write = os.write
@@ -104,6 +110,7 @@ def test_a_full_disk_is_filled_to_the_last_block(scripts, monkeypatch, tmp_path)
     assert room == [100]
 
 
+@pytest.mark.long
 def test_one_line_that_begins_so_is_wanted(scripts) -> None:
     text = "failed: a: no\nfailed: b: no\nfailed: b: no"
     assert scripts.faults.told(text, "failed: a:") == ""
