@@ -84,12 +84,12 @@ def test_a_logit_equal_to_the_mean_is_background():
 
 
 @pytest.mark.parametrize("rule", RELATIVE)
-@pytest.mark.parametrize("value", [0.0, 0.1, -7.3, 1e4])
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_a_constant_map_is_left_empty_and_reported(rule, value, dtype):
-    logits = torch.full((2, 1, 7, 11), value, dtype=dtype)
-    assert not rule(logits).any()
-    assert constant_maps(logits).tolist() == [True, True]
+def test_a_constant_map_is_left_empty_and_reported(rule, dtype):
+    for value in (0.0, 0.1, -7.3, 1e4):
+        logits = torch.full((2, 1, 7, 11), value, dtype=dtype)
+        assert not rule(logits).any()
+        assert constant_maps(logits).tolist() == [True, True]
 
 
 def test_only_constant_maps_are_reported():
