@@ -11,14 +11,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import nbformat
 
 from lesionkit.config import data_folder
 from lesionkit.extras import notebook_folder
 from lesionkit.lookup import find
-
-if TYPE_CHECKING:
-    import nbformat  # it takes five seconds, so it is imported where it is used
 
 LOOPBACK = "127.0.0.1"
 TEMPLATES = Path(__file__).parents[1] / "pages"  # Voila's page, without the network
@@ -30,8 +29,6 @@ def with_parameters(name: str, values: Mapping[str, str]) -> nbformat.NotebookNo
     Raises:
         ValueError: the notebook has no such parameter.
     """
-    import nbformat
-
     notebook: Any = nbformat.read(notebook_folder() / f"{name}.ipynb", as_version=4)
     (cell,) = (c for c in notebook.cells if "parameters" in c.metadata.get("tags", []))
     lines = {

@@ -17,7 +17,6 @@ def parameters(notebook) -> dict:
     return {s.target.id: ast.literal_eval(s.value) for s in found}
 
 
-@pytest.mark.slow  # nbformat takes five seconds to import
 def test_given_values_replace_those_of_the_parameters_cell():
     before = parameters(with_parameters("05_thresholds", {}))
     wicked = 'C:\\runs\'); import os  # "x"'
@@ -25,7 +24,6 @@ def test_given_values_replace_those_of_the_parameters_cell():
     assert after == before | {"source": wicked}
 
 
-@pytest.mark.slow
 def test_a_parameter_that_the_notebook_does_not_have_is_refused():
     with pytest.raises(ValueError, match="Did you mean 'source'"):
         with_parameters("05_thresholds", {"sorce": "x"})
