@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import signal
 from collections.abc import Iterator
 from itertools import count
@@ -16,6 +18,15 @@ pytest.register_assert_rewrite(
     "made_blocks", "made_browser", "made_own_folder", "patience"
 )
 NUMBERS = count()
+gc.disable()  # while modules are imported, which stay
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage seldom, and not in what was imported: it was a tenth of all."""
+    gc.freeze()
+    atexit.register(gc.unfreeze)  # nanobind reports what is left at the end
+    gc.set_threshold(10_000)
+    gc.enable()
 
 
 @pytest.fixture
