@@ -53,6 +53,9 @@ nb_execution_mode = "off"  # executed_notebooks has run them, through papermill
 nb_merge_streams = True  # the epochs of a training in one box
 nb_ipywidgets_js = {}  # widgets would load scripts from a network; see their twins
 
+# `__all__` says what other rooms may use, the reference what there is; pages of names
+# that come from elsewhere say no-ignore-module-all.
+autodoc_default_options = {"ignore-module-all": True}
 autodoc_inherit_docstrings = False  # torch's are not written for this site
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"

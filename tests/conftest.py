@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import signal
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -14,14 +17,36 @@ from made_pages import execute_pages
 pytest.register_assert_rewrite(
     "made_blocks", "made_browser", "made_own_folder", "patience"
 )
+NUMBERS = count()
+gc.disable()  # while modules are imported, which stay
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage seldom, and not in what was imported: it was a tenth of all."""
+    gc.freeze()
+    atexit.register(gc.unfreeze)  # nanobind reports what is left at the end
+    gc.set_threshold(10_000)
+    gc.enable()
+
+
+@pytest.fixture
+def data_home(tmp_path: Path) -> Path:
+    """An empty data folder that LESIONKIT_DATA names."""
+    return tmp_path / "data"
 
 
 @pytest.fixture(autouse=True)
-def data_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty data folder that LESIONKIT_DATA names."""
-    home = tmp_path / "data"
+def named_home(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """LESIONKIT_DATA names a folder of each test's own, which nobody made yet."""
+    if "tmp_path" in request.fixturenames:
+        home = request.getfixturevalue("data_home")
+    else:  # most tests touch no disk: making a folder would be half of their time
+        home = tmp_path_factory.getbasetemp() / f"data{next(NUMBERS)}"
     monkeypatch.setenv("LESIONKIT_DATA", str(home))
-    return home
 
 
 @pytest.fixture(autouse=True, scope="session")

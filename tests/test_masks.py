@@ -83,11 +83,11 @@ def test_a_logit_equal_to_the_mean_is_background():
 
 
 @pytest.mark.parametrize("rule", RELATIVE)
-@pytest.mark.parametrize("value", [0.0, 0.1, -7.3, 1e4])
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_a_constant_map_is_left_empty(rule, value, dtype):
-    logits = torch.full((2, 1, 7, 11), value, dtype=dtype)
-    assert not rule(logits).any()
+def test_a_constant_map_is_left_empty(rule, dtype):
+    for value in (0.0, 0.1, -7.3, 1e4):
+        logits = torch.full((2, 1, 7, 11), value, dtype=dtype)
+        assert not rule(logits).any()
 
 
 @given(logits=maps.filter(lambda logits: logits.unique().numel() > 1))

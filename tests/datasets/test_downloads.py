@@ -8,7 +8,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-import timm
 import torch
 from every_model import seeded
 from safetensors.torch import save
@@ -81,6 +80,8 @@ def pretrained(hub, name, variant, folder):
 
 @pytest.mark.slow
 def test_timm_weights_arrive_in_the_encoder(hub, tmp_path):
+    import timm
+
     torch.manual_seed(7)
     published = timm.create_model("pvt_v2_b0").state_dict()
     hub.files["timm/pvt_v2_b0.in1k"] = save(published)

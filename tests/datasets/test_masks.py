@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import highdicom
-import nibabel
 import numpy as np
 import pydicom
 import pytest
-from highdicom.sr.coding import CodedConcept
 from made_ct import SIDE, hu_of, write_series
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -43,6 +40,9 @@ def stacked(found, series):
 
 def write_seg(path, series, labels, fractional=False):
     """A DICOM SEG by highdicom: each label's mask is one segment."""
+    import highdicom
+    from highdicom.sr.coding import CodedConcept
+
     sources = [pydicom.dcmread(p) for p in series.paths]
     for source in sources:
         for name in ("PatientName", "PatientBirthDate", "PatientSex"):
@@ -181,6 +181,8 @@ def test_contours_that_lie_elsewhere_are_refused(tmp_path, series):
 def test_a_nifti_mask_lands_on_its_slices_in_whatever_order_it_is(
     tmp_path, series, order
 ):
+    import nibabel
+
     volume = truth(series).transpose(2, 1, 0)  # column, row, slice
     affine = np.diag([-0.25, -0.5, 2.0, 1.0])
     affine[:3, 3] = (10, 20, 0)
@@ -198,6 +200,8 @@ def test_a_nifti_mask_lands_on_its_slices_in_whatever_order_it_is(
 
 
 def test_a_nifti_mask_of_another_grid_is_refused(tmp_path, series):
+    import nibabel
+
     path = tmp_path / "ct" / "mask.nii"
     nibabel.save(nibabel.Nifti1Image(np.ones((8, 8, 4), np.uint8), np.eye(4)), path)
     with pytest.raises(ValueError, match=r"mask\.nii: its grid of \(8, 8, 4\)"):

@@ -22,6 +22,7 @@ def benchmark():
     return found
 
 
+@pytest.mark.long
 def test_a_drawn_table_has_the_spread_that_was_asked_for(benchmark):
     world = benchmark.World("", dataset=0.0, model=0.0, run=0.02, split=0.05)
     random = np.random.default_rng(0)

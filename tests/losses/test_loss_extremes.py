@@ -15,20 +15,20 @@ from made_losses import (
 from lesionkit.losses import BCELoss, DiceLoss, FocalLoss, IoULoss, build_loss
 
 
-@pytest.mark.parametrize("fill", FILLS)
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize(("name", "definition"), PAIRS)
-def test_loss_and_gradient_are_finite_at_the_extremes(name, definition, dtype, fill):
+def test_loss_and_gradient_are_finite_at_the_extremes(name, definition, dtype):
     loss = build(name, definition)
-    assert at_the_extremes(loss, dtype, FILLS[fill]).isfinite().all()
+    found = [at_the_extremes(loss, dtype, mask) for mask in FILLS.values()]
+    assert torch.cat(found).isfinite().all()
 
 
-@pytest.mark.parametrize("fill", FILLS)
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("name", ["iou", "dice"])
-def test_image_sums_are_finite_at_the_extremes(name, dtype, fill):
+def test_image_sums_are_finite_at_the_extremes(name, dtype):
     loss = build_loss(name, sums="image")
-    assert at_the_extremes(loss, dtype, FILLS[fill]).isfinite().all()
+    found = [at_the_extremes(loss, dtype, mask) for mask in FILLS.values()]
+    assert torch.cat(found).isfinite().all()
 
 
 @pytest.mark.parametrize("dtype", HALF, ids=str)

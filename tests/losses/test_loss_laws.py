@@ -4,7 +4,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_losses import MIXED, PAIRS, UNEVEN, build, example, loss_and_gradient, uniform
+from made_losses import (
+    EVERY_PAIR,
+    MIXED,
+    PAIRS,
+    UNEVEN,
+    build,
+    example,
+    loss_and_gradient,
+    uniform,
+)
 
 from lesionkit import losses
 from lesionkit.catalogue import LOSSES, PAPER_A_LOSSES
@@ -12,6 +21,14 @@ from lesionkit.losses import BCELoss, DiceLoss, FocalLoss, IoULoss, build_loss
 
 COMPOUNDS_OF_A = [name for name in PAPER_A_LOSSES if LOSSES[name].parts]
 LAWS = settings(max_examples=20, deadline=None)
+
+
+def test_a_loss_without_focal_term_is_the_same_in_every_definition():
+    first = dict(reversed(PAIRS))  # a name to its first definition
+    for name, definition in set(EVERY_PAIR) - set(PAIRS):
+        found = loss_and_gradient(build(name, definition), *UNEVEN)
+        expected = loss_and_gradient(build(name, first[name]), *UNEVEN)
+        torch.testing.assert_close(found, expected, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("sums", losses.SUMS)

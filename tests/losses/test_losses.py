@@ -201,10 +201,18 @@ def test_half_precision_is_computed_in_float32(name, definition, dtype):
         (LOGITS, torch.full((2, 1, 4, 4), float("nan")), "0 or 1, got nan"),
     ],
 )
-@pytest.mark.parametrize(("name", "definition"), PAIRS)
-def test_wrong_inputs_are_refused(name, definition, logits, mask, message):
+def test_wrong_inputs_are_refused(logits, mask, message):
     with pytest.raises(ValueError, match=message):
-        build(name, definition)(logits, mask)
+        DiceLoss()(logits, mask)
+
+
+@pytest.mark.parametrize(("name", "definition"), PAIRS)
+def test_every_loss_refuses_another_shape_and_another_mask(name, definition):
+    loss = build(name, definition)
+    with pytest.raises(ValueError, match="one shape"):
+        loss(LOGITS, torch.zeros(1, 1, 4, 4))
+    with pytest.raises(ValueError, match="0 or 1, got 0.5"):
+        loss(LOGITS, torch.full((2, 1, 4, 4), 0.5))
 
 
 def test_integer_logits_are_refused():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from made_losses import PAIRS
 
 from lesionkit.catalogue import PAPER_A_LOSSES
 from lesionkit.losses import build_loss
@@ -33,8 +34,7 @@ def test_the_curve_of_dice_on_a_lesion_pixel_is_its_fraction():
     assert values == pytest.approx(1 - 2 * p / (p + 1))
 
 
-@pytest.mark.parametrize("definition", ["A-printed", "A-gamma2", "A-meanfirst"])
-@pytest.mark.parametrize("name", PAPER_A_LOSSES)
+@pytest.mark.parametrize(("name", "definition"), [p for p in PAIRS if p[1] != "B"])
 def test_slopes_are_the_finite_differences_of_the_values(name, definition):
     loss = build_loss(name, definition=definition)
     step = 1e-5  # error of a central difference: step squared, and 1e-16 / step
@@ -95,11 +95,11 @@ def extreme():
     return loss_study.extreme_gradients(ten)
 
 
-@pytest.mark.parametrize("case", ["empty", "full", "mixed"])
 @pytest.mark.parametrize("name", PAPER_A_LOSSES)
-def test_gradients_stay_finite_at_extreme_logits(extreme, case, name):
-    assert extreme[case][name].shape == (1, 1, 8, 8)
-    assert extreme[case][name].isfinite().all()
+def test_gradients_stay_finite_at_extreme_logits(extreme, name):
+    for case in ("empty", "full", "mixed"):
+        assert extreme[case][name].shape == (1, 1, 8, 8)
+        assert extreme[case][name].isfinite().all()
 
 
 def test_a_region_loss_is_flat_where_bce_still_pulls(extreme):

@@ -1,5 +1,6 @@
 """Every variant of the catalogue, for tests that go through all of them."""
 
+import copy
 import functools
 import json
 from pathlib import Path
@@ -45,9 +46,17 @@ def facts(name, variant):
 
 
 def seeded(name, variant, **options):
-    """The model with the first weights of seed 0."""
+    """The model with the first weights of seed 0: a copy, as drawing them is slow."""
+    made = copy.deepcopy(drawn(name, variant, *options.items()))
     torch.manual_seed(0)
-    return build_model(name, variant=variant, **options)
+    return made
+
+
+@functools.lru_cache(maxsize=len(FAST))
+def drawn(name, variant, *options):
+    """The model that `seeded` copies."""
+    torch.manual_seed(0)
+    return build_model(name, variant=variant, **dict(options))
 
 
 def images(name, variant, count=2, channels=3):

@@ -2,10 +2,17 @@
 
 import torch
 
-from lesionkit.catalogue import DEFINITIONS
+from lesionkit.catalogue import DEFINITIONS, LOSSES
 from lesionkit.losses import build_loss
 
-PAIRS = [(name, key) for key, each in DEFINITIONS.items() for name in each["losses"]]
+EVERY_PAIR = [(name, k) for k, each in DEFINITIONS.items() for name in each["losses"]]
+# A definition says what the focal term is: without one a loss is the same in all.
+FOCAL = {n for n, e in LOSSES.items() if {n, *e.parts} & {"focal", "balanced_bce"}}
+PAIRS = [
+    (name, key)
+    for i, (name, key) in enumerate(EVERY_PAIR)
+    if name in FOCAL or name not in {first for first, _ in EVERY_PAIR[:i]}
+]
 NUMBERS_B = {
     "balanced_bce": {"alpha": 0.25},
     "focal": {"alpha": 0.25, "gamma": 4},

@@ -8,8 +8,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from sklearn.metrics import average_precision_score, precision_recall_curve
-from torchmetrics.functional.classification import binary_average_precision
 
 from lesionkit.metrics import average_precision, pr_curve
 
@@ -30,6 +28,8 @@ def scores_and_masks(pixels, seed):
 
 
 def test_average_precision_equals_that_of_torchmetrics():
+    from torchmetrics.functional.classification import binary_average_precision
+
     score, mask = scores_and_masks(20_000, 4)
     theirs = binary_average_precision(
         torch.from_numpy(score).sigmoid(), torch.from_numpy(mask).int()
@@ -50,12 +50,16 @@ def test_ap_of_equal_scores_is_the_positive_rate():
 @given(values=graded, mask=truths)
 @LAWS
 def test_ap_with_many_ties_equals_that_of_scikit_learn(values, mask):
+    from sklearn.metrics import average_precision_score
+
     theirs = average_precision_score(mask.ravel(), values.ravel())
     assert average_precision(values, mask) == pytest.approx(theirs, rel=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_ap_of_20000_pixels_equals_that_of_scikit_learn(seed):
+    from sklearn.metrics import average_precision_score
+
     values, mask = scores_and_masks(20_000, seed)
     theirs = average_precision_score(mask, values)
     assert average_precision(values, mask) == pytest.approx(theirs, rel=1e-12)
@@ -63,6 +67,8 @@ def test_ap_of_20000_pixels_equals_that_of_scikit_learn(seed):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_curve_equals_that_of_scikit_learn(seed):
+    from sklearn.metrics import precision_recall_curve
+
     values, mask = scores_and_masks(20_000, seed)
     ours = pr_curve(values, mask)
     precision, recall, thresholds = precision_recall_curve(mask, values)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from torchmetrics.functional.classification import binary_calibration_error
 
 from lesionkit.metrics.calibration import expected_calibration_error, reliability
 
@@ -28,6 +27,8 @@ def test_too_little_and_too_much_do_not_cancel():
 
 @pytest.mark.parametrize("bins", [5, 15, 40])
 def test_it_is_that_of_torchmetrics(bins):
+    from torchmetrics.functional.classification import binary_calibration_error
+
     p, mask = pixels()
     theirs = binary_calibration_error(p, mask, n_bins=bins, norm="l1").item()
     assert expected_calibration_error(p, mask, bins) == pytest.approx(theirs, rel=1e-5)

@@ -8,13 +8,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from sklearn.metrics import f1_score, jaccard_score, precision_score, recall_score
-from torchmetrics.functional.classification import (
-    binary_f1_score,
-    binary_jaccard_index,
-    binary_precision,
-    binary_recall,
-)
 
 from lesionkit.metrics import METRICS, counts, per_image, scores
 
@@ -82,6 +75,13 @@ def test_counts_refuse_wrong_inputs(predicted, mask, message):
 @given(predicted=bits, mask=bits)
 @LAWS
 def test_defined_values_equal_those_of_scikit_learn(predicted, mask):
+    from sklearn.metrics import (
+        f1_score,
+        jaccard_score,
+        precision_score,
+        recall_score,
+    )
+
     peers = (f1_score, jaccard_score, precision_score, recall_score)
     values = per_image(counts(predicted, mask), empty="nan")
     found = np.stack([values[name] for name in METRICS])
@@ -96,6 +96,13 @@ def test_defined_values_equal_those_of_scikit_learn(predicted, mask):
 @given(predicted=bits, mask=bits)
 @LAWS
 def test_defined_values_equal_those_of_torchmetrics(predicted, mask):
+    from torchmetrics.functional.classification import (
+        binary_f1_score,
+        binary_jaccard_index,
+        binary_precision,
+        binary_recall,
+    )
+
     peers = (
         binary_f1_score,
         binary_jaccard_index,

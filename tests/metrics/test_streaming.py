@@ -6,7 +6,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from sklearn.metrics import average_precision_score
 
 from lesionkit.metrics import average_precision, streaming
 from lesionkit.metrics.streaming import BINS, PrecisionRecall, bin_of
@@ -42,6 +41,8 @@ def streamed(logits, mask, parts=1):
 
 @pytest.mark.parametrize("name", ["mild", "saturated", "ties"])
 def test_ap_is_that_of_scikit_learn_to_1e_5(name):
+    from sklearn.metrics import average_precision_score
+
     logits, mask = case(name)
     theirs = average_precision_score(mask.numpy(), logits.numpy())
     assert streamed(logits, mask).average_precision() == pytest.approx(theirs, abs=1e-5)

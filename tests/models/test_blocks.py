@@ -11,8 +11,6 @@ from lesionkit.models.blocks import (
     check_sides,
     init_he_normal,
 )
-from lesionkit.models.encoders import first_conv, first_weight
-from lesionkit.models.fcn import _init_bilinear
 from lesionkit.models.reverse_attention import (
     AxialReverseAttention,
     AxisAttention,
@@ -168,6 +166,8 @@ def test_a_transposed_convolution_counts_the_inputs_of_one_output():
 
 
 def test_the_upsampling_of_fcn8s_starts_bilinear():
+    from lesionkit.models.fcn import _init_bilinear
+
     layer = nn.ConvTranspose2d(1, 1, 4, 2, bias=False)
     _init_bilinear(layer)
     expected = torch.tensor([0.25, 0.75, 0.75, 0.25])
@@ -176,6 +176,8 @@ def test_the_upsampling_of_fcn8s_starts_bilinear():
 
 @pytest.mark.parametrize("in_channels", [1, 2, 3, 4])
 def test_an_adapted_first_weight_answers_a_grey_image_as_before(in_channels):
+    from lesionkit.models.encoders import first_weight
+
     weight, grey = random(8, 3, 3, 3), random(1, 1, 6, 6)
     adapted = first_weight(weight, in_channels)
     before = nn.functional.conv2d(grey.expand(1, 3, 6, 6), weight)
@@ -184,6 +186,8 @@ def test_an_adapted_first_weight_answers_a_grey_image_as_before(in_channels):
 
 
 def test_a_first_convolution_that_is_not_kept_starts_as_torchvision_starts_it():
+    from lesionkit.models.encoders import first_conv
+
     torch.manual_seed(0)
     new = first_conv(nn.Conv2d(3, 64, 7, stride=2, padding=3), 1, keep=False)
     assert (new.in_channels, new.stride, new.padding) == (1, (2, 2), (3, 3))

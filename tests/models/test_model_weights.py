@@ -7,8 +7,6 @@ import torch
 from every_model import FAST, VARIANTS, facts, seeded, slow_unless
 from safetensors.torch import save_file
 from torch import nn
-from torchvision.models import resnet50
-from torchvision.models.vgg import cfgs, make_layers
 
 from lesionkit.models import build_model
 
@@ -52,6 +50,8 @@ def test_a_pretrained_fcn_has_the_backbone_weights_torchvision_publishes(monkeyp
     asked = []
 
     def get_state_dict(weights, *args, **kwargs):
+        from torchvision.models import resnet50
+
         asked.append(str(weights))
         state = resnet50(weights=None).state_dict()
         return {**state, "conv1.weight": torch.full_like(state["conv1.weight"], 0.5)}
@@ -71,6 +71,8 @@ def test_a_pretrained_fcn_has_the_backbone_weights_torchvision_publishes(monkeyp
 def test_a_pretrained_segnet_has_the_encoder_weights_torchvision_publishes(
     monkeypatch, in_channels
 ):
+    from torchvision.models.vgg import cfgs, make_layers
+
     torch.manual_seed(0)
     layers = make_layers(cfgs["D"], batch_norm=True)
     published = {f"features.{key}": value for key, value in layers.state_dict().items()}

@@ -217,7 +217,7 @@ def test_emcadnet_also_trains_the_sum_of_its_heads():
     torch.testing.assert_close(total, torch.stack(maps).sum(0))
 
 
-@every_variant
+@every_variant_computed
 def test_several_heads_are_told_by_name(name, variant):
     named = f"{name} ({variant})" in several_heads()
     assert named == (facts(name, variant).heads > 1)

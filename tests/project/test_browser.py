@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import nbformat
 import pytest
 from made_browser import (
     COUNTS,
@@ -32,6 +31,8 @@ batch_size: int = 4
 @pytest.fixture
 def lab(tmp_path: Path, tiny: str) -> Iterator[str]:
     """The address of a JupyterLab with a short copy of 03_train.ipynb."""
+    import nbformat
+
     notebook = nbformat.read(NOTEBOOKS / "03_train.ipynb", as_version=4)
     (place,) = (
         i
@@ -64,6 +65,8 @@ def test_the_config_cell_runs_again_after_a_variable_was_defined(lab: str) -> No
 
 
 def test_an_arrow_key_on_a_slider_replaces_the_one_picture(tmp_path: Path) -> None:
+    import nbformat
+
     spec = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     notebook = nbformat.v4.new_notebook(metadata=spec)
     source = "from lesionkit.thresholds import widgets\nwidgets.focal_sliders().show()"

@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 
-import nbformat
 import pytest
 from notebook_cells import PAGES, code, every_page
 
@@ -17,6 +16,8 @@ from lesionkit.records.runs import RunRecord
 @pytest.fixture(scope="module")
 def executed(executed_pages):
     """The folder of the executed pages, and each page by its name."""
+    import nbformat
+
     copies = executed_pages.glob("*.ipynb")
     found = {path.stem: nbformat.read(path, nbformat.NO_CONVERT) for path in copies}
     return executed_pages, found
@@ -66,6 +67,8 @@ def test_the_training_page_leaves_one_sealed_record_of_its_parameters(executed):
 
 @pytest.mark.slow
 def test_the_analysis_page_judges_the_public_rerun(executed):
+    import nbformat
+
     text = nbformat.writes(executed[1]["04_analysis"])
     assert "660 rows of 10 losses" in text
     assert "No loss is supported as the best" in text
@@ -74,6 +77,8 @@ def test_the_analysis_page_judges_the_public_rerun(executed):
 
 @pytest.mark.slow
 def test_the_analysis_page_says_nothing_of_one_run_of_each_of_two_losses(executed):
+    import nbformat
+
     text = nbformat.writes(executed[1]["04_records"])
     assert "2 rows of 2 losses" in text
     assert "Nothing can be said: " in text

@@ -54,11 +54,13 @@ def row(faults: ModuleType, **other: object):
     return faults.Row(**(good | other))
 
 
+@pytest.mark.long
 def test_a_row_is_well_if_all_is_done_once_and_the_same(faults) -> None:
     assert row(faults).well
     assert row(faults).line() == "| x | 3 | 3 | 1 | 1 | 0 | 3 | 1.2 | it |"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "other", [{"done": 2}, {"equal": 2}, {"twice": 1}, {"wrong": ["so"]}]
 )
@@ -66,6 +68,7 @@ def test_a_row_is_not_well_if_one_thing_is_otherwise(faults, other) -> None:
     assert not row(faults, **other).well
 
 
+@pytest.mark.long
 def test_a_session_that_no_cut_explains_is_a_run_trained_twice(home) -> None:
     assert not home.twice("a")
     write_sessions(home, "a", 1, 4)
@@ -84,6 +87,7 @@ def test_the_pause_is_the_longest_from_a_cut_to_the_next_session_of_that_run(
     assert home.pause() == 5.0
 
 
+@pytest.mark.long
 def test_a_full_disk_is_filled_to_the_last_block(faults, monkeypatch, tmp_path):
     room = [3 * faults.BLOCK + 2 * 4096 + 100]
     write = os.write
@@ -99,6 +103,7 @@ def test_a_full_disk_is_filled_to_the_last_block(faults, monkeypatch, tmp_path):
     assert room == [100]
 
 
+@pytest.mark.long
 def test_one_line_that_begins_so_is_wanted(faults) -> None:
     text = "failed: a: no\nfailed: b: no\nfailed: b: no"
     assert faults.told(text, "failed: a:") == ""

@@ -21,17 +21,20 @@ def gpu(monkeypatch: pytest.MonkeyPatch):
     return importlib.import_module("gpu")
 
 
+@pytest.mark.long
 def test_hours_are_images_over_rates_times_the_runs(gpu) -> None:
     found = {"trained": 60.0, "validated": 200.0}
     # 6118 images: 0.6 / 60 + 0.2 / 200 seconds each, 50 runs, 200 epochs
     assert gpu.hours(found, 200) == pytest.approx(6118 * 0.011 * 50 * 200 / 3600)
 
 
+@pytest.mark.long
 def test_the_study_is_twelve_networks_of_300_trainings(gpu) -> None:
     assert sum(gpu.IMAGES.values()) == 6118  # as performance of the study is modelled
     assert 12 * gpu.RUNS * len(gpu.IMAGES) == 3600
 
 
+@pytest.mark.long
 def test_a_sum_over_networks_stands_below_the_table(gpu) -> None:
     rates = dict.fromkeys(gpu.WAYS, 10.0)
     row = {"rates": rates, "packed": {"2 processes": None}, "best": "bf16"}
@@ -46,6 +49,7 @@ def test_a_sum_over_networks_stands_below_the_table(gpu) -> None:
     assert "| – |" in lines[2]
 
 
+@pytest.mark.long
 def test_a_network_that_can_run_in_no_way_is_a_row_of_dashes(
     gpu, monkeypatch: pytest.MonkeyPatch
 ) -> None:

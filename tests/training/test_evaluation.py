@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import average_precision_score
 from torch import nn
 
 from lesionkit.metrics import scores
@@ -65,6 +64,8 @@ def test_counts_of_both_thresholds_are_those_of_their_rules(
 def test_average_precision_is_scikit_learns_over_pooled_pixels(
     batches: Batches, tiny: str
 ) -> None:
+    from sklearn.metrics import average_precision_score
+
     found = evaluate(AllChannels(), batches, scoring="every_image")
     truth = open_prepared(tiny, 32).masks[:10].ravel()
     expected = average_precision_score(truth, found.logits.ravel())
