@@ -77,6 +77,7 @@ def test_a_session_that_no_cut_explains_is_a_run_trained_twice(home) -> None:
     assert not home.twice("a")
 
 
+@pytest.mark.long
 def test_the_pause_is_the_longest_from_a_cut_to_the_next_session_of_that_run(
     home,
 ) -> None:
