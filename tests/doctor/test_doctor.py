@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from made_doctor import no_kernel as no_kernel
 
 from lesionkit import doctor as examination
 from lesionkit.cli import main

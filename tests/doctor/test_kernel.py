@@ -6,6 +6,7 @@ import sys
 import pytest
 from jupyter_client.kernelspec import KernelSpecManager
 from made_doctor import examined, findings, only
+from made_doctor import no_kernel as no_kernel
 
 from lesionkit.doctor import kernel
 

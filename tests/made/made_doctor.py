@@ -1,5 +1,9 @@
 """Sections of doctor as a check fills them, with made facts of torch and of a GPU."""
 
+import sys
+
+import pytest
+
 from lesionkit.doctor.section import Section
 
 GIB = 1 << 30
@@ -15,6 +19,13 @@ TORCH = {
 }
 CARD = ["NVIDIA X, 24576 MiB, 580.1"], ""  # what nvidia-smi lists, why it does not
 NO_CARD = [], ""
+
+
+@pytest.fixture(autouse=True)
+def no_kernel():
+    """Forgets ipykernel after a test, for a bar takes its import for a notebook."""
+    yield
+    sys.modules.pop("ipykernel", None)
 
 
 def examined(check, *given):
