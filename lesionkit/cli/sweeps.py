@@ -75,8 +75,7 @@ def sweep(
     """All missing runs of a grid; the same command again goes on with the rest."""
     from tqdm import tqdm
 
-    from lesionkit.sweeps.pricing import price
-    from lesionkit.sweeps.sweep import read_sweep
+    from lesionkit.sweeps.sweep import price, read_sweep
 
     lookup.find("engine", engine, ENGINES)
     lookup.find("how", given["how"], {"worker": None, "notebook": None})

@@ -4,8 +4,4 @@ Free of torch; `papers`, commands and notebooks import it. The YAML files beside
 one are the sweeps that come with the kit.
 """
 
-__all__ = [
-    "grid_files",
-    "pricing",
-    "sweep",
-]
+__all__ = ["grid_files", "sweep"]

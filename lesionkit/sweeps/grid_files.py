@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +20,11 @@ SECTIONS = ("name", "fixed", "axes", "exclude", "seeds")
 def read_grid(path: str | Path) -> tuple[str, tuple[RunConfig, ...]]:
     """The name and the runs of a sweep file, each run once; see lesionkit.read_sweep.
 
-    Raises:
-        FileNotFoundError: no such file, here or among those that come with the kit.
-        ValueError, TypeError: not of this form, or a run that RunConfig refuses.
+    Every refusal of what stands in the file names it.
     """
     path = _sweep_file(Path(path))
-    with _named(path):
-        return _read(path)
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Name the file in every refusal of what stands in it."""
     try:
-        yield
+        return _read(path)
     except (ValueError, TypeError) as error:
         if str(path) in str(error):
             raise
@@ -42,24 +32,22 @@ def _named(path: Path) -> Iterator[None]:
 
 
 def _read(path: Path) -> tuple[str, tuple[RunConfig, ...]]:
-    """The name and the runs of a sweep file."""
     content = _content(path)
     fixed = content.get("fixed") or {}
     if not isinstance(fixed, dict):
-        raise ValueError(f"{path}: fixed must be a mapping, got {fixed!r}")
-    fixed = {name: _number(value) for name, value in fixed.items()}
+        raise ValueError(f"fixed must be a mapping, got {fixed!r}")
+    fixed = _numbers(fixed)
     axes = {name: _values(name, value) for name, value in content["axes"].items()}
-    _refuse_twice(path, fixed, axes)
-    seeds, excluded = _seeds(path, content), _excluded(path, content)
+    _refuse_twice(fixed, axes)
+    excluded, seeds = _excluded(content.get("exclude") or []), content.get("seeds")
     configs: dict[str, RunConfig] = {}
     for point in _points(axes):
         values = fixed | point
-        if excluded(values):
-            continue
-        config = RunConfig.from_mapping(values | seeds(values))
-        configs.setdefault(config.run_id, config)
+        if not excluded(values):
+            config = RunConfig.from_mapping(values | _seeds(seeds, values))
+            configs.setdefault(config.run_id, config)
     if not configs:
-        raise ValueError(f"{path}: exclude leaves no run")
+        raise ValueError("exclude leaves no run")
     return str(content.get("name") or path.stem), tuple(configs.values())
 
 
@@ -70,7 +58,7 @@ def _content(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not YAML: {lookup.one_line(error)}") from None
     if not isinstance(content, dict) or not isinstance(content.get("axes"), dict):
-        raise ValueError(f"{path}: a sweep is a mapping with axes: (and fixed:, name:)")
+        raise ValueError("a sweep is a mapping with axes: (and fixed:, name:)")
     for section in content:
         lookup.find(f"section of {path.name}", section, dict.fromkeys(SECTIONS))
     return content
@@ -85,7 +73,7 @@ def _points(axes: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
         yield values
 
 
-def _refuse_twice(path: Path, fixed: dict, axes: dict[str, list[Any]]) -> None:
+def _refuse_twice(fixed: dict, axes: dict[str, list[Any]]) -> None:
     """Refuse a parameter that two places give."""
     named = [set(fixed)]
     for name, values in axes.items():
@@ -94,62 +82,46 @@ def _refuse_twice(path: Path, fixed: dict, axes: dict[str, list[Any]]) -> None:
     for names in itertools.combinations(named, 2):
         if twice := sorted(names[0] & names[1]):
             both = "both fixed and an axis" if names[0] is named[0] else "in two axes"
-            raise ValueError(f"{path}: {', '.join(twice)} is {both}")
+            raise ValueError(f"{', '.join(twice)} is {both}")
 
 
-def _seeds(
-    path: Path, content: dict[str, Any]
-) -> Callable[[dict[str, Any]], dict[str, int]]:
-    """What gives a run of repeat k the k-th seed, for its split and its start."""
-    seeds = content.get("seeds")
+def _seeds(seeds: Any, values: dict[str, Any]) -> dict[str, int]:
+    """The k-th seed for the split and the start of a run of repeat k."""
     if seeds is None:
-        return lambda values: {}
+        return {}
     if not isinstance(seeds, list) or not all(type(seed) is int for seed in seeds):
-        raise ValueError(
-            f"{path}: seeds must be a list of whole numbers, got {seeds!r}"
-        )
-
-    def of(values: dict[str, Any]) -> dict[str, int]:
-        repeat = values.get("repeat", 0)
-        if type(repeat) is not int or repeat < 0:
-            return {}  # the run itself is refused
-        if repeat >= len(seeds):
-            raise ValueError(
-                f"{path}: repeat {repeat} has no seed, there are {len(seeds)}"
-            )
-        return {"split_seed": seeds[repeat], "init_seed": seeds[repeat]}
-
-    return of
+        raise ValueError(f"seeds must be a list of whole numbers, got {seeds!r}")
+    repeat = values.get("repeat", 0)
+    if type(repeat) is not int or repeat < 0:
+        return {}  # the run itself is refused
+    if repeat >= len(seeds):
+        raise ValueError(f"repeat {repeat} has no seed, there are {len(seeds)}")
+    return dict.fromkeys(("split_seed", "init_seed"), seeds[repeat])
 
 
-def _excluded(path: Path, content: dict[str, Any]) -> Callable[[dict[str, Any]], bool]:
+def _excluded(entries: Any) -> Callable[[dict[str, Any]], bool]:
     """Whether a combination agrees with all that one entry of exclude names."""
-    entries = content.get("exclude") or []
     if not isinstance(entries, list) or not all(
         isinstance(entry, dict) and entry for entry in entries
     ):
-        raise ValueError(f"{path}: exclude must be a list of mappings, got {entries!r}")
+        raise ValueError(f"exclude must be a list of mappings, got {entries!r}")
     for name in itertools.chain(*entries):
         lookup.find("parameter", name, dict.fromkeys(PARAMETERS))
-    choices = [
-        {n: v if isinstance(v, list) else [v] for n, v in entry.items()}
-        for entry in entries
-    ]
     return lambda values: any(
-        all(values.get(name) in allowed for name, allowed in entry.items())
-        for entry in choices
+        all(values.get(n) in (v if isinstance(v, list) else [v]) for n, v in e.items())
+        for e in entries
     )
 
 
 def _sweep_file(path: Path) -> Path:
     """The file itself, or the one of that name that comes with the kit."""
-    shipped = Path(__file__).parent
     if path.is_file():
         return path
-    if (shipped / path.name).is_file() and path.parent == Path("."):
-        return shipped / path.name
+    shipped = {file.name: file for file in Path(__file__).parent.glob("*.yaml")}
+    if str(path) in shipped:
+        return shipped[str(path)]
     here = " (that is a folder)" if path.is_dir() else ""
-    names = sorted(file.name for file in shipped.glob("*.yaml"))
+    names = sorted(shipped)
     # without the ending, which they all share: it alone would make any two alike
     near = lookup.nearest(path.stem, (Path(name).stem for name in names))
     hint = f" Did you mean {near}.yaml?" if near else ""
@@ -173,15 +145,10 @@ def _values(name: str, value: Any) -> list[Any]:
     )
 
 
-def _numbers(item: Any) -> Any:
-    """A value, or a mapping of values, with numbers as numbers."""
-    if isinstance(item, dict):
-        return {name: _number(value) for name, value in item.items()}
-    return _number(item)
-
-
-def _number(value: Any) -> Any:
-    """The value, 1e-4 as a number: YAML takes it for text unless it is 1.0e-4."""
+def _numbers(value: Any) -> Any:
+    """A value, 1e-4 as a number: YAML takes it for text unless it is 1.0e-4."""
+    if isinstance(value, dict):
+        return {name: _numbers(each) for name, each in value.items()}
     if isinstance(value, str) and re.fullmatch(r"\d+(\.\d*)?[eE][-+]?\d+", value):
         return float(value)
     return value

@@ -1,15 +1,18 @@
-"""A grid of runs: what is done, what is missing, and an engine that runs it."""
+"""A grid of runs: done or missing, what the missing would take, and a run of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from lesionkit.config import RunConfig
+from lesionkit.catalogue import MODELS
+from lesionkit.config import Resolved, RunConfig, data_folder, resolved
 from lesionkit.engines import Outcome
 from lesionkit.records import runs
 from lesionkit.sweeps.grid_files import read_grid
@@ -110,7 +113,13 @@ def run_sweep(
     """
     standing = sweep.standing() if standing is None else standing
     missing = sweep.missing(retry_failed=retry_failed, standing=standing)
-    failures = _left_out(standing, retry_failed)
+    failures = {}
+    for config, state, reason in standing:
+        if state == "damaged":
+            failures[config.run_id] = reason
+        elif state == "failed" and not retry_failed:
+            told = f"failed before ({reason}); --retry-failed tries it again"
+            failures[config.run_id] = told
     for run_id, reason in failures.items():
         report(f"left out: {run_id}: {reason}")
     if not missing:
@@ -125,19 +134,75 @@ def run_sweep(
     return failures
 
 
-def _left_out(
-    standing: list[tuple[RunConfig, str, str]], retry_failed: bool
-) -> dict[str, str]:
-    """Runs that are neither done nor tried, with the reason."""
-    found = {c.run_id: reason for c, state, reason in standing if state == "damaged"}
-    failed = [(c, reason) for c, state, reason in standing if state == "failed"]
-    for config, reason in failed if not retry_failed else ():
-        told = f"failed before ({reason}); --retry-failed tries it again"
-        found[config.run_id] = told
-    return found
-
-
 def counts_of(states: pd.DataFrame) -> str:
     """How many runs there are in each state, in one line."""
     counts = states["state"].value_counts() if len(states) else {}
     return ", ".join(f"{n} {state}" for state, n in counts.items()) or "no runs"
+
+
+def price(sweep: Sweep) -> str:
+    """Runs, disk and hours of what is missing, from what finished runs took.
+
+    Hours come from the wall time of finished runs: of the same network and data set, or
+    else of the same network and size by images and epochs. Nothing is guessed where
+    there are none. Disk is the weights that would be kept.
+    """
+    missing = sweep.missing()
+    disk = sum(_weight_bytes(resolved(config)) for config in missing)
+    lines = [f"weights of {len(missing)} runs: {disk / 1e9:.1f} GB"]
+    if disk > 50e9:
+        lines.append("-p keep_weights half or none in the file takes less")
+    walls = _wall_seconds(sweep.configs)
+    known = [walls[key] for c in missing if (key := (c.model, c.dataset)) in walls]
+    if known:
+        lines.append(f"{len(known)} of them: about {sum(known) / 3600:.2f} hours")
+    rest = [resolved(c) for c in missing if (c.model, c.dataset) not in walls]
+    rates = _epoch_seconds() if rest else {}
+    seconds = [
+        rates[key] * config.epochs
+        for config in rest
+        if (key := (config.model, config.variant, config.size)) in rates
+    ]
+    if seconds:
+        lines.append(
+            f"{len(seconds)} of them: at most {sum(seconds) / 3600:.2f} hours, from "
+            "epochs of the same network and size on another data set"
+        )
+    if unknown := len(rest) - len(seconds):
+        lines.append(f"{unknown} of them: no finished run of this kind to price from")
+    return "\n".join(lines)
+
+
+def _epoch_seconds() -> dict[Any, float]:
+    """Seconds of an epoch by network and size, mean over the records here."""
+    pairs = []
+    for record in runs.find_records(data_folder() / "runs"):
+        identity, (*_, session) = record.identity, record.environment["sessions"]
+        if "epoch_seconds" in session:
+            key = tuple(identity[name] for name in ("model", "variant", "size"))
+            pairs.append((key, session["epoch_seconds"]))
+    return _means(pairs)
+
+
+def _wall_seconds(configs: Iterable[RunConfig]) -> dict[Any, float]:
+    """Mean wall time of the finished runs, by model and data set."""
+    pairs = []
+    for config in configs:
+        if runs.is_done(config.folder):
+            sessions = runs.RunRecord(config.folder).environment["sessions"]
+            wall = sum(session.get("wall_seconds", 0.0) for session in sessions)
+            pairs.append(((config.model, config.dataset), wall))
+    return _means(pairs)
+
+
+def _means(pairs: Iterable[tuple[Any, float]]) -> dict[Any, float]:
+    found = defaultdict(list)
+    for key, number in pairs:
+        found[key].append(number)
+    return {key: sum(numbers) / len(numbers) for key, numbers in found.items()}
+
+
+def _weight_bytes(config: Resolved) -> int:
+    """Size of the weights a run would keep."""
+    parameters = MODELS[config.model].variants[config.variant].parameters
+    return parameters * {"best": 4, "half": 2, "none": 0}[config.keep_weights]

@@ -6,8 +6,7 @@ from made_sweeps import two as two
 
 from lesionkit.config import RunConfig
 from lesionkit.records import runs
-from lesionkit.sweeps.pricing import price
-from lesionkit.sweeps.sweep import Sweep
+from lesionkit.sweeps.sweep import Sweep, price
 
 
 def test_a_price_without_any_finished_run_guesses_no_hours(two):
