@@ -48,8 +48,7 @@ def grid_of(
     Raises:
         Untestable: there is none.
     """
-    lacking = [name for name in losses if name not in set(table["loss"])]
-    if lacking:
+    if lacking := [name for name in losses if name not in set(table["loss"])]:
         raise Untestable(f"no run of {', '.join(lacking)}", "runs of them")
     if metric not in table:
         raise Untestable(f"no column {metric}", "run records that have it")
@@ -58,8 +57,7 @@ def grid_of(
         grid = full_grid(rows, metric)
     except ValueError as error:
         raise Untestable(str(error), "runs of two losses or more") from None
-    gone = [name for name in losses if name not in grid.losses]
-    if gone:
+    if gone := [name for name in losses if name not in grid.losses]:
         raise Untestable(f"{', '.join(gone)}: cells are missing", "all cells")
     if not scope(grid):
         raise Untestable("one run a cell on one data set", RUNS)
@@ -136,7 +134,7 @@ def ordered(
     return Answer(_joint(shown, 1 - shown), evidence, more)
 
 
-def _of_pairs(grid: Grid, pairs: Sequence[tuple[str, str]]) -> Contrast:
+def _of_pairs(grid: Grid, pairs: Sequence[Sequence[str]]) -> Contrast:
     """The first of each pair less the second."""
     places = np.array([[grid.losses.index(name) for name in pair] for pair in pairs])
     return contrast(grid, places[:, 0], places[:, 1])
@@ -208,15 +206,12 @@ def none_best(table: pd.DataFrame, *, axes: Sequence[str]) -> Answer:
         everywhere |= len(leaders) == 1 and all(v.supported for v in found)
         emptied |= not left
         kept = [name for name in whole.losses if name in left]
-        parts.append(
-            f"over {count} {WORDS[axis]} the highest mean is that of "
-            f"{', '.join(sorted(leaders))}; may be the best in all: "
-            f"{', '.join(kept) or 'none'}"
-        )
+        highest, best = ", ".join(sorted(leaders)), ", ".join(kept) or "none"
+        told = f"over {count} {WORDS[axis]} the highest mean is that of {highest}"
+        parts.append(f"{told}; may be the best in all: {best}")
     if not parts:
-        raise Untestable(
-            f"one {' and one '.join(axes)}, or single runs", "two of them with repeats"
-        )
+        why = f"one {' and one '.join(axes)}, or single runs"
+        raise Untestable(why, "two of them with repeats")
     verdict = SUPPORTED if emptied else CONTRADICTED if everywhere else NOT_SUPPORTED
     more = "more repeats in every row" if verdict == NOT_SUPPORTED else ""
     return Answer(verdict, "; ".join(parts), more)
@@ -227,11 +222,8 @@ def better_on_average(
 ) -> Answer:
     """Whether the mean of some losses is above the mean of others."""
     grid = grid_of(table, "dice", [*first, *second])
-    weights = [
-        (name in first) / len(first) - (name in second) / len(second)
-        for name in grid.losses
-    ]
-    found = weighted(grid, np.array([weights]))
+    above, below = (np.isin(grid.losses, names) for names in (first, second))
+    found = weighted(grid, (above / len(first) - below / len(second))[None])
     mean = float(found.mean[0])
     verdict = _sided(found.p[0], as_claimed=mean > 0)
     less = f"{', '.join(first)} less {', '.join(second)}"
@@ -287,11 +279,9 @@ def moves_against(table: pd.DataFrame, *, first: str, second: str) -> Answer:
     if not scope(against_none):
         raise Untestable("one data set without single runs", RUNS)
     found = _of_pairs(against_none, [("correlation", "none")])
-    evidence = (
-        f"rank correlation of {first} and {second} over {len(one.losses)} losses, mean "
-        f"of the cells: {_told(found, form='+.2f')}"
-    )
     verdict = _sided(found.p[0], as_claimed=found.mean[0] < 0)
+    evidence = f"rank correlation of {first} and {second} over {len(one.losses)} losses"
+    evidence += f", mean of the cells: {_told(found, form='+.2f')}"
     return Answer(verdict, evidence, "more cells")
 
 
@@ -307,24 +297,15 @@ def traded_by_alpha(table: pd.DataFrame) -> Answer:
     """Whether precision is above recall for alpha below 0.5, and below it above 0.5."""
     if "alpha" not in table or not {"precision", "recall"} <= set(table):
         raise Untestable("no alpha, precision and recall", "run records")
-    sides = {
-        "alpha below 0.5": (table["alpha"] < 0.5, ("precision", "recall")),
-        "alpha above 0.5": (table["alpha"] > 0.5, ("recall", "precision")),
-    }
-    shown, parts = [], []
-    for side, (rows, pair) in sides.items():
+    below, above = table["alpha"] < 0.5, table["alpha"] > 0.5
+    scores, shown, parts = ["precision", "recall"], [], []
+    for side, rows, pair in (("below", below, scores), ("above", above, scores[::-1])):
         if not rows.any():
-            raise Untestable(f"no run with {side}", "runs on both sides")
-        apart = [
-            table[rows].assign(
-                model=table["model"] + " " + table["loss"],
-                loss=score,
-                score=table[score],
-            )
-            for score in ("precision", "recall")
-        ]
-        found = _of_pairs(grid_of(pd.concat(apart, ignore_index=True), "score"), [pair])
-        parts.append(f"{side}, {' less '.join(pair)}: {_told(found)}")
+            raise Untestable(f"no run with alpha {side} 0.5", "runs on both sides")
+        here = table[rows].assign(model=table["model"] + " " + table["loss"])
+        apart = pd.concat([here.assign(loss=s, score=here[s]) for s in scores])
+        found = _of_pairs(grid_of(apart.reset_index(drop=True), "score"), [pair])
+        parts.append(f"alpha {side} 0.5, {' less '.join(pair)}: {_told(found)}")
         shown.append(float(found.greater()[0]))
     verdict = _joint(np.array(shown), 1 - np.array(shown))
     return Answer(verdict, "; ".join(parts), RUNS)

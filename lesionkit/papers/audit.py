@@ -15,7 +15,7 @@ for each image. Means over repeats, of either, obey the same.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -42,11 +42,10 @@ from lesionkit.papers.numbers import (
 )
 from lesionkit.papers.text import audit_statements
 from lesionkit.records.stores import is_url
-from lesionkit.tables.reading import METRICS
+from lesionkit.tables.reading import KEYS, METRICS
 
 __all__ = ["Finding", "audit_published", "audit_statements", "audit_table", "summary"]
 
-AGGREGATIONS = ("pooled", "image")
 SEVERITIES = ("impossible", "inconsistent", "not pooled", "remark", "not stated")
 
 
@@ -76,7 +75,7 @@ def audit_table(
     Source: the laws of this module; paper A for the points.
     """
     if aggregation is not None:
-        lookup.find("aggregation", aggregation, dict.fromkeys(AGGREGATIONS))
+        lookup.find("aggregation", aggregation, dict.fromkeys(("pooled", "image")))
     if not isinstance(path_or_frame, pd.DataFrame):
         if published.is_public_rerun(path_or_frame):
             path_or_frame, name = published.CELLS, name or published.NAME
@@ -88,7 +87,7 @@ def audit_table(
             )
     table = read_table(path_or_frame, name)
     found = [finding for row in table.rows for finding in audit_row(row, aggregation)]
-    found += _points(table) + _gammas(table) + _spread(table)
+    found += [*_points(table), *_gammas(table), *_spread(table)]
     return [replace(f, source=table.name, rows=len(table.rows)) for f in found]
 
 
@@ -112,10 +111,7 @@ class _Law:
 def audit_row(row: Row, aggregation: str | None) -> list[Finding]:
     """What the laws say of one row; of numbers outside 0 to 100 percent only that.
 
-    Args:
-        row: its scores, as printed.
-        aggregation: "pooled" allows equality alone, "image" the whole range; None
-            says which of the two is broken.
+    "pooled" allows equality alone, "image" the whole range; None says which is broken.
     """
     outside = [
         f"{SHOWN.get(name, name)} {score} is outside 0 to 100 percent"
@@ -148,13 +144,14 @@ def _f1(f1: Printed, precision: Printed, recall: Printed) -> _Law:
     needs = f"{f1} needs {' or '.join(needed)}" if needed else ""
     if f1.low > max(precision.high, recall.high):
         needs = "it is above both of them"
-    return _Law("F1", f1, *_of_both(precision, recall, pooled), pooled, needs)
+    given, least = _of_both(precision, recall)
+    return _Law("F1", f1, given, pooled, least, pooled, needs)
 
 
-def _of_both(precision: Printed, recall: Printed, pooled: Ends) -> tuple:
-    """Both in words, the pooled number, and the least of images of these means."""
+def _of_both(precision: Printed, recall: Printed) -> tuple[str, Ends]:
+    """Both in words, and the least F1 or IoU of images of these means."""
     least = ends(lambda p, r: max(p + r - 1, Fraction(0)), precision, recall)
-    return f"precision {precision} and recall {recall} give", pooled, least
+    return f"precision {precision} and recall {recall} give", least
 
 
 def _iou(iou: Printed, f1: Printed) -> _Law:
@@ -171,17 +168,16 @@ def _iou_of(f1: Fraction) -> Fraction:
 def _iou_of_both(iou: Printed, precision: Printed, recall: Printed) -> _Law:
     """IoU of precision and recall: 1 / IoU = 1 / P + 1 / R - 1 in one image."""
     pooled = ends(lambda p, r: _iou_of(harmonic(p, r)), precision, recall)
-    most = ends(min, precision, recall)
-    return _Law("IoU", iou, *_of_both(precision, recall, pooled), most)
+    given, least = _of_both(precision, recall)
+    return _Law("IoU", iou, given, pooled, least, ends(min, precision, recall))
 
 
 def _judge(where: str, law: _Law, aggregation: str | None) -> Finding | None:
     """A number against its law, each as all values that round to it."""
     score = law.score
     places = min(4, max(2, score.decimals))
-    pooled, least, most = (
-        in_percent(e[1], places) for e in (law.pooled, law.least, law.most)
-    )
+    laws = law.pooled, law.least, law.most
+    pooled, least, most = (in_percent(ends[1], places) for ends in laws)
     severity = "impossible"
     if score.low > law.most[2]:
         why = f"too high, pooled (equal) or as means over the same images (<= {most})"
@@ -200,20 +196,21 @@ def _judge(where: str, law: _Law, aggregation: str | None) -> Finding | None:
     return Finding(law.name, severity, where, says)
 
 
-def _points(table: Table) -> list[Finding]:
+def _points(table: Table) -> Iterator[Finding]:
     """Points, in a column or as the whole table: each data set or model awards 6.
 
     In a column, what is ranked is the loss, or the last of the columns that name a row.
     """
     totals: dict[str, list[str]] = {}
     if "points" in table.columns:
-        named = [key for key in ("dataset", "model", "loss") if key in table.columns]
+        named = [key for key in KEYS[:3] if key in table.columns]
         for row in table.rows:
             group = "/".join(row.texts[key] for key in named[:-1])
             totals.setdefault(group, []).append(row.texts["points"])
     elif not {*SCORES} & {*table.columns}:
         totals = _grid_of_points(table)
-    return [f for group, texts in totals.items() if (f := _total(group, texts))]
+    for group, texts in totals.items():
+        yield from _total(group, texts)
 
 
 def _grid_of_points(table: Table) -> dict[str, list[str]]:
@@ -221,15 +218,14 @@ def _grid_of_points(table: Table) -> dict[str, list[str]]:
 
     Points are 0 to 3, at least three columns of them, and half of the rows award 6.
     """
-    texts = pd.DataFrame([row.texts for row in table.rows])
-    texts.index = [row.label for row in table.rows]
+    texts = pd.DataFrame([r.texts for r in table.rows], [r.label for r in table.rows])
     columns = [c for c in texts if all(numeral(t) for t in texts[c] if t)]
     grid = texts[[c for c in columns if c not in ("total", "sum")]]
     if "loss" in texts and not {"dataset", "model"} & {*texts}:
         grid = grid.T
     totals = {str(label): list(points) for label, points in grid.T.items()}
     numbers = [float(numeral(t) or 0) for t in grid.to_numpy().ravel()]
-    right = sum(_total(*row) is None for row in totals.items())
+    right = sum(not _total(*row) for row in totals.items())
     if grid.shape[1] < 3 or max(numbers) > 3 or 2 * right < len(totals):
         raise ValueError(
             f"{table.name or 'table'} needs a column of scores ({', '.join(SCORES)}) "
@@ -239,7 +235,7 @@ def _grid_of_points(table: Table) -> dict[str, list[str]]:
     return totals
 
 
-def _total(group: str, texts: Sequence[str]) -> Finding | None:
+def _total(group: str, texts: Sequence[str]) -> list[Finding]:
     """The points of one row, or of all rows together where they have no name."""
     numbers = [number for text in texts if (number := numeral(text))]
     total = sum(map(Fraction, numbers))
@@ -248,29 +244,29 @@ def _total(group: str, texts: Sequence[str]) -> Finding | None:
     slack = sum(Fraction(1, 2 * 10 ** decimals(n)) for n in rounded)
     wanted = ROW_POINTS if group else ROW_POINTS * max(1, round(total / ROW_POINTS))
     if abs(total - wanted) <= slack:
-        return None
+        return []
     says = f"its points sum to {float(total):g}, but 3 + 2 + 1 are {ROW_POINTS}"
     if not group:
         says = f"the points sum to {float(total):g}, no multiple of {ROW_POINTS}"
     says += " (tied places that share their points keep the sum)"
-    return Finding("points", "inconsistent", group or "all rows", says)
+    return [Finding("points", "inconsistent", group or "all rows", says)]
 
 
-def _gammas(table: Table) -> list[Finding]:
+def _gammas(table: Table) -> Iterator[Finding]:
     """A remark on each gamma of a column."""
     labels: dict[str, list[str]] = {}
     for text, label in sorted((r.texts.get("gamma", ""), r.label) for r in table.rows):
         labels.setdefault(text, []).append(label)
-    return [f for text, of in labels.items() for f in gamma_remark(text, ", ".join(of))]
+    for text, named in labels.items():
+        yield from gamma_remark(text, ", ".join(named))
 
 
-def _spread(table: Table) -> list[Finding]:
+def _spread(table: Table) -> Iterator[Finding]:
     """A remark on means without a spread; a table of single runs needs none."""
     scores = [SHOWN.get(s, s) for s in SCORES if s in table.columns]
-    if table.has_spread or "repeat" in table.columns or not scores:
-        return []
-    says = f"no deviation or interval beside {', '.join(scores)}"
-    return [Finding("spread", "remark", "whole table", says)]
+    if scores and not table.has_spread and "repeat" not in table.columns:
+        says = f"no deviation or interval beside {', '.join(scores)}"
+        yield Finding("spread", "remark", "whole table", says)
 
 
 def audit_published() -> list[Finding]:
@@ -280,9 +276,8 @@ def audit_published() -> list[Finding]:
     """
     path = published.FOLDER / "paper_b_table1.csv"
     found = audit_table(path, name="paper B, Table 1")
-    for paper, table in (("A", None), ("B", path)):
-        found += audit_statements(published.statements(paper), table)
-    return found
+    found += audit_statements(published.statements("A"))
+    return found + audit_statements(published.statements("B"), path)
 
 
 def summary(findings: Sequence[Finding]) -> str:
@@ -296,16 +291,15 @@ def summary(findings: Sequence[Finding]) -> str:
         return "Nothing contradicts itself, and nothing needs a remark."
     counts = Counter(f.severity for f in findings)
     told = [f"{counts[each]} {each}" for each in SEVERITIES if counts[each]]
-    lines = [*_rows_told(findings), f"Findings: {', '.join(told)}."]
+    lines = [f"Findings: {', '.join(told)}."]
     for f in sorted(findings, key=lambda found: SEVERITIES.index(found.severity)):
         place = ", ".join(part for part in (f.source, f.where) if part)
         lines.append(f"{f.severity}: {place}: {f.says}")
-    return "\n".join(lines)
+    return "\n".join([*_rows_told(findings), *lines])
 
 
-def _rows_told(findings: Sequence[Finding]) -> list[str]:
+def _rows_told(findings: Sequence[Finding]) -> Iterator[str]:
     """A sentence for each table: how many of its rows cannot be right, or pooled."""
-    told = []
     for source, rows in dict.fromkeys((f.source, f.rows) for f in findings if f.rows):
         of_table = [f for f in findings if f.source == source and f.rows]
         wrong = {f.where for f in of_table if f.severity == "impossible"}
@@ -314,5 +308,4 @@ def _rows_told(findings: Sequence[Finding]) -> list[str]:
         if apart > wrong:
             parts.append(f"{len(apart)} of {rows} rows cannot be pooled values")
         if parts:
-            told.append(f"{source or 'table'}: {', '.join(parts)}.")
-    return told
+            yield f"{source or 'table'}: {', '.join(parts)}."

@@ -21,6 +21,8 @@ SINGLE = tuple(name for name in PAPER_A_LOSSES if name not in COMPOUND)
 ORDER = (  # paper A, over the models
     "ioufocal dicebce ioudice ioubce iou bce dice bcefocal dicefocal focal"
 ).split()
+FIRST, MOST = ("dicebce", "ioufocal"), ("dicefocal", "focal")  # of Dice, background
+ORDER_B = (("custom", "focal"), ("focal", "balanced_bce"))
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,7 @@ CLAIMS = {
     "A-first-two": Claim(
         "dicebce and ioufocal are first and second in mean Dice",
         answers.ordered,
-        {
-            "pairs": (
-                ("dicebce", "ioufocal"),
-                *product(["ioufocal"], _but("dicebce", "ioufocal")),
-            )
-        },
+        {"pairs": (FIRST, *product(["ioufocal"], _but(*FIRST)))},
     ),
     "A-ioufocal-ranks": Claim(
         "ioufocal ranks 2, 2, 3 and 2 in Dice, IoU, precision and recall",
@@ -114,20 +111,14 @@ CLAIMS = {
     "A-most-background": Claim(
         "dicefocal and focal mark the most background under the raw mean",
         answers.ordered,
-        {
-            "pairs": tuple(product(("dicefocal", "focal"), _but("dicefocal", "focal"))),
-            "metrics": ("raw_mean_background",),
-        },
+        {"pairs": (*product(MOST, _but(*MOST)),), "metrics": ("raw_mean_background",)},
         place="Fig. 3",
     ),
     **{
         f"B-order-{model}": Claim(
             f"{model}: custom above focal above balanced_bce in F1",
             answers.ordered,
-            {
-                "pairs": (("custom", "focal"), ("focal", "balanced_bce")),
-                "only": {"model": model},
-            },
+            {"pairs": ORDER_B, "only": {"model": model}},
             place="Table 1",
         )
         for model in ("unet", "segnet", "enet")

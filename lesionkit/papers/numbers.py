@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -54,9 +55,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class Printed:
-    """A score as printed: every value from low to high rounds to it.
+    """A score as printed: every value from low to high, fractions of 1, rounds to it.
 
-    Fractions of 1, exact. `decimals` are those of the number in percent.
+    `decimals` are those of the number in percent.
     """
 
     low: Fraction
@@ -108,15 +109,10 @@ def harmonic(precision: Fraction, recall: Fraction) -> Fraction:
 
 
 def ends(law: Callable[..., Fraction], *given: Printed) -> Ends:
-    """A law that grows with each argument: its lowest, its middle, its highest value.
-
-    The middle one is of the numbers as printed.
-    """
-    return (
-        law(*(max(number.low, Fraction(0)) for number in given)),
-        law(*(number.value for number in given)),
-        law(*(min(number.high, Fraction(1)) for number in given)),
-    )
+    """A law that grows with each number: at its least, as printed, and at its most."""
+    low = (max(number.low, Fraction(0)) for number in given)
+    high = (min(number.high, Fraction(1)) for number in given)
+    return law(*low), law(*(number.value for number in given)), law(*high)
 
 
 def in_percent(value: Fraction, places: int = 2, sign: str = "") -> str:
@@ -143,12 +139,9 @@ def decimals(number: str) -> int:
 
 
 def printed(number: str, *, percent: bool, places: int | None = None) -> Printed:
-    """What a printed number can have been before it was rounded.
+    """What a printed number, in percent or not, can have been before it was rounded.
 
-    Args:
-        number: as printed.
-        percent: whether it is in percent or a fraction of 1.
-        places: its decimals, where trailing zeros were dropped.
+    `places` are its decimals, where trailing zeros were dropped.
 
     Example:
         >>> str(printed("0.8120", percent=False))
@@ -240,9 +233,7 @@ def read_table(source: str | Path | pd.DataFrame, name: str = "") -> Table:
 
 def _text(cell: Any) -> str:
     """A cell as text, nothing for a missing one."""
-    if pd.isna(cell):
-        return ""
-    text = str(cell).strip()
+    text = "" if pd.isna(cell) else str(cell).strip()
     return text.removesuffix(".0") if isinstance(cell, float | np.floating) else text
 
 
@@ -252,13 +243,11 @@ def _names(columns: list[object], name: str) -> dict[object, str]:
     names = {c: plain(c) if our_name(c) in exact else our_name(c) for c in columns}
     if len(exact & {*LOSSES} - {*SCORES}) > 1:  # then iou and dice are losses, too
         names |= {c: f"{n}_loss" for c, n in names.items() if n in LOSSES}
-    for ours in names.values():
-        theirs = [str(c) for c, n in names.items() if n == ours]
-        if len(theirs) > 1:
-            raise ValueError(
-                f"{name or 'table'}: columns {', '.join(theirs)} all mean {ours!r}; "
-                "take one of them"
-            )
+    for ours, times in Counter(names.values()).items():
+        if times > 1:
+            theirs = ", ".join(str(c) for c, n in names.items() if n == ours)
+            means = f"columns {theirs} all mean {ours!r}; take one of them"
+            raise ValueError(f"{name or 'table'}: {means}")
     return names
 
 
@@ -266,29 +255,24 @@ def _labels(texts: pd.DataFrame) -> list[str]:
     """A name for each row: data set, model, loss, repeat, or its first words."""
     keys = [key for key in KEYS if key in texts]
     words = [c for c in texts if not any(numeral(text) for text in texts[c])]
-    labels = texts[keys or words[:1]].agg(lambda row: "/".join(filter(None, row)), 1)
-    numbered = [f"row {i + 1}" for i in range(len(texts))]
-    if labels.empty:
-        return numbered
-    twice = labels.duplicated(keep=False)
-    return [
-        f"{label} ({row})" if again and label else label or row
-        for label, row, again in zip(labels, numbered, twice, strict=True)
-    ]
+    rows = texts[keys or words[:1]].itertuples(index=False, name=None)
+    labels = ["/".join(filter(None, row)) for row in rows] or [""] * len(texts)
+    named, times = [], Counter(labels)
+    for i, label in enumerate(labels, 1):
+        row = f"row {i}"
+        named.append(f"{label} ({row})" if label and times[label] > 1 else label or row)
+    return named
 
 
 def gamma_remark(text: str, where: str, larger: str = "") -> list[Finding]:
     """A remark on a focal gamma below 1, which leaves easy pixels their weight.
 
-    Args:
-        text: gamma as printed.
-        where: the row or place.
-        larger: what is said of a larger gamma, if anything is.
+    `larger` is what is said of a larger gamma, if anything is.
 
     Source: the focusing weight (1 - p)^gamma of Lin 2017.
     """
-    number = numeral(text)
-    if number is None or not 0 < float(number) < 1:
+    number = numeral(text) or "0"
+    if not 0 < float(number) < 1:
         return []
     ours, usual = (((1 - 0.9) / (1 - 0.5)) ** gamma for gamma in (float(number), 2))
     says = (

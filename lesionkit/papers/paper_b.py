@@ -56,9 +56,11 @@ def table_1(
         test = record.metrics["test"]
         image, named = test[threshold]["image"], ("model", "loss", *STAGES)
         row = {name: record.identity[name] for name in named}
-        row |= {"f1": image["dice"]}
-        row |= {name: image[name] for name in ("precision", "recall")}
-        row["average_precision"] = test["average_precision"]
+        row |= {"f1": image["dice"], "precision": image["precision"]}
+        row |= {
+            "recall": image["recall"],
+            "average_precision": test["average_precision"],
+        }
         row["f1_pooled"] = test[threshold]["pooled"]["dice"]
         for stratum, scores in record.metrics.get("test_by_stratum", {}).items():
             row[f"f1_{stratum}"] = scores[threshold]["image"]["dice"]
@@ -91,15 +93,11 @@ def base_rate(record: RunRecord) -> float:
     return lesion / (lesion + float(arrays["test_background"].sum()))
 
 
-def lesion_sizes(data: Prepared, masks: np.ndarray | None = None) -> pd.DataFrame:
+def lesion_sizes(data: Prepared) -> pd.DataFrame:
     """Volume and longest diameter of every lesion of every patient, in mm.
 
     Args:
         data: a set whose index has row_mm, column_mm, slice_mm and height_mm.
-        masks: predicted ones; by default the true ones.
-
-    Shape:
-        masks: (N, H, W) of 0 and 1, in the order of the index
 
     Returns:
         The columns of `lesions.measure` with `patient` before them.
@@ -107,12 +105,11 @@ def lesion_sizes(data: Prepared, masks: np.ndarray | None = None) -> pd.DataFram
     Raises:
         ValueError: the set does not know the size of its pixels.
     """
-    index, masks = data.index, data.masks if masks is None else masks
-    if "height_mm" not in index:
+    if "height_mm" not in data.index:
         message = f"{data.name}: its index has no sizes in mm; CT sets have them"
         raise ValueError(message)
-    found = []
-    for patient, rows in index.groupby("group", sort=False):
+    found, masks = {}, data.masks
+    for patient, rows in data.index.groupby("group", sort=False):
         rows = rows.sort_values("height_mm")
         first = rows.iloc[0]
         spacing = (
@@ -120,10 +117,8 @@ def lesion_sizes(data: Prepared, masks: np.ndarray | None = None) -> pd.DataFram
             float(first["row_mm"] * first["height"] / masks.shape[1]),
             float(first["column_mm"] * first["width"] / masks.shape[2]),
         )
-        table = measure(masks[rows.index.to_numpy()], spacing)
-        table.insert(0, "patient", patient)
-        found.append(table)
-    return pd.concat(found, ignore_index=True)
+        found[patient] = measure(masks[rows.index.to_numpy()], spacing)
+    return pd.concat(found, names=["patient"]).reset_index(0).reset_index(drop=True)
 
 
 def search(

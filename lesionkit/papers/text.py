@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -31,9 +31,6 @@ from lesionkit.papers.numbers import (
     shown,
 )
 
-COUNT = ("count", "number")
-SEED = ("seed_value", "seeds_value")
-COLUMNS = ("subject", "quantity", "value")
 # "all losses: points over models" or "podium over models: points awarded"
 AWARDED = re.compile(r"^(?:all|podium).*?_over_(?:the_)?(.+?)(?:_points.*)?$")
 
@@ -87,40 +84,39 @@ def audit_statements(
     """
     if not isinstance(statements, pd.DataFrame):
         statements = read_texts(statements)
-    if not {*COLUMNS} <= {*statements}:
-        raise ValueError(
-            f"statements need the columns {', '.join(COLUMNS)}, got "
-            f"{', '.join(map(str, statements.columns))}"
-        )
+    if not {"subject", "quantity", "value"} <= {*statements}:
+        got = ", ".join(map(str, statements.columns))
+        needed = "subject, quantity, value"
+        raise ValueError(f"statements need the columns {needed}, got {got}")
     fields = [f for f in Said.__dataclass_fields__ if f in statements]
     records: list[Any] = statements[fields].fillna("").astype(str).to_dict("records")
     said = [Said(**record) for record in records]
     rows = read_table(table).rows if table is not None else []
-    found = []
-    for paper in dict.fromkeys(s.paper for s in said):
-        source = f"paper {paper}" if paper else ""
-        of_paper = _of_paper([s for s in said if s.paper == paper], rows)
-        found += [replace(f, source=source) for f in of_paper]
-    return found
+    return [
+        replace(finding, source=f"paper {paper}" if paper else "")
+        for paper in dict.fromkeys(s.paper for s in said)
+        for finding in _of_paper([s for s in said if s.paper == paper], rows)
+    ]
 
 
-def _of_paper(said: Sequence[Said], rows: Sequence[Row]) -> list[Finding]:
+def _of_paper(said: Sequence[Said], rows: Sequence[Row]) -> Iterator[Finding]:
     """Every rule over the statements of one paper."""
-    found = _against_rows(said, rows) + _attributions(said, rows)
-    found += _points(said) + _several_values(said) + _seeds(said)
+    yield from _against_rows(said, rows)
+    yield from _attributions(said, rows)
+    for rule in (_points, _several_values, _seeds):
+        yield from rule(said)
     larger = [s.value for s in said if plain(s.quantity) == "larger_gamma"]
     for one in said:
         if one.name == "gamma" and "focal" in plain(one.subject):
-            found += gamma_remark(one.value, one.where, *larger[:1])
+            yield from gamma_remark(one.value, one.where, *larger[:1])
         if plain(one.quantity) == "cases_shown" and one.value not in ("", "all"):
             says = f"cases shown: {one.value}; no evidence for the others"
-            found.append(Finding("cases", "remark", one.where, says))
+            yield Finding("cases", "remark", one.where, says)
     for one in said:
         if not one.value.strip():
             why = f" ({one.remark})" if one.remark else ""
             says = f"{one.quantity}: not stated{why}"
-            found.append(Finding("not stated", "not stated", one.where, says))
-    return found
+            yield Finding("not stated", "not stated", one.where, says)
 
 
 def _agrees(one: Said, row: Row) -> bool:
@@ -131,23 +127,19 @@ def _agrees(one: Said, row: Row) -> bool:
     return same(one.value, row.texts.get(one.name, ""))
 
 
-def _against_rows(said: Sequence[Said], rows: Sequence[Row]) -> list[Finding]:
+def _against_rows(said: Sequence[Said], rows: Sequence[Row]) -> Iterator[Finding]:
     """Statements about a row of the table that is not theirs."""
-    found = []
     for one in said:
         row = next((row for row in rows if row.is_called(one.subject)), None)
-        if row is None or not one.value or not row.texts.get(one.name):
+        if not row or not one.value or not row.texts.get(one.name) or _agrees(one, row):
             continue
-        if not _agrees(one, row):
-            text, cell = one.value, row.texts[one.name]
-            if one.score and one.name in row.scores:
-                text, cell = (
-                    shown(one.name, s) for s in (one.score, row.scores[one.name])
-                )
-            says = f"{one.quantity} is {text} in the text, {cell} in the table"
-            says += _f1_told(one, row)
-            found.append(Finding("text", "inconsistent", one.where, says))
-    return found
+        text, cell = one.value, row.texts[one.name]
+        if one.score and one.name in row.scores:
+            both = one.score, row.scores[one.name]
+            text, cell = (shown(one.name, score) for score in both)
+        says = f"{one.quantity} is {text} in the text, {cell} in the table"
+        told = f"{says}{_f1_told(one, row)}"
+        yield Finding("text", "inconsistent", one.where, told)
 
 
 def _f1_told(one: Said, row: Row) -> str:
@@ -167,45 +159,33 @@ def _f1_told(one: Said, row: Row) -> str:
     return f"; {', '.join(told)}, F1 is printed as {row.scores['dice']}: {verdict}"
 
 
-def _attributions(said: Sequence[Said], rows: Sequence[Row]) -> list[Finding]:
+def _attributions(said: Sequence[Said], rows: Sequence[Row]) -> Iterator[Finding]:
     """Sets of scores that are stated for some parameters, but are not that row's."""
-    found = []
     for subject in dict.fromkeys(s.subject for s in said if rows):
         of_subject = [s for s in said if s.subject == subject and s.value]
         scores = [s for s in of_subject if s.score]
-        rest = [s for s in of_subject if s.name not in SCORES]
-        parameters = [s for s in rest if s.name in rows[0].texts]
+        stated = [s for s in of_subject if s.name in {*rows[0].texts} - {*SCORES}]
         called = any(row.is_called(subject) for row in rows)
-        if len(scores) < 2 or not parameters or called:
+        if len(scores) < 2 or not stated or called:
             continue
         theirs = [row for row in rows if all(_agrees(s, row) for s in scores)]
-        meant = [row for row in rows if all(_agrees(p, row) for p in parameters)]
-        if not any(row in meant for row in theirs):
-            says = _attributed(scores, parameters, theirs, meant)
-            where = scores[0].where
-            found.append(Finding("attribution", "inconsistent", where, says))
-    return found
-
-
-def _attributed(
-    scores: Sequence[Said],
-    parameters: Sequence[Said],
-    theirs: Sequence[Row],
-    meant: Sequence[Row],
-) -> str:
-    """Whose scores and whose parameters these are, in words."""
-    stated = ", ".join(f"{p.quantity} {p.value}" for p in parameters)
-    says = f"{' / '.join(s.value for s in scores)} are stated for {stated}; "
-    for row in theirs:
-        own = (f"{p.quantity} {row.texts[p.name] or 'none'}" for p in parameters)
-        says += f"they are the numbers of row {row.label}, whose own are "
-        says += ", ".join(own)
-    says += "" if theirs else "no row has these numbers"
-    for row in meant:
-        there = [s.name for s in scores if s.name in row.scores]
-        own = (shown(name, row.scores[name]) for name in there)
-        says += f"; row {row.label}, which has what is stated, has {' / '.join(own)}"
-    return says
+        meant = [row for row in rows if all(_agrees(s, row) for s in stated)]
+        if any(row in meant for row in theirs):
+            continue
+        values = " / ".join(s.value for s in scores)
+        parameters = ", ".join(f"{s.quantity} {s.value}" for s in stated)
+        says = f"{values} are stated for {parameters}; "
+        for row in theirs:
+            own = (f"{s.quantity} {row.texts[s.name] or 'none'}" for s in stated)
+            says += f"they are the numbers of row {row.label}, whose own are "
+            says += ", ".join(own)
+        says += "" if theirs else "no row has these numbers"
+        for row in meant:
+            there = [s.name for s in scores if s.name in row.scores]
+            own = (shown(name, row.scores[name]) for name in there)
+            says += f"; row {row.label}, which has what is stated, has "
+            says += " / ".join(own)
+        yield Finding("attribution", "inconsistent", scores[0].where, says)
 
 
 def _awarded(said: Sequence[Said]) -> dict[str, Fraction]:
@@ -224,26 +204,27 @@ def _counts(said: Sequence[Said], *words: str) -> list[int]:
     return [
         int(Fraction(number))
         for one in said
-        if plain(one.quantity) in COUNT
+        if plain(one.quantity) in ("count", "number")
         and any(word in plain(one.subject) for word in words)
         and (number := numeral(one.value))
     ]
 
 
-def _points(said: Sequence[Said]) -> list[Finding]:
+def _points(said: Sequence[Said]) -> Iterator[Finding]:
     """Points that are no whole number of rows, or of another number than stated."""
-    found = []
     for axis, total in _awarded(said).items():
         stated, rows = _counts(said, axis), total / ROW_POINTS
-        told = f"{total} points are {float(rows):g} rows of {ROW_POINTS}"
+        says = f"{total} points are {float(rows):g} rows of {ROW_POINTS}"
         if rows.denominator > 1:
-            found.append(f"{told}, which is no whole number")
+            says += ", which is no whole number"
         elif stated and rows not in stated:
-            found.append(f"{told}, stated {'/'.join(map(str, stated))}")
-    return [Finding("points", "inconsistent", "points awarded", s) for s in found]
+            says += f", stated {'/'.join(map(str, stated))}"
+        else:
+            continue
+        yield Finding("points", "inconsistent", "points awarded", says)
 
 
-def _several_values(said: Sequence[Said]) -> list[Finding]:
+def _several_values(said: Sequence[Said]) -> Iterator[Finding]:
     """One quantity with several values, and which of them the points agree with."""
     quantities: dict[tuple[str, str], dict[str, list[str]]] = {}
     for one in said:
@@ -252,7 +233,7 @@ def _several_values(said: Sequence[Said]) -> list[Finding]:
             values = quantities.setdefault(key, {})
             value = next((v for v in values if same(v, one.value)), one.value)
             values.setdefault(value, []).append(one.place or "text")
-    found, awarded = [], _awarded(said)
+    awarded = _awarded(said)
     for (axis, quantity), values in quantities.items():
         if len(values) == 1:
             continue
@@ -264,18 +245,17 @@ def _several_values(said: Sequence[Said]) -> list[Finding]:
             agree = [value for value in often if same(value, str(rows))]
             says += f"; the {awarded[axis]} points awarded are {float(rows):g} rows of "
             says += f"{ROW_POINTS}: {' and '.join(agree) or 'none'} agrees"
-        found.append(Finding("values", "inconsistent", axis, says))
-    return found
+        yield Finding("values", "inconsistent", axis, says)
 
 
-def _seeds(said: Sequence[Said]) -> list[Finding]:
+def _seeds(said: Sequence[Said]) -> Iterator[Finding]:
     """Fewer seeds than random splits."""
     seeds, splits = _counts(said, "seed"), _counts(said, "split", "repeat")
-    if not seeds or not splits or max(seeds) >= max(splits):
-        return []
-    named = [s.value for s in said if plain(f"{s.subject} {s.quantity}") in SEED]
-    says = (
-        f"{max(seeds)} seed{f' ({named[0]})' if named else ''}, {max(splits)} random "
-        "splits: one seed gives one split, so it is not said how they differ"
-    )
-    return [Finding("seeds", "inconsistent", "seeds and splits", says)]
+    if seeds and splits and max(seeds) < max(splits):
+        names = ("seed_value", "seeds_value")
+        named = [s.value for s in said if plain(f"{s.subject} {s.quantity}") in names]
+        says = (
+            f"{max(seeds)} seed{f' ({named[0]})' if named else ''}, {max(splits)} "
+            "random splits: one seed gives one split, so it is not said how they differ"
+        )
+        yield Finding("seeds", "inconsistent", "seeds and splits", says)

@@ -49,8 +49,8 @@ def dice_curve(record: RunRecord, part: str = "test") -> pd.DataFrame:
     union = 2 * tp + fp + fn
     dice = np.where(union > 0, 2 * tp / np.maximum(union, 1), 1.0)
     marked = (tp + fp) / counts.sum(-1)
-    curve = {"dice": dice.mean(0), "marked": marked.mean(0)}
-    return pd.DataFrame({"cut": stored["bin_edges"], **curve})
+    means = {"dice": dice.mean(0), "marked": marked.mean(0)}
+    return pd.DataFrame({"cut": stored["bin_edges"], **means})
 
 
 def best_validation_cut(record: RunRecord) -> float:
@@ -85,9 +85,8 @@ def background_marked(records: Mapping[str, RunRecord]) -> pd.DataFrame:
             background = table["fp"] + table["tn"]
             shares = (table["fp"] / background)[background > 0].to_numpy()
             low, high = mean_interval(shares)
-            found = {"marked": shares.mean(), "low": low, "high": high}
-            rows.append({"loss": loss, "rule": rule, **found, "images": len(shares)})
-    return pd.DataFrame(rows)
+            rows.append((loss, rule, shares.mean(), low, high, len(shares)))
+    return pd.DataFrame(rows, columns="loss rule marked low high images".split())
 
 
 def predicted_background(
