@@ -18,7 +18,6 @@ DEFAULTS = [(name, MODELS[name].default) for name in MODELS]
 # Those whose arithmetic is run in the fast suite; of the others only shapes and texts.
 FAST = {
     ("unet", "unet_bn_transposed"),
-    ("unet", "smp_unet_resnet34"),
     ("esfpnet", "esfpnet_t"),
     ("emcadnet", "emcadnet_b0"),
     ("enet", "enet_port"),

@@ -21,7 +21,6 @@ from every_model import (
     slow_unless,
 )
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from lesionkit.catalogue import MODELS, several_heads
 from lesionkit.losses import build_loss
@@ -35,6 +34,8 @@ POOLED = {"deeplabv3plus", "colonformer"}  # they normalise maps of 1 x 1
 
 @every_variant_computed
 def test_the_catalogue_has_the_macs_that_a_forward_pass_counts(name, variant):
+    from torch.utils.flop_counter import FlopCounterMode
+
     side = facts(name, variant).nearest(224)
     image = torch.empty(1, 3, side, side, device="meta")
     with FlopCounterMode(display=False) as counter:

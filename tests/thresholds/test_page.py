@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import re
+from functools import cache
 
 import numpy as np
 import pytest
@@ -16,12 +17,19 @@ from lesionkit.thresholds.page import levels, page, settings, write_page
 from lesionkit.thresholds.panels import Panels
 
 COMPARISON = made_comparison()
-TEXT = page(COMPARISON)
+
+
+@cache
+def whole() -> str:
+    """The page, made once."""
+    return page(COMPARISON)
 
 
 def data() -> dict:
     """What the page holds."""
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', TEXT)
+    found = re.search(
+        r'<script type="application/json" id="data">(.*?)</script>', whole()
+    )
     return json.loads(found[1])
 
 
@@ -81,9 +89,9 @@ def test_the_page_offers_an_image_for_every_rule_and_says_which():
 
 
 def test_the_page_asks_the_network_for_nothing():
-    addresses = re.findall(r"""(?:src|href)\s*=\s*["']([^"']*)""", TEXT)
+    addresses = re.findall(r"""(?:src|href)\s*=\s*["']([^"']*)""", whole())
     assert addresses and all(a.startswith("data:") for a in addresses)
-    assert "http" not in re.sub(r"data:[^\"']*", "", TEXT)
+    assert "http" not in re.sub(r"data:[^\"']*", "", whole())
 
 
 def test_no_placeholder_is_left_and_a_title_cannot_inject():

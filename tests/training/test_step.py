@@ -11,7 +11,6 @@ import torch
 from every_model import DEFAULTS, images
 from made_models import SmallNet
 from torch import nn
-from torch._dynamo.utils import counters
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lesionkit.catalogue import PAPER_A_LOSSES
@@ -150,6 +149,8 @@ def test_the_network_computes_in_the_dtype_asked_for(dtype, kind) -> None:
 )
 def test_ten_losses_in_one_process_are_all_compiled() -> None:
     """torch's own limit of 8 would leave the last ones plain without a word."""
+    from torch._dynamo.utils import counters
+
     counters.clear()
     for loss in PAPER_A_LOSSES:
         one_step(Plain(), loss, compile=True)
