@@ -27,8 +27,8 @@ from startup import made_record
 
 from lesionkit.config import RunConfig
 from lesionkit.engines import worker
+from lesionkit.engines.local import Process
 from lesionkit.engines.pool import Pool
-from lesionkit.engines.process import Process
 from lesionkit.records import runs
 from lesionkit.sweeps.sweep import Sweep, run_sweep
 

@@ -18,20 +18,11 @@ from lesionkit.config import RunConfig
 from lesionkit.lookup import one_line
 from lesionkit.records import runs
 
-__all__ = [
-    "Outcome",
-    "local",
-    "one_by_one",
-    "ray",
-    "slurm",
-]
+__all__ = ["Outcome", "local", "one_by_one", "ray", "slurm"]
 
 NO_RECORD = "the run ended without a finished record"
-# How a run is executed; both leave the same record.
-HOWS = {
-    "worker": "in a process that stays warm from run to run",
-    "notebook": "as an executed notebook beside the record",
-}
+# In a process that stays warm from run to run, or as a notebook beside the record.
+HOWS = dict.fromkeys(("worker", "notebook"))
 
 
 @dataclass(frozen=True)

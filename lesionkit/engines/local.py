@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
 import os
 import re
+import signal
 import subprocess
 import sys
-from collections.abc import Generator, Sequence
+import threading
+import time
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, fields
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+import psutil
 
 from lesionkit import lookup
 from lesionkit.config import RunConfig, data_folder
 from lesionkit.engines import HOWS, Outcome
-from lesionkit.engines.pool import Pool
-from lesionkit.engines.process import Process
-from lesionkit.extras import notebook_folder
+from lesionkit.engines.pool import Pool, Tell
+from lesionkit.extras import CHECKOUT, in_checkout, notebook_folder
 
-ANSWER_SECONDS = 60  # nvidia-smi wakes every GPU first
+ANSWER_SECONDS = 120.0  # nvidia-smi wakes every GPU; Slurm under load answers late
 
 
 def run_all(
@@ -38,7 +45,8 @@ def run_all(
         how: one of HOWS; both leave the same record.
         slots: runs at once; None: slots_per_gpu on each GPU, or one on the CPU.
         slots_per_gpu: runs that share a GPU.
-        retries: how often a run is tried again whose worker died or took too long.
+        retries: how often a run is tried again whose worker died or took too long; an
+            error that Python raised is not tried again.
         timeout_seconds: the longest that a run may take; None: any time.
 
     Raises:
@@ -46,12 +54,8 @@ def run_all(
         RuntimeError: no worker can be started.
     """
     lookup.find("how", how, HOWS)
-    places = environments(
-        gpus_for(configs),
-        at_most=len(configs),
-        slots=slots,
-        slots_per_gpu=slots_per_gpu,
-    )
+    asked = {"slots": slots, "slots_per_gpu": slots_per_gpu}
+    places = environments(gpus_for(configs), at_most=len(configs), **asked)
     start = partial(Process, module_command("worker", "--how", how))
     again = {"retries": retries, "timeout_seconds": timeout_seconds}
     return Pool(places, start, **again).run_all(configs)
@@ -79,18 +83,23 @@ def gpus_for(configs: Sequence[RunConfig]) -> list[str]:
     if allowed is not None:
         names = [name.strip() for name in allowed.split(",")]
         return [name for name in names if name not in ("", "-1")]
+    told = ask("nvidia-smi", "-L")
+    # no driver, or it does not work
+    return [] if told is None or told.returncode else listed(told.stdout)
+
+
+def ask(*command: str) -> subprocess.CompletedProcess[str] | None:
+    """What a program answers; None if it is not here or does not end."""
     try:
-        told = subprocess.run(
-            ["nvidia-smi", "-L"],
+        return subprocess.run(
+            command,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=ANSWER_SECONDS,
-            check=True,
         )
-    except (OSError, subprocess.SubprocessError):  # no driver, or it does not work
-        return []
-    return listed(told.stdout)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
 
 
 def listed(text: str) -> list[str]:
@@ -126,11 +135,8 @@ def environments(
     if count > 1 and "OMP_NUM_THREADS" not in os.environ:
         # each would take every core, and threads that share one wait for each other
         threads = {"OMP_NUM_THREADS": str(max(1, cores() // count))}
-    if not gpus:
-        return [threads] * count
-    return [
-        threads | {"CUDA_VISIBLE_DEVICES": gpus[i % len(gpus)]} for i in range(count)
-    ]
+    places = [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus] or [{}]
+    return [threads | places[i % len(places)] for i in range(count)]
 
 
 def check_counts(slots: int | None, slots_per_gpu: int) -> None:
@@ -164,7 +170,7 @@ def execute(config: RunConfig) -> None:
     # It warns of every parameter that the notebook's cell does not list; the notebook
     # itself knows them all and refuses what is misspelt.
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    output = executed_notebook(config)
+    output = config.folder.with_name(config.folder.name + ".ipynb")
     output.parent.mkdir(parents=True, exist_ok=True)
     defaults = {rule.name: rule.default for rule in fields(config)}
     papermill.execute_notebook(
@@ -178,6 +184,96 @@ def execute(config: RunConfig) -> None:
     )
 
 
-def executed_notebook(config: RunConfig) -> Path:
-    """Where the executed notebook of a run is."""
-    return config.folder.with_name(config.folder.name + ".ipynb")
+class Process:
+    """A running worker process; what its methods promise says `pool.Body`.
+
+    Args:
+        command: what starts it (see `engines.worker`).
+        environment: what its environment has besides that of this process.
+        log: the file for all that it prints.
+        tell: takes each message, and None when there is no message.
+    """
+
+    beats = True
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        tell: Tell,
+    ) -> None:
+        home = {"LESIONKIT_DATA": str(data_folder())}
+        if in_checkout():  # it need not be installed
+            paths = [str(CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])]
+            home["PYTHONPATH"] = os.pathsep.join(paths)
+        with log.open("wb") as stream:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stream,
+                env={**os.environ, **home, **environment},
+                start_new_session=True,  # Ctrl-C in the terminal reaches us only
+            )
+        self.input: Any = self.process.stdin  # both are pipes
+        self.output: Any = self.process.stdout
+        self.family: list[psutil.Process] = []
+        self.dead_since: float | None = None
+        self.reader = threading.Thread(target=self._read, args=(tell,), daemon=True)
+        self.reader.start()
+
+    def _read(self, tell: Tell) -> None:
+        """Pass on what it says; a line that is no message is left out."""
+        with self.output as lines:
+            for line in lines:
+                with contextlib.suppress(ValueError):
+                    message = json.loads(line)
+                    tell(message if type(message) is dict else None)
+        tell(None)
+
+    def ask(self, line: str) -> bool:
+        try:
+            self.input.write(line.encode() + b"\n")
+            self.input.flush()
+        except OSError:
+            return False
+        return True
+
+    def leave(self) -> None:
+        with contextlib.suppress(OSError):
+            self.input.close()
+
+    def kill(self) -> None:
+        """Kill it; its children are remembered, to end with it."""
+        if self.process.poll() is None:  # else its number may be another process's
+            with contextlib.suppress(psutil.NoSuchProcess):
+                # a kernel is in a session of its own
+                self.family += psutil.Process(self.process.pid).children(recursive=True)
+        self.process.kill()
+
+    def gone(self) -> str | None:
+        """Its exit status or signal, once it has ended."""
+        status = self.process.poll()
+        if status is None:
+            return None
+        self.dead_since = self.dead_since or time.monotonic()
+        # a child that it left behind may keep the pipe open
+        if self.reader.is_alive() and time.monotonic() <= self.dead_since + 1:
+            return None
+        if status == -signal.SIGKILL:
+            return f"signal {-status}, as when memory runs out"
+        return f"exit status {status}" if status >= 0 else f"signal {-status}"
+
+    def bury(self, until: float) -> None:
+        """Wait until it has ended, kill it and its children, leave no zombie."""
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(max(0.0, until - time.monotonic()))
+        finally:
+            self.kill()
+            self.process.wait()
+            for child in self.family:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.kill()
+            self.leave()

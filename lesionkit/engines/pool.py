@@ -1,7 +1,7 @@
 """Warm workers, one in each slot, and the runs handed to them.
 
 The pool decides what is tried, tried again and given up. What trains is the body of a
-worker: a process of this machine (`engines.process`) or an actor of Ray
+worker: a process of this machine (`engines.local`) or an actor of Ray
 (`engines.ray`).
 """
 
@@ -118,15 +118,14 @@ class Worker:
         pending.attempts += 1
         return True
 
-    def release(self) -> Pending:
-        """The run it was asked for, which has ended one way or the other."""
+    def release(self) -> Pending | None:
+        """The run it was asked for, if any, which has ended one way or the other."""
         pending, self.pending = self.pending, None
-        if pending is None:
-            raise RuntimeError("the worker was asked for no run")
-        pending.seconds = time.monotonic() - self.began
-        with contextlib.suppress(OSError):
-            # a network disk may remember that there was no DONE until it lists anew
-            os.listdir(pending.config.folder)
+        if pending:
+            pending.seconds = time.monotonic() - self.began
+            with contextlib.suppress(OSError):
+                # a network disk may remember that DONE was not there until it lists
+                os.listdir(pending.config.folder)
         return pending
 
     def leave(self) -> None:
@@ -145,13 +144,6 @@ class Worker:
         self.body.bury(until)
         if self.log.exists() and not self.log.stat().st_size:
             self.log.unlink()
-
-    def death(self, how: str) -> str:
-        """Why it died, in one line, with the place of its log."""
-        last = last_words(self.log, self.log_start)
-        died = f"the worker died ({how}){last and ': ' + last}"
-        place = f"; log: {self.log}" if self.log.stat().st_size else ""
-        return (self.reason or died) + place
 
 
 class Pool:
@@ -197,22 +189,18 @@ class Pool:
                 # only now: whoever takes an outcome lets no worker wait meanwhile
                 yield from self.outcomes
                 self.outcomes.clear()
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """End every worker; one that has not ended after a while is killed."""
-        workers = self._workers()
-        until = time.monotonic() + LEAVE_SECONDS
-        try:
-            for worker in workers:
-                worker.leave()
-            for worker in workers:
-                worker.bury(until)
-        finally:  # a second Ctrl-C
-            for worker in workers:
-                worker.bury()
-                worker.slot.worker = None
+        finally:  # one that has not ended after a while is killed
+            workers = self._workers()
+            until = time.monotonic() + LEAVE_SECONDS
+            try:
+                for worker in workers:
+                    worker.leave()
+                for worker in workers:
+                    worker.bury(until)
+            finally:  # a second Ctrl-C
+                for worker in workers:
+                    worker.bury()
+                    worker.slot.worker = None
 
     def _workers(self) -> list[Worker]:
         """The workers that are there."""
@@ -233,8 +221,16 @@ class Pool:
         self.waiting.append(pending)
 
     def _hand_out(self) -> None:
-        """A run for each worker that has none, past those done or held elsewhere."""
-        self._start_workers()
+        """Fill empty slots; a run for each idle worker, past those done or held."""
+        wanted = len(self.waiting) + sum(bool(w.pending) for w in self._workers())
+        for slot in self.slots:
+            free = slot.worker is None and slot.failures < STARTS
+            if free and len(self._workers()) < wanted:
+                self.started += 1
+                when = time.strftime("%Y-%m-%dT%H%M%S")
+                name = f"{when}-{os.getpid()}-{self.started}.log"
+                log = data_folder() / "runs" / ".logs" / name
+                slot.worker = Worker(slot, self.start, log, self.inbox)
         for worker in self._workers():
             while worker.idle and (pending := self._take()):
                 folder = pending.config.folder
@@ -246,20 +242,8 @@ class Pool:
                     self._put(pending)
                     break  # it has died; that is dealt with as soon as it is seen
 
-    def _start_workers(self) -> None:
-        """Fill empty slots, with no more workers than there are runs."""
-        wanted = len(self.waiting) + sum(bool(w.pending) for w in self._workers())
-        for slot in self.slots:
-            free = slot.worker is None and slot.failures < STARTS
-            if free and len(self._workers()) < wanted:
-                self.started += 1
-                when = time.strftime("%Y-%m-%dT%H%M%S")
-                name = f"{when}-{os.getpid()}-{self.started}.log"
-                log = data_folder() / "runs" / ".logs" / name
-                slot.worker = Worker(slot, self.start, log, self.inbox)
-
     def _hear(self) -> None:
-        """What the workers say, and what becomes of those that have ended."""
+        """What the workers say, and what becomes of those that ended, or must."""
         # first who has ended, then all that was said: the last words are not lost
         gone = [(w, how) for w in self._workers() if (how := w.body.gone())]
         wait = TICK_SECONDS if self._workers() and not gone else 0.0
@@ -270,19 +254,26 @@ class Pool:
         for worker, how in gone:
             self._buried(worker, how)
         for worker in self._workers():
-            self._watch(worker)
+            now = time.monotonic()
+            silent = SILENT_SECONDS if worker.ready else START_SECONDS
+            frozen = now - worker.heard > silent
+            if worker.leaving:
+                if now > worker.kill_at:
+                    worker.body.kill()
+            elif frozen and (worker.body.beats or not worker.ready):
+                worker.kill(f"no sign of the worker in {silent:g} s")
+            elif worker.pending and now - worker.began > self.timeout_seconds:
+                worker.kill(f"it took longer than {self.timeout_seconds:g} s")
 
     def _heard(self, worker: Worker, message: dict[str, Any] | None) -> None:
-        """One message of a worker."""
+        """One message of a worker: a run is done, held elsewhere, or has failed."""
         worker.heard = time.monotonic()
-        if message and message.get("ready"):
-            worker.ready = True
-        if message and "run_id" in message and worker.pending:
-            self._answered(worker, message)
-
-    def _answered(self, worker: Worker, message: dict[str, Any]) -> None:
-        """A worker has ended a run: done, held elsewhere, or failed."""
-        pending = worker.release()
+        if not message:
+            return
+        worker.ready |= "ready" in message
+        pending = worker.release() if "run_id" in message else None
+        if pending is None:
+            return
         worker.slot.failures = 0
         size = message["memory_bytes"]
         if worker.limit_bytes is None:
@@ -300,11 +291,14 @@ class Pool:
 
     def _buried(self, worker: Worker, how: str) -> None:
         """A worker is gone: its slot is free, and its run failed or is tried again."""
-        slot, reason = worker.slot, worker.death(how)
+        slot, last = worker.slot, last_words(worker.log, worker.log_start)
+        reason = worker.reason or f"the worker died ({how}){last and ': ' + last}"
+        if worker.log.stat().st_size:
+            reason += f"; log: {worker.log}"
         slot.worker = None
         worker.bury()
-        if worker.pending is not None:
-            self._died(worker.release(), reason)
+        if pending := worker.release():
+            self._died(pending, reason)
         elif not worker.leaving or worker.reason:
             slot.failures += 1
             if all(slot.failures >= STARTS for slot in self.slots):
@@ -329,18 +323,6 @@ class Pool:
         """A run has its outcome."""
         seconds, attempts = pending.seconds, pending.attempts
         self.outcomes.append(Outcome(pending.config, error, seconds, attempts))
-
-    def _watch(self, worker: Worker) -> None:
-        """Kill a worker that takes too long, is frozen, or does not end when told."""
-        now = time.monotonic()
-        silent = SILENT_SECONDS if worker.ready else START_SECONDS
-        if worker.leaving:
-            if now > worker.kill_at:
-                worker.body.kill()
-        elif now - worker.heard > silent and (worker.body.beats or not worker.ready):
-            worker.kill(f"no sign of the worker in {silent:g} s")
-        elif worker.pending and now - worker.began > self.timeout_seconds:
-            worker.kill(f"it took longer than {self.timeout_seconds:g} s")
 
 
 def last_words(log: Path, start: int = 0) -> str:

@@ -14,7 +14,8 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -50,10 +51,8 @@ def run_all(
             on the CPU of this machine alone.
         slots_per_gpu: runs that share a GPU. Once a GPU is there, all runs take one,
             unless every run has device "cpu"; a run without one takes a core.
-        retries: how often a run is tried again whose worker or node died, or that took
-            too long. An error that Python raised is not tried again.
-        timeout_seconds: the longest that a run may take; None: any time.
-        how: one of worker.HOWS; both leave the same record.
+        retries, timeout_seconds, how: as for `local.run_all`; a run whose node died is
+            tried again, too.
 
     Raises:
         ImportError: Ray is not installed.
@@ -72,14 +71,9 @@ def run_all(
 
     def outcomes() -> Generator[Outcome]:
         with _connected(address, cores=slots, gpus=gpus) as nodes:
-            count, takes = room(
-                nodes,
-                at_most=len(configs),
-                on_gpu=on_gpu,
-                slots=slots,
-                slots_per_gpu=slots_per_gpu,
-            )
-            start = _starter(load, takes)
+            asked = {"slots": slots, "slots_per_gpu": slots_per_gpu}
+            count, takes = room(nodes, at_most=len(configs), on_gpu=on_gpu, **asked)
+            start = partial(Actor, load, takes)
             again = {"retries": retries, "timeout_seconds": timeout_seconds}
             yield from Pool([{}] * count, start, **again).run_all(configs)
 
@@ -100,18 +94,13 @@ def _connected(
 
     if ray.is_initialized():  # what is used already is not ours to shut down
         raise RuntimeError("this process uses Ray already; call ray.shutdown() first")
-    own: dict[str, Any] = {}
+    own: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it tells nobody
-        own = {"num_cpus": cores, "num_gpus": gpus, "include_dashboard": False}
+        own |= {"num_cpus": cores, "num_gpus": gpus, "include_dashboard": False}
         own |= {"object_store_memory": STORE_BYTES}
     try:
-        ray.init(
-            address=address or "local",
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            **own,
-        )
+        ray.init(address=address or "local", **own)
         yield ray.nodes()
     finally:
         ray.shutdown()
@@ -143,23 +132,6 @@ def room(
         count = sum(int(node.get("CPU", 0)) for node in there)
         takes = {"num_gpus": 0, "num_cpus": 1}
     return max(1, min(slots or count, at_most)), takes
-
-
-def _starter(load: worker.Load, takes: Mapping[str, Any]) -> Callable[..., Actor]:
-    """What starts an actor for the pool."""
-    import ray
-
-    # what died is replaced by the pool, which knows what was tried
-    made = ray.remote(Trainer).options(
-        **takes, max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD"
-    )
-    on_gpu = takes["num_gpus"] > 0
-
-    def start(_: Mapping[str, str], log: Path, tell: Tell) -> Actor:
-        handle = made.remote(load, str(data_folder()), log=str(log), on_gpu=on_gpu)
-        return Actor(handle, tell)
-
-    return start
 
 
 class Trainer:
@@ -209,19 +181,37 @@ class Actor:
     """An actor as the body of a worker; what its methods promise says `pool.Body`.
 
     Args:
-        handle: of the actor.
+        load: gives what trains a run.
+        takes: what it takes of its node, see `room`.
+        _: its environment is that of the node.
+        log: the file for all that it prints.
         tell: takes each answer, and None when it is gone.
     """
 
     # Ray sees who is gone; a frozen actor is found by its time limit
     beats = False
 
-    def __init__(self, handle: Any, tell: Tell) -> None:
-        self.handle, self.tell = handle, tell
+    def __init__(
+        self,
+        load: worker.Load,
+        takes: Mapping[str, Any],
+        _: Mapping[str, str],
+        log: Path,
+        tell: Tell,
+    ) -> None:
+        import ray
+
+        # what died is replaced by the pool, which knows what was tried
+        made = ray.remote(Trainer).options(
+            **takes, max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD"
+        )
+        own = {"log": str(log), "on_gpu": takes["num_gpus"] > 0}
+        self.handle: Any = made.remote(load, str(data_folder()), **own)
+        self.tell = tell
         self.said: str | None = None  # what Ray says of its death
         self.gone_at = math.inf
         self.looked = time.monotonic()
-        self._expect(handle.ready.remote())
+        self._expect(self.handle.ready.remote())
 
     def _expect(self, answer: Any) -> None:
         """Pass on an answer when it comes."""

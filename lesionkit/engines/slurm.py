@@ -21,7 +21,6 @@ import json
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Generator, Sequence
@@ -32,11 +31,10 @@ from pathlib import Path
 from lesionkit import lookup
 from lesionkit.config import RunConfig, data_folder
 from lesionkit.engines import HOWS, Outcome
-from lesionkit.engines.local import module_command
+from lesionkit.engines.local import ask, module_command
 from lesionkit.records import runs
 from lesionkit.records.files import write_bytes, write_json
 
-ANSWER_SECONDS = 120.0  # a controller under load answers late
 WARN_SECONDS = 90  # before the time limit, to store the run's state
 OURS = ("--array", "-a", "--output", "-o")
 SCRIPT = """\
@@ -88,29 +86,28 @@ def script(
     log = str(folder / "logs").replace("%", "%%") + "/%a.log"
     if re.search(r"[\\\x00-\x1f]", log):  # sbatch reads escapes of its own
         raise ValueError(f"Slurm takes no path with a backslash or line break: {log!r}")
+    for option in options:
+        form = r"(--[a-z][\w-]*|-[A-Za-z])([= ]?[^\x00-\x1f\x7f]*)?"
+        if not re.fullmatch(form, option):
+            raise ValueError(
+                "an option of sbatch is one line such as --time=4:00:00 or"
+                f" --gres=gpu:1, got {option!r}"
+            )
+        if re.split(r"[= ]", option)[0] in OURS:
+            raise ValueError(
+                f"{option!r} is set by lesionkit; say how many tasks instead"
+            )
     return SCRIPT.format(
         name=f"lesionkit-{folder.name}",
         last=tasks - 1,
         log=shlex.quote(log),
         warn=WARN_SECONDS,
-        options="".join(f"#SBATCH {_checked(option)}\n" for option in options),
+        options="".join(f"#SBATCH {option}\n" for option in options),
         runs=len(configs),
         tasks=tasks,
         data=shlex.quote(str(data_folder())),
         command=shlex.join(task_command(folder, how)),
     )
-
-
-def _checked(option: str) -> str:
-    """An option for a line of its own, or an error."""
-    if not re.fullmatch(r"(--[a-z][\w-]*|-[A-Za-z])([= ]?[^\x00-\x1f\x7f]*)?", option):
-        raise ValueError(
-            "an option of sbatch is one line such as --time=4:00:00 or --gres=gpu:1, "
-            f"got {option!r}"
-        )
-    if re.split(r"[= ]", option)[0] in OURS:
-        raise ValueError(f"{option!r} is set by lesionkit; say how many tasks instead")
-    return option
 
 
 def task_command(folder: Path, how: str) -> list[str]:
@@ -155,7 +152,7 @@ def submit(
     lines = "".join(_line(config) + "\n" for config in configs)
     write_bytes(folder / "configs.jsonl", lines.encode())
     write_bytes(folder / "job.sh", text.encode())
-    told = _ask("sbatch", "--parsable", str(folder / "job.sh"))
+    told = ask("sbatch", "--parsable", str(folder / "job.sh"))
     if told is None:
         raise RuntimeError("sbatch is not here: start the sweep on a login node")
     if told.returncode:
@@ -167,27 +164,11 @@ def submit(
 
 
 def _line(config: RunConfig) -> str:
-    """A run as a line of configs.jsonl."""
     return json.dumps(asdict(config))
 
 
 def _listed(folder: Path) -> list[str]:
-    """The lines of the runs that were submitted."""
     return (folder / "configs.jsonl").read_text().splitlines()
-
-
-def _ask(*command: str) -> subprocess.CompletedProcess[str] | None:
-    """What a command of Slurm answers; None if it is not here or does not end."""
-    try:
-        return subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=ANSWER_SECONDS,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
 
 
 def _job(folder: Path) -> str | None:
@@ -206,7 +187,7 @@ def queue(folder: Path) -> dict[int, str] | None:
     job = _job(folder)
     if job is None:
         return {}
-    told = _ask("squeue", "--job", job, "--array", "-h", "-o", "%i %T")
+    told = ask("squeue", "--job", job, "--array", "-h", "-o", "%i %T")
     if told is None or (told.returncode and "Invalid job id" not in told.stderr):
         return None
     # lines such as `12_3 PENDING`

@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from functools import cache
@@ -24,6 +23,7 @@ from uuid import uuid4
 
 from lesionkit.config import RunConfig
 from lesionkit.engines import NO_RECORD, worker
+from lesionkit.engines.local import ask
 from lesionkit.records import leases, runs
 from lesionkit.records.files import write_bytes
 
@@ -80,8 +80,12 @@ class Task:
         task = os.environ.get("SLURM_ARRAY_JOB_ID", "0")
         try:
             with leases.lease(path, LEASE_SECONDS, owner=f"task {task}_{self.number},"):
-                over = self._over(number) or self._deadly(number)
-                alive = None if over else self._attempt(number)
+                # under the lease, since a process that is in it now left a mark too
+                marks = list((self.folder / "begun").glob(f"{number}-*"))
+                if len(marks) >= DEATHS and not self._over(number):
+                    reason = f"{DEATHS} processes died in this run"
+                    self._give_up(number, f"{reason}, as when memory runs out")
+                alive = None if self._over(number) else self._attempt(number)
         except leases.Held as other:
             return other.alive
         except leases.Lost as error:
@@ -98,27 +102,15 @@ class Task:
     def _over(self, number: int) -> bool:
         """Whether a run is done, or was given up in this submission."""
         done = runs.is_done(self.configs[number].folder)
-        return done or (self.folder / "failed" / str(number)).exists()
-
-    def _deadly(self, number: int) -> bool:
-        """Whether a run killed too many processes.
-
-        Asked under its lease, since a process that is in it now left a mark too.
-        """
-        if len(list((self.folder / "begun").glob(f"{number}-*"))) < DEATHS:
-            return False
-        reason = f"{DEATHS} processes died in this run, as when memory runs out"
-        self._give_up(number, reason)
-        return True
+        return done or self._failed(number).exists()
 
     def _give_up(self, number: int, reason: str) -> None:
         """Say in the record, too, why a run that said nothing itself is left alone."""
         runs.note_failure(self.configs[number].folder, reason)
-        self._leave_alone(number, reason)
+        write_bytes(self._failed(number), reason.encode())
 
-    def _leave_alone(self, number: int, reason: str) -> None:
-        """Leave a run alone until the next submission."""
-        write_bytes(self.folder / "failed" / str(number), reason.encode())
+    def _failed(self, number: int) -> Path:
+        return self.folder / "failed" / str(number)
 
     def _attempt(self, number: int) -> bool | None:
         """Train a run that this task holds; what `take` returns."""
@@ -145,7 +137,8 @@ class Task:
         if found["died"]:
             return False
         if not runs.is_done(config.folder):
-            self._leave_alone(number, found["error"] or NO_RECORD)
+            reason = found["error"] or NO_RECORD
+            write_bytes(self._failed(number), reason.encode())
         return None
 
     def judge(self) -> None:
@@ -183,13 +176,9 @@ def _states(config: RunConfig) -> list[int]:
 def put_back() -> None:
     """Put this task back into the queue: its time is nearly over."""
     task = "{SLURM_ARRAY_JOB_ID}_{SLURM_ARRAY_TASK_ID}".format_map(os.environ)
-    told = subprocess.run(
-        ["scontrol", "requeue", task],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    print(f"the time is nearly over; back into the queue {told.stderr}", flush=True)
+    told = ask("scontrol", "requeue", task)
+    said = told.stderr if told else "failed: scontrol does not answer"
+    print(f"the time is nearly over; back into the queue {said}", flush=True)
 
 
 def main(arguments: list[str] | None = None) -> None:

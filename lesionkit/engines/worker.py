@@ -152,13 +152,12 @@ def answer(train: Train, line: str) -> dict[str, Any]:
 
 def attempt(train: Train, config: RunConfig) -> dict[str, Any]:
     """Train one run, tidy up, and say what came of it."""
-    found: dict[str, Any] = {"error": None, "held": False}
-    found |= {"died": False, "sound": True}
+    found = {"error": None, "held": False, "died": False, "sound": True}
     try:
         train(config)
     except Exception as error:  # noqa: BLE001 - the next run is served all the same
         found |= _told(error)
-    found["sound"] &= tidy()
+    found["sound"] = tidy() and found["sound"]
     return found
 
 

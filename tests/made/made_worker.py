@@ -21,7 +21,7 @@ if "BROKEN" in os.environ:
 
 from lesionkit.config import RunConfig, data_folder
 from lesionkit.engines import worker
-from lesionkit.engines.process import Process
+from lesionkit.engines.local import Process
 from lesionkit.records import runs
 
 START = partial(Process, [sys.executable, "-X", "faulthandler", __file__])
