@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from lesionkit.doctor import device, kernel, places, software
+from lesionkit.doctor import device, places, software
 from lesionkit.doctor.section import Finding, Section
 from lesionkit.lookup import one_line
 
@@ -19,7 +19,7 @@ __all__ = ["as_json", "examine", "stops"]
 CHECKS: dict[str, tuple[Callable[[Section], None], ...]] = {
     "environment": (software.python, software.packages, software.torch_pair),
     "device": (device.gpus, device.processor),
-    "kernel": (kernel.ipykernel, kernel.kernelspec),
+    "kernel": (software.runtime_folder, software.kernelspec),
     "data": (
         places.folder,
         places.raw_sets,

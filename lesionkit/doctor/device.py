@@ -75,9 +75,9 @@ def processor(section: Section) -> None:
     """Cores and memory of this process and its container."""
     import psutil
 
-    mine = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
-    usable = len(mine(0)) if mine else os.cpu_count()
-    section.facts["cores"] = f"{usable} of {os.cpu_count()}"
+    from lesionkit.engines import local
+
+    section.facts["cores"] = f"{local.cores()} of {os.cpu_count()}"
     memory, of_container = psutil.virtual_memory(), Path("/sys/fs/cgroup/memory.max")
     limit = of_container.read_text().strip() if of_container.is_file() else "max"
     total = min(memory.total, int(limit)) if limit.isdecimal() else memory.total

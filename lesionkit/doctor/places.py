@@ -63,16 +63,15 @@ def prepared_sets(section: Section) -> None:
         name, (size, _, resize) = made.parent.name, made.name.partition("-")
         resize = resize or "bilinear"
         sizes.setdefault(name, []).append(made.name)
-        wrong = ""
         try:
             data = open_prepared(name, int(size), resize=resize)
             lengths = [len(part) for part in (data.images, data.masks, data.index)]
             count = data.manifest["count"]
             if lengths != [count] * 3:
-                wrong = f"images, masks and index have {lengths} entries, not {count}"
+                counted = f"images, masks and index have {lengths} entries"
+                raise ValueError(f"{counted}, not {count}")
         except Exception as error:  # noqa: BLE001 - whatever a damaged file gives
             wrong = one_line(error, longest=200)
-        if wrong:
             section.warn(
                 f"{made} is damaged ({wrong}): lesionkit prepare"
                 f" {name} {size_options(size, resize)} --force"

@@ -51,7 +51,6 @@ def answer(command: Sequence[str], *, seconds: float = 60.0) -> tuple[str, str]:
             text=True,
             errors="replace",
             timeout=seconds,
-            check=False,
             cwd=tempfile.gettempdir(),  # a checkout would count as installed
         )
     except subprocess.TimeoutExpired:

@@ -1,9 +1,10 @@
-"""Python, the packages beside the tested ones, torch, and extras."""
+"""Python, the packages beside the tested ones, torch, the kernel, and extras."""
 
 from __future__ import annotations
 
 import json
 import platform
+import re
 import shlex
 import sys
 from functools import cache
@@ -11,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lesionkit.doctor.section import Section, answer
+from lesionkit.doctor.section import Section, answer, refused
 from lesionkit.extras import CHECKOUT, PACKAGE, in_checkout, install, version
 from lesionkit.lookup import one_line
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
 IMPORT_SECONDS = 180.0  # torch from a cold network disk
+KERNEL = "python3"  # what the notebooks ask for
+OWN = "python -m ipykernel install --sys-prefix"
+# Asked of another interpreter, which may be any version of Python.
+QUESTION = "import importlib.util as u; print(u.find_spec('lesionkit') is not None)"
 # What each extra gives, for a reader who does not know it.
 EXTRAS = {
     "boundary": "Hausdorff 95 and normalised surface Dice",
@@ -91,6 +96,54 @@ def torch_facts() -> dict[str, Any]:
     if failure:
         return {"error": one_line(failure, longest=200)}
     return json.loads(said.splitlines()[-1])
+
+
+def runtime_folder(section: Section) -> None:
+    """Whether Jupyter can write what a kernel needs to start."""
+    from jupyter_core.paths import jupyter_runtime_dir
+
+    folder = Path(jupyter_runtime_dir())
+    section.facts["runtime folder"] = str(folder)
+    if wrong := refused(next(p for p in (folder, *folder.parents) if p.exists())):
+        section.stops(
+            f"{wrong}: no kernel can start; name a folder that can be written: export"
+            " JUPYTER_RUNTIME_DIR=/tmp/jupyter-$USER"
+        )
+
+
+def kernelspec(section: Section) -> None:
+    """Which interpreter the kernel `python3` is."""
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import KernelManager
+    from traitlets import TraitError
+
+    spec = KernelSpecManager().find_kernel_specs()[KERNEL]
+    section.facts[KERNEL] = spec
+    way = f"{OWN}, and remove {spec} or export JUPYTER_PREFER_ENV_PATH=1"
+    try:
+        interpreter = KernelManager(kernel_name=KERNEL).format_kernel_cmd()[0]
+    except (OSError, ValueError, TypeError, IndexError, TraitError):
+        section.stops(f"{spec}: kernel.json cannot be read: {way}")
+        return
+    section.facts["interpreter"] = interpreter
+    if is_this(interpreter):
+        return
+    said, failure = answer([interpreter, "-c", QUESTION])
+    kernel = f"the kernel {KERNEL} of {spec} is another interpreter, {interpreter}"
+    if failure:
+        section.stops(f"{kernel}, which does not start ({failure}): {way}")
+    elif said.strip() != "True":
+        section.stops(f"{kernel}, which has no lesionkit: {way}")
+    else:
+        section.warn(f"{kernel}: notebooks run there, commands here; {way}")
+
+
+def is_this(interpreter: str) -> bool:
+    """Whether it is this interpreter, by any name it has in its environment."""
+    # not resolved: every environment's python links to the same file
+    mine, other = Path(sys.executable), Path(interpreter)
+    alike = re.fullmatch(r"python[\d.]*(\.exe)?", other.name) is not None
+    return other == mine or (alike and other.parent == mine.parent)
 
 
 def extras(section: Section) -> None:

@@ -123,8 +123,7 @@ def environments(
     Args:
         gpus: as `gpus_for` gives them; without any, slots are on the CPU.
         at_most: the number of runs; more slots have no use.
-        slots: how many; None: slots_per_gpu on each GPU, or one on the CPU.
-        slots_per_gpu: runs that share a GPU.
+        slots, slots_per_gpu: see `run_all`.
 
     Raises:
         ValueError: fewer than one.

@@ -202,11 +202,11 @@ class Actor:
         import ray
 
         # what died is replaced by the pool, which knows what was tried
-        made = ray.remote(Trainer).options(
+        made: Any = ray.remote(Trainer).options(
             **takes, max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD"
         )
         own = {"log": str(log), "on_gpu": takes["num_gpus"] > 0}
-        self.handle: Any = made.remote(load, str(data_folder()), **own)
+        self.handle = made.remote(load, str(data_folder()), **own)
         self.tell = tell
         self.said: str | None = None  # what Ray says of its death
         self.gone_at = math.inf

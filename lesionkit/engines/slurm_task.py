@@ -118,8 +118,7 @@ class Task:
         self.attempts += 1
         self.under_way = number, _states(config)
         train = self.load()
-        name = f"{number}-{self.number}-{uuid4().hex[:8]}"
-        self.mark = self.folder / "begun" / name
+        self.mark = self.folder / "begun" / f"{number}-{self.number}-{uuid4().hex[:8]}"
         self.mark.touch()
         print(f"{time.strftime('%FT%T')} {config.run_id}", flush=True)
         # of a run that is stopped, too, no process died

@@ -11,7 +11,7 @@ import pytest
 from made_doctor import NO_CARD, TORCH, examined, findings, only
 from packaging.requirements import Requirement
 
-from lesionkit.doctor import device, kernel, software
+from lesionkit.doctor import device, software
 from lesionkit.doctor.section import answer
 from lesionkit.extras import CHECKOUT
 
@@ -187,5 +187,5 @@ def test_extras_say_what_they_give_and_how_to_get_them(installed):
 def test_the_modules_of_doctor_import_no_library_that_may_be_broken(monkeypatch):
     for name in ("torch", "pandas", "numpy", "packaging", "psutil", "jupyter_client"):
         monkeypatch.setitem(sys.modules, name, None)
-    for module in (software, device, kernel):
+    for module in (software, device):
         importlib.reload(module)
