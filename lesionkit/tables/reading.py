@@ -29,7 +29,7 @@ SPELLINGS = {
     "recall": ("test_recall", "sensitivity", "tpr"),
 }
 COUNT = ("n", "runs", "n_runs", "count", "repeats")
-_MEAN, _DEVIATION = ("mean",), ("sd", "std", "stdev")
+ENDINGS = {"mean": "", "sd": "_sd", "std": "_sd", "stdev": "_sd"}  # theirs to ours
 
 
 def read_foreign(
@@ -53,8 +53,6 @@ def read_foreign(
     table = table.rename(columns=_renames(list(table.columns), columns))
     table, of_cells = _cell_columns(table)
     _check_columns(path, table)
-    for name in KEYS[:3]:
-        _check_named(path, table, name)
     remarks += _known_names(table)
     for name in scores_of(table):
         table[name] = _fractions(path, table[name], percent)
@@ -82,18 +80,12 @@ def scores_of(table: pd.DataFrame) -> list[str]:
 
 def is_cells(table: pd.DataFrame) -> bool:
     """Whether a table has a row a cell, and not a row a run."""
-    if "repeat" in table:
-        return False
-    return not table.duplicated(list(KEYS[:3])).any()
+    return "repeat" not in table and not table.duplicated(list(KEYS[:3])).any()
 
 
 @contextmanager
 def refusals_named(path: Path) -> Iterator[None]:
-    """Name the file where what is read in the block is no CSV.
-
-    Raises:
-        ValueError: it is none.
-    """
+    """Turn what pandas says of a file that is no CSV into a ValueError with its name."""
     try:
         yield
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError) as error:
@@ -131,22 +123,23 @@ def _renames(found: list[str], columns: Mapping[str, str]) -> dict[str, str]:
 
 def _cell_columns(table: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
     """The table with a cell table's columns under our names, and whether it is one."""
-    renames, of_cells = {}, False
     lower = {str(name).lower(): name for name in table.columns}
-    for metric in METRICS:
-        for spelling in (metric, *SPELLINGS[metric]):
-            for endings, ours in ((_MEAN, metric), (_DEVIATION, f"{metric}_sd")):
-                for found in (f"{spelling}_{e}" for e in endings):
-                    if found in lower:
-                        renames[lower[found]], of_cells = ours, True
-    if of_cells:
-        count = next((lower[name] for name in COUNT if name in lower), None)
-        renames |= {count: "n"} if count else {}
+    renames = {
+        lower[theirs]: metric + ours
+        for metric in METRICS
+        for spelling in (metric, *SPELLINGS[metric])
+        for ending, ours in ENDINGS.items()
+        if (theirs := f"{spelling}_{ending}") in lower
+    }
+    of_cells = bool(renames)
+    count = next((lower[name] for name in COUNT if name in lower), None)
+    if of_cells and count:
+        renames[count] = "n"
     return table.rename(columns=renames), of_cells
 
 
 def _check_columns(path: Path, table: pd.DataFrame) -> None:
-    """Refuse a table that lacks a column or has one twice."""
+    """Refuse a table that lacks a column or a name in one, or has a column twice."""
     twice = list(table.columns[table.columns.duplicated()])
     if twice:
         raise ValueError(f"{path}: two columns are {twice[0]!r}; take one of them")
@@ -158,25 +151,21 @@ def _check_columns(path: Path, table: pd.DataFrame) -> None:
             )
     if not scores_of(table):
         raise ValueError(f"{path}: none of the columns {', '.join(METRICS)} is there")
-
-
-def _check_named(path: Path, table: pd.DataFrame, name: str) -> None:
-    """Refuse rows without a data set, model or loss; spaces around are dropped."""
-    lacking = table.index[table[name].isna()]
-    if len(lacking):
-        raise ValueError(f"{path}: no {name} in {_lines(lacking)}")
-    table[name] = table[name].astype(str).str.strip()
+    for name in KEYS[:3]:
+        lacking = table.index[table[name].isna()]
+        if len(lacking):
+            raise ValueError(f"{path}: no {name} in {_lines(lacking)}")
+        table[name] = table[name].astype(str).str.strip()  # no spaces around a name
 
 
 def _known_names(table: pd.DataFrame) -> list[str]:
     """Rename losses, models and data sets that are ours in another spelling."""
     remarks = []
     for column, known in (("dataset", DATASETS), ("model", MODELS), ("loss", LOSSES)):
-        renames = {}
-        for name in table[column].unique():
-            ours = _ours(name, known)
-            if ours and ours != name:
-                renames[name] = ours
+        meant = {name: _ours(name, known) for name in table[column].unique()}
+        renames = {
+            name: ours for name, ours in meant.items() if ours not in (None, name)
+        }
         if renames:
             table[column] = table[column].replace(renames)
             named = ", ".join(f"{theirs} as {ours}" for theirs, ours in renames.items())
