@@ -33,7 +33,8 @@ SETTING = (
     "alpha gamma focal_form alpha_form"
 ).split()
 
-# What made a run, beside its parameters, and why it matters that it differs.
+# What made a run, and why it matters that it differs: the same parameters then may have
+# meant another training.
 MAKERS = {
     "commit": "what changed the numbers stands in CHANGELOG.md under Numbers",
     "torch": "last bits differ, and a whole training can follow them",
@@ -84,16 +85,7 @@ def load_table(
 
 def remarks(table: pd.DataFrame) -> list[str]:
     """What is unusual in a table, a line each: in its file, grid, and what made it."""
-    said = table.attrs.get("remarks", ())
-    return [*said, *_grid_remarks(table), *_maker_remarks(table)]
-
-
-def _maker_remarks(table: pd.DataFrame) -> list[str]:
-    """Whether runs were made by different code, torch or hardware, with their numbers.
-
-    The same parameters then may have meant another training.
-    """
-    said = []
+    said = [*table.attrs.get("remarks", ()), *_grid_remarks(table)]
     for column, why in MAKERS.items():
         counts = table[column].value_counts() if column in table else ()
         if len(counts) > 1:
@@ -107,11 +99,10 @@ def _grid_remarks(table: pd.DataFrame) -> list[str]:
     axes = list(KEYS[:3])
     counts = table.groupby(axes, sort=False).size()
     every = pd.MultiIndex.from_product([list(table[a].unique()) for a in axes])
-    said, all_cells = [], len(every)
+    said = []
     if len(lacking := every.difference(list(counts.index), sort=False)):
-        said.append(
-            f"{len(lacking)} of {all_cells} cells are missing: {_cells(lacking)}"
-        )
+        missing = f"{len(lacking)} of {len(every)} cells are missing"
+        said.append(f"{missing}: {_cells(lacking)}")
     most = int(counts.mode().max())
     if len(fewer := counts.index[counts < most]) and not is_cells(table):
         said.append(f"{len(fewer)} cells have fewer than {most} runs: {_cells(fewer)}")

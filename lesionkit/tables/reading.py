@@ -85,7 +85,7 @@ def is_cells(table: pd.DataFrame) -> bool:
 
 @contextmanager
 def refusals_named(path: Path) -> Iterator[None]:
-    """Turn what pandas says of a file that is no CSV into a ValueError with its name."""
+    """Turn pandas' errors at a file that is no CSV into a ValueError that names it."""
     try:
         yield
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError) as error:
@@ -163,9 +163,7 @@ def _known_names(table: pd.DataFrame) -> list[str]:
     remarks = []
     for column, known in (("dataset", DATASETS), ("model", MODELS), ("loss", LOSSES)):
         meant = {name: _ours(name, known) for name in table[column].unique()}
-        renames = {
-            name: ours for name, ours in meant.items() if ours not in (None, name)
-        }
+        renames = {name: ours for name, ours in meant.items() if ours != name}
         if renames:
             table[column] = table[column].replace(renames)
             named = ", ".join(f"{theirs} as {ours}" for theirs, ours in renames.items())
@@ -173,8 +171,8 @@ def _known_names(table: pd.DataFrame) -> list[str]:
     return remarks
 
 
-def _ours(name: str, known: Mapping[str, object]) -> str | None:
-    """The kit's name that a name means, by letters and digits alone."""
+def _ours(name: str, known: Mapping[str, object]) -> str:
+    """The kit's name that a name means, by letters and digits alone, or that name."""
     spelt = name.lower().replace("++", "plusplus").replace("v3+", "v3plus")
     plain = "".join(c for c in spelt if c.isalnum())
     for candidate in known:
@@ -182,7 +180,7 @@ def _ours(name: str, known: Mapping[str, object]) -> str | None:
         swapped = "".join(reversed(parts)) if len(parts) == 2 else ""
         if plain in (candidate.replace("_", ""), swapped):
             return candidate
-    return None
+    return name
 
 
 def _fractions(path: Path, values: pd.Series, percent: bool) -> pd.Series:
@@ -190,20 +188,16 @@ def _fractions(path: Path, values: pd.Series, percent: bool) -> pd.Series:
     name, numbers = values.name, pd.to_numeric(values, errors="coerce")
     text = values.index[numbers.isna() & values.notna()]
     if len(text):
-        raise ValueError(
-            f"{path}: {name} is no number in {_lines(text)} ({values[text[0]]!r})"
-        )
+        where = f"{_lines(text)} ({values[text[0]]!r})"
+        raise ValueError(f"{path}: {name} is no number in {where}")
     if percent:
         numbers = numbers / 100
     wrong = numbers.index[~numbers.between(0, 1) & numbers.notna()]
     if len(wrong):
-        hint = ""
-        if not percent and numbers.between(0, 100).sum() == numbers.notna().sum():
+        hint, where = "", f"{_lines(wrong)} ({values[wrong[0]]})"
+        if not percent and numbers.dropna().between(0, 100).all():
             hint = "; if these are percent, pass --percent (load_table: percent=True)"
-        raise ValueError(
-            f"{path}: {name} outside [0, 1] in {_lines(wrong)} "
-            f"({values[wrong[0]]}){hint}"
-        )
+        raise ValueError(f"{path}: {name} outside [0, 1] in {where}{hint}")
     return numbers
 
 
