@@ -22,15 +22,7 @@ from lesionkit.catalogue import DEFINITIONS, LOSSES
 from lesionkit.lookup import find, resolve, unknown
 from lesionkit.losses.pixels import SUMS, Pixels
 
-__all__ = [
-    "FocalLoss",
-    "PixelLoss",
-    "build_loss",
-    "libraries",
-    "pixels",
-    "study",
-    "within",
-]
+__all__ = ["FocalLoss", "PixelLoss", "build_loss", "libraries", "study", "within"]
 
 FOCAL_FORMS = {"pixel": ("alpha_t", "constant"), "meanfirst": ("constant",)}
 NUMBERS = count()  # one for each copied code
@@ -209,21 +201,17 @@ class FocalLoss(PixelLoss):
         self.focal_form, self.alpha_form = focal_form, alpha_form or allowed[0]
 
     def of(self, pixels: Pixels) -> Tensor:
-        if self.focal_form == "meanfirst":
-            return self.alpha * mean_first(pixels.bce, self.gamma)
+        if self.focal_form == "meanfirst":  # at bce = 0 the limit, 0 with gradient 0
+            bce = pixels.bce
+            safe = torch.where(bce > 0, bce, torch.ones_like(bce))
+            focus = torch.exp(self.gamma * torch.log(-torch.expm1(-safe)))
+            return self.alpha * torch.where(bce > 0, focus * safe, 0 * bce)
         # (1 - p_t) ** gamma has an infinite slope at p_t = 1 for gamma below 1
         focus = torch.exp(self.gamma * pixels.log_wrong)
         each = focus * pixels.log_right
         if self.alpha_form == "constant":
             return -self.alpha * each.mean()
         return -(class_weight(pixels.mask, self.alpha) * each).mean()
-
-
-def mean_first(bce: Tensor, gamma: float) -> Tensor:
-    """(1 - exp(-bce))^gamma bce; at bce = 0 the limit, 0 with gradient 0."""
-    safe = torch.where(bce > 0, bce, torch.ones_like(bce))
-    focus = torch.exp(gamma * torch.log(-torch.expm1(-safe)))
-    return torch.where(bce > 0, focus * safe, 0 * bce)
 
 
 class SumLoss(PixelLoss):
@@ -247,21 +235,8 @@ class WeightedSumLoss(PixelLoss):
         self.focal, self.dice, self.beta = focal, dice, within("beta", beta, 1)
 
     def of(self, pixels: Pixels) -> Tensor:
-        return (1 - self.beta) * self.focal.of(pixels) + self.beta * self.dice.of(
-            pixels
-        )
-
-
-def defined_as(name: str, definition: str) -> dict:
-    """The definition, refused unless it has the loss `name`."""
-    find("loss", name, LOSSES)
-    defined = find("definition", definition, DEFINITIONS)
-    if name in defined["losses"]:
-        return defined
-    homes = [key for key, each in DEFINITIONS.items() if name in each["losses"]]
-    here = f"{definition} has {', '.join(defined['losses'])}"
-    wrong = f"loss {name!r} is not in definition {definition!r}"
-    raise ValueError(f"{wrong}. It is in {', '.join(homes)}; {here}.")
+        focal, dice = self.focal.of(pixels), self.dice.of(pixels)
+        return (1 - self.beta) * focal + self.beta * dice
 
 
 def assemble(name: str, arguments: dict) -> PixelLoss:
@@ -295,7 +270,13 @@ def build_loss(
         ValueError: a name or pair that does not exist; a number that is missing, out of
             range, or given to a loss that has no use for it.
     """
-    defined = defined_as(name, definition)
+    find("loss", name, LOSSES)
+    defined = find("definition", definition, DEFINITIONS)
+    if name not in defined["losses"]:
+        homes = [key for key, each in DEFINITIONS.items() if name in each["losses"]]
+        wrong = f"loss {name!r} is not in definition {definition!r}"
+        here = f"{definition} has {', '.join(defined['losses'])}"
+        raise ValueError(f"{wrong}. It is in {', '.join(homes)}; {here}.")
     given = {"alpha": alpha, "gamma": gamma, "beta": beta}
     given |= {"focal_form": focal_form, "alpha_form": alpha_form}
     classes = [resolve(LOSSES[part].target) for part in (name, *LOSSES[name].parts)]

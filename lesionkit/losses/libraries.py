@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from importlib import metadata
-from importlib.util import find_spec
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 
 import torch
 from torch import Tensor
 
-from lesionkit import extras
 from lesionkit.losses import build_loss
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-def ours(name: str) -> Loss:
-    """The kit's own, with paper A's printed numbers."""
-    return build_loss(name, definition="A-printed")
+ours = partial(build_loss, definition="A-printed")
 
 
 def smp(name: str) -> Loss:
-    """segmentation-models-pytorch's."""
     from segmentation_models_pytorch import losses
 
     made = {"dice": losses.DiceLoss, "iou": losses.JaccardLoss}
@@ -32,7 +28,6 @@ def smp(name: str) -> Loss:
 
 
 def monai(name: str) -> Loss:
-    """MONAI's."""
     from monai import losses
 
     if name == "focal":
@@ -42,33 +37,24 @@ def monai(name: str) -> Loss:
 
 def kornia(name: str) -> Loss | None:
     """kornia's; it has no region loss of one logit."""
-    from kornia.losses import binary_focal_loss_with_logits
+    from kornia.losses import binary_focal_loss_with_logits as focal
 
-    def focal(logits: Tensor, mask: Tensor) -> Tensor:
-        return binary_focal_loss_with_logits(logits, mask, 0.8, 0.2, reduction="mean")
+    if name != "focal":
+        return None
+    return partial(focal, alpha=0.8, gamma=0.2, reduction="mean")
 
-    return focal if name == "focal" else None
 
-
-LIBRARIES = {
-    "lesionkit": ours,
-    "segmentation-models-pytorch": smp,
-    "monai": monai,
-    "kornia": kornia,
-}
-MODULES = {"segmentation-models-pytorch": "segmentation_models_pytorch"}
+LIBRARIES = {"lesionkit": ours, "segmentation-models-pytorch": smp}
+LIBRARIES |= {"monai": monai, "kornia": kornia}
 
 
 def saturated_pixel(loss: Loss) -> str:
-    """The gradient when one lesion pixel has a logit of 40."""
     logits = torch.tensor([[[[40.0, -1.0]]]], requires_grad=True)
-    loss(logits, torch.ones(1, 1, 1, 2)).backward()
-    gradient = torch.zeros(()) if logits.grad is None else logits.grad
+    (gradient,) = torch.autograd.grad(loss(logits, torch.ones(1, 1, 1, 2)), logits)
     return "finite" if gradient.isfinite().all() else "NaN"
 
 
 def empty_mask(loss: Loss) -> str:
-    """The loss when the mask is empty and everything was marked."""
     logits = torch.full((1, 1, 8, 8), 8.0)
     return f"{loss(logits, torch.zeros(1, 1, 8, 8)).item():.3f}"
 
@@ -109,15 +95,13 @@ def behaviour() -> dict[str, dict[str, str]]:
     """Library with its version to case to what happened; those installed alone."""
     found = {}
     for library, made in LIBRARIES.items():
-        if find_spec(MODULES.get(library, library)) is None:
+        try:
+            row = found.setdefault(f"{library} {version(library)}", {})
+        except PackageNotFoundError:
             continue
-        row = {}
         for case, (name, look) in CASES.items():
             loss = made(name)
             row[case] = "has none" if loss is None else outcome(look, loss)
-        ours = library == "lesionkit"
-        version = extras.version() if ours else metadata.version(library)
-        found[f"{library} {version}"] = row
     return found
 
 

@@ -81,10 +81,8 @@ class Pixels:
     """What the losses of one batch are made of, each computed once, when first asked.
 
     A compound loss gives one Pixels to all of its parts, so they share the sigmoid, the
-    logarithms and the sums, and the gradient goes back through them once.
-
-    Attributes:
-        logits, mask: (N, 1, H, W) in one dtype, checked.
+    logarithms and the sums, and the gradient goes back through them once. `logits` and
+    `mask` are (N, 1, H, W) in one dtype, checked.
     """
 
     def __init__(self, logits: Tensor, mask: Tensor):
@@ -117,7 +115,6 @@ class Pixels:
     def areas(self) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
         """I = sum(p y), S = sum(p) and T = sum(y): of the batch (), by image (N,)."""
         p, y, image = self.logits.sigmoid(), self.mask, SUMS["image"]
-        by_image = ((p * y).sum(image), p.sum(image), y.sum(image))
-        both, marked, lesion = by_image
+        both, marked, lesion = (p * y).sum(image), p.sum(image), y.sum(image)
         in_batch = both.sum(), marked.sum(), lesion.sum()
-        return {"image": by_image, "batch": in_batch}
+        return {"image": (both, marked, lesion), "batch": in_batch}

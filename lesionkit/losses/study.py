@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 
 import numpy as np
 import torch
@@ -22,14 +23,13 @@ def pixel_curve(
     Returns:
         Two (K,) arrays: the loss, and its derivative by the logit.
     """
-    values, slopes = [], []
-    for logit in logits:
+    curve = np.empty((2, len(logits)))
+    for i, logit in enumerate(logits):
         pixel = torch.full((1, 1, 1, 1), float(logit), dtype=torch.float64)
         value = loss(pixel.requires_grad_(), torch.full_like(pixel, mask))
         (slope,) = torch.autograd.grad(value, pixel)
-        values.append(value.item())
-        slopes.append(slope.item())
-    return np.array(values), np.array(slopes)
+        curve[:, i] = value.item(), slope.item()
+    return curve[0], curve[1]
 
 
 def gradient(loss: nn.Module, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -47,10 +47,8 @@ def gradient_cosines(
     1 means that both push every logit in the same proportion: they differ only in the
     length of the step.
     """
-    unit = {}
-    for name, loss in losses.items():
-        slope = gradient(loss, logits, mask).flatten()
-        unit[name] = slope / slope.norm()
+    slopes = {n: gradient(loss, logits, mask).flatten() for n, loss in losses.items()}
+    unit = {name: slope / slope.norm() for name, slope in slopes.items()}
     return {a: {b: float(unit[a] @ unit[b]) for b in unit} for a in unit}
 
 
@@ -90,34 +88,25 @@ def extreme_gradients(
 
 
 def error_surface(
-    loss: nn.Module, *, lesion_share: float = 0.05, confidence: float = 4.0
+    loss: nn.Module, *, confidence: float = 4.0
 ) -> tuple[np.ndarray, np.ndarray]:
     """The loss of a confident prediction that misses and adds lesion pixels.
 
-    Logits are +-confidence on one image of 40 x 40.
+    The image has 40 x 40 pixels, of which 80 are lesion.
 
     Args:
-        lesion_share: of the image, above 0 and below a half.
-        confidence: the size of every logit.
+        confidence: every logit is that or minus that.
 
     Returns:
         errors: (21,) from 0 to 1, in units of the lesion's pixels.
         values: (21, 21), the loss with errors[i] missed and errors[j] too much.
-
-    Raises:
-        ValueError: a lesion share outside its range.
     """
-    if not 0 < lesion_share < 0.5:
-        raise ValueError(
-            f"lesion_share must be above 0 and below 0.5, got {lesion_share!r}"
-        )
-    pixels, lesion = 1600, max(1, round(1600 * lesion_share))
+    pixels, lesion = 1600, 80
     mask = (torch.arange(pixels) < lesion).double().view(1, 1, 40, 40)
-    errors = np.linspace(0, 1, 21)
-    values = np.empty((21, 21))
-    for i, missed in enumerate((errors * lesion).round().astype(int)):
-        for j, added in enumerate((errors * lesion).round().astype(int)):
-            logits = torch.full((pixels,), -confidence, dtype=torch.float64)
-            logits[missed : lesion + added] = confidence
-            values[i, j] = loss(logits.view(1, 1, 40, 40), mask).item()
+    errors, values = np.linspace(0, 1, 21), np.empty((21, 21))
+    counts = (errors * lesion).round().astype(int)
+    for (i, missed), (j, added) in product(enumerate(counts), repeat=2):
+        logits = torch.full((pixels,), -confidence, dtype=torch.float64)
+        logits[missed : lesion + added] = confidence
+        values[i, j] = loss(logits.view(1, 1, 40, 40), mask).item()
     return errors, values

@@ -126,8 +126,8 @@ def ordered(
         f"for {scope(grids[0])}"
     )
     if order:
-        means = dict(zip(grids[0].losses, grids[0].overall, strict=True))
-        here = sorted(order, key=lambda name: -means[name])
+        places = np.argsort(-grids[0].overall, kind="stable")
+        here = [grids[0].losses[i] for i in places]
         tau = kendalltau(range(len(order)), [here.index(name) for name in order])
         evidence += f"; here {', '.join(here)} (Kendall's tau {tau.statistic:.2f})"
     more = more_data(grid, float(found[which].mean[k]))

@@ -177,7 +177,7 @@ def _judge(where: str, law: _Law, aggregation: str | None) -> Finding | None:
     score = law.score
     places = min(4, max(2, score.decimals))
     laws = law.pooled, law.least, law.most
-    pooled, least, most = (in_percent(ends[1], places) for ends in laws)
+    pooled, least, most = (in_percent(each[1], places) for each in laws)
     severity = "impossible"
     if score.low > law.most[2]:
         why = f"too high, pooled (equal) or as means over the same images (<= {most})"

@@ -33,7 +33,8 @@ SETTING = (
     "alpha gamma focal_form alpha_form"
 ).split()
 
-# What made a run, beside its parameters, and why it matters that it differs.
+# What made a run, and why it matters that it differs: the same parameters then may have
+# meant another training.
 MAKERS = {
     "commit": "what changed the numbers stands in CHANGELOG.md under Numbers",
     "torch": "last bits differ, and a whole training can follow them",
@@ -69,13 +70,11 @@ def load_table(
         ValueError: a CSV that cannot be used; the text names the lines.
         ImportError, OSError: a URL that needs a package, or cannot be read.
     """
-    path = Path(source)
-    if is_url(source):
-        table, said = _from_records(source), []
-    elif published.is_public_rerun(source):
-        table, said = published.public_rerun(), []
-    elif path.is_dir():
-        table, said = _from_records(path), []
+    path, said = Path(source), []
+    if published.is_public_rerun(source):
+        table = published.public_rerun()
+    elif is_url(source) or path.is_dir():
+        table = _from_records(source)
     elif path.is_file():
         table, said = read_foreign(path, columns or {}, percent=percent)
     else:
@@ -86,16 +85,7 @@ def load_table(
 
 def remarks(table: pd.DataFrame) -> list[str]:
     """What is unusual in a table, a line each: in its file, grid, and what made it."""
-    said = table.attrs.get("remarks", ())
-    return [*said, *_grid_remarks(table), *_maker_remarks(table)]
-
-
-def _maker_remarks(table: pd.DataFrame) -> list[str]:
-    """Whether runs were made by different code, torch or hardware, with their numbers.
-
-    The same parameters then may have meant another training.
-    """
-    said = []
+    said = [*table.attrs.get("remarks", ()), *_grid_remarks(table)]
     for column, why in MAKERS.items():
         counts = table[column].value_counts() if column in table else ()
         if len(counts) > 1:
@@ -110,18 +100,12 @@ def _grid_remarks(table: pd.DataFrame) -> list[str]:
     counts = table.groupby(axes, sort=False).size()
     every = pd.MultiIndex.from_product([list(table[a].unique()) for a in axes])
     said = []
-    if len(counts) < len(every):
-        lacking = every.difference(list(counts.index), sort=False)
-        said.append(
-            f"{len(lacking)} of {len(every)} cells are missing: {_cells(lacking)}"
-        )
-    if not is_cells(table):
-        most = int(counts.mode().max())
-        fewer = counts.index[counts < most]
-        if len(fewer):
-            said.append(
-                f"{len(fewer)} cells have fewer than {most} runs: {_cells(fewer)}"
-            )
+    if len(lacking := every.difference(list(counts.index), sort=False)):
+        missing = f"{len(lacking)} of {len(every)} cells are missing"
+        said.append(f"{missing}: {_cells(lacking)}")
+    most = int(counts.mode().max())
+    if len(fewer := counts.index[counts < most]) and not is_cells(table):
+        said.append(f"{len(fewer)} cells have fewer than {most} runs: {_cells(fewer)}")
     return said
 
 
@@ -149,12 +133,9 @@ def _row(record: RunRecord) -> dict:
     row = {name: identity[name] for name in KEYS} | identity
     row |= {name: test["probability"]["image"][name] for name in METRICS}
     row["average_precision"] = test["average_precision"]
-    further = {
-        "pooled": test["probability"]["pooled"],
-        "raw_mean": test["raw_mean"]["image"],
-    }
-    for label, scores in further.items():
-        row |= {f"{label}_{name}": scores[name] for name in METRICS}
+    pooled, raw_mean = test["probability"]["pooled"], test["raw_mean"]["image"]
+    row |= {f"pooled_{name}": pooled[name] for name in METRICS}
+    row |= {f"raw_mean_{name}": raw_mean[name] for name in METRICS}
     for stratum, scores in record.metrics.get("test_by_stratum", {}).items():
         row[f"{stratum}_dice"] = scores["probability"]["image"]["dice"]
     row["best_epoch"] = record.metrics["best_epoch"]
@@ -180,18 +161,15 @@ def with_background(table: pd.DataFrame) -> pd.DataFrame:
     """
     if "folder" not in table:
         return table
-    shares = [_background(RunRecord(Path(folder))) for folder in table["folder"]]
+    shares = []
+    for folder in table["folder"]:
+        images = RunRecord(Path(folder)).images
+        share = images["fp"] / (images["fp"] + images["tn"])
+        shares.append(share.groupby(images["threshold"]).mean())
     return table.assign(
         background=[share["probability"] for share in shares],
         raw_mean_background=[share["raw_mean"] for share in shares],
     )
-
-
-def _background(record: RunRecord) -> pd.Series:
-    """Share of the background marked under each threshold; NaN without background."""
-    images = record.images
-    share = images["fp"] / (images["fp"] + images["tn"])
-    return share.groupby(images["threshold"]).mean()
 
 
 def select(table: pd.DataFrame, conditions: str) -> pd.DataFrame:

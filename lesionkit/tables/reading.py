@@ -29,7 +29,7 @@ SPELLINGS = {
     "recall": ("test_recall", "sensitivity", "tpr"),
 }
 COUNT = ("n", "runs", "n_runs", "count", "repeats")
-_MEAN, _DEVIATION = ("mean",), ("sd", "std", "stdev")
+ENDINGS = {"mean": "", "sd": "_sd", "std": "_sd", "stdev": "_sd"}  # theirs to ours
 
 
 def read_foreign(
@@ -53,8 +53,6 @@ def read_foreign(
     table = table.rename(columns=_renames(list(table.columns), columns))
     table, of_cells = _cell_columns(table)
     _check_columns(path, table)
-    for name in KEYS[:3]:
-        _check_named(path, table, name)
     remarks += _known_names(table)
     for name in scores_of(table):
         table[name] = _fractions(path, table[name], percent)
@@ -82,18 +80,12 @@ def scores_of(table: pd.DataFrame) -> list[str]:
 
 def is_cells(table: pd.DataFrame) -> bool:
     """Whether a table has a row a cell, and not a row a run."""
-    if "repeat" in table:
-        return False
-    return not table.duplicated(list(KEYS[:3])).any()
+    return "repeat" not in table and not table.duplicated(list(KEYS[:3])).any()
 
 
 @contextmanager
 def refusals_named(path: Path) -> Iterator[None]:
-    """Name the file where what is read in the block is no CSV.
-
-    Raises:
-        ValueError: it is none.
-    """
+    """Turn pandas' errors at a file that is no CSV into a ValueError that names it."""
     try:
         yield
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError) as error:
@@ -131,22 +123,23 @@ def _renames(found: list[str], columns: Mapping[str, str]) -> dict[str, str]:
 
 def _cell_columns(table: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
     """The table with a cell table's columns under our names, and whether it is one."""
-    renames, of_cells = {}, False
     lower = {str(name).lower(): name for name in table.columns}
-    for metric in METRICS:
-        for spelling in (metric, *SPELLINGS[metric]):
-            for endings, ours in ((_MEAN, metric), (_DEVIATION, f"{metric}_sd")):
-                for found in (f"{spelling}_{e}" for e in endings):
-                    if found in lower:
-                        renames[lower[found]], of_cells = ours, True
-    if of_cells:
-        count = next((lower[name] for name in COUNT if name in lower), None)
-        renames |= {count: "n"} if count else {}
+    renames = {
+        lower[theirs]: metric + ours
+        for metric in METRICS
+        for spelling in (metric, *SPELLINGS[metric])
+        for ending, ours in ENDINGS.items()
+        if (theirs := f"{spelling}_{ending}") in lower
+    }
+    of_cells = bool(renames)
+    count = next((lower[name] for name in COUNT if name in lower), None)
+    if of_cells and count:
+        renames[count] = "n"
     return table.rename(columns=renames), of_cells
 
 
 def _check_columns(path: Path, table: pd.DataFrame) -> None:
-    """Refuse a table that lacks a column or has one twice."""
+    """Refuse a table that lacks a column or a name in one, or has a column twice."""
     twice = list(table.columns[table.columns.duplicated()])
     if twice:
         raise ValueError(f"{path}: two columns are {twice[0]!r}; take one of them")
@@ -158,25 +151,19 @@ def _check_columns(path: Path, table: pd.DataFrame) -> None:
             )
     if not scores_of(table):
         raise ValueError(f"{path}: none of the columns {', '.join(METRICS)} is there")
-
-
-def _check_named(path: Path, table: pd.DataFrame, name: str) -> None:
-    """Refuse rows without a data set, model or loss; spaces around are dropped."""
-    lacking = table.index[table[name].isna()]
-    if len(lacking):
-        raise ValueError(f"{path}: no {name} in {_lines(lacking)}")
-    table[name] = table[name].astype(str).str.strip()
+    for name in KEYS[:3]:
+        lacking = table.index[table[name].isna()]
+        if len(lacking):
+            raise ValueError(f"{path}: no {name} in {_lines(lacking)}")
+        table[name] = table[name].astype(str).str.strip()  # no spaces around a name
 
 
 def _known_names(table: pd.DataFrame) -> list[str]:
     """Rename losses, models and data sets that are ours in another spelling."""
     remarks = []
     for column, known in (("dataset", DATASETS), ("model", MODELS), ("loss", LOSSES)):
-        renames = {}
-        for name in table[column].unique():
-            ours = _ours(name, known)
-            if ours and ours != name:
-                renames[name] = ours
+        meant = {name: _ours(name, known) for name in table[column].unique()}
+        renames = {name: ours for name, ours in meant.items() if ours != name}
         if renames:
             table[column] = table[column].replace(renames)
             named = ", ".join(f"{theirs} as {ours}" for theirs, ours in renames.items())
@@ -184,8 +171,8 @@ def _known_names(table: pd.DataFrame) -> list[str]:
     return remarks
 
 
-def _ours(name: str, known: Mapping[str, object]) -> str | None:
-    """The kit's name that a name means, by letters and digits alone."""
+def _ours(name: str, known: Mapping[str, object]) -> str:
+    """The kit's name that a name means, by letters and digits alone, or that name."""
     spelt = name.lower().replace("++", "plusplus").replace("v3+", "v3plus")
     plain = "".join(c for c in spelt if c.isalnum())
     for candidate in known:
@@ -193,7 +180,7 @@ def _ours(name: str, known: Mapping[str, object]) -> str | None:
         swapped = "".join(reversed(parts)) if len(parts) == 2 else ""
         if plain in (candidate.replace("_", ""), swapped):
             return candidate
-    return None
+    return name
 
 
 def _fractions(path: Path, values: pd.Series, percent: bool) -> pd.Series:
@@ -201,20 +188,16 @@ def _fractions(path: Path, values: pd.Series, percent: bool) -> pd.Series:
     name, numbers = values.name, pd.to_numeric(values, errors="coerce")
     text = values.index[numbers.isna() & values.notna()]
     if len(text):
-        raise ValueError(
-            f"{path}: {name} is no number in {_lines(text)} ({values[text[0]]!r})"
-        )
+        where = f"{_lines(text)} ({values[text[0]]!r})"
+        raise ValueError(f"{path}: {name} is no number in {where}")
     if percent:
         numbers = numbers / 100
     wrong = numbers.index[~numbers.between(0, 1) & numbers.notna()]
     if len(wrong):
-        hint = ""
-        if not percent and numbers.between(0, 100).sum() == numbers.notna().sum():
+        hint, where = "", f"{_lines(wrong)} ({values[wrong[0]]})"
+        if not percent and numbers.dropna().between(0, 100).all():
             hint = "; if these are percent, pass --percent (load_table: percent=True)"
-        raise ValueError(
-            f"{path}: {name} outside [0, 1] in {_lines(wrong)} "
-            f"({values[wrong[0]]}){hint}"
-        )
+        raise ValueError(f"{path}: {name} outside [0, 1] in {where}{hint}")
     return numbers
 
 

@@ -126,9 +126,3 @@ def test_bce_charges_both_errors_alike_and_focal_the_missed_ones_more():
     _, focal = loss_study.error_surface(build_loss("focal", alpha=0.8, gamma=0))
     missed, added = focal[6, 0] - focal[0, 0], focal[0, 6] - focal[0, 0]
     assert missed / added == pytest.approx(4)
-
-
-@pytest.mark.parametrize("share", [0, 0.5, -1])
-def test_a_lesion_share_outside_its_range_is_refused(share):
-    with pytest.raises(ValueError, match="lesion_share must be above 0 and below 0.5"):
-        loss_study.error_surface(build_loss("iou"), lesion_share=share)

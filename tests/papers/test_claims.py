@@ -59,6 +59,11 @@ def test_an_order_that_is_open_says_what_would_decide_it():
     assert answer["more"]
 
 
+def test_equal_losses_stand_in_the_order_of_the_table_and_not_in_the_claimed_one():
+    answer = claims.check(made(EQUAL, spread=0.0), ("A-order",)).iloc[0]
+    assert f"here {', '.join(PAPER_A_LOSSES)} (" in answer["evidence"]
+
+
 def test_ranks_are_held_to_what_they_may_be():
     ranks = AS_CLAIMED | {"ioufocal": 0.085}  # behind dicebce alone
     assert verdicts(made(ranks), "A-ioufocal-ranks") == [CONTRADICTED]  # precision: 3
