@@ -36,7 +36,7 @@ import measurements
 import psutil
 
 sys.path.append(str(measurements.ROOT / "tests" / "made"))
-from lesionkit.records.record import RunRecord  # noqa: E402
+from lesionkit.records.runs import RunRecord  # noqa: E402
 from made_data import write_discs  # noqa: E402
 from patience import comes  # noqa: E402
 
