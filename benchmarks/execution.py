@@ -20,7 +20,7 @@ import time
 import measurements
 import torch
 
-sys.path.append(str(measurements.ROOT / "tests"))
+sys.path.append(str(measurements.ROOT / "tests" / "made"))
 from made_data import write_discs  # noqa: E402
 
 from lesionkit.config import RunConfig  # noqa: E402

@@ -29,7 +29,7 @@ from lesionkit.config import RunConfig
 from lesionkit.records import runs
 from lesionkit.training.experiment import run
 
-sys.path.append(str(measurements.ROOT / "tests"))
+sys.path.append(str(measurements.ROOT / "tests" / "made"))
 from made_data import write_discs  # noqa: E402
 
 NETWORKS = ("enet", "unet", "emcadnet")
