@@ -72,8 +72,7 @@ def draw(records: dict[str, RunRecord]) -> None:
     first = data[next(iter(records))]
     for row, file in enumerate(files):
         at = position(first, file)
-        figures.draw_image(axes[row, 0], first.images[at])
-        figures.draw_outline(axes[row, 0], first.masks[at])
+        figures.draw_image(axes[row, 0], first.images[at], first.masks[at])
         for column, (name, record) in enumerate(records.items(), 1):
             at = position(data[name], file)
             found = kept[name][file] >= 0

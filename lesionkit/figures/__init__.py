@@ -1,12 +1,13 @@
 """Tables and arrays in, matplotlib figures out; colours that all eyes can tell apart.
 
-This file has what several figures share. Thresholds, pages, commands and notebooks
-import it.
+This file has the figures of data sets and runs, and what several figures share.
+Thresholds, pages, commands and notebooks import it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,6 +17,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from lesionkit.catalogue import DATASETS
 from lesionkit.prepared import Prepared
 from lesionkit.records.runs import RunRecord
 
@@ -26,16 +28,17 @@ __all__ = [
     "OVERLAY",
     "PINK",
     "TRUTH",
+    "copies",
     "ct",
-    "data",
     "draw_errors",
     "draw_image",
-    "draw_outline",
     "examples",
     "history",
+    "leaks",
     "lesion_shares",
     "losses",
     "note",
+    "overview",
     "pixels",
     "predictions",
     "ranking",
@@ -64,9 +67,8 @@ def examples(data: Prepared, positions: Sequence[int], titles: Sequence[str]) ->
     """
     columns = min(len(positions), 6)
     rows = -(-len(positions) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(2.1 * columns, 2.35 * rows), squeeze=False
-    )
+    size = (2.1 * columns, 2.35 * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     for axis, position, title in zip(axes.flat, positions, titles, strict=False):
@@ -94,6 +96,72 @@ def lesion_shares(shares: Mapping[str, pd.Series]) -> Figure:
     axis.set_ylabel("images with at most this, %")
     axis.legend(frameon=False, fontsize=8)
     return tight(figure)
+
+
+def overview(sets: Mapping[str, Prepared], count: int = 5) -> Figure:
+    """A row a data set: images from the smallest to the largest lesion, and counts.
+
+    Source: paper A, Fig. 1 (its examples are chosen; these are at equal steps of
+    lesion size).
+    """
+    figure, axes = blank((1.6 * count + 2.2, 1.72 * len(sets)), len(sets), count)
+    for row, (name, data) in zip(axes, sets.items(), strict=True):
+        share = data.index["lesion_share"]
+        order = share[share > 0].sort_values(kind="stable").index
+        places = np.linspace(0, len(order) - 1, count).round().astype(int)
+        for axis, i in zip(row, order[places], strict=True):
+            draw_image(axis, data.images[i], data.masks[i])
+            axis.set_title(f"{share[i]:.1%}", fontsize=7, pad=2)
+        all_of = DATASETS[name].published_count if name in DATASETS else None
+        told = f"{name}\n{len(data):,}{f' of {all_of:,}' if all_of else ''} images"
+        empty = int((share == 0).sum())
+        told += f"\n{empty} without lesion" if empty else ""
+        row[0].set_ylabel(told, fontsize=8, rotation=0, ha="right")
+        row[0].yaxis.set_label_coords(-0.08, 0.3)
+    return figure
+
+
+def leaks(table: pd.DataFrame) -> Figure:
+    """What a split gives away, by image and by group.
+
+    Args:
+        table: of `inspection.inspect(...).leakage`.
+    """
+    leaked, copied = 100 * table["leaked_share"], table["copy_nearest_dice"]
+    shown = {
+        "test images with a near-copy\nin training, %": leaked,
+        "Dice by copying the mask of the\nmost similar training image": copied,
+    }
+    figure, (axes,) = blank((6.4, 2.6), columns=2)
+    places = np.arange(len(table))
+    for axis, (says, values) in zip(axes, shown.items(), strict=True):
+        axis.set_xlabel(says, fontsize=8)
+        drawn = axis.barh(places, values, color="0.6", hatch="//", edgecolor="black")
+        axis.bar_label(drawn, fmt="%.2f", padding=3, fontsize=8)
+        axis.set_yticks(places, table["split"])
+        axis.set_xlim(0, 1.25 * values.max() if values.max() > 0 else 1)
+        axis.invert_yaxis()
+    return figure
+
+
+def copies(data: Prepared, pairs: pd.DataFrame, count: int = 5) -> Figure:
+    """Pairs of near-copies beside each other, the most alike first.
+
+    Args:
+        pairs: of `duplicates.near_pairs` on the set's thumbnails.
+        count: how many pairs at most.
+    """
+    shown = pairs.sort_values("correlation", ascending=False).head(count)
+    if shown.empty:
+        return note("no two images look the same")
+    figure, axes = blank((1.7 * len(shown), 3.9), 2, len(shown))
+    both = shown[["first", "second"]].to_numpy()
+    for column, pair in zip(axes.T, both, strict=True):
+        for axis, i in zip(column, pair, strict=True):
+            draw_image(axis, data.images[i], data.masks[i])
+            name = data.index["file"][i].rpartition("/")[2]
+            axis.set_title(name[-20:], fontsize=7, pad=2)
+    return figure
 
 
 def history(record: RunRecord) -> Figure:
@@ -196,19 +264,13 @@ def note(text: str) -> Figure:
 
 
 def draw_image(axis: Axes, image: np.ndarray, mask: np.ndarray | None = None) -> None:
-    """An image (H, W, C) of 8 or 16 bits, without ticks; the outline of its mask."""
+    """An image (H, W, C) of 8 or 16 bits, without ticks; its mask's outline, if any."""
     shown = image / np.iinfo(image.dtype).max
     axis.imshow(shown.squeeze(), cmap="gray", vmin=0, vmax=1)
     axis.set_xticks([])
     axis.set_yticks([])
     axis.spines[:].set_visible(False)
-    if mask is not None:
-        draw_outline(axis, mask)
-
-
-def draw_outline(axis: Axes, mask: np.ndarray) -> None:
-    """The outline of a mask (H, W), where it has one."""
-    if 0 < mask.mean() < 1:
+    if mask is not None and 0 < mask.mean() < 1:
         axis.contour(mask, levels=[0.5], colors=[TRUTH], linewidths=1.2)
 
 
@@ -243,8 +305,21 @@ def tight(figure: Figure) -> Figure:
     return figure
 
 
-def blank(size: tuple[float, float]) -> Figure:
-    """An empty figure of that size in inches: notebooks show it, pyplot keeps none."""
+def blank(
+    size: tuple[float, float],
+    rows: int = 1,
+    columns: int = 0,
+    *,
+    sharey: bool = False,
+    ratios: Sequence[float] | None = None,
+) -> tuple[Figure, Any]:
+    """A figure of that size in inches and its axis; with `columns`, the rows of axes.
+
+    Notebooks show it, pyplot keeps none.
+    """
     figure = plt.figure(figsize=size, layout="constrained")
     plt.close(figure)
-    return figure
+    if not columns:
+        return figure, figure.subplots()
+    look: dict[str, Any] = {"sharey": sharey, "width_ratios": ratios}
+    return figure, figure.subplots(rows, columns, squeeze=False, **look)

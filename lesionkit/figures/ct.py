@@ -13,11 +13,8 @@ from lesionkit.papers.paper_b import base_rate, rates
 from lesionkit.prepared import Prepared
 from lesionkit.records.runs import RunRecord
 
-WINDOWS = {  # name to (center, width), HU
-    "mediastinal": (50.0, 350.0),
-    "lung": (-600.0, 1500.0),
-    "bone": (400.0, 1800.0),
-}
+# Name to centre and width, HU.
+WINDOWS = {"mediastinal": (50, 350), "lung": (-600, 1500), "bone": (400, 1800)}
 
 
 def cases(data: Prepared, count: int = 4) -> Figure:
@@ -26,8 +23,7 @@ def cases(data: Prepared, count: int = 4) -> Figure:
     Source: paper B, Fig. 1.
     """
     strata = [name for name in sorted(set(data.index["stratum"])) if name]
-    figure = blank((2.4 * count, 2.8 * len(strata)))
-    axes = figure.subplots(len(strata), count, squeeze=False)
+    figure, axes = blank((2.4 * count, 2.8 * len(strata)), len(strata), count)
     for row, stratum in zip(axes, strata, strict=True):
         seen = (data.index["stratum"] == stratum) & data.masks.any((1, 2))
         shown = data.index[seen].sort_values("lesion_share")
@@ -41,8 +37,7 @@ def cases(data: Prepared, count: int = 4) -> Figure:
 
 def windowed(hu: np.ndarray, center: float = 50.0, width: float = 350.0) -> Figure:
     """A slice through one window, and where the window lies among its values."""
-    figure = blank((9, 3.6))
-    left, right = figure.subplots(1, 2, width_ratios=(2, 1))
+    figure, ((left, right),) = blank((9, 3.6), columns=2, ratios=(2, 1))
     _histogram(left, hu)
     low, high = center - width / 2, center + width / 2 - 1
     left.axvspan(low, high, alpha=0.25, color="C1", label="window")
@@ -54,13 +49,11 @@ def windowed(hu: np.ndarray, center: float = 50.0, width: float = 350.0) -> Figu
 
 def windows(hu: np.ndarray) -> Figure:
     """A slice through the windows that readers use, and the histogram of its values."""
-    figure = blank((12, 3.2))
     ratios = (1.4, *(1 for _ in WINDOWS))
-    first, *others = figure.subplots(1, len(ratios), width_ratios=ratios)
+    figure, ((first, *others),) = blank((12, 3.2), columns=len(ratios), ratios=ratios)
     _histogram(first, hu)
-    for k, (axis, (name, (center, width))) in enumerate(
-        zip(others, WINDOWS.items(), strict=True), 1
-    ):
+    for k, (axis, name) in enumerate(zip(others, WINDOWS, strict=True), 1):
+        center, width = WINDOWS[name]
         low, high = center - width / 2, center + width / 2 - 1
         first.axvspan(low, high, alpha=0.2, color=f"C{k}", label=name)
         draw_image(axis, window(hu, center=center, width=width)[..., None])
@@ -70,7 +63,6 @@ def windows(hu: np.ndarray) -> Figure:
 
 
 def _histogram(axis, hu: np.ndarray) -> None:
-    """How often each value is in a slice."""
     axis.hist(hu.ravel(), bins=np.arange(-1100, 1600, 20), color="0.4", log=True)
     axis.set(xlabel="Hounsfield units", ylabel="pixels", xlim=(-1100, 1500))
 
@@ -83,14 +75,13 @@ def precision_and_roc(records: Mapping[str, RunRecord]) -> Figure:
 
     Source: paper B, Fig. 4 (precision and recall).
     """
-    figure = blank((11, 4.2))
-    left, right = figure.subplots(1, 2)
+    figure, ((left, right),) = blank((11, 4.2), columns=2)
     for name, record in records.items():
         table = rates(record)
         ap = record.metrics["test"]["average_precision"]
         left.plot(table["recall"], table["precision"], label=f"{name}, AP {ap:.3f}")
         false, recall = table["false_positive_rate"], table["recall"]
-        area = float(np.trapezoid(recall[::-1], false[::-1]))
+        area = np.trapezoid(recall[::-1], false[::-1])
         right.plot(false, recall, label=f"{name}, area {area:.3f}")
     base = base_rate(next(iter(records.values())))
     left.axhline(base, color="0.5", ls=":", label=f"guessing: base rate {base:.4f}")

@@ -20,8 +20,8 @@ def surfaces(found: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     Args:
         found: loss name to what loss_study.error_surface returned.
     """
-    figure = blank((2.9 * len(found), 3.1))
-    axes = figure.subplots(1, len(found), squeeze=False, sharey=True)[0]
+    size = (2.9 * len(found), 3.1)
+    figure, (axes,) = blank(size, columns=len(found), sharey=True)
     for axis, (name, (errors, values)) in zip(axes, found.items(), strict=True):
         filled = axis.contourf(100 * errors, 100 * errors, values, 12, cmap="viridis")
         axis.contour(filled, colors="white", linewidths=0.4)
@@ -37,8 +37,7 @@ def focal_curves(alpha: float, gamma: float) -> Figure:
 
     Beside them, dotted, the cross entropy (alpha a half would be half of it).
     """
-    figure = blank((8.4, 3.2))
-    axes = figure.subplots(1, 2)
+    figure, (axes,) = blank((8.4, 3.2), columns=2)
     for mask, colour, label in ((1, BLUE, "lesion"), (0, ORANGE, "background")):
         for numbers, style in (((alpha, gamma), "-"), ((0.5, 0.0), ":")):
             curves = pixel_curve(FocalLoss(*numbers), LOGITS, mask)

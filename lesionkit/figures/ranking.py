@@ -68,8 +68,8 @@ def means_by_loss(
     """
     means = means.sort_values(means.index[0], axis=1, ascending=False)
     losses, places = means.columns, np.arange(len(means.columns))
-    figure = blank((1.3 + 2.3 * len(means), 0.34 * len(losses) + 1.5))
-    axes = figure.subplots(1, len(means), sharey=True, squeeze=False)[0]
+    size = (1.3 + 2.3 * len(means), 0.34 * len(losses) + 1.5)
+    figure, (axes,) = blank(size, columns=len(means), sharey=True)
     others = {}
     for axis, metric in zip(axes, means.index, strict=True):
         if low is not None and high is not None:
@@ -120,8 +120,7 @@ def critical_difference(
     ranks = mean_ranks.sort_values(kind="stable")
     groups = joined(ranks, difference)
     half, depth = ceil(len(ranks) / 2), 0.9 + 0.4 * len(groups)
-    figure = blank((8.2, 0.28 * (half + depth) + 1.5))
-    axis = figure.subplots()
+    figure, axis = blank((8.2, 0.28 * (half + depth) + 1.5))
     left, right = _rank_axis(axis, ranks, difference)
     for level, group in enumerate(groups, 1):
         ends, y = ranks[[group[0], group[-1]]].to_numpy(), 0.2 + 0.4 * level
@@ -144,10 +143,7 @@ def critical_difference(
 
 
 def _rank_axis(axis: Axes, ranks: pd.Series, difference: float) -> tuple[int, int]:
-    """The line of ranks, its ticks, and the length of the difference; its ends.
-
-    Whole ranks around all ranks, wide enough for the difference.
-    """
+    """Draw the line of ranks and the length of the difference; the ends of the line."""
     left = floor(ranks.min())
     right = max(ceil(ranks.max()), left + ceil(difference), left + 1)
     beyond = min(max(right - len(ranks), 0), left - 1)
@@ -175,8 +171,7 @@ def differences(table: pd.DataFrame, *, margin: float | None = None) -> Figure:
         margin: differences up to this are practically nothing; shown as a band.
     """
     table = table.sort_values("behind")
-    figure = blank((6.8, 0.34 * len(table) + 1.6))
-    axis = figure.subplots()
+    figure, axis = blank((6.8, 0.34 * len(table) + 1.6))
     axis.axvline(0, color="black", lw=1)
     axis.hlines(range(len(table)), table["low"], table["high"], color="black", lw=1.4)
     for place, (loss, row) in enumerate(table.iterrows()):
@@ -211,8 +206,7 @@ def scatter(table: pd.DataFrame, metric: str = "dice") -> Figure:
     means, noise = wide.mean().sort_values(ascending=False), cells.dropna(subset="std")
     if wide.empty or noise.empty:
         raise ValueError("table must have cells of every loss with repeats, got none")
-    figure = blank((7.2, 0.4 * len(means) + 1.7))
-    axis = figure.subplots()
+    figure, axis = blank((7.2, 0.4 * len(means) + 1.7))
     random = np.random.default_rng(0)
     right = {"transform": axis.get_yaxis_transform(), "va": "center", "fontsize": 8}
     for place, loss in enumerate(means.index):
@@ -244,9 +238,8 @@ def background(table: pd.DataFrame) -> Figure:
     Source: paper A, Fig. 3 and its text.
     """
     height = 0.22 * len(table) + 2.6
-    figure = blank((9.6, height))
     rules = {"background": "probability 0.5", "raw_mean_background": "raw mean"}
-    axes = figure.subplots(1, len(rules))
+    figure, (axes,) = blank((9.6, height), columns=len(rules))
     for axis, (column, rule) in zip(axes, rules.items(), strict=True):
         ordered = table.sort_values(column)
         shares, top = 100 * ordered[column], 108 * ordered[column].max()
@@ -294,9 +287,8 @@ def heat(
     gaps = [table.sub(table.max(axis=1), axis=0) for table, _ in tables.values()]
     # one far-off loss must not make the others look alike
     lowest = min(np.nanquantile(np.concatenate(gaps), 0.05), -1e-9)
-    width = 1.9 + 0.62 * len(losses) * len(tables)
-    figure = blank((width, 0.31 * len(points) + 1.5))
-    axes = figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
+    size = (1.9 + 0.62 * len(losses) * len(tables), 0.31 * len(points) + 1.5)
+    figure, (axes,) = blank(size, columns=len(tables), sharey=True)
     for axis, (name, (table, total)) in zip(axes, tables.items(), strict=True):
         image = _podium(axis, table, total, lowest)
         axis.set_title(name if len(tables) > 1 else "", fontsize=9)
@@ -341,8 +333,7 @@ def rank_probabilities(shares: pd.DataFrame) -> Figure:
             raise ValueError(f"shares of {loss!r} must sum to 1, got {total:g}")
     mean = (shares * np.arange(1, shares.shape[1] + 1)).sum(axis=1).sort_values()
     shares = shares.loc[mean.index]
-    figure = blank((0.6 * shares.shape[1] + 2.4, 0.36 * len(shares) + 1.1))
-    axis = figure.subplots()
+    figure, axis = blank((0.6 * shares.shape[1] + 2.4, 0.36 * len(shares) + 1.1))
     texts = shares.map(_percent)
     heat_table(axis, shares, texts, PowerNorm(0.5, 0, 1), WHITE_TO_BLUE)
     axis.set_xticks(range(shares.shape[1]), shares.columns, rotation=0, ha="center")
@@ -372,8 +363,7 @@ def leave_one_out(ranks: pd.DataFrame) -> Figure:
             itself is left out.
     """
     ranks = ranks.sort_values("all", axis=1)
-    figure = blank((0.66 * ranks.shape[1] + 2.8, 0.25 * len(ranks) + 1.3))
-    axis = figure.subplots()
+    figure, axis = blank((0.66 * ranks.shape[1] + 2.8, 0.25 * len(ranks) + 1.3))
     texts = ranks.map("{:g}".format).replace("nan", "–")
     norm = Normalize(1, ranks.shape[1])
     image = heat_table(axis, ranks, texts, norm, colormaps["cividis_r"])
@@ -381,7 +371,9 @@ def leave_one_out(ranks: pd.DataFrame) -> Figure:
         box = Rectangle((column - 0.45, row - 0.42), 0.9, 0.84, fill=False)
         box.set(ec=_ink(image, ranks.iloc[row, column]), lw=1.8, zorder=3)
         axis.add_patch(box)
-    kinds = [_kind(row, ranks.columns) for row in ranks.index]
+    groups = {"data set": DATASETS, "model": MODELS, "loss": ranks, "": ["all"]}
+    names = [row.removeprefix("without ") for row in ranks.index]
+    kinds = [next((k for k in groups if n in groups[k]), "other") for n in names]
     starts = [i for i, kind in enumerate(kinds) if i == 0 or kind != kinds[i - 1]]
     for start, end in zip(starts, [*starts[1:], len(kinds)], strict=True):
         axis.axhline(start - 0.5, color="white", lw=4)
@@ -401,13 +393,6 @@ def _changed(ranks: pd.DataFrame) -> pd.DataFrame:
         better = (gone < whole.to_numpy()) + 0.5 * (gone == whole.to_numpy())
         expected.loc[str(name)] = whole - better.sum(axis=0)
     return ranks.notna() & ~np.isclose(ranks, expected)
-
-
-def _kind(row: str, losses: Iterable[str]) -> str:
-    """What is left out in a row: a data set, model, loss, or something else."""
-    name = row.removeprefix("without ")
-    kinds = {"data set": DATASETS, "model": MODELS, "loss": losses, "": ["all"]}
-    return next((kind for kind, names in kinds.items() if name in names), "other")
 
 
 def heat_table(
@@ -433,7 +418,6 @@ def heat_table(
 
 
 def _ink(image: AxesImage, shade: float) -> str:
-    """Black on a light shade, white on a dark one."""
     red, green, blue, _ = image.to_rgba(np.ma.masked_invalid([shade]))[0]
     light = 0.2126 * red + 0.7152 * green + 0.0722 * blue
     return "black" if light > 0.45 else "white"
@@ -447,17 +431,19 @@ def _apart(rising: np.ndarray, least: float) -> np.ndarray:
     return (up + down) / 2 + steps
 
 
+def _group(loss: Any) -> str:
+    return LOSSES[loss].group if loss in LOSSES else "not ours"
+
+
 def _style(loss: object) -> dict[str, Any]:
-    """Colour and mark of a loss, by its group."""
-    name = str(loss)
-    group = LOSSES[name].group if name in LOSSES else "not ours"
+    group = _group(loss)
     colour = GROUP_COLOURS.get(group, "black")
     return {"mfc": colour, "mec": "black", "ls": "", "marker": GROUP_MARKS[group]}
 
 
 def _legend(figure: Figure, losses: Iterable[str], others: Mapping | None = None):
     """The groups that are shown, and other names to their marks, below a figure."""
-    of_group = {LOSSES[x].group if x in LOSSES else "not ours": x for x in losses}
+    of_group = {_group(loss): loss for loss in losses}
     groups = [name for name in GROUP_MARKS if name in of_group]
     shown = {name: Line2D([], [], **_style(of_group[name])) for name in groups}
     shown |= others or {}

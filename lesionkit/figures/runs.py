@@ -43,8 +43,7 @@ def grid(states: pd.DataFrame) -> Figure:
         table.pivot_table(values=name, aggfunc=how, **cells)
         for name, how in (("place", "min"), ("done", "sum"), ("place", "count"))
     )
-    told = done.map("{:.0f}/".format) + runs.map("{:.0f}".format)
-    told = told.where(worst.notna())
+    told = (done.map("{:.0f}/".format) + runs.map("{:.0f}".format)).where(worst.notna())
     size = (2.6 + 0.75 * worst.shape[1], 0.9 + 0.3 * len(worst))
     figure, axis = plt.subplots(figsize=size)
     norm = Normalize(-0.5, len(STATES) - 0.5)
@@ -65,10 +64,7 @@ def epoch_parts(table: pd.DataFrame, title: str = "") -> Figure:
     """
     figure, axis = plt.subplots(figsize=(6.4, 2.6))
     bars = axis.barh(table["part"], table["seconds"], color=PARTS[: len(table)])
-    labels = [
-        f"{seconds:.2g} s, {share:.0%}"
-        for seconds, share in zip(table["seconds"], table["share"], strict=True)
-    ]
+    labels = [f"{row.seconds:.2g} s, {row.share:.0%}" for row in table.itertuples()]
     axis.bar_label(bars, labels, padding=4, fontsize=8)
     axis.invert_yaxis()
     axis.set(xlabel="seconds of one epoch", title=title)

@@ -5,6 +5,7 @@ Free of torch; the data page and the commands import it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -68,10 +69,8 @@ class DataReport:
         """How far colour alone gets, in one line; "" where that is not known."""
         if self.colour_dice is None:
             return ""
-        return (
-            f"colour alone gets a Dice of {self.colour_dice:.2f}: logistic regression"
-            " on single pixels, tested on other images"
-        )
+        how = "logistic regression on single pixels, tested on other images"
+        return f"colour alone gets a Dice of {self.colour_dice:.2f}: {how}"
 
     def findings_table(self) -> pd.DataFrame:
         """A row a finding: kind, how many files, what it says, the first of them."""
@@ -117,7 +116,7 @@ def inspect(
     with collecting() as defects:
         samples, source = find_samples(name, raw)
     report = inspect_samples(name, samples, source, progress=progress)
-    findings = [Finding("unpaired", says, files) for says, files in defects]
+    findings = [Finding("unpaired", *defect) for defect in defects]
     findings += report.findings
     for other, folder in against:
         findings += across(report.seen, other, folder)
@@ -156,13 +155,15 @@ def _facts(
     share = np.array([s.share for s in good])
     some, entry = share[share > 0], DATASETS.get(name)
     sizes = sorted({(f.facts[0].height, f.facts[0].width) for f in good if f.facts})
+    kinds = [s.facts[0].kind for s in good if s.facts]
+    mask_kinds = [f.kind for s in good for f in s.facts[1:]]
     clusters = duplicates.clusters(len(good), pairs)
     return {
         "images": len(seen),
         "published": entry.published_count if entry else None,
         "readable": len(good),
-        "kinds": _counted([s.facts[0].kind for s in good if s.facts]),
-        "mask_kinds": _counted([f.kind for s in good for f in s.facts[1:]]),
+        "kinds": dict(Counter(kinds).most_common()),
+        "mask_kinds": dict(Counter(mask_kinds).most_common()),
         "sizes": len(sizes),
         "smallest": "x".join(map(str, sizes[0])) if sizes else "",
         "largest": "x".join(map(str, sizes[-1])) if sizes else "",
@@ -174,11 +175,6 @@ def _facts(
         "images_with_a_near_copy": len({*pairs["first"], *pairs["second"]}),
         "clusters_of_near_copies": int((np.bincount(clusters) > 1).sum()),
     }
-
-
-def _counted(kinds: list[str]) -> dict[str, int]:
-    """How often each is there, most first."""
-    return pd.Series(kinds, dtype=object).value_counts().to_dict()
 
 
 def _leakage(good: list[Seen], small: np.ndarray, pairs: pd.DataFrame) -> pd.DataFrame:

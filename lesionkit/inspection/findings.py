@@ -54,7 +54,7 @@ class Seen:
     share: float = 0.0
     thumbnail: np.ndarray | None = field(default=None, repr=False)
     mask: np.ndarray | None = field(default=None, repr=False)
-    colour: np.ndarray | None = field(default=None, repr=False)
+    colour: np.ndarray | None = field(default=None, repr=False)  # grey: three alike
 
 
 def look(samples: Sequence[Sample], progress: Callable) -> list[Seen]:
@@ -72,6 +72,8 @@ def look_at(sample: Sample) -> Seen:
         pictures = [p for p in paths if p is not None and p.suffix not in ARRAYS]
         facts = tuple(file_facts(path) for path in pictures)
         image, mask = sample.read()
+        small = resize_image(image, COLOUR_SIDE) * (255 / np.iinfo(image.dtype).max)
+        colour = np.broadcast_to(small.round(), (*small.shape[:2], 3))
         return Seen(
             name=sample.name,
             group=sample.group,
@@ -80,37 +82,26 @@ def look_at(sample: Sample) -> Seen:
             share=float(mask.mean()),
             thumbnail=thumbnail(image),
             mask=resize_mask(mask, MASK_SIDE),
-            colour=_colour(image),
+            colour=colour.astype(np.uint8),
         )
     except (ValueError, OSError) as error:
         return Seen(sample.name, sample.group, bad=one_line(error))
 
 
-def _colour(image: np.ndarray) -> np.ndarray:
-    """A small picture, (COLOUR_SIDE, COLOUR_SIDE, 3) uint8; grey has three alike."""
-    small = resize_image(image, COLOUR_SIDE) * (255 / np.iinfo(image.dtype).max)
-    return np.broadcast_to(small.round(), (*small.shape[:2], 3)).astype(np.uint8)
-
-
 def of_files(seen: list[Seen]) -> list[Finding]:
     """What is unusual in single files."""
-    bad = [s for s in seen if s.bad]
-    good = [s for s in seen if not s.bad]
+    bad, good = [s for s in seen if s.bad], [s for s in seen if not s.bad]
     grey = [s for s in good if any(f.between > 0 for f in s.facts[1:])]
     most = max((f.between for s in grey for f in s.facts[1:]), default=0.0)
     turned = [s for s in good if any(f.orientation != 1 for f in s.facts)]
     several = [s for s in good if len(s.facts) > 2]
     empty = [s for s in good if s.share == 0]
     full = [s for s in good if s.share == 1]
-    reasons = "; ".join(s.bad for s in bad[:3])
+    between = "masks with values between background and lesion, in up to "
+    between += f"{most:.1%} of their pixels; cut at half of the range"
     return [
-        _named("cannot be used", reasons, bad),
-        _named(
-            "grey mask values",
-            f"masks with values between background and lesion, in up to {most:.1%} of "
-            "their pixels; cut at half of the range",
-            grey,
-        ),
+        _named("cannot be used", "; ".join(s.bad for s in bad[:3]), bad),
+        _named("grey mask values", between, grey),
         _named("several masks", "united to one ground truth", several),
         _named("empty mask", "no lesion: Dice needs a stated rule there", empty),
         _named("full mask", "every pixel is lesion", full),
@@ -119,19 +110,16 @@ def of_files(seen: list[Seen]) -> list[Finding]:
 
 
 def _named(kind: str, says: str, seen: list[Seen]) -> Finding:
-    """A finding about these samples."""
     return Finding(kind, says, tuple(s.name for s in seen))
 
 
 def of_copies(good: list[Seen], pairs: pd.DataFrame) -> list[Finding]:
     """Images that are there twice, to the byte or nearly, and labels that disagree."""
-    masks = [np.asarray(s.mask) for s in good]
     exact = duplicates.exact_copies([s.hashes[0] for s in good])
     different = [g for g in exact if len({good[i].hashes[1] for i in g}) > 1]
-    dice = [leakage.dice(masks[g[0]], masks[g[1]]) for g in different]
+    dice = [leakage.dice(*(np.asarray(good[i].mask) for i in g[:2])) for g in different]
     labelled = f"median Dice between the labels {np.median(dice):.2f}" if dice else ""
     extra = sum(len(group) - 1 for group in exact)
-    near = sorted({*pairs["first"], *pairs["second"]})
     return [
         _named(
             "the same image again",
@@ -146,7 +134,7 @@ def of_copies(good: list[Seen], pairs: pd.DataFrame) -> list[Finding]:
         _named(
             "near-copies",
             f"{len(pairs)} pairs that look the same (perceptual hash and correlation)",
-            [good[i] for i in near],
+            [good[i] for i in sorted({*pairs["first"], *pairs["second"]})],
         ),
     ]
 

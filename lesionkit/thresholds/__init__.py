@@ -5,10 +5,4 @@ weights where logits are not stored, so torch is used here; commands and noteboo
 import it.
 """
 
-__all__ = [
-    "comparison",
-    "figures",
-    "page",
-    "panels",
-    "widgets",
-]
+__all__ = ["comparison", "figures", "page", "panels", "widgets"]

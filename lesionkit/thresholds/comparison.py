@@ -95,15 +95,14 @@ class Comparison:
 
     def save(self, path: str | Path) -> Path:
         """Write a bundle: one .npz file that opens without records and data set."""
-        path = Path(path)
         stored = {field.name: getattr(self, field.name) for field in fields(self)}
         for name in TABLES:
             stored[name] = np.array(stored[name].to_csv(index=False))
         stored["logits"] = self.logits.astype(np.float16)
         stream = io.BytesIO()
         np.savez_compressed(stream, **stored)
-        write_bytes(path, stream.getvalue())
-        return path
+        write_bytes(Path(path), stream.getvalue())
+        return Path(path)
 
 
 def load_bundle(path: str | Path = BUNDLE) -> Comparison:
@@ -113,9 +112,8 @@ def load_bundle(path: str | Path = BUNDLE) -> Comparison:
         FileNotFoundError: no such file.
         ValueError: not a bundle.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no bundle at {path.absolute()}")
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no bundle at {Path(path).absolute()}")
     try:
         with np.load(path, allow_pickle=False) as stored:
             values = {field.name: stored[field.name] for field in fields(Comparison)}
@@ -174,7 +172,6 @@ def compare(records: Mapping[str, RunRecord], title: str = "") -> Comparison:
 def _stacked(
     records: Mapping[str, RunRecord], of: Callable[[RunRecord], pd.DataFrame]
 ) -> pd.DataFrame:
-    """A table of each record below one another, its loss in front."""
     parts = {loss: of(record) for loss, record in records.items()}
     return pd.concat(parts, names=["loss"]).reset_index("loss").reset_index(drop=True)
 
@@ -214,8 +211,7 @@ def shelf(source: str | Path = "", only: str = "") -> Shelf:
             raise ValueError(f"only {only!r} chooses among run records; {path} is none")
         bundle = load_bundle(path)
         return Shelf({bundle.title: lambda: bundle})
-    table = tables.select(tables.load_table(path), only)
-    return Shelf(_cells(table))
+    return Shelf(_cells(tables.select(tables.load_table(path), only)))
 
 
 def _cells(table: pd.DataFrame) -> dict[str, Callable[[], Comparison]]:
@@ -229,8 +225,7 @@ def _cells(table: pd.DataFrame) -> dict[str, Callable[[], Comparison]]:
         title = "{}, {}, repeat {}".format(*values[:3])
         same = [name for name in makers if name.split(" (")[0] == title]
         title += f" ({len(same) + 1})" if same else ""
-        places = rows["loss"].map(ORDER)
-        rows = rows.loc[places.sort_values(kind="stable").index]
+        rows = rows.sort_values("loss", key=lambda n: n.map(ORDER), kind="stable")
         names = rows["loss"]
         for column in ("definition", "run_id"):  # where a loss comes twice
             twice = names.duplicated(keep=False)

@@ -7,14 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lesionkit.figures import (
-    BLUE,
-    ORANGE,
-    draw_errors,
-    draw_image,
-    tight,
-    with_legend,
-)
+from lesionkit.figures import BLUE, ORANGE, draw_errors, draw_image, tight, with_legend
 from lesionkit.thresholds.comparison import Comparison
 from lesionkit.thresholds.panels import Panels, Setting
 

@@ -75,9 +75,8 @@ def page(comparison: Comparison, images: list[str] | None = None) -> str:
         "images": [_image(comparison, name) for name in chosen],
     }
     first = Panels(comparison, comparison.position(chosen[0]))
-    text = TEMPLATE.read_text()
+    text = TEMPLATE.read_text().replace("__STEPS__", str(STEPS))
     text = text.replace("__TITLE__", html.escape(comparison.title))
-    text = text.replace("__STEPS__", str(STEPS))
     text = text.replace("__COUNT__", str(len(comparison.losses)))
     text = text.replace("__TWIN__", address(png(first.picture(Setting()))))
     return text.replace("__DATA__", json.dumps(data).replace("</", "<\\/"))
@@ -87,9 +86,8 @@ def write_page(
     comparison: Comparison, path: str | Path, images: list[str] | None = None
 ) -> Path:
     """Write the page to a file, whole or not at all."""
-    path = Path(path)
-    write_bytes(path, page(comparison, images).encode())
-    return path
+    write_bytes(Path(path), page(comparison, images).encode())
+    return Path(path)
 
 
 def _image(comparison: Comparison, name: str) -> dict[str, Any]:
@@ -107,10 +105,7 @@ def _image(comparison: Comparison, name: str) -> dict[str, Any]:
         "lesion": float(shown.mask.mean()),
         "picture": address(png(image.squeeze())),
         "truth": address(png(255 * shown.mask)),
-        "numbers": [
-            _loss(shown, i, of_loss, numbers.loc[[i]])
-            for i, of_loss in enumerate(masks)
-        ],
+        "numbers": [_loss(shown, i, m, numbers.loc[[i]]) for i, m in enumerate(masks)],
     }
 
 

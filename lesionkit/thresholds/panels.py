@@ -135,13 +135,12 @@ class Panels:
         kinds = kinds.reshape(len(kinds), -1)[:, self.source]  # (L, height * width)
         layers = self.layers[setting.view]  # (4, height * width, 3)
         pixels = np.arange(height * width)
-        tiles = list(
-            zip(self.numbers(setting).itertuples(), self.places[1:-1], strict=True)
-        )
+        rows = self.numbers(setting).itertuples()
+        tiles = list(zip(rows, self.places[1:-1], strict=True))
         for kind, (row, (left, top)) in zip(kinds, tiles, strict=True):
             tile = layers[kind, pixels].reshape(height, width, 3)
             canvas[top + TITLE :, left:][:height, :width] = tile
-            self._lines(canvas, left, top + TITLE + height, row, setting)
+            self._lines(canvas, row, setting)
         picture = Image.fromarray(canvas)
         pen = ImageDraw.Draw(picture)
         for row, (left, top) in tiles:
@@ -149,18 +148,15 @@ class Panels:
             pen.text((left, top + 22), text, fill=INK, font=FONT)
         return np.asarray(picture)
 
-    def _lines(
-        self, canvas: np.ndarray, left: int, top: int, row, setting: Setting
-    ) -> None:
+    def _lines(self, canvas: np.ndarray, row, setting: Setting) -> None:
         """The cuts as upright lines in the histogram of one loss."""
         lines = [(0.0, HALF, 1), (row.cut, INK, 3)]
         if setting.rule in self.own:
             own = self.own[setting.rule][row.Index]
             lines[1:] = [(own, OWN, 3), (row.cut, INK, 1)]
-        (low, high), width = self.ranges[row.Index], self.shown.shape[1]
-        area = canvas[top + 4 : top + HISTOGRAM, left:][:, :width]
+        area, (low, high) = self._area(canvas, row.Index), self.ranges[row.Index]
         for cut, colour, thick in lines:
-            at = np.clip((cut - low) / (high - low), 0, 1) * (width - 1)
+            at = np.clip((cut - low) / (high - low), 0, 1) * (area.shape[1] - 1)
             first = max(0, int(round(at)) - thick // 2)
             area[:, first : first + thick] = rgb(colour)
 
@@ -191,10 +187,9 @@ class Panels:
         size = (GAP + columns * self.tile[0], GAP + rows * self.tile[1])
         picture = Image.new("RGB", size, PAPER)
         pen = ImageDraw.Draw(picture)
-        for (left, top), name in zip(
-            self.places, ["image", *self.comparison.losses], strict=False
-        ):
-            pen.text((left, top), name, fill=INK, font=BOLD)
+        names = ["image", *self.comparison.losses]
+        for place, name in zip(self.places, names, strict=False):
+            pen.text(place, name, fill=INK, font=BOLD)
         left, top = self.places[0]
         share = f"lesion {self.mask.mean():.1%} of the image"
         pen.text((left, top + 22), share, fill=INK, font=FONT)
@@ -207,19 +202,22 @@ class Panels:
             pen.text((left + 26, y - 1), text, fill=INK, font=FONT)
         return np.array(picture)
 
+    def _area(self, canvas: np.ndarray, i: int) -> np.ndarray:
+        """Where the histogram of a loss stands, a view of the canvas."""
+        (left, top), (height, width) = self.places[i + 1], self.shown.shape
+        return canvas[top + TITLE + height + 4 :, left:][: HISTOGRAM - 4, :width]
+
     def _histogram(self, i: int) -> tuple[float, float]:
         """Draw the logits of a loss, heights by logarithm; the range they span."""
         values = self.logits[i].numpy()
         low, high = min(values.min(), -1.0), max(values.max(), 1.0)
-        height, width = self.shown.shape
-        left, top = self.places[i + 1]
-        area = self.canvas[top + TITLE + height + 4 :, left:]
-        area = area[: HISTOGRAM - 4, :width]
+        area = self._area(self.canvas, i)
         area[:] = rgb(PALE)
-        level = np.arange(HISTOGRAM - 4, 0, -1)[:, None]  # from the top down
+        height, bins = area.shape[:2]
+        level = np.arange(height, 0, -1)[:, None]  # from the top down
         for marked, colour in ((self.mask == 0, GREY), (self.mask == 1, GREEN)):
-            counts, _ = np.histogram(values[marked], bins=width, range=(low, high))
-            bars = np.log1p(counts) / np.log1p(values.size / 8) * (HISTOGRAM - 4)
+            counts, _ = np.histogram(values[marked], bins=bins, range=(low, high))
+            bars = np.log1p(counts) / np.log1p(values.size / 8) * height
             inside = bars[None] >= level
             area[inside] = area[inside] // 3 + np.array(rgb(colour)) * 2 // 3
         return float(low), float(high)

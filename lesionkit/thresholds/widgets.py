@@ -24,14 +24,9 @@ from lesionkit.thresholds.panels import Panels, Setting
 TWIN = "lesionkit-static-twin"
 WIDE = ipywidgets.Layout(width="100%", max_width="1400px")
 LONG = {"description_width": "150px"}
-LABELS = {
-    "comparison": "data set, model",
-    "image": "image",
-    "rule": "rule",
-    "probability": "probability cut",
-    "way": "from 0.5 to the rule",
-    "view": "show",
-}
+# What a control is called, where that is not its name.
+LABELS = {"comparison": "data set, model", "probability": "probability cut"}
+LABELS |= {"way": "from 0.5 to the rule", "view": "show"}
 
 
 class Sliders:
@@ -53,12 +48,11 @@ class Sliders:
     def __init__(
         self, draw: Callable[..., Figure], limits: Mapping[str, Sequence[float]]
     ):
-        self.draw, self.sliders = draw, {}
+        self.draw = draw
         self.handle: DisplayHandle | None = None
-        for name, numbers in limits.items():
-            slider = _slider(*numbers, description=name)
+        self.sliders = {n: _slider(*ends, description=n) for n, ends in limits.items()}
+        for slider in self.sliders.values():
             slider.observe(self.redraw, names="value")
-            self.sliders[name] = slider
         self.box = ipywidgets.VBox(list(self.sliders.values()))
         self.redraw()
 
@@ -140,8 +134,8 @@ class ThresholdExplorer:
         self.screen = ipywidgets.Image(format="png", layout=WIDE)
         self.words = ipywidgets.HTML()
         self._open(image)
-        for name, control in self.controls.items():
-            control.observe(partial(self._follow, name), names="value")
+        for control in self.controls.values():
+            control.observe(self._follow, names="value")
         rows = [("comparison", "image"), ("rule",), ("probability", "way"), ("view",)]
         boxes = [ipywidgets.HBox([self.controls[n] for n in names]) for names in rows]
         hide = ipywidgets.HTML(f"<style>.{TWIN} {{ display: none; }}</style>")
@@ -160,13 +154,11 @@ class ThresholdExplorer:
         twin = f'<div class="{TWIN}">{tag}</div>'
         display({"text/html": twin, "image/png": self.picture}, raw=True)
 
-    def _follow(self, name: str, change: dict) -> None:
+    def _follow(self, change: dict) -> None:
         """Draw what a control asks for now."""
-        if self.quiet:
-            return
-        if name in ("comparison", "image"):
+        if not self.quiet and isinstance(change["owner"], ipywidgets.Dropdown):
             self._open(self.controls["image"].value)
-        else:
+        elif not self.quiet:
             self._move()
 
     def _open(self, image: str) -> None:
@@ -218,7 +210,7 @@ def _controls(shelf: Shelf, start: Setting) -> dict[str, Any]:
         "view": choice(options=panels.VIEWS, value=start.view),
     }
     for name, control in controls.items():
-        control.description = LABELS[name]
+        control.description = LABELS.get(name, name)
     return controls
 
 

@@ -58,6 +58,9 @@ def test_found_too_much_and_missed_have_their_own_colours(axis):
     assert layer[1, 1] == pytest.approx((0, 0, 0, 0))
 
 
+IMAGE = np.zeros((4, 4, 1), np.uint8)
+
+
 @pytest.mark.parametrize(("dtype", "top"), [(np.uint8, 255), (np.uint16, 65535)])
 def test_an_image_is_shown_from_0_to_the_top_of_its_type(axis, dtype, top):
     figures.draw_image(axis, np.array([[[0], [top]], [[0], [top]]], dtype))
@@ -67,12 +70,12 @@ def test_an_image_is_shown_from_0_to_the_top_of_its_type(axis, dtype, top):
 
 @pytest.mark.parametrize("value", [0, 1])
 def test_a_mask_without_an_edge_has_no_outline(axis, value):
-    figures.draw_outline(axis, np.full((4, 4), value))
+    figures.draw_image(axis, IMAGE, np.full((4, 4), value))
     assert len(axis.collections) == 0
 
 
 def test_a_mask_with_an_edge_has_one_outline(axis):
-    figures.draw_outline(axis, np.eye(4))
+    figures.draw_image(axis, IMAGE, np.eye(4))
     assert len(axis.collections) == 1
 
 

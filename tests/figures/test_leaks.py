@@ -6,13 +6,13 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from lesionkit.figures import data as data_figures
+from lesionkit import figures
 
 
 def leaks(shares: tuple[float, float]):
     """The figure of these shares of near-copies, by image and by group."""
     table = {"split": ["image", "group"], "leaked_share": shares}
-    return data_figures.leaks(pd.DataFrame(table | {"copy_nearest_dice": [0.5, 0.1]}))
+    return figures.leaks(pd.DataFrame(table | {"copy_nearest_dice": [0.5, 0.1]}))
 
 
 def test_leaks_have_a_bar_for_each_split() -> None:
