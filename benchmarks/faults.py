@@ -36,11 +36,13 @@ import measurements
 import psutil
 
 sys.path.append(str(measurements.ROOT / "tests" / "made"))
-from lesionkit.records.runs import RunRecord  # noqa: E402
 from made_data import write_discs  # noqa: E402
 from patience import comes  # noqa: E402
 
-from lesionkit.records.runs import LEASE  # noqa: E402
+from lesionkit.records.runs import (
+    LEASE,  # noqa: E402
+    RunRecord,  # noqa: E402
+)
 from lesionkit.sweeps.sweep import Sweep, read_sweep  # noqa: E402
 
 KILLS = 3

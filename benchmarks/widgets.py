@@ -3,19 +3,22 @@
 uv run python benchmarks/widgets.py [--moves 200]
 
 Each move goes the way of a message from the page: the state of the slider is set,
-and the clock stops when the widget's picture has been sent. Beside it the same image
-redrawn by matplotlib, in the same run.
+and the clock stops when the widget's picture has been sent. Beside it the same picture
+shown by matplotlib, in the same run.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from io import BytesIO
 
+import matplotlib.pyplot as plt
 import measurements
 import numpy as np
 import pandas as pd
 import torch
+from PIL import Image
 
 from lesionkit.catalogue import PAPER_A_LOSSES
 from lesionkit.figures.pixels import bytes_of
@@ -68,11 +71,15 @@ def milliseconds(explorer: widgets.ThresholdExplorer, moves: int) -> np.ndarray:
 
 
 def redrawn(explorer: widgets.ThresholdExplorer, times: int = 10) -> np.ndarray:
-    """What the same move would take through matplotlib."""
+    """What showing the same picture would take through matplotlib."""
     found = []
     for _ in range(times):
         began = time.perf_counter()
-        bytes_of(explorer.twin())
+        pixels = np.asarray(Image.open(BytesIO(explorer.picture)))
+        figure, axis = plt.subplots(figsize=(8, 6))
+        axis.imshow(pixels)
+        bytes_of(figure)
+        plt.close(figure)
         found.append(1000 * (time.perf_counter() - began))
     return np.array(found)
 
@@ -94,7 +101,7 @@ def main() -> None:
         f" event to picture bytes sent p5 {low:.0f}, median {middle:.0f},"
         f" p95 {high:.0f} ms; promised p95 below {PROMISE:.0f} ms: {met}. A picture has"
         f" {len(explorer.picture) / 1000:.0f} kB.",
-        f"matplotlib redraws the same panels in a median of {np.median(slow):.0f} ms:"
+        f"matplotlib shows the same picture in a median of {np.median(slow):.0f} ms:"
         f" {np.median(slow) / middle:.1f} times as long.",
     ]
     measurements.append("A move of the threshold slider", lines)
