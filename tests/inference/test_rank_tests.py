@@ -57,6 +57,18 @@ def test_nemenyi_and_the_critical_difference_agree(rerun):
             assert a == b or apart == (p.loc[a, b] < 0.05)
 
 
+def test_two_losses_as_far_apart_as_the_critical_difference_have_p_of_5_percent():
+    runs = noise(6, 1, 3, 1)
+    grid = made_grid(runs)
+    ranks, found = rank_tests.mean_ranks(grid), rank_tests.nemenyi(grid)
+    first, last = ranks.index[0], ranks.index[-1]
+    alphas = np.linspace(0.001, 0.999, 999)
+    differences = [rank_tests.critical_difference(grid, alpha=a) for a in alphas]
+    apart = ranks[last] - ranks[first]
+    expected = float(np.interp(-apart, -np.array(differences), alphas))
+    assert found.loc[first, last] == pytest.approx(expected, abs=0.002)
+
+
 def test_six_data_sets_cannot_bear_45_pairs(rerun):
     table = rank_tests.summary_by_level(rerun).set_index("level")
     assert table.loc["dataset", "least_p"] == pytest.approx(0.03125)
