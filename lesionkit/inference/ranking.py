@@ -12,8 +12,9 @@ import pandas as pd
 from lesionkit import lookup
 from lesionkit.inference.grids import cells
 from lesionkit.tables import SETTING
+from lesionkit.tables.reading import KEYS, METRICS
 
-_BY_MODEL = ("alpha", "gamma")
+_BY_MODEL = ("alpha", "gamma", "beta")
 TIES = ("share", "min", "dense", "first")
 
 
@@ -21,9 +22,9 @@ def check_comparable(table: pd.DataFrame) -> None:
     """Refuse a table whose rows were not made under one setting.
 
     Raises:
-        ValueError: two protocols, sizes, numbers of epochs (and so on: tables.SETTING)
-            or two variants of one model or sources of one data set; the text names
-            the column and its values.
+        ValueError: two protocols, sizes, numbers of epochs (and so on: tables.SETTING),
+            two variants of one model, sources of one data set or seeds of one repeat,
+            or one run twice; the text names the column and its values.
     """
     of_paper_b = set(table.get("protocol", ())) == {"paper_b"}
     for name in SETTING:
@@ -37,16 +38,36 @@ def check_comparable(table: pd.DataFrame) -> None:
                 "only), or pass --mix to rank them all"
             )
     facts_of = [("model", "variant"), ("dataset", "source")]
+    facts_of += [("repeat", "split_seed"), ("repeat", "init_seed")]
     if of_paper_b:
         facts_of += [("model", name) for name in _BY_MODEL]
     for axis, facts in facts_of:
-        for name, each in table.groupby(axis)[facts] if facts in table else ():
+        there = {axis, facts} <= set(table)
+        for name, each in table.groupby(axis)[facts] if there else ():
             values = each.dropna().unique()
             if len(values) > 1:
                 raise ValueError(
-                    f"the runs of {name} are of {facts}s {_named(values)}; "
-                    f"choose with --only {facts}={values[0]}, or pass --mix"
+                    f"the runs of {'repeat ' * (axis == 'repeat')}{name} are of "
+                    f"{facts}s {_named(values)}; choose with --only "
+                    f"{facts}={values[0]}, or pass --mix"
                 )
+    _refuse_twice(table)
+
+
+def _refuse_twice(table: pd.DataFrame) -> None:
+    """Refuse two rows of one data set, model, loss and repeat: no mean is taken."""
+    if "repeat" not in table or not (twice := table.duplicated(list(KEYS))).any():
+        return
+    row = table[twice].iloc[0]
+    place = "/".join(str(row[name]) for name in ("dataset", "model", "loss"))
+    same = table[(table[list(KEYS)] == row[list(KEYS)]).all(axis=1)]
+    apart = [name for name in table if len(set(same[name].astype(str))) > 1]
+    differs = [str(name) for name in apart if name not in METRICS][:3]
+    raise ValueError(
+        f"{place} has repeat {row['repeat']} more than once"
+        + (f"; the rows differ in {', '.join(differs)}" if differs else "")
+        + ". Choose with --only, or pass --mix to take their mean"
+    )
 
 
 def _named(values: Iterable[object]) -> str:

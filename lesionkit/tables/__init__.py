@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from lesionkit import lookup, published
+from lesionkit.config import EXECUTION, PARAMETERS
 from lesionkit.records.runs import RunRecord, find_records
 from lesionkit.records.stores import is_url
 from lesionkit.tables.reading import KEYS, METRICS, is_cells, read_foreign
@@ -26,12 +27,10 @@ __all__ = [
     "with_background",
 ]
 
-# What must be the same in all rows before losses are compared.
-SETTING = (
-    "protocol definition size split resize epochs patience stop_rule batch_size "
-    "learning_rate weight_decay scoring dtype pretrained deep_supervision sums smooth "
-    "alpha gamma focal_form alpha_form"
-).split()
+# What must be the same in all rows before losses are compared: all that can change a
+# result, but for what is compared. Variants belong to a model, seeds to a repeat.
+_COMPARED = (*KEYS, "variant", "split_seed", "init_seed")
+SETTING = [n for n in PARAMETERS if n not in (*EXECUTION, *_COMPARED)]
 
 # What made a run, and why it matters that it differs: the same parameters then may have
 # meant another training.

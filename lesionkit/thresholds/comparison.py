@@ -217,7 +217,7 @@ def shelf(source: str | Path = "", only: str = "") -> Shelf:
 def _cells(table: pd.DataFrame) -> dict[str, Callable[[], Comparison]]:
     """Title to comparison: the runs that differ in their loss alone."""
     keys = ["dataset", "model", "repeat", "fingerprint", *tables.SETTING]
-    free = ["definition", "alpha", "gamma", "focal_form", "alpha_form"]  # of a loss
+    free = "definition alpha gamma beta focal_form alpha_form".split()  # of a loss
     keys = [name for name in keys if name in table and name not in free]
     keys.append("variant")
     makers: dict[str, Callable[[], Comparison]] = {}
