@@ -65,7 +65,8 @@ class PixelLoss(nn.Module):
         return self.of(Pixels(logits, mask))
 
     def of(self, pixels: Pixels) -> Tensor:
-        raise NotImplementedError
+        """The loss of a batch: what a subclass defines."""
+        raise TypeError(f"{type(self).__name__} has no formula: define of(pixels)")
 
 
 def own_code(method: MethodType) -> MethodType:

@@ -17,7 +17,14 @@ from made_losses import (
 
 from lesionkit import losses
 from lesionkit.catalogue import LOSSES, PAPER_A_LOSSES
-from lesionkit.losses import BCELoss, DiceLoss, FocalLoss, IoULoss, build_loss
+from lesionkit.losses import (
+    BCELoss,
+    DiceLoss,
+    FocalLoss,
+    IoULoss,
+    PixelLoss,
+    build_loss,
+)
 
 COMPOUNDS_OF_A = [name for name in PAPER_A_LOSSES if LOSSES[name].parts]
 LAWS = settings(max_examples=20, deadline=None)
@@ -131,3 +138,11 @@ def test_iou_loss_follows_from_dice_loss(seed):
     case = example((2, 1, 3, 4), seed, limit=5, shares=[0.3, 0.6])
     dice, iou = DiceLoss(smooth=0)(*case), IoULoss(smooth=0)(*case)
     assert iou.item() == pytest.approx((2 * dice / (1 + dice)).item(), rel=1e-12)
+
+
+def test_a_loss_without_a_formula_says_what_to_define():
+    class Nothing(PixelLoss):
+        pass
+
+    with pytest.raises(TypeError, match=r"^Nothing has no formula: define of"):
+        Nothing()(torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2))
