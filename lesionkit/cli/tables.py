@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
-from functools import partial, wraps
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,10 +27,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 METRIC = option("--metric", default="dice")
-SHARE = partial(click.FloatRange, 0, 1, min_open=True)
-MARGIN = option(
-    "--margin", default=0.01, type=SHARE(), help="Differences below it are alike."
-)
+SHOWN = 6  # columns of the losses, without --wide
+ABOVE = click.FloatRange(0, min_open=True)
+MARGIN = option("--margin", default=0.01, type=ABOVE, help="Less is alike.")
 
 
 @dataclass(frozen=True)
@@ -86,6 +85,13 @@ def _say(remarks: tuple[str, ...] | list[str], source: object) -> None:
 @METRIC
 @MARGIN
 @table_options
+@option(
+    "--failed",
+    type=click.Choice(["charged", "left-out", "as-they-are"]),
+    default="charged",
+    help="What counts for runs that failed.",
+)
+@option("--wide", is_flag=True, help="All columns, and the tests on ranks.")
 @option("--pairs", is_flag=True, help="Every pair: effect sizes, Wilcoxon, Holm.")
 @option("--leave-out", is_flag=True, help="Without each set, model and loss.")
 @option("--variance", is_flag=True, help="Where the variation comes from.")
@@ -98,6 +104,8 @@ def rank(
     margin: float,
     read: Reader,
     as_json: bool,
+    failed: str,
+    wide: bool,
     **more: bool,
 ) -> None:
     """What a table says of its losses, and what of it is beyond chance.
@@ -106,37 +114,44 @@ def rank(
     public-rerun, the cells that come with the kit.
     """
     from lesionkit.inference import standing
-    from lesionkit.inference.rank_tests import DEPENDENCE
 
     table = read(source)
     with arguments():
-        found = standing.rank(table, metric, margin=margin)
+        found = standing.rank(
+            table, metric, margin=margin, failed=failed.replace("-", " ")
+        )
     _say(found.remarks, source)
-    verdict, extra = found.verdict, _more(found.grid, margin, more)
+    extra = _more(found.grid, margin, more)
     if as_json:
-        named = "leader runner_up supported candidates ruled_out detectable scope"
-        facts = {
-            "verdict": {n: getattr(verdict, n) for n in [*named.split(), "sentence"]},
-            "podium": found.podium,
-            "losses": found.losses.reset_index().to_dict("records"),
-            "levels": found.levels.to_dict("records"),
-            "resampled": found.resampled.what,
-            "remarks": list(found.remarks),
-        }
         tables = {n: t.reset_index().to_dict("records") for n, t in extra.items()}
-        answer(facts | tables)
+        answer(_facts(found) | tables)
         return
-    click.echo(f"{verdict.sentence}\n{found.podium}\n")
-    show_numbers(found.losses)
-    click.echo()
-    show_numbers(found.levels, index=False)
-    click.echo(
-        f"{DEPENDENCE}\nrank_low, rank_high and first: {found.resampled.what} drawn"
-        f" again {standing.resampling.DRAWS} times."
-    )
+    click.echo(f"{found.verdict.sentence}\n{found.podium}\n")
+    show_numbers(found.losses if wide else found.losses.iloc[:, :SHOWN])
+    if wide:
+        from lesionkit.inference.rank_tests import DEPENDENCE
+
+        click.echo()
+        show_numbers(found.levels, index=False)
+        click.echo(DEPENDENCE)
     for name, frame in extra.items():
         click.echo(f"\n{name}")
         show_numbers(frame)
+
+
+def _facts(found: Any) -> dict[str, Any]:
+    """What a program reads of a ranking."""
+    named = "leader runner_up supported candidates ruled_out detectable scope hangs_on"
+    verdict = found.verdict
+    facts = {name: getattr(verdict, name) for name in [*named.split(), "sentence"]}
+    facts["detectable_range"] = list(verdict.detectable_range)
+    return {
+        "verdict": facts,
+        "podium": found.podium,
+        "losses": found.losses.reset_index().to_dict("records"),
+        "levels": found.levels.to_dict("records"),
+        "remarks": list(found.remarks),
+    }
 
 
 def _more(grid: Any, margin: float, wanted: dict[str, bool]) -> dict[str, pd.DataFrame]:
@@ -207,7 +222,7 @@ def audit(source: Source | None, aggregation: str | None, as_json: bool) -> None
 @click.command()
 @SOURCE
 @METRIC
-@option("--difference", required=True, type=SHARE(max_open=True), help="To be shown.")
+@option("--difference", required=True, type=ABOVE, help="To be shown.")
 @option(
     "--power", default=0.8, type=click.FloatRange(0.05, 0.999), help="To show it with."
 )

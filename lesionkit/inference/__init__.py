@@ -7,8 +7,9 @@ torch; `papers`, figures, pages and commands import it.
 __all__ = [
     "advice",
     "contrasts",
+    "gaps",
     "grids",
-    "intervals",
+    "images",
     "planning",
     "rank_tests",
     "ranking",

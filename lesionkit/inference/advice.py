@@ -27,11 +27,15 @@ class Advice:
 
 
 def from_pilot(grid: Grid, *, margin: float = MARGIN) -> Advice:
-    """The losses that one's own runs leave, and which of them to take.
+    """The leader of one's own runs, or a simpler loss that is shown to be alike.
+
+    Only losses that are shown to be less than the margin behind the best of the others
+    may be taken in the leader's place: of those, the one made of the fewest base
+    losses, if it is made of fewer than the leader. Of a loss that the kit does not know
+    it is not known what it is made of.
 
     Returns:
-        The table of `judge`, with `parts`, how many base losses each is made of: of
-        losses that cannot be told apart the one with the fewest has the least to tune.
+        The table of `judge`, with `parts`, how many base losses each is made of.
     """
     verdict = judge(grid, margin=margin)
     table = verdict.against.copy()
@@ -39,21 +43,28 @@ def from_pilot(grid: Grid, *, margin: float = MARGIN) -> Advice:
     if not verdict.scope:
         text = f"{verdict.sentence} Needed: {more_data(grid, margin)}."
         return Advice(text, table)
-    if verdict.supported:
-        return Advice(f"Take {verdict.leader}. {verdict.sentence}", table)
-    left = list(verdict.candidates)
-    simple = min(left, key=lambda name: (_parts(name), left.index(name)))
-    text = (
-        f"Any of these {len(left)}: {', '.join(left)}. These runs do not tell them "
-        f"apart. {simple} is the one with the least to tune. To tell {margin:g} apart: "
-        f"{more_data(grid, margin)}."
-    )
+    leader = verdict.leader
+    alike = table[(table["high"] < margin) & table["parts"].notna()]
+    parts = table["parts"][leader]
+    simpler = alike[alike["parts"] < parts].sort_values("parts", kind="stable")
+    if len(simpler):
+        name = simpler.index[0]
+        text = (
+            f"Take {name}: it is shown to be less than {margin:g} behind the best, and "
+            f"is simpler than {leader}, which leads. {verdict.sentence}"
+        )
+    elif verdict.supported:
+        text = f"Take {leader}. {verdict.sentence}"
+    else:
+        text = f"Take {leader}, the leader; it is not shown to be the best. "
+        text += verdict.sentence
+        text += f" To tell {margin:g} apart: {more_data(grid, margin)}."
     return Advice(text, table)
 
 
-def _parts(name: str) -> int:
-    """How many base losses a loss is made of; 1 for one that is not ours."""
-    return max(1, len(LOSSES[name].parts)) if name in LOSSES else 1
+def _parts(name: str) -> float:
+    """How many base losses a loss is made of; NaN for one that is not ours."""
+    return max(1, len(LOSSES[name].parts)) if name in LOSSES else np.nan
 
 
 def from_published(

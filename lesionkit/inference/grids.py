@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lesionkit import lookup
+from lesionkit.inference import gaps, pooling
+from lesionkit.inference.images import Images, images_of
+from lesionkit.tables.images import collapsed, of_records
 from lesionkit.tables.reading import is_cells
 
 AXES = ("dataset", "model", "loss")
 LEVELS = ("cell", "dataset", "model")
+LEAST_SETS = 3  # of which weights can be learned
+APART = 2.0  # data sets weigh alike unless their weights differ by this factor
+DECIMALS = 3  # scores printed with more are taken as exact
 _FIELDS = dict(zip(AXES, ("datasets", "models", "losses"), strict=True))
 
 
@@ -24,12 +31,19 @@ class Grid:
     Attributes:
         metric: whose scores these are.
         datasets, models, losses: names along the three axes.
-        means: (D, M, L) mean of each cell.
+        means: (D, M, L) mean of each cell, the higher the better: with the sign changed
+            where the lowest score is the best; so are `runs`.
         deviations: (D, M, L) sample standard deviation of its runs; NaN if unknown.
         repeats: the least number of runs of a cell; 0 if unknown.
         runs: (D, M, L, R) single runs, the same repeats in the same order in every
             cell; None where the table has only cell means or the repeats differ.
-        remarks: what was left out, a line each.
+        remarks: what was left out, filled in or charged, a line each.
+        seen: (D, M, L) False where a cell is missing and was filled in; None: all.
+        unit: of the last printed digit; 0 where scores are not rounded.
+        failed: of each loss with runs that failed, how many.
+        lower_is_better: whether the lowest score is the best.
+        equal: whether all data sets count alike whatever their runs show.
+        images: scores by image, of a single data set that has them; None else.
     """
 
     metric: str
@@ -41,6 +55,12 @@ class Grid:
     repeats: int
     runs: np.ndarray | None
     remarks: tuple[str, ...]
+    seen: np.ndarray | None = None
+    unit: float = 0.0
+    failed: Mapping[str, int] = field(default_factory=dict)
+    lower_is_better: bool = False
+    equal: bool = False
+    images: Images | None = None
 
     @property
     def cells(self) -> int:
@@ -49,8 +69,19 @@ class Grid:
 
     @property
     def overall(self) -> np.ndarray:
-        """(L,) mean over all cells, each of them the mean of its runs."""
-        return self.means.mean(axis=(0, 1))
+        """(L,) mean of `means` over all cells, data sets by their weights.
+
+        Of scores by image it is the mean over repeats of the mean of their images.
+        """
+        if self.images is not None:
+            return np.nanmean(self.images.scores, 3).mean((0, 2))
+        of_sets = self.means.mean(1)
+        return of_sets.mean(0) if self.weights is None else self.weights @ of_sets
+
+    @property
+    def scores(self) -> np.ndarray:
+        """(L,) `overall` with the sign that the table has."""
+        return -self.overall if self.lower_is_better else self.overall
 
     @property
     def paired(self) -> bool:
@@ -58,21 +89,82 @@ class Grid:
         return self.runs is not None and self.runs.shape[3] > 1
 
     @property
+    def paired_repeats(self) -> int:
+        """How many runs of a cell the test over repeats takes."""
+        return (
+            self.runs.shape[3]
+            if self.runs is not None and self.paired
+            else self.repeats
+        )
+
+    @property
     def spread_known(self) -> bool:
         """Whether every cell shows how its runs differ."""
         return self.repeats > 1 and not np.isnan(self.deviations).any()
+
+    @cached_property
+    def weights(self) -> np.ndarray | None:
+        """(D,) weights of the data sets, adding up to 1; None: all alike.
+
+        A data set weighs 1 / (variance of losses between data sets + noise of its
+        runs). The noise of a data set is itself pulled towards that of all. They weigh
+        alike where there are fewer than three, where runs are unknown, and where no
+        weight is twice another one; with one model, single runs are needed.
+
+        Source: DerSimonian and Laird, Controlled Clinical Trials 7 (1986) 177-188.
+        """
+        known = self.paired or (self.spread_known and len(self.models) > 1)
+        if self.equal or len(self.datasets) < LEAST_SETS or not known:
+            return None
+        noise = self._noise()
+        pairs = pooling.pairs(len(self.losses))
+        d = np.einsum("dml,pl->pdm", self.means, pairs).mean(2)
+        between = max(0.0, d.var(1, ddof=1).mean() - noise.mean())
+        if not (between + noise).min() > 0:
+            return None
+        weights = 1 / (between + noise)
+        if weights.max() < APART * weights.min():
+            return None
+        return weights / weights.sum()
+
+    def _noise(self) -> np.ndarray:
+        """Variance that runs give the difference of two losses on a data set, (D,).
+
+        What the losses of a repeat share, its split, cancels between them. With cell
+        means alone that part is unknown; the noise is then at most what is left in the
+        cells.
+        """
+        models, count = self.means.shape[1:]
+        if self.runs is not None and self.paired:
+            repeats = self.runs.shape[3]
+            left = self.runs - self.runs.mean(2, keepdims=True)
+            left = left - left.mean(3, keepdims=True)
+            freedom = models * (count - 1) * (repeats - 1)
+            noise = pooling.pooled((left**2).sum((1, 2, 3)) / freedom, freedom)
+            return 2 * noise / (repeats * models)
+        freedom = models * count * (self.repeats - 1)
+        noise = pooling.pooled((self.deviations**2).mean((1, 2)), freedom)
+        noise = 2 * noise / self.repeats
+        d = np.einsum("dml,pl->pdm", self.means, pooling.pairs(count))
+        left = pooling.parts(d).squares[2].mean() * self.cells
+        return noise * min(1.0, left / noise.mean()) / models
 
     def names(self, axis: str) -> tuple[str, ...]:
         """The names along an axis: "dataset", "model" or "loss"."""
         return getattr(self, _FIELDS[axis])
 
-    def take(self, axis: str, keep: list[int]) -> Grid:
+    def take(self, axis: str, keep: Sequence[int]) -> Grid:
         """The same of some data sets, models or losses."""
         place, names = AXES.index(axis), self.names(axis)
         kept: dict[str, Any] = {_FIELDS[axis]: tuple(names[i] for i in keep)}
-        for name in ("means", "deviations", "runs"):
+        for name in ("means", "deviations", "runs", "seen"):
             values = getattr(self, name)
             kept[name] = None if values is None else values.take(keep, place)
+        if self.images is not None and axis != "dataset":
+            scores = self.images.scores.take(keep, place - 1)
+            kept["images"] = replace(self.images, scores=scores)
+        if kept["seen"] is not None and kept["seen"].all():
+            kept["seen"] = None
         return replace(self, **kept)
 
     def at_level(self, level: str) -> pd.DataFrame:
@@ -120,41 +212,83 @@ def cells(table: pd.DataFrame, metric: str = "dice") -> pd.DataFrame:
     return grouped.agg(["mean", "std", "count"]).reset_index()
 
 
-def full_grid(table: pd.DataFrame, metric: str = "dice") -> Grid:
-    """The largest full grid that a table holds, found by leaving out what is rarest.
+def full_grid(
+    table: pd.DataFrame, metric: str = "dice", *, failed: str = "charged"
+) -> Grid:
+    """Every cell of a table as a grid, with what is missing filled in and marked.
 
-    As long as a cell is missing, a loss goes if half of its cells or more are missing;
-    else the data set or model with the largest share of missing cells, of equals the
-    data set. Each is said in the remarks. A score that is NaN does not count; the rest
-    of its cell does.
+    A loss, data set or model with fewer than half of its cells is left out. A cell that
+    is missing then gets what its loss is above or below the others on this data set and
+    with this model; what rests on it counts for less. A run that failed (no score, or
+    one that collapsed: `gaps.collapsed`) is charged the lowest score that a run
+    which worked has on that data set with that model.
+
+    Args:
+        failed: "charged", "left out" or "as they are": what counts for runs that
+            failed. Those without a score are left out in the last case too.
 
     Raises:
-        ValueError: no such metric, or fewer than two losses are left.
+        UnknownName: no such metric, or another word for `failed`.
+        ValueError: fewer than two losses are left, or two that share no cell.
     """
+    lookup.find("way with runs that failed", failed, dict.fromkeys(gaps.WAYS))
+    given, table = table, collapsed(table)
+    table, count, said = gaps.settle(table, metric, failed)
     found = cells(table, metric).dropna(subset=["mean"])
     if found.empty:
         raise ValueError(f"the table has no value of {metric}")
     names = {axis: list(found[axis].unique()) for axis in AXES}
     means = _cube(found, "mean", names)
-    kept, remarks = _complete(~np.isnan(means), names)
-    if len(kept[2]) < 2:
-        alone = ", ".join(sorted(set(found["loss"])))
-        raise ValueError(
-            f"two losses with all their cells are needed to compare; here are {alone}"
-        )
+    kept, remarks = gaps.complete(~np.isnan(means), names)
     block = np.ix_(*kept)
     chosen = {a: tuple(names[a][i] for i in k) for a, k in zip(AXES, kept, strict=True)}
-    runs, said = _runs(table, metric, chosen)
-    counts = _cube(found, "count", names)[block]
+    gaps.check_common(~np.isnan(means[block]), chosen)
+    means, seen = gaps.filled(means[block])
+    runs, of_runs = _runs(table, metric, chosen) if seen is None else (None, [])
+    counts, deviations = (_cube(found, n, names)[block] for n in ("count", "std"))
+    if seen is not None:
+        remarks += gaps.remarks(seen, chosen)
+        counts, deviations = (gaps.typical(each) for each in (counts, deviations))
+    by_image = None
+    if len(chosen["dataset"]) == 1 and seen is None:
+        by_image = _by_image(given, metric, chosen)
+    lower = gaps.lower_is_better(table, metric)
+    sign = -1 if lower else 1
     return Grid(
         metric,
         *chosen.values(),
-        means=means[block],
-        deviations=_cube(found, "std", names)[block],
+        means=sign * means,
+        deviations=deviations,
         repeats=0 if np.isnan(counts).any() else int(counts.min()),
-        runs=runs,
-        remarks=(*remarks, *said, *_diverged(table, metric)),
+        runs=None if runs is None else sign * runs,
+        remarks=(*remarks, *said, *of_runs),
+        seen=seen,
+        unit=_unit(table[metric]),
+        failed={name: n for name, n in count.items() if name in chosen["loss"]},
+        lower_is_better=lower,
+        images=by_image and replace(by_image, scores=sign * by_image.scores),
     )
+
+
+def _by_image(
+    table: pd.DataFrame, metric: str, names: Mapping[str, Sequence[str]]
+) -> Images | None:
+    """Scores by image of a table that has them, or of its run records."""
+    rows = table if "image" in table else of_records(table, metric)
+    if rows is None:
+        return None
+    rows = rows[rows["dataset"] == names["dataset"][0]]
+    return images_of(rows, metric, tuple(names["model"]), tuple(names["loss"]))
+
+
+def _unit(values: pd.Series) -> float:
+    """The last digit that all scores are printed with; 0 with more than three."""
+    scores = values.dropna().to_numpy(float)
+    for decimals in range(DECIMALS + 1):
+        unit = 10.0**-decimals
+        if np.allclose(scores / unit, np.round(scores / unit), rtol=0, atol=1e-6):
+            return unit
+    return 0.0
 
 
 def _cube(
@@ -163,25 +297,10 @@ def _cube(
     """One value of the rows along the columns that `names` has; NaN for no row."""
     codes = [pd.Categorical(rows[axis], list(n)).codes for axis, n in names.items()]
     cube = np.full([len(n) for n in names.values()], np.nan)
-    cube[tuple(codes)] = rows[value].to_numpy(float)
+    there = np.all([code >= 0 for code in codes], axis=0)
+    places = tuple(code[there] for code in codes)
+    cube[places] = rows[value].to_numpy(float)[there]
     return cube
-
-
-def _complete(
-    there: np.ndarray, names: Mapping[str, Sequence[str]]
-) -> tuple[list[list[int]], list[str]]:
-    """Places along the three axes between which no cell is missing."""
-    kept = [list(range(n)) for n in there.shape]
-    remarks = []
-    while not (block := there[np.ix_(*kept)]).all():
-        missing = [(~block).mean(tuple({0, 1, 2} - {axis})) for axis in range(3)]
-        axis = 2
-        if missing[2].max() < 0.5:
-            axis = int(missing[1].max() > missing[0].max())
-        place = kept[axis].pop(int(np.argmax(missing[axis])))
-        name = names[AXES[axis]][place]
-        remarks.append(f"{AXES[axis]} {name} left out: cells are missing")
-    return kept, remarks
 
 
 def _runs(
@@ -191,8 +310,6 @@ def _runs(
     if "repeat" not in table:
         return None, ["only cell means: what needs single runs is not available"]
     rows = table.dropna(subset=[metric])
-    for axis, chosen in names.items():
-        rows = rows[rows[axis].isin(chosen)]
     labels = list(pd.factorize(rows["repeat"], sort=True)[1])
     runs = _cube(rows, metric, {**names, "repeat": labels})
     common = ~np.isnan(runs).any((0, 1, 2))
@@ -203,15 +320,3 @@ def _runs(
     lost = ", ".join(str(label) for label in np.asarray(labels)[~common])
     said = f"repeat {lost} is not there in every cell: only the others are paired"
     return runs[..., common], [said]
-
-
-def _diverged(table: pd.DataFrame, metric: str) -> list[str]:
-    """Say which losses have runs without a score: the rest flatters them."""
-    if "repeat" not in table or not table[metric].isna().any():
-        return []
-    counts = table.loc[table[metric].isna(), "loss"].value_counts()
-    named = ", ".join(f"{loss} {count}" for loss, count in counts.items())
-    return [
-        f"runs without {metric}: {named}; their cells are means of the other runs, "
-        "so a loss that fails looks better than it is"
-    ]

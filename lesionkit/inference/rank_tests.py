@@ -165,7 +165,9 @@ def mixed_model(grid: Grid) -> pd.DataFrame:
     """Every loss against the leader by a mixed model on the cell means.
 
     Data set, model, their pair, and a loss's own effects on each are random; the loss
-    is fixed. Fitted by restricted maximum likelihood (statsmodels).
+    is fixed. Fitted by restricted maximum likelihood (statsmodels). Its errors are
+    taken with the degrees of freedom of the fewer of data sets and models, less one:
+    statsmodels has the normal distribution, which calls too many differences shown.
 
     Returns:
         A row a loss but the leader: difference to it, error, low, high (95 %), p.
@@ -180,7 +182,7 @@ def mixed_model(grid: Grid) -> pd.DataFrame:
             f"{counts[0]} and {counts[1]}"
         )
     leader = grid.losses[int(grid.overall.argmax())]
-    table = _differences(_fitted(grid, leader))
+    table = _differences(_fitted(grid, leader), min(counts) - 1)
     table.attrs["leader"] = leader
     return table.sort_values("difference", ascending=False)
 
@@ -204,11 +206,15 @@ def _fitted(grid: Grid, leader: str) -> Any:
         return model.fit(reml=True)
 
 
-def _differences(fit: Any) -> pd.DataFrame:
-    """The fixed effects of a fit, a row a loss."""
-    low, high = (fit.conf_int()[end] for end in (0, 1))
-    columns = {"difference": fit.params, "error": fit.bse, "low": low, "high": high}
-    table = pd.DataFrame(columns | {"p": fit.pvalues})
+def _differences(fit: Any, freedom: int) -> pd.DataFrame:
+    """The fixed effects of a fit, a row a loss, by Student's t."""
+    table = pd.DataFrame({"difference": fit.params, "error": fit.bse})
+    reach = stats.t.ppf(0.975, freedom) * table["error"]
+    table["low"], table["high"] = (
+        table["difference"] - reach,
+        table["difference"] + reach,
+    )
+    table["p"] = 2 * stats.t.sf((table["difference"] / table["error"]).abs(), freedom)
     table = table[table.index.str.contains("[T.", regex=False)]
     losses = [name.split("[T.")[1].rstrip("]") for name in table.index]
     return table.set_axis(pd.Index(losses, name="loss"))

@@ -1,95 +1,52 @@
-"""How a ranking moves when runs, cells, or whole parts of a table are drawn again."""
+"""How a ranking moves: over what a table leaves open, and without its parts."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
+from scipy import special
 from scipy.stats import rankdata
 
-from lesionkit import lookup
+from lesionkit.inference.contrasts import weighted
 from lesionkit.inference.grids import AXES, Grid
 from lesionkit.inference.ranking import points_of
 from lesionkit.inference.verdicts import judge
 
 DRAWS = 2000
-WHAT = ("repeats", "cells")
 
 
-@dataclass(frozen=True)
-class Resampled:
-    """Ranks of the losses over draws of a table.
+def ranks(grid: Grid, *, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
+    """Ranks of losses whose true means lie around those seen as the verdict has it.
 
-    Attributes:
-        shares: losses x ranks, how often each loss had each rank; a row adds up to 1.
-        summary: a row a loss: low and high (95 % of its ranks), first (how often alone
-            or with others at the top, shared between those that tie).
-        what: "repeats" or "cells".
-    """
+    Of each loss less the mean of all, the test with the widest interval gives the error
+    and its degrees of freedom. Of two losses the leader is then first as often as 1
+    less its one-sided p.
 
-    shares: pd.DataFrame
-    summary: pd.DataFrame
-    what: str
-
-
-def bootstrap(
-    grid: Grid, what: str = "repeats", *, draws: int = DRAWS, seed: int = 0
-) -> Resampled:
-    """The whole ranking drawn again, with all losses on the same draw.
-
-    "repeats" draws the repeats of each data set with replacement, the same ones for all
-    models and losses: what other seeds and splits of these data sets would give. Few
-    repeats make it too sure: with R of them the variance comes out (R - 1) / R of what
-    it is. "cells" draws data sets and models: what other ones would give.
+    Returns:
+        Losses x ranks, how often each loss had each rank; a row adds up to 1.
 
     Raises:
-        ValueError: another `what`; single runs are needed and not there.
+        ValueError: nothing is known of how runs differ.
 
-    Source: Efron, Ann. Statist. 7 (1979) 1-26.
+    Source: fiducial draws, as in Weerahandi, J. Am. Stat. Assoc. 88 (1993) 899-905.
     """
-    lookup.find("what to resample", what, dict.fromkeys(WHAT))
-    random = np.random.default_rng(seed)
-    overall = _of_repeats if what == "repeats" else _of_cells
-    means = overall(grid, random, draws)
-    ranks = rankdata(-means, axis=1, method="min").astype(int)
     count = len(grid.losses)
-    shares = np.stack([(ranks == k).mean(0) for k in range(1, count + 1)], 1)
-    low, high = np.percentile(ranks, (2.5, 97.5), axis=0, method="nearest")
-    top = ranks == 1
-    first = (top / top.sum(1, keepdims=True)).mean(0)
+    found = weighted(grid, np.eye(count) - 1 / count)
+    if np.isnan(found.errors).all():
+        raise ValueError("one run a cell on one data set does not show how runs differ")
+    widest = np.argmax(-special.stdtrit(found.freedoms, 0.025) * found.errors, 0)[None]
+    error = np.take_along_axis(found.errors, widest, 0)[0] * np.sqrt(
+        count / (count - 1)
+    )
+    freedom = float(np.take_along_axis(found.freedoms, widest, 0).min())
+    random = np.random.default_rng(seed)
+    wide = np.sqrt(freedom / random.chisquare(freedom, (draws, 1)))
+    means = grid.overall + random.normal(size=(draws, count)) * error * wide
+    placed = rankdata(-means, axis=1, method="ordinal")
+    shares = np.stack([(placed == k).mean(0) for k in range(1, count + 1)], 1)
     order = np.argsort(-grid.overall, kind="stable")
     names = pd.Index([grid.losses[i] for i in order], name="loss")
-    summary = {"low": low.astype(int)[order], "high": high.astype(int)[order]}
-    return Resampled(
-        pd.DataFrame(shares[order], index=names, columns=range(1, count + 1)),
-        pd.DataFrame(summary | {"first": first[order]}, index=names),
-        what,
-    )
-
-
-def _of_repeats(grid: Grid, random: np.random.Generator, draws: int) -> np.ndarray:
-    """Mean of each loss in every draw, (draws, L)."""
-    if grid.runs is None or not grid.paired:
-        raise ValueError(
-            "drawing repeats needs two runs or more in every cell; here are "
-            + ("single runs" if grid.runs is not None else "cell means")
-        )
-    datasets, models, losses, repeats = grid.runs.shape
-    drawn = random.integers(repeats, size=(draws, datasets, repeats))
-    weights = (drawn[..., None] == np.arange(repeats)).sum(2) / repeats
-    runs = grid.runs.mean(1)  # (D, L, R)
-    return np.einsum("dlr,bdr->bl", runs, weights) / datasets
-
-
-def _of_cells(grid: Grid, random: np.random.Generator, draws: int) -> np.ndarray:
-    """Mean of each loss in every draw of data sets and models, (draws, L)."""
-    datasets, models, _ = grid.means.shape
-    weights = []
-    for count in (datasets, models):
-        drawn = random.integers(count, size=(draws, count))
-        weights.append((drawn[..., None] == np.arange(count)).sum(1) / count)
-    return np.einsum("dml,bd,bm->bl", grid.means, *weights, optimize=True)
+    return pd.DataFrame(shares[order], index=names, columns=range(1, count + 1))
 
 
 def leave_one_out(grid: Grid) -> pd.DataFrame:

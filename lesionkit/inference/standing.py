@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from lesionkit.catalogue import LOSSES
-from lesionkit.inference import rank_tests, ranking, resampling
+from lesionkit.inference import gaps, rank_tests, ranking, resampling
 from lesionkit.inference.contrasts import weighted
 from lesionkit.inference.grids import Grid, full_grid
 from lesionkit.inference.verdicts import MARGIN, Verdict, judge
@@ -23,28 +24,35 @@ class Standing:
     Attributes:
         verdict: the answer; `verdict.sentence` first.
         podium: what the podium points say beside their chance level.
-        losses: a row a loss, the highest mean first: group, mean, scatter (mean of the
-            standard deviations of its cells), mean_rank, points_dataset, points_model,
-            behind, low, high, p (the leader less the loss), candidate, rank_low,
-            rank_high and first (of the resampled rankings).
+        losses: a row a loss, the best mean first: mean, behind, low, high, answer and
+            note (as `verdict.against` has them), then p, candidate, group, failed (runs
+            that did, where there are any), scatter (mean of the standard deviations of
+            its cells), mean_rank, points_dataset and points_model.
         levels: Friedman's test over cells, data sets and models.
-        resampled: ranks over draws; `resampled.what` says of what.
         grid: the full grid that all of this rests on.
-        remarks: what is unusual in the table, and what was left out.
+        remarks: what is unusual in the table, what was left out, and what the answer
+            would be if failed runs or data sets counted otherwise.
+        draws, seed: of `ranks`.
     """
 
     verdict: Verdict
     podium: str
     losses: pd.DataFrame
     levels: pd.DataFrame
-    resampled: resampling.Resampled
     grid: Grid
     remarks: tuple[str, ...]
+    draws: int = resampling.DRAWS
+    seed: int = 0
 
     @property
     def metric(self) -> str:
         """The metric that was ranked."""
         return self.grid.metric
+
+    @cached_property
+    def ranks(self) -> pd.DataFrame:
+        """Losses x ranks: how often each has each rank (`resampling.ranks`)."""
+        return resampling.ranks(self.grid, draws=self.draws, seed=self.seed)
 
 
 def rank(
@@ -52,6 +60,7 @@ def rank(
     metric: str = "dice",
     *,
     margin: float = MARGIN,
+    failed: str = "charged",
     draws: int = resampling.DRAWS,
     seed: int = 0,
 ) -> Standing:
@@ -59,27 +68,59 @@ def rank(
 
     Args:
         table: of `load_table`.
-        metric: a score of it, the higher the better.
-        margin: differences below this are alike in practice.
-        draws, seed: of the resampled rankings.
+        metric: a score of it.
+        margin: differences below this are alike in practice; in the metric's own unit.
+        failed: what counts for runs that failed: "charged", "left out" or "as they
+            are" (`grids.full_grid`).
+        draws, seed: of `Standing.ranks`.
 
     Raises:
-        ValueError: no such metric, or fewer than two losses with all their cells.
+        ValueError: no such metric, or fewer than two losses that can be compared.
     """
-    grid = full_grid(table, metric)
+    grid = full_grid(table, metric, failed=failed)
     verdict = judge(grid, margin=margin)
-    what = "repeats" if grid.paired else "cells"
-    resampled = resampling.bootstrap(grid, what, draws=draws, seed=seed)
     points = ranking.points_of(grid.at_level("dataset"))
+    said = [*remarks(table), *grid.remarks, *_otherwise(table, grid, margin, failed)]
     return Standing(
         verdict=verdict,
         podium=ranking.podium_sentence(points),
-        losses=_losses(grid, verdict, resampled),
+        losses=_losses(grid, verdict),
         levels=rank_tests.summary_by_level(grid),
-        resampled=resampled,
         grid=grid,
-        remarks=(*remarks(table), *grid.remarks),
+        remarks=tuple(dict.fromkeys(said)),
+        draws=draws,
+        seed=seed,
     )
+
+
+def _otherwise(
+    table: pd.DataFrame, grid: Grid, margin: float, failed: str
+) -> list[str]:
+    """The answer if data sets counted alike, or failed runs otherwise."""
+    said = []
+    if grid.weights is not None:
+        parts = zip(grid.datasets, grid.weights, strict=True)
+        shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in parts)
+        alike = judge(replace(grid, equal=True), margin=margin)
+        said.append(
+            f"data sets count by how little their runs scatter ({shares}); if all "
+            f"counted alike: {_short(alike)}"
+        )
+    if grid.failed:
+        for way in gaps.WAYS:
+            if way != failed:
+                other = judge(full_grid(table, grid.metric, failed=way), margin=margin)
+                said.append(f"with failed runs {way}: {_short(other)}")
+    return said
+
+
+def _short(verdict: Verdict) -> str:
+    """A verdict in few words."""
+    lead = -verdict.against["behind"].iloc[0]
+    if verdict.supported:
+        return f"{verdict.leader} is supported, {lead:.4f} ahead"
+    leads = f"{verdict.leader} leads {verdict.runner_up} by {lead:.4f}"
+    return f"no loss is supported, {leads}"
 
 
 def means_by_metric(table: pd.DataFrame) -> tuple[pd.DataFrame, ...]:
@@ -105,28 +146,25 @@ def _with_interval(table: pd.DataFrame, metric: str) -> list[pd.Series]:
     found = weighted(grid, np.eye(count) - 1 / count)
     low, high = found.interval()
     shift = grid.overall - found.mean
-    ends = (grid.overall, low + shift, high + shift)
+    if grid.lower_is_better:
+        low, high = -(high + shift), -(low + shift)
+    else:
+        low, high = low + shift, high + shift
+    ends = (grid.scores, low, high)
     return [pd.Series(end, index=list(grid.losses)) for end in ends]
 
 
-def _losses(
-    grid: Grid, verdict: Verdict, resampled: resampling.Resampled
-) -> pd.DataFrame:
+def _losses(grid: Grid, verdict: Verdict) -> pd.DataFrame:
     """The table of the losses."""
-    table = verdict.against
+    table = verdict.against.copy()
+    names = table.index
+    table["group"] = [LOSSES[n].group if n in LOSSES else "not ours" for n in names]
+    if grid.failed:
+        table["failed"] = [grid.failed.get(name, 0) for name in names]
     scatter = np.sqrt((grid.deviations**2).mean((0, 1)))
-    points = {
-        f"points_{rows}": ranking.points_of(grid.at_level(rows)).loc["points"]
-        for rows in ("dataset", "model")
-    }
-    ranks = resampled.summary.rename(columns={"low": "rank_low", "high": "rank_high"})
-    columns = {
-        "group": [LOSSES[n].group if n in LOSSES else "not ours" for n in table.index],
-        "mean": table["mean"],
-        "scatter": pd.Series(scatter, list(grid.losses)),
-        "mean_rank": rank_tests.mean_ranks(grid),
-        **points,
-        **table.drop(columns="mean"),
-        **ranks,
-    }
-    return pd.DataFrame(columns, index=table.index)
+    table["scatter"] = pd.Series(scatter, list(grid.losses))
+    table["mean_rank"] = rank_tests.mean_ranks(grid)
+    for rows in ("dataset", "model"):
+        points = ranking.points_of(grid.at_level(rows)).loc["points"]
+        table[f"points_{rows}"] = points
+    return table

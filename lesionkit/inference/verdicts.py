@@ -1,164 +1,170 @@
-"""What a table says of its losses: a winner, those that are ruled out, or nothing."""
+"""What a table says of its losses: the best, alike, behind, or undecided."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from lesionkit.inference import words
 from lesionkit.inference.contrasts import Contrast, contrast, scope
 from lesionkit.inference.grids import Grid
+from lesionkit.inference.words import Verdict
 
-LEVEL = 0.05  # of a false winner, and of ruling out the best loss
+LEVEL = 0.05  # of a false winner, and of calling the best loss behind
 MARGIN = 0.01  # differences below this are alike in practice; Dice points
+BEST, ALIKE, BEHIND, UNDECIDED = "best", "alike", "behind", "undecided"
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The answer to: is one loss the best, and which may be?
+class Pairs:
+    """Every loss less every other one: mean, p and reach, (L, L) each.
 
-    Attributes:
-        leader: the loss with the highest mean.
-        runner_up: the next one.
-        supported: whether the leader is shown to be the best of all.
-        candidates: the losses that may be the best, the leader first.
-        ruled_out: those that are shown not to be the best.
-        against: a row a loss in the order of the means: mean, behind (the leader less
-            the loss), low, high (95 %), p, candidate.
-        detectable: smallest difference between leader and runner-up that a table like
-            this would show with probability 0.8; NaN where nothing can be said.
-        scope: what this speaks of; "" where nothing can be said.
-        sentence: all of it in plain words.
+    `reach` is at the level that decides over all others of a loss.
     """
 
-    leader: str
-    runner_up: str
-    supported: bool
-    candidates: tuple[str, ...]
-    ruled_out: tuple[str, ...]
-    against: pd.DataFrame
-    detectable: float
-    scope: str
-    sentence: str
+    mean: np.ndarray
+    p: np.ndarray
+    reach: np.ndarray
 
 
 def judge(grid: Grid, *, level: float = LEVEL, margin: float = MARGIN) -> Verdict:
     """The verdict on a grid.
 
-    The leader is supported as the best if the two-sided test against every other loss
-    is below `level`: then a table of equal losses has a supported winner at most that
-    often, whoever it is. A loss is ruled out if another one beats it with a two-sided p
-    below level / (losses - 1): then the best loss is ruled out at most that often.
+    The leader is the best if the two-sided test against every other loss is below
+    `level`, also with its missing cells at the lowest score there: then a table of
+    equal losses has a best one at most that often, whoever it is. Of each loss the
+    interval of how far it is behind the best of the others is taken; it is behind if
+    the interval lies above 0, alike if it lies below the margin.
 
     Args:
-        level: of both errors.
+        level: of a false best, and of calling the best loss behind.
         margin: difference below which two losses are alike in practice.
 
-    Source: Gutmann and Maymi, Ann. Statist. 15 (1987) 456-460 (the winner); Hsu, Ann.
-    Statist. 12 (1984) 1136-1144, with Bonferroni's bound (those that may be the best).
+    Source: Gutmann and Maymi, Ann. Statist. 15 (1987) 456-460 (the best); Hsu, Ann.
+    Statist. 12 (1984) 1136-1144, with Bonferroni's bound (how far behind).
     """
     order = np.argsort(-grid.overall, kind="stable")
-    count = len(order)
-    behind = contrast(grid, np.full(count - 1, order[0]), order[1:])
-    supported = bool((behind.p < level).all() and (behind.mean > 0).all())
-    allowed = np.arange(count) == 0
-    if not supported:
-        allowed[1:] = [_may_be_best(grid, loss, level) for loss in order[1:]]
-    table = _against(grid, order, behind, allowed)
-    names, detectable = table.index, float(behind.detectable(1 - level)[0])
-    return Verdict(
-        leader=names[0],
-        runner_up=names[1],
+    found = _ahead(grid, order)
+    pairs = pairs_of(grid, level)
+    supported = is_best(grid, level=level)
+    table = _against(pairs, order, supported=supported, level=level, found=found)
+    table["answer"] = _answers(table, margin, supported=supported)
+    table["candidate"] = table["answer"] != BEHIND
+    table.insert(0, "mean", grid.scores[order])
+    table.index = pd.Index([grid.losses[i] for i in order], name="loss")
+    table["note"] = words.of_losses(grid, table, margin)
+    hangs_on = _hangs_on(grid, supported=supported, level=level)
+    low, high = found.detectable_range()
+    verdict = Verdict(
+        leader=table.index[0],
+        runner_up=table.index[1],
         supported=supported,
-        candidates=tuple(names[allowed]),
-        ruled_out=tuple(names[~allowed]),
-        against=table,
-        detectable=detectable,
+        candidates=tuple(table.index[table["candidate"]]),
+        ruled_out=tuple(table.index[~table["candidate"]]),
+        against=table[
+            ["mean", "behind", "low", "high", "answer", "note", "p", "candidate"]
+        ],
+        detectable=float(found.detectable(1 - level)[0]),
+        detectable_range=(float(low[0]), float(high[0])),
         scope=scope(grid),
-        sentence=_sentence(grid, table, supported, detectable, margin),
+        hangs_on=hangs_on,
+        sentence="",
     )
+    return replace(verdict, sentence=words.sentence(grid, verdict, margin))
 
 
-def _may_be_best(grid: Grid, loss: int, level: float) -> bool:
-    """Whether no other loss surely beats this one."""
-    others = np.delete(np.arange(len(grid.losses)), loss)
-    ahead = contrast(grid, others, np.full(len(others), loss))
-    return not ((ahead.mean > 0) & (ahead.p * len(others) < level)).any()
+def pairs_of(grid: Grid, level: float = LEVEL) -> Pairs:
+    """Every loss less every other one, with the reach of simultaneous intervals."""
+    count = len(grid.losses)
+    a, b = np.triu_indices(count, 1)
+    found = contrast(grid, a, b)
+    # of two losses half the level, so that "behind" and "best" are one answer
+    reach = found.reach(level / max(count - 1, 2))
+    full = np.zeros((3, count, count))
+    for k, values in enumerate((found.mean, found.p, reach)):
+        full[k, a, b] = values
+        full[k, b, a] = -values if k == 0 else values
+    return Pairs(*full)
+
+
+def is_best(grid: Grid, *, level: float = LEVEL) -> bool:
+    """Whether the loss with the best mean is shown to be the best of all.
+
+    Args:
+        level: how often a loss that is not better may be called the best.
+    """
+    order = np.argsort(-grid.overall, kind="stable")
+    shown = _shown(_ahead(grid, order), level)
+    if shown and grid.seen is not None and not grid.seen[..., order[0]].all():
+        shown = _shown(_ahead(_at_worst(grid, int(order[0])), order), level)
+    return shown
+
+
+def _ahead(grid: Grid, order: np.ndarray) -> Contrast:
+    """The first of an order less each of the others."""
+    return contrast(grid, np.full(len(order) - 1, order[0]), order[1:])
+
+
+def _shown(found: Contrast, level: float) -> bool:
+    """Whether every difference is above 0 and shown."""
+    return bool((found.p < level).all() and (found.mean > 0).all())
+
+
+def _at_worst(grid: Grid, leader: int) -> Grid:
+    """The grid with the missing cells of a loss at the lowest score there."""
+    means = grid.means.copy()
+    seen = np.ones(means.shape, bool) if grid.seen is None else grid.seen
+    lowest = np.where(seen, means, np.inf).min(2)
+    gaps = ~seen[..., leader] & np.isfinite(lowest)
+    means[..., leader][gaps] = lowest[gaps]
+    return replace(grid, means=means)
+
+
+def _hangs_on(grid: Grid, *, supported: bool, level: float) -> tuple[str, ...]:
+    """Data sets and networks without which the answer for the leader is another one."""
+    leader, found = int(grid.overall.argmax()), []
+    for axis, least in (("dataset", 3), ("model", 2)):
+        names = grid.names(axis)
+        for i, name in enumerate(names if len(names) >= least else ()):
+            rest = grid.take(axis, [j for j in range(len(names)) if j != i])
+            order = np.argsort(-rest.overall, kind="stable")
+            if order[0] != leader or (supported and not is_best(rest, level=level)):
+                found.append(str(name))
+    return tuple(found)
 
 
 def _against(
-    grid: Grid, order: np.ndarray, behind: Contrast, allowed: np.ndarray
+    pairs: Pairs, order: np.ndarray, *, supported: bool, level: float, found: Contrast
 ) -> pd.DataFrame:
-    """Each loss against the leader, in the order of the means."""
-    low, high = behind.interval()
+    """How far each loss is behind the best of the others, in the order of the means."""
+    ahead = pairs.mean.copy()  # of k less l
+    np.fill_diagonal(ahead, -np.inf)
+    low = (ahead - pairs.reach).max(0)[order]
+    high = (ahead + pairs.reach).max(0)[order]
+    behind = ahead.max(0)[order]
+    if supported:  # the leader's tests speak at their own level then
+        least = found.interval(1 - level)[0]
+        low[1:] = np.fmax(low[1:], least)
+        high[0] = np.fmin(high[0], -least.min())
     columns = {
-        "mean": grid.overall[order],
-        "behind": np.append(0.0, behind.mean),
-        "low": np.append(np.nan, low),
-        "high": np.append(np.nan, high),
-        "p": np.append(np.nan, behind.p),
-        "candidate": allowed,
+        "behind": behind,
+        "low": low,
+        "high": high,
+        "p": np.append(np.nan, found.p),
     }
-    names = pd.Index([grid.losses[i] for i in order], name="loss")
-    return pd.DataFrame(columns, index=names)
+    return pd.DataFrame(columns)
 
 
-def _sentence(
-    grid: Grid,
-    table: pd.DataFrame,
-    supported: bool,
-    detectable: float,
-    margin: float,
-) -> str:
-    """The verdict in plain words."""
-    (leader, second), of, where = table.index[:2], scope(grid), _where(grid)
-    gap, low, high = table.loc[second, ["behind", "low", "high"]]
-    if not of:
-        return (
-            f"Nothing can be said: {leader} has the highest mean {grid.metric}, "
-            f"{gap:.4f} above {second}, but one run a cell on one data set does not "
-            "show how much runs differ by chance."
-        )
-    if supported:
-        return (
-            f"{leader} is supported as the best of {len(table)} losses for "
-            f"{of}: {gap:.4f} {grid.metric} above {second} "
-            f"(95 % interval {low:.4f} to {high:.4f}), {where}."
-        )
-    text = (
-        f"No loss is supported as the best for {of}: {leader} leads "
-        f"{second} by {gap:.4f} {grid.metric}, and {where} a difference "
-        f"below {detectable:.4f} would not show. "
-    )
-    return text + _candidates(table, margin)
-
-
-def _where(grid: Grid) -> str:
-    """How much was looked at."""
-    runs = f"{number_of(grid.repeats, 'run')} a cell" if grid.repeats else "cell means"
-    return (
-        f"over {number_of(len(grid.datasets), 'data set')} and "
-        f"{number_of(len(grid.models), 'network')} with {runs}"
-    )
-
-
-def number_of(count: int, name: str) -> str:
-    """A number with its noun."""
-    return f"{count} {name}{'' if count == 1 else 's'}"
-
-
-def _candidates(table: pd.DataFrame, margin: float) -> str:
-    """Which losses are left, and whether they are alike."""
-    left, out = table[table["candidate"]], table[~table["candidate"]]
-    named = ", ".join(left.index)
-    if out.empty:
-        text = f"None of the {len(left)} losses is ruled out."
-    else:
-        text = f"May be the best: {named}. Ruled out: {', '.join(out.index)}."
-    if len(left) > 1 and (left["high"].iloc[1:] < margin).all():
-        text += (
-            f" Those that are left differ from {left.index[0]} by less than "
-            f"{margin:g}: take any of them."
-        )
-    return text
+def _answers(table: pd.DataFrame, margin: float, *, supported: bool) -> list[str]:
+    """Best, alike, behind or undecided, a word a loss."""
+    found = []
+    for place, (low, high) in enumerate(table[["low", "high"]].to_numpy()):
+        if supported:
+            found.append(BEHIND if place else BEST)
+        elif low > 0:
+            found.append(BEHIND)
+        else:
+            found.append(ALIKE if high < margin else UNDECIDED)
+    return found

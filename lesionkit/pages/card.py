@@ -14,7 +14,7 @@ from lesionkit.catalogue import DATASETS, LOSSES, MODELS
 from lesionkit.catalogue.protocols import PROTOCOLS
 from lesionkit.config import RunConfig
 from lesionkit.extras import version
-from lesionkit.inference.intervals import LEVEL, RESAMPLES, mean_interval
+from lesionkit.inference.images import LEVEL, RESAMPLES, mean_interval
 from lesionkit.pages.templates import filled
 from lesionkit.prepared.preparing import data_if_here
 from lesionkit.records.runs import RunRecord, finished

@@ -189,12 +189,12 @@ def _deviations(table: pd.DataFrame) -> list[str]:
 
 def figures_of(report: Report) -> list[Drawing]:
     """Name, what to see and a drawing function of every figure the table allows."""
-    grid, resampled = report.standing.grid, report.standing.resampled
+    grid = report.standing.grid
     losses = report.standing.losses
     drawn: list[Drawing] = [
         (
             "Behind the leader",
-            "Filled marks may be the best; the grey band is alike in practice.",
+            "How far behind the best of the others; the grey band is alike.",
             lambda: draw.differences(losses, margin=report.margin),
         ),
         (
@@ -218,8 +218,8 @@ def figures_of(report: Report) -> list[Drawing]:
         ),
         (
             "Probability of each rank",
-            f"{resampled.what} drawn again {resampling.DRAWS} times.",
-            lambda: draw.rank_probabilities(resampled.shares),
+            "as the verdict leaves them open.",
+            lambda: draw.rank_probabilities(report.standing.ranks),
         ),
         (
             "With one thing left out",

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from lesionkit.inference.intervals import mean_interval
+from lesionkit.inference.images import mean_interval
 from lesionkit.records.runs import RunRecord
 
 

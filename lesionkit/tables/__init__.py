@@ -20,6 +20,7 @@ from lesionkit.tables.reading import KEYS, METRICS, is_cells, read_foreign
 __all__ = [
     "SETTING",
     "comparable_records",
+    "images",
     "load_table",
     "reading",
     "remarks",

@@ -15,7 +15,7 @@ import lesionkit as lk
 from lesionkit.cli import main
 from lesionkit.cli.console import typed
 from lesionkit.config import RunConfig
-from lesionkit.inference.intervals import mean_interval
+from lesionkit.inference.images import mean_interval
 from lesionkit.pages.card import (
     command,
     empty_counts,

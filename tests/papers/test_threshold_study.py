@@ -10,7 +10,7 @@ from made_records import made_record
 
 from lesionkit import masks, metrics
 from lesionkit.config import RunConfig
-from lesionkit.inference.intervals import mean_interval
+from lesionkit.inference.images import mean_interval
 from lesionkit.papers import threshold_study
 from lesionkit.records import runs
 from lesionkit.records.runs import RunRecord
