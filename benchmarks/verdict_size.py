@@ -1,6 +1,6 @@
 """How often a verdict names a best loss that is not better, and finds one that is.
 
-uv run python benchmarks/verdict_size.py [--tables 400] [--part size|power|both]
+uv run python benchmarks/verdict_size.py [--tables 400] [--part size|power|plan]
 
 Tables are drawn on a grid of data sets x networks, numbers of losses, sizes of the
 losses' own effects on data sets and networks (in units of the noise of a cell), and
@@ -23,7 +23,7 @@ import pandas as pd
 from scipy import stats
 from tqdm import tqdm
 
-from lesionkit.inference import rank_tests
+from lesionkit.inference import planning, rank_tests
 from lesionkit.inference.grids import Grid
 from lesionkit.inference.verdicts import is_best
 
@@ -38,6 +38,10 @@ OWN = ((0, 0), (1, 1), (4, 0), (0, 4), (4, 4))  # effects on data sets and netwo
 NOISES = ("equal", "by data set", "heavy tails")
 LOSSES, REPEATS, TIED = (2, 3, 10), 3, 2
 LEADS = (0.5, 1, 2, 4)  # points, for the power
+PILOTS = ((2, 2), (3, 3), (4, 3))
+WORLDS = {"own effects 1 pt": (1, 0.5), "as the re-run, 0.2 pt": (0.2, 0.2)}
+DIFFERENCE = 0.01  # to be planned for
+PLANNED = ("cannot be planned", "median power", "10 %", "90 %")
 
 
 def draw(
@@ -71,7 +75,8 @@ def draw(
 
 def grid_of(runs: np.ndarray) -> Grid:
     """The grid of runs."""
-    names = (tuple(f"{n}{i}" for i in range(k)) for n, k in zip("dml", runs.shape))
+    axes = zip("dml", runs.shape, strict=False)
+    names = (tuple(f"{n}{i}" for i in range(k)) for n, k in axes)
     return Grid(
         "dice",
         *names,
@@ -206,31 +211,57 @@ def by_shape(found: pd.DataFrame) -> list[str]:
     return lines
 
 
+def plan(pilots: int) -> list[str]:
+    """What power the cheapest study that a plan calls enough really has."""
+    random = np.random.default_rng(SEED + 2)
+    lines = [measurements.row(["pilot", "losses", "world", *PLANNED])]
+    lines.append(measurements.row(["---"] * (3 + len(PLANNED))))
+    cases = list(product(PILOTS, (2, 10), WORLDS.items()))
+    for shape, losses, (name, own) in tqdm(cases, disable=None):
+        powers = []
+        for _ in range(pilots):
+            grid = grid_of(draw(random, shape, losses, own, "equal"))
+            found = planning.plan(grid, DIFFERENCE)
+            enough = found[found["enough"]]
+            if len(enough):
+                best = enough.loc[enough["runs"].idxmin()]
+                powers.append(true_power(own, best, losses))
+        low, middle, high = (
+            np.quantile(powers, (0.1, 0.5, 0.9)) if powers else [np.nan] * 3
+        )
+        cells = [
+            f"{100 * x:.0f}" for x in (1 - len(powers) / pilots, middle, low, high)
+        ]
+        lines.append(
+            measurements.row(["x".join(map(str, shape)), str(losses), name, *cells])
+        )
+    return lines
+
+
+def true_power(own: tuple[float, float], size: pd.Series, losses: int) -> float:
+    """Of a study of this size in the world that the pilots were drawn from."""
+    run = 2 * REPEATS * NOISE**2
+    effects = [np.array([2 * (each * NOISE) ** 2]) for each in own]
+    world = planning.Worlds(*effects, cell=np.zeros(1), runs=np.array([run]))
+    counts = {name: int(size[name]) for name in ("datasets", "models", "repeats")}
+    needed = planning.leads_needed(world, counts, losses, tables=2000, seed=1)
+    return float((needed <= DIFFERENCE).mean())
+
+
 @click.command()
 @click.option("--tables", default=400)
-@click.option("--part", type=click.Choice(["size", "power", "both"]), default="both")
-@click.option("--keep", type=click.Path(), help="A CSV of every case.")
-def main(tables: int, part: str, keep: str | None) -> None:
-    """Both parts, as tables of docs/measurements.md."""
+@click.option("--part", type=click.Choice(["size", "power", "plan"]), multiple=True)
+@click.option("--keep", type=click.Path(), help="A CSV of every case of size.")
+def main(tables: int, part: tuple[str, ...], keep: str | None) -> None:
+    """Each part, or those named, as tables of docs/measurements.md."""
     lines = []
-    if part != "power":
+    wanted = part or ("size", "power", "plan")
+    if "size" in wanted:
         found = size(tables)
         if keep:
             found.to_csv(keep, index=False)
-        bound = 100 * stats.binom.ppf(0.999, tables, 0.05) / tables
-        rate = 100 * found["lesionkit"]
-        lines += [
-            f"False best losses in percent of {tables} tables a case ({tables // 8} for "
-            f"the other methods), seed {SEED}: mean over {len(OWN) * len(NOISES)} cases "
-            "of own effects and noise, and the worst of them. "
-            f"All {len(found)} cases: mean {rate.mean():.2f} %, highest {rate.max():.1f} "
-            f"%; of so many at a true 5 % one would be above {bound:.1f} % with "
-            f"probability 0.001 each; {int((rate > bound).sum())} are.",
-            "",
-            *by_shape(found),
-            "",
-        ]
-    if part != "size":
+        lines += [_summary(found, tables), "", *by_shape(found), ""]
+    if "power" in wanted:
         found = power(max(tables // 4, 50))
         rows = [list(found.columns), ["---"] * len(found.columns)]
         rows += [
@@ -239,7 +270,29 @@ def main(tables: int, part: str, keep: str | None) -> None:
         ]
         lines += ["One loss better than all others, found in percent of tables:", ""]
         lines += [*(measurements.row(row) for row in rows), ""]
+    if "plan" in wanted:
+        pilots = max(tables // 4, 20)
+        lines += [
+            f"`lesionkit plan` for {DIFFERENCE:g} from {pilots} pilots a row; the real "
+            "power of the cheapest study called enough, in percent:",
+            "",
+            *plan(pilots),
+            "",
+        ]
     measurements.append("Size and power of the verdict", lines)
+
+
+def _summary(found: pd.DataFrame, tables: int) -> str:
+    """What stands above the table of false best losses."""
+    rate = 100 * found["lesionkit"]
+    bound = 100 * stats.binom.ppf(0.999, tables, 0.05) / tables
+    return (
+        f"False best losses in percent of {tables} tables a case ({tables // 8} for the "
+        f"other methods), seed {SEED}: mean over {len(OWN) * len(NOISES)} cases of own "
+        f"effects and noise, and the worst of them. All {len(found)} cases of the kit: "
+        f"mean {rate.mean():.2f} %, highest {rate.max():.1f} %. At a true 5 % one case "
+        f"in a thousand is above {bound:.1f} %; {int((rate > bound).sum())} are."
+    )
 
 
 if __name__ == "__main__":
