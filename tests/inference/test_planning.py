@@ -6,47 +6,90 @@ import numpy as np
 import pytest
 from made_grids import made_grid, noise
 from made_grids import rerun as rerun
-from scipy import stats
 
-from lesionkit.inference import planning, variance
-from lesionkit.inference.contrasts import contrast
+from lesionkit.inference import planning
+from lesionkit.inference.verdicts import is_best
 
-
-def test_what_is_planned_is_what_the_test_shows():
-    runs = noise(6, 8, 6, 4, spread=0.02)
-    runs += np.random.default_rng(9).normal(0, 0.01, (6, 1, 6, 1))
-    grid = made_grid(runs)
-    a, b = np.triu_indices(6, 1)
-    shown = np.median(contrast(grid, a, b).detectable())
-    planned = planning.detectable(variance.of_differences(grid), 6, 8, 4)
-    assert planned == pytest.approx(shown, rel=0.25)
+OWN = {"sets": 2 * 0.01**2, "models": 2 * 0.005**2}
+RUN = 2 * 0.02**2
 
 
-SPREAD = {"dataset": 0.01, "model": 0.005, "cell": 0.0, "run": 0.03}
+def worlds(**given: float) -> planning.Worlds:
+    """One world with these variances."""
+    found = {"sets": 0.0, "models": 0.0, "cell": 0.0, "runs": RUN} | given
+    return planning.Worlds(**{name: np.array([v]) for name, v in found.items()})
 
 
-def test_more_of_anything_shows_smaller_differences():
-    now = planning.detectable(SPREAD, 4, 4, 4)
-    for size in ((8, 4, 4), (4, 8, 4), (4, 4, 8)):
-        assert planning.detectable(SPREAD, *size) < now
+def size(*counts: int) -> dict[str, int]:
+    """Data sets, networks and repeats."""
+    return dict(zip(("datasets", "models", "repeats"), counts, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("counts", "losses", "lead"),
+    [((4, 3, 3), 3, 0.03), ((6, 1, 2), 2, 0.04), ((1, 1, 5), 2, 0.06)],
+)
+def test_the_power_is_that_of_judging_drawn_tables(counts, losses, lead):
+    sets, models, repeats = counts
+    own = OWN if sets > 1 else {}
+    needed = planning.leads_needed(worlds(**own), size(*counts), losses, tables=3000)
+    random, found = np.random.default_rng(5), 0
+    for _ in range(400):
+        runs = random.normal(0.7, np.sqrt(RUN / 2), (sets, models, losses, repeats))
+        if own:
+            runs += random.normal(0, 0.01, (sets, 1, losses, 1))
+            if models > 1:
+                runs += random.normal(0, 0.005, (1, models, losses, 1))
+        else:  # splits of the same images: what they share is in all repeats
+            shared = np.sqrt(RUN / 2 / 3)
+            runs += random.normal(0, shared, (1, 1, losses, 1))
+        runs[:, :, 0] += lead
+        grid = made_grid(runs)
+        found += is_best(grid) and grid.overall.argmax() == 0
+    expected = worlds(**own)
+    assert expected.runs.shape == (1,)
+    assert (needed <= lead).mean() == pytest.approx(found / 400, abs=0.09)
+
+
+def test_more_of_anything_needs_a_smaller_lead():
+    world = worlds(**OWN)
+    now = np.median(planning.leads_needed(world, size(4, 4, 4), 3, tables=2000))
+    for counts in ((8, 4, 4), (4, 8, 4), (4, 4, 8)):
+        more = planning.leads_needed(world, size(*counts), 3, tables=2000)
+        assert np.median(more) < now
 
 
 def test_repeats_alone_do_not_overcome_the_data_sets():
-    floor = np.sqrt(2 * 0.01**2 / 4) * (stats.norm.ppf(0.975) + stats.norm.ppf(0.8))
-    assert planning.detectable(SPREAD, 4, 4, 10_000) > floor
     grid = made_grid(
         noise(4, 4, 3, 3) + np.random.default_rng(0).normal(0, 0.05, (4, 1, 3, 1))
     )
-    assert planning.needed(grid, 0.005, "repeats") is None
-    assert planning.needed(grid, 0.03, "datasets") > 4
+    assert planning.needed(grid, 0.01, "repeats") is None
+    assert planning.needed(grid, 0.1, "datasets") > 4
 
 
-def test_what_is_needed_is_the_least_that_shows():
-    grid = made_grid(noise(3, 3, 3, 3, spread=0.03))
-    count = planning.needed(grid, 0.02, "datasets")
-    spread = planning.spread_of(grid)
-    assert planning.detectable(spread, count, 3, 3) <= 0.02
-    assert planning.detectable(spread, count - 1, 3, 3) > 0.02
+def test_what_is_needed_is_the_least_of_the_ladder_that_shows():
+    grid = made_grid(noise(4, 1, 3, 3, spread=0.03))
+    count = planning.needed(grid, 0.03, "datasets")
+    pilot = planning.pilot_of(grid)
+    world = planning.worlds_of(pilot)
+
+    def power(datasets: int) -> float:
+        found = planning.leads_needed(world, pilot.size | {"datasets": datasets}, 3)
+        return (found <= 0.03).mean()
+
+    before = max(n for n in (4, *planning.LADDER) if n < count)
+    assert power(before) < planning.POWER <= power(count)
+
+
+def test_a_pilot_of_many_cells_gives_back_the_variances_behind_it():
+    random = np.random.default_rng(1)
+    runs = random.normal(0.7, 0.02, (60, 50, 4, 3))
+    runs += random.normal(0, 0.01, (60, 1, 4, 1))
+    runs += random.normal(0, 0.03, (1, 50, 4, 1))
+    world = planning.worlds_of(planning.pilot_of(made_grid(runs)))
+    assert np.sqrt(np.median(world.sets) / 2) == pytest.approx(0.01, rel=0.2)
+    assert np.sqrt(np.median(world.models) / 2) == pytest.approx(0.03, rel=0.2)
+    assert np.sqrt(np.median(world.runs) / 2) == pytest.approx(0.02, rel=0.05)
 
 
 def test_a_pilot_on_one_data_set_does_not_plan_others():
@@ -54,13 +97,23 @@ def test_a_pilot_on_one_data_set_does_not_plan_others():
     table = planning.plan(grid, 0.01)
     assert set(table["datasets"]) == set(table["models"]) == {1}
     assert table["detectable"].is_monotonic_decreasing
+    assert table["power"].is_monotonic_increasing
     assert planning.needed(grid, 0.0001, "datasets") is None
+
+
+def test_a_plan_counts_the_runs_of_all_losses_and_has_a_range():
+    table = planning.plan(made_grid(noise(3, 3, 4, 2)), 0.02)
+    counts = table[["datasets", "models", "repeats"]].prod(axis=1)
+    assert (table["runs"] == 4 * counts).all()
+    assert (table["low"] <= table["power"]).all()
+    assert (table["power"] <= table["high"]).all()
+    assert ((table["power"] >= 0.8) == table["enough"]).all()
 
 
 @pytest.mark.parametrize(
     ("grid", "difference", "says"),
     [
-        (made_grid(noise(1, 1, 3, 5)), 0.0, "between 0 and 1, got 0"),
+        (made_grid(noise(1, 1, 3, 5)), 0.0, "must be above 0, got 0"),
         (made_grid(noise(1, 1, 3, 1)), 0.01, "two repeats or more in every cell"),
     ],
 )
@@ -69,13 +122,17 @@ def test_a_plan_without_ground_is_refused(grid, difference, says):
         planning.plan(grid, difference)
 
 
+def test_a_difference_above_1_is_planned_for_other_metrics():
+    assert planning.plan(made_grid(noise(3, 3, 2, 2)), 5.0)["enough"].all()
+
+
 def test_words_say_what_would_decide():
     grid = made_grid(noise(3, 3, 3, 3, spread=0.03))
     assert planning.more_data(grid, -0.1) == "no amount: the means point the other way"
     assert planning.more_data(grid, 0.5).startswith("no more: a study of this size")
     one = made_grid(noise(1, 1, 2, 4))
     assert "(1 data set, 1 network, 4 repeats)" in planning.more_data(one, 0.5)
-    assert " data sets or " in planning.more_data(grid, 0.02)
+    assert "networks would show 0.0200" in planning.more_data(grid, 0.02)
     assert "two repeats" in planning.more_data(made_grid(noise(1, 1, 2, 1)), 0.1)
 
 

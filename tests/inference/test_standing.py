@@ -36,21 +36,29 @@ def test_the_losses_stand_in_the_order_of_their_means_behind_the_leader(rerun):
     table = rerun.losses
     assert table["mean"].is_monotonic_decreasing
     behind = table["mean"].iloc[0] - table["mean"]
-    assert table["behind"].to_numpy() == pytest.approx(behind.to_numpy())
-    low, high = table["low"].iloc[1:], table["high"].iloc[1:]
-    assert ((low < table["behind"].iloc[1:]) & (table["behind"].iloc[1:] < high)).all()
+    assert table["behind"].iloc[1:].to_numpy() == pytest.approx(behind.iloc[1:])
+    assert table["behind"].iloc[0] == pytest.approx(-behind.iloc[1])
+    assert (table["low"] < table["behind"]).all()
+    assert (table["behind"] < table["high"]).all()
+    assert list(table)[:6] == ["mean", "behind", "low", "high", "answer", "note"]
     assert table.loc["focal", "group"] == "distribution"
 
 
 def test_the_first_line_is_a_sentence_and_names_what_is_not_supported(rerun):
     assert rerun.verdict.sentence.startswith("No loss is supported as the best for")
-    assert "Ruled out: focal." in rerun.verdict.sentence
+    assert "Behind: focal." in rerun.verdict.sentence
 
 
-def test_single_runs_are_drawn_by_repeat_and_cells_as_cells(rerun):
-    assert rerun.resampled.what == "cells"
-    assert lk.rank(made(SEVERAL)).resampled.what == "repeats"
-    assert lk.rank(made(SEVERAL, repeats=1)).resampled.what == "cells"
+def test_ranks_are_drawn_as_often_as_was_asked(rerun):
+    assert rerun.ranks.sum(axis=1).tolist() == pytest.approx([1] * 10)
+    shares = lk.rank(made(SEVERAL), draws=7).ranks * 7
+    assert shares.to_numpy() == pytest.approx(shares.round().to_numpy())
+
+
+def test_data_sets_that_count_alike_are_told_beside_those_that_do_not(rerun):
+    told = [line for line in rerun.remarks if "if all counted alike: " in line]
+    assert "busi_benign 11 %" in told[0]
+    assert "no loss is supported, dicebce leads ioufocal" in told[0]
 
 
 def test_the_same_table_has_the_same_ranking():
@@ -112,18 +120,18 @@ BAD = {
     ),
     "one data set, one network, one run": (
         lambda t: t[(t.dataset == "set0") & (t.model == "fcn") & (t.repeat == 0)],
-        "Nothing can be said: iou has the highest mean",
+        "Nothing can be said: iou has the best mean",
         "nothing",
     ),
     "a run that failed": (
         lambda t: t.assign(dice=t.dice.where(t.index != 0)),
         "iou is supported",
-        "runs without dice: iou 1",
+        "with failed runs left out: iou is supported",
     ),
     "a loss that always failed": (
         lambda t: t.assign(dice=t.dice.where(t.loss != "bce")),
         "best of 2 losses",
-        "runs without dice: bce 60",
+        "no run of bce worked: it is left out",
     ),
     "every run failed": (
         lambda t: t.assign(dice=np.nan),

@@ -22,13 +22,3 @@ def test_variance_shares_add_up_and_find_what_was_planted():
     assert found["model x loss"] == pytest.approx(0.05, rel=0.15)
     assert found[variance.RUNS] == pytest.approx(0.02, rel=0.03)
     assert found["data set x loss"] < 0.005
-
-
-def test_what_all_losses_of_a_repeat_share_is_not_in_their_difference():
-    random = np.random.default_rng(2)
-    runs = 0.5 + random.normal(0, 0.01, (6, 8, 5, 5))
-    runs += random.normal(0, 0.1, (6, 8, 1, 5))
-    grid = made_grid(runs)
-    assert variance.of_differences(grid)["run"] == pytest.approx(0.01, rel=0.1)
-    cells = type(grid)(**{**grid.__dict__, "runs": None})
-    assert variance.of_differences(cells)["run"] == pytest.approx(0.01, rel=0.2)
