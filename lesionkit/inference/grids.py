@@ -250,7 +250,8 @@ def full_grid(
         remarks += gaps.remarks(seen, chosen)
         counts, deviations = (gaps.typical(each) for each in (counts, deviations))
     by_image = None
-    if len(chosen["dataset"]) == 1 and seen is None:
+    as_run = failed == "as they are" or not count  # images are not charged
+    if len(chosen["dataset"]) == 1 and seen is None and as_run:
         by_image = _by_image(given, metric, chosen)
     lower = gaps.lower_is_better(table, metric)
     sign = -1 if lower else 1

@@ -54,11 +54,15 @@ def images_of(
 ) -> Images | None:
     """Scores by image as arrays; None where there are too few, or they do not match.
 
+    They do not match either where one image of one run is there twice.
+
     Args:
         rows: a row an image and run: dataset, model, loss, repeat, image, the metric,
-            and group where images belong together.
+            and group where images belong together; an image without one is its own.
     """
     rows = rows[rows["model"].isin(models) & rows["loss"].isin(losses)]
+    if rows.duplicated(KEYS).any():
+        return None
     repeats = sorted(rows["repeat"].unique())
     names = rows["image"].unique()
     places = [models, losses, repeats, list(names)]
@@ -69,13 +73,18 @@ def images_of(
     scores = np.full([len(each) for each in places], np.nan)
     scores[tuple(codes)] = rows[metric].to_numpy(float)
     lacking = np.isnan(scores).all(3).reshape(-1, len(repeats)).any(0)
-    whole = ~lacking  # repeats that every loss has
-    scores = scores[:, :, whole]
-    groups = rows.drop_duplicates("image").get("group")
-    grouped = groups is not None and groups.nunique() < len(names)
-    units = pd.factorize(groups)[0] if grouped else np.arange(len(names))
-    found = Images(scores, units, "groups" if grouped else "images")
-    return found if whole.any() and found.count >= LEAST else None
+    scores = scores[:, :, ~lacking]  # repeats that every loss has
+    used = ~np.isnan(scores).all((0, 1, 2))
+    if not used.any():
+        return None
+    groups = names
+    if "group" in rows:
+        groups = rows.drop_duplicates("image")["group"]
+        groups = groups.astype(object).where(groups.notna(), list(names)).to_numpy()
+    units = pd.factorize(groups[used])[0]
+    grouped = units.max() + 1 < used.sum()
+    found = Images(scores[..., used], units, "groups" if grouped else "images")
+    return found if found.count >= LEAST else None
 
 
 def tests(

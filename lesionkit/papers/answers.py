@@ -54,7 +54,9 @@ def grid_of(
         raise Untestable(f"no column {metric}", "run records that have it")
     rows = table[table["loss"].isin(losses)] if losses else table
     try:
-        grid = full_grid(rows, metric)
+        # little background is no failure of a run
+        failed = "as they are" if "background" in metric else "charged"
+        grid = full_grid(rows, metric, failed=failed)
     except ValueError as error:
         raise Untestable(str(error), "runs of two losses or more") from None
     if gone := [name for name in losses if name not in grid.losses]:
@@ -268,6 +270,7 @@ def moves_against(table: pd.DataFrame, *, first: str, second: str) -> Answer:
     found = _correlations(one, other)
     both = np.stack([found, np.zeros_like(found)], 2)  # (D, M, 2, R)
     repeats = both.shape[3]
+    seen = [g.seen.all(2) for g in (one, other) if g.seen is not None]
     against_none = replace(
         one,
         losses=("correlation", "none"),
@@ -275,6 +278,9 @@ def moves_against(table: pd.DataFrame, *, first: str, second: str) -> Answer:
         deviations=both.std(3, ddof=int(repeats > 1)),
         repeats=repeats,
         runs=both,
+        seen=np.stack([np.all(seen, 0)] * 2, 2) if seen else None,
+        unit=0.0,
+        images=None,
     )
     if not scope(against_none):
         raise Untestable("one data set without single runs", RUNS)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from lesionkit import published
@@ -25,6 +28,14 @@ def made_grid(runs: np.ndarray, metric: str = "dice") -> Grid:
         runs=runs,
         remarks=(),
     )
+
+
+def table_of(runs: np.ndarray) -> pd.DataFrame:
+    """A tidy table of single runs (D, M, L, R); a NaN is a run without a score."""
+    grid = made_grid(runs)
+    places = product(grid.datasets, grid.models, grid.losses, range(runs.shape[3]))
+    names = ["dataset", "model", "loss", "repeat"]
+    return pd.DataFrame(list(places), columns=names).assign(dice=runs.ravel())
 
 
 def noise(*shape: int, seed: int = 0, spread: float = 0.01) -> np.ndarray:
