@@ -27,6 +27,7 @@ from lesionkit.tables import load_table, with_background
 
 Part = tuple[str, ...]
 PART = ("model", "dataset", "definition", "split")
+LATE = 0.2  # of the epochs: how flat the curve was at their end
 PAGE = measurements.ROOT / "docs" / "study.md"
 KEYS = [*("dataset", "model", "variant", "loss", "definition", "split", "repeat")]
 SCORES = [
@@ -40,7 +41,7 @@ FACTS = [
 ]
 HEAD = [
     *("network", "data set", "definition", "split", "runs", "minutes"),
-    *("ended by patience", "late rise of the others", "test Dice, losses' means"),
+    *("late rise: median", "above 0.01", "test Dice, losses' means"),
 ]
 
 
@@ -96,13 +97,12 @@ def table_of(configs: Sequence[RunConfig], hardware: str) -> pd.DataFrame:
 
 
 def late_rise(record: runs.RunRecord) -> float:
-    """By how much the best validation Dice rose in a run's last `patience` epochs.
+    """By how much the best validation Dice rose in the last fifth of a run's epochs.
 
-    It is 0 for a run that patience ended, and tells for others how far from flat their
-    curve was.
+    0 for a run whose best epoch lies before: its curve was flat, or fell.
     """
-    curve, patience = record.history["validation_dice"], record.identity["patience"]
-    before = curve[:-patience]
+    curve = record.history["validation_dice"]
+    before = curve[: len(curve) - max(1, round(len(curve) * LATE))]
     return float(curve.max() - before.max()) if len(before) else float(curve.max())
 
 
@@ -115,14 +115,12 @@ def line_of(table: pd.DataFrame) -> str:
     """A row of the table of parts."""
     first = table.iloc[0]
     names = [first[name] for name in PART]
-    # a run that patience ended has its best epoch before the last ones
-    others = table.loc[table["late_rise"] > 0, "late_rise"]
-    rise = f"{others.median():.3f} (median)" if len(others) else "-"
+    rise, count = table["late_rise"], len(table)
     means = table.groupby("loss")["dice"].mean()
     minutes = f"{table['wall_seconds'].sum() / 60:.0f}"
+    late = [f"{rise.median():.3f}", f"{(rise > 0.01).sum()} of {count}"]
     span = f"{means.min():.3f} to {means.max():.3f}"
-    count, patient = len(table), len(table) - len(others)
-    return measurements.row([*names, str(count), minutes, str(patient), rise, span])
+    return measurements.row([*names, str(count), minutes, *late, span])
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def study_small(*, every: bool = False) -> pd.DataFrame:
         and background (the share of it that is marked) at probability 0.5, the same but
         for average_precision by the raw mean (raw_mean_dice, ...), all 0 to 1;
         best_epoch, epochs_trained, epoch_limit, late_rise (by how much the best
-        validation Dice rose in the last epochs of a run that patience did not end);
+        validation Dice still rose in the last fifth of the epochs);
         wall_seconds; definition, split, protocol, size, variant, commit, torch,
         hardware; source and fingerprint of the data set.
 

@@ -100,41 +100,37 @@ class Curve:
     """What late_rise reads of a record."""
 
     curve: list[float]
-    patience: int
 
     @property
     def history(self) -> pd.DataFrame:
         return pd.DataFrame({"validation_dice": self.curve})
 
-    @property
-    def identity(self) -> dict[str, int]:
-        return {"patience": self.patience}
-
 
 @pytest.mark.parametrize(
-    ("curve", "patience", "rise"),
+    ("curve", "rise"),
     [
-        ([0.1, 0.5, 0.4, 0.4], 2, 0.0),  # ended by patience: 2 epochs without a better
-        ([0.1, 0.5, 0.4, 0.6], 2, 0.1),
-        ([0.1, 0.5, 0.7, 0.6], 2, 0.2),
-        ([0.1, 0.4], 2, 0.4),
+        ([0.1, 0.5, 0.4, 0.4, 0.3], 0.0),
+        ([0.1, 0.5, 0.4, 0.4, 0.6], 0.1),
+        ([0.1, 0.5, 0.4, 0.6, 0.6], 0.0),
+        ([0.1] * 7 + [0.2, 0.5, 0.4], 0.3),  # the last two of ten
+        ([0.1] * 7 + [0.5, 0.2, 0.4], 0.0),
+        ([0.4], 0.4),
     ],
 )
-def test_the_late_rise_is_that_of_the_last_epochs(
-    study_table, curve, patience, rise
-) -> None:
-    assert study_table.late_rise(Curve(curve, patience)) == pytest.approx(rise)
+def test_the_late_rise_is_that_of_the_last_fifth(study_table, curve, rise) -> None:
+    assert study_table.late_rise(Curve(curve)) == pytest.approx(rise)
 
 
 def test_the_late_rise_is_read_from_the_record(study_table, enet) -> None:
-    found = study_table.late_rise(RunRecord(enet[0].folder))
-    assert found == pytest.approx(0.4)  # 0.3, 0.7, 0.6 and a patience of 2
+    record = RunRecord(enet[0].folder)  # 0.3, 0.7, 0.6
+    assert study_table.late_rise(record) == 0
+    assert list(study_table.table_of(enet, "here")["late_rise"]) == [0] * 4
 
 
-def test_a_line_tells_how_many_runs_patience_ended(study_table, enet) -> None:
+def test_a_line_tells_how_late_the_curves_rose(study_table, enet) -> None:
     table = study_table.table_of(enet, "here").assign(late_rise=[0, 0, 0.02, 0.04])
     line = study_table.line_of(table)
-    assert "| enet | toy | A-gamma2 | image | 4 | 2 | 2 | 0.030 (median) |" in line
+    assert "| enet | toy | A-gamma2 | image | 4 | 2 | 0.010 | 2 of 4 |" in line
     assert line.endswith("| 0.750 to 0.750 |")
 
 
@@ -191,7 +187,8 @@ def test_the_sweep_has_each_part_whole_and_in_the_order_of_its_worth() -> None:
     for fact in facts:
         if fact["definition"] != "A-gamma2":
             assert fact["loss"] in FOCAL
-        assert fact["patience"] * 5 == fact["epochs"]  # as in paper A, 40 of 200
+        assert fact["epochs"] == (120 if fact["dataset"] == "busi" else 40)
+        assert fact["stop_rule"] == "never"  # patience ended runs that had not learned
         assert (fact["learning_rate"], fact["batch_size"]) == (1e-3, 8)
 
 
