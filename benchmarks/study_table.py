@@ -27,6 +27,7 @@ from lesionkit.tables import load_table, with_background
 
 Part = tuple[str, ...]
 PART = ("model", "dataset", "definition", "split")
+FLAT = 0.01  # a median late rise below it
 LATE = 0.2  # of the epochs: how flat the curve was at their end
 PAGE = measurements.ROOT / "docs" / "study.md"
 KEYS = [*("dataset", "model", "variant", "loss", "definition", "split", "repeat")]
@@ -41,7 +42,7 @@ FACTS = [
 ]
 HEAD = [
     *("network", "data set", "definition", "split", "runs", "minutes"),
-    *("late rise: median", "above 0.01", "test Dice, losses' means"),
+    *("late rise: median", f"above {FLAT}", "test Dice, losses' means"),
 ]
 
 
@@ -60,9 +61,10 @@ def main() -> None:
     total = sum(table["wall_seconds"].sum() for table in tables) / 3600
     count = sum(map(len, tables))
     lines += ["", f"{count} runs, {total:.1f} hours of one core ({given.hardware})."]
-    measurements.put_between(PAGE, "parts", lines)
+    lines += ["", flatness(tables)]
     if given.measurements:
         measurements.append("The study in small", lines)
+    measurements.put_between(PAGE, "parts", lines)
     print("\n".join(lines))
     for part, (done, wanted) in open_parts.items():
         print(f"not in the table: {' '.join(part)}, {done} of {wanted} runs")
@@ -106,6 +108,15 @@ def late_rise(record: runs.RunRecord) -> float:
     return float(curve.max() - before.max()) if len(before) else float(curve.max())
 
 
+def flatness(tables: Sequence[pd.DataFrame]) -> str:
+    """Which parts were still rising when their epochs ended, in a sentence."""
+    rising = [t.iloc[0] for t in tables if t["late_rise"].median() >= FLAT]
+    if not rising:
+        return f"The median late rise of every part is below {FLAT}: flat."
+    names = "; ".join(", ".join(first[name] for name in PART) for first in rising)
+    return f"Still rising at the end (median late rise of {FLAT} or more): {names}."
+
+
 def write(table: pd.DataFrame, path: Path) -> None:
     """The table as CSV; the same table gives the same bytes."""
     path.write_text(table.to_csv(index=False, lineterminator="\n"), newline="\n")
@@ -118,7 +129,7 @@ def line_of(table: pd.DataFrame) -> str:
     rise, count = table["late_rise"], len(table)
     means = table.groupby("loss")["dice"].mean()
     minutes = f"{table['wall_seconds'].sum() / 60:.0f}"
-    late = [f"{rise.median():.3f}", f"{(rise > 0.01).sum()} of {count}"]
+    late = [f"{rise.median():.3f}", f"{(rise > FLAT).sum()} of {count}"]
     span = f"{means.min():.3f} to {means.max():.3f}"
     return measurements.row([*names, str(count), minutes, *late, span])
 

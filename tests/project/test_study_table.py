@@ -134,6 +134,16 @@ def test_a_line_tells_how_late_the_curves_rose(study_table, enet) -> None:
     assert line.endswith("| 0.750 to 0.750 |")
 
 
+def test_parts_that_were_still_rising_are_named(study_table, enet) -> None:
+    flat = study_table.table_of(enet, "here")
+    assert study_table.flatness([flat]).endswith("below 0.01: flat.")
+    rising = flat.assign(late_rise=[0, 0.02, 0.02, 0], dataset="kvasir")
+    told = study_table.flatness([flat, rising])
+    assert told.startswith("Still rising") and told.endswith(
+        "or more): enet, kvasir, A-gamma2, image."
+    )
+
+
 def test_the_same_records_give_the_same_bytes(study_table, enet, tmp_path) -> None:
     for name in ("one.csv", "two.csv"):
         study_table.write(study_table.table_of(enet, "here"), tmp_path / name)
