@@ -7,8 +7,8 @@ losses' own effects on data sets and networks (in units of the noise of a cell),
 kinds of noise: equal, 0.7 to 4 points by data set, or with heavy tails (Student's t
 with 3 degrees of freedom). All losses are equal, or the two best tie and the others are
 two points behind. Beside the kit's verdict stand what autorank does (Friedman and
-Nemenyi, of two losses Wilcoxon, over cells), Wilcoxon with Holm's correction over cells,
-and a bootstrap of runs within cells as rliable has it.
+Nemenyi, of two losses Wilcoxon, over cells), Wilcoxon with Holm's correction over
+cells, and a bootstrap of runs within cells as rliable has it.
 """
 
 from __future__ import annotations
@@ -287,7 +287,7 @@ def _summary(found: pd.DataFrame, tables: int) -> str:
     rate = 100 * found["lesionkit"]
     bound = 100 * stats.binom.ppf(0.999, tables, 0.05) / tables
     return (
-        f"False best losses in percent of {tables} tables a case ({tables // 8} for the "
+        f"False best losses in percent of {tables} tables a case ({tables // 8} of the "
         f"other methods), seed {SEED}: mean over {len(OWN) * len(NOISES)} cases of own "
         f"effects and noise, and the worst of them. All {len(found)} cases of the kit: "
         f"mean {rate.mean():.2f} %, highest {rate.max():.1f} %. At a true 5 % one case "

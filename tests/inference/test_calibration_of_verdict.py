@@ -49,10 +49,8 @@ def test_two_equal_losses_rarely_have_a_best(benchmark, shape, own):
 
 @pytest.mark.slow
 def test_a_better_loss_is_found_where_data_sets_differ_in_noise(benchmark):
-    found = rate(
-        benchmark, (6, 11), 10, (0, 0), lead=0.01, tables=60, noise="by data set"
-    )
-    assert found > 0.8
+    apart = {"lead": 0.01, "tables": 60, "noise": "by data set"}
+    assert rate(benchmark, (6, 11), 10, (0, 0), **apart) > 0.8
 
 
 @pytest.mark.slow

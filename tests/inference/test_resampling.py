@@ -20,7 +20,7 @@ def test_ranks_are_shares_that_follow_the_means():
     assert found.sum(axis=1).tolist() == pytest.approx([1] * 4)
     assert found.sum(axis=0).tolist() == pytest.approx([1] * 4)
     assert found.index[0] == "loss2"
-    assert found.loc["loss2", 1] == 1
+    assert found.loc["loss2", 1] > 0.98
 
 
 def test_of_two_losses_the_leader_is_first_as_often_as_its_p_says():
