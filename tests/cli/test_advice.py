@@ -20,8 +20,10 @@ def test_plan_says_what_would_show_a_difference(command):
     rows = json.loads(
         command("plan", "public-rerun", "--difference", "0.005", "--json").out
     )
-    assert rows[0]["enough"] is True
-    assert rows[0]["runs"] == 660
+    assert [rows[0][name] for name in ("datasets", "models", "repeats")] == [6, 11, 5]
+    assert rows[0]["enough"] is False
+    assert [row["enough"] for row in rows if row["datasets"] == 10] == [True]
+    assert rows[0]["runs"] == 6 * 11 * 5 * 10
 
 
 def test_advise_takes_a_pilot_or_a_published_place(command):
@@ -37,24 +39,30 @@ def test_advise_takes_a_pilot_or_a_published_place(command):
     assert len(found["losses"]) == 10
 
 
+PILOT = """\
+dataset,model,loss,repeat,dice,hd95
+busi,unet,bce,0,0.8,80.1
+busi,unet,bce,1,0.8,80.4
+busi,unet,bce,2,0.8,79.8
+busi,unet,iou,0,0.8,81.2
+busi,unet,iou,1,0.8,80.7
+busi,unet,iou,2,0.8,81.1
+"""
+
+
 def test_plan_takes_a_power_and_a_difference_above_1(command, file):
-    lines = ["dataset,model,loss,repeat,dice"]
-    scores = {"bce": (80.1, 80.4, 79.8), "iou": (81.2, 80.7, 81.1)}
-    lines += [
-        f"busi,unet,{loss},{r},{score}"
-        for loss, row in scores.items()
-        for r, score in enumerate(row)
-    ]
-    path = file("pilot.csv", "\n".join(lines))
-    columns = ["--map", "dice=score", "--metric", "score", "--json"]
-    asked = ["plan", path, *columns, "--difference", "2"]
+    asked = ["plan", file("pilot.csv", PILOT), "--metric", "hd95", "--difference", "2"]
     found = {
-        power: json.loads(command(*asked, "--power", power).out)
-        for power in ("0.5", "0.9")
+        power: json.loads(command(*asked, "--power", power, "--json").out)
+        for power in ("0.5", "0.85")
     }
-    enough = {
-        power: sum(row["enough"] for row in rows) for power, rows in found.items()
-    }
-    assert enough["0.5"] > enough["0.9"]
+    for power, rows in found.items():
+        enough = [row["enough"] for row in rows]
+        assert enough == [row["power"] >= float(power) for row in rows]
     powers = [[row["power"] for row in rows] for rows in found.values()]
     assert powers[0] == powers[1]
+    told = command(*asked, "--power", "0.5").out.splitlines()[0]
+    assert told == (
+        "To tell 2 apart: no more: a study of this size (1 data set, 1 network, "
+        "3 repeats) shows 2.0000 with probability 0.5."
+    )
