@@ -97,6 +97,17 @@ DATASETS = {
         known="of the foot-ulcer challenge, 1,010 images: 24 masks are empty, 49 images"
         " are there more than once to the byte, 47 of them with masks that differ",
     ),
+    "busi": DatasetEntry(
+        "lesionkit.datasets.busi:samples",
+        "BUSI, benign and malignant together",
+        "breast ultrasound",
+        647,
+        "unclear: treat as research use",
+        "Al-Dhabyani et al., Data in Brief 28 (2020) 104863",
+        "Dataset_BUSI_with_GT/benign and Dataset_BUSI_with_GT/malignant, each with"
+        " X.png and X_mask.png, _mask_1.png, ...",
+        known="one image is there as benign (433) and as malignant (145)",
+    ),
     "busi_benign": DatasetEntry(
         "lesionkit.datasets.busi:benign_samples",
         "BUSI, benign",

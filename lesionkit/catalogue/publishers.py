@@ -161,6 +161,7 @@ PUBLISHERS = {
         ),
         dataset="wound",
     ),
+    "busi": BUSI,
     "busi_benign": BUSI,
     "busi_malignant": BUSI,
     "lungct": Publisher(

@@ -111,7 +111,9 @@ def rank(
     """What a table says of its losses, and what of it is beyond chance.
 
     SOURCE is a CSV, a folder of run records or the URL of one (s3://bucket/runs), or
-    public-rerun, the cells that come with the kit.
+    a table that comes with the kit: public-rerun, the cells of a re-run of paper A;
+    study-small, our own runs on real images; study-small-all, the same with the runs of
+    other definitions and splits.
     """
     from lesionkit.inference import standing
 

@@ -1,4 +1,4 @@
-"""BUSI: breast ultrasound, one data set per class; an image may have several masks."""
+"""BUSI: breast ultrasound, by class or both; an image may have several masks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from functools import partial
 from pathlib import Path
 
-from lesionkit.datasets.pairs import files_in, find_root, pair
+from lesionkit.datasets.pairs import files_in, find_root, in_order, pair
 from lesionkit.datasets.pictures.samples import FileSample
 
 MASK_ENDING = re.compile(r"_mask(_\d+)?$")
@@ -31,6 +31,11 @@ def _samples(kind: str, raw: Path) -> list[FileSample]:
     images = [path for path in files if not MASK_ENDING.search(path.stem)]
     masks = [path for path in files if MASK_ENDING.search(path.stem)]
     return pair(dataset, raw, images, masks=masks, of=partial(MASK_ENDING.sub, ""))
+
+
+def samples(raw: Path) -> list[FileSample]:
+    """Every image with a lesion, benign and malignant; raises as one class does."""
+    return in_order(benign_samples(raw) + malignant_samples(raw))
 
 
 benign_samples = partial(_samples, "benign")

@@ -18,12 +18,19 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
+from lesionkit import lookup
 from lesionkit.catalogue import DATASETS, LOSSES, MODELS
-from lesionkit.figures import BLUE, GROUP_COLOURS, blank
+from lesionkit.figures import BLUE, GREEN, GROUP_COLOURS, blank
 from lesionkit.inference import grids, ranking
 from lesionkit.records.files import write_bytes
 
 GROUP_MARKS = {"region": "o", "distribution": "s", "compound": "^", "not ours": "v"}
+ANSWER_MARKS: dict[str, dict[str, Any]] = {
+    "best": {"marker": "*", "mfc": GREEN, "ms": 13},
+    "alike": {"marker": "o", "mfc": BLUE, "ms": 7},
+    "undecided": {"marker": "D", "mfc": "white", "ms": 6.5},
+    "behind": {"marker": "X", "mfc": "0.6", "ms": 8},
+}
 OPEN: dict[str, Any] = {"ls": "", "mfc": "white", "mec": "black"}
 PUBLISHED = OPEN | {"marker": "D", "ms": 4.5}
 WHITE_TO_BLUE = LinearSegmentedColormap.from_list("white to blue", ["white", BLUE])
@@ -162,29 +169,37 @@ def _rank_axis(axis: Axes, ranks: pd.Series, difference: float) -> tuple[int, in
     return left, right
 
 
-def differences(table: pd.DataFrame, *, margin: float | None = None) -> Figure:
-    """How far each loss is behind the leader, with its interval.
+def differences(
+    table: pd.DataFrame, *, metric: str = "dice", margin: float | None = None
+) -> Figure:
+    """How far each loss is behind the best of the others, with its interval.
 
     Args:
-        table: indexed by loss; behind, low, high, and candidate, true where the loss
-            may be the best. Worse is positive.
-        margin: differences up to this are practically nothing; shown as a band.
+        table: indexed by loss; behind, low, high and answer, as `verdicts.judge` has
+            them. Worse is positive; the leader is ahead, and left of 0.
+        metric: whose scores these are.
+        margin: a loss whose interval ends below this is alike; shown as a band from 0.
+
+    Raises:
+        UnknownName: an answer that is not one of `ANSWER_MARKS`.
     """
-    table = table.sort_values("behind")
+    table = table.sort_values("behind", kind="stable")
     figure, axis = blank((6.8, 0.34 * len(table) + 1.6))
     axis.axvline(0, color="black", lw=1)
     axis.hlines(range(len(table)), table["low"], table["high"], color="black", lw=1.4)
-    for place, (loss, row) in enumerate(table.iterrows()):
-        filled: dict[str, Any] = {} if row["candidate"] else {"mfc": "white"}
-        axis.plot(row["behind"], place, **_style(loss) | filled)
-    dots = [Line2D([], [], marker="o", **OPEN | {"mfc": c}) for c in ("black", "white")]
-    others: dict[str, Any] = {"may be the best": dots[0], "is behind": dots[1]}
+    for place, row in enumerate(table.itertuples()):
+        mark = lookup.find("answer", row.answer, ANSWER_MARKS)
+        axis.plot(row.behind, place, ls="", mec="black", **mark)
+    shown = [name for name in ANSWER_MARKS if name in set(table["answer"])]
+    others: dict[str, Any] = {
+        name: Line2D([], [], ls="", mec="black", **ANSWER_MARKS[name]) for name in shown
+    }
     if margin is not None:
-        band = axis.axvspan(-margin, margin, color="0.88", zorder=0)
-        others[f"practically equal (within {margin:g})"] = band
-    axis.set_xlabel("behind the leader, with 95 % interval")
+        band = axis.axvspan(0, margin, color="0.88", zorder=0)
+        others[f"less than {margin:g} behind"] = band
+    axis.set_xlabel(f"{metric} behind the best of the others (left of 0: ahead of it)")
     _name_rows(axis, table.index)
-    _legend(figure, table.index, others)
+    _legend(figure, (), others)
     return figure
 
 

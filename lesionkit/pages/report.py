@@ -36,7 +36,8 @@ from lesionkit.records.files import write_bytes
 from lesionkit.records.runs import RunRecord
 from lesionkit.tables.reading import METRICS
 
-_DIGITS = {"mean_rank": 2, "points_dataset": 1, "points_model": 1, "first": 2}
+_DIGITS = {"mean_rank": 2, "points_dataset": 1, "points_model": 1}
+TEXTS = ("answer", "note", "group")  # columns that hold words
 PACKAGES = ("lesionkit", "numpy", "pandas", "scipy", "statsmodels")
 SETTINGS = (
     "protocol definition size split epochs batch_size learning_rate dtype".split()
@@ -150,7 +151,8 @@ def write_reproduction(report: Report, path: Path) -> Path:
 
 def _filled(name: str, report: Report, **more: Any) -> str:
     """A template of pages/ with the report's values."""
-    grid = report.standing.grid
+    grid, losses = report.standing.grid, report.standing.losses
+    losses = losses.drop(columns="candidate")  # the answer says it
     return filled(
         name,
         report=report,
@@ -159,11 +161,12 @@ def _filled(name: str, report: Report, **more: Any) -> str:
         grid=grid,
         claims_sentence=claims.sentence(report.answers),
         dependence=rank_tests.DEPENDENCE,
-        draws=resampling.DRAWS,
+        losses=losses,
+        texts=TEXTS,
         to_decide=planning.more_data(grid, report.margin),
         settings=_settings(report.table),
         deviations=_deviations(report.table),
-        digits={n: _DIGITS.get(n, 4) for n in report.standing.losses.columns},
+        digits={n: _DIGITS.get(n, 4) for n in losses.columns},
         versions={name: version(name) for name in PACKAGES},
         machine=f"Python {platform.python_version()}, {platform.system()}",
         today=date.today().isoformat(),
@@ -193,9 +196,12 @@ def figures_of(report: Report) -> list[Drawing]:
     losses = report.standing.losses
     drawn: list[Drawing] = [
         (
-            "Behind the leader",
-            "How far behind the best of the others; the grey band is alike.",
-            lambda: draw.differences(losses, margin=report.margin),
+            "Behind the best of the others",
+            "Left of 0 is ahead of it; a loss is alike if its interval ends before the "
+            "grey band does.",
+            lambda: draw.differences(
+                losses, metric=report.metric, margin=report.margin
+            ),
         ),
         (
             "Means by loss (Fig. 2A)",
@@ -217,16 +223,15 @@ def figures_of(report: Report) -> list[Drawing]:
             ),
         ),
         (
-            "Probability of each rank",
-            "as the verdict leaves them open.",
-            lambda: draw.rank_probabilities(report.standing.ranks),
-        ),
-        (
             "With one thing left out",
             "Outlined: a rank that changes.",
             lambda: draw.leave_one_out(report.left_out[list(grid.losses)]),
         ),
     ]
+    if report.standing.verdict.scope:  # else nothing is known of how runs differ
+        says = "With the uncertainty that the verdict is taken with."
+        ranks = partial(_draw_ranks, report.standing)
+        drawn.append(("Probability of each rank", says, ranks))
     if not np.isnan(grid.deviations).any():
         says = "How far runs of one cell lie apart, beside how far the losses do."
         scatter = partial(draw.scatter, _cells(grid), report.metric)
@@ -238,6 +243,11 @@ def figures_of(report: Report) -> list[Drawing]:
         background = partial(draw.background, means)
         drawn.append(("Background marked (Fig. 3)", says, background))
     return drawn
+
+
+def _draw_ranks(found: Standing) -> Any:
+    """The heat table of ranks; drawn from when it is asked for."""
+    return draw.rank_probabilities(found.ranks)
 
 
 def _heat(report: Report, rows: str) -> Drawing:

@@ -77,13 +77,14 @@ def audit_table(
     if aggregation is not None:
         lookup.find("aggregation", aggregation, dict.fromkeys(("pooled", "image")))
     if not isinstance(path_or_frame, pd.DataFrame):
-        if published.is_public_rerun(path_or_frame):
+        ours = published.is_table(path_or_frame)
+        if ours and str(path_or_frame) == published.NAME:
             path_or_frame, name = published.CELLS, name or published.NAME
-        elif is_url(path_or_frame) or Path(path_or_frame).is_dir():
+        elif ours or is_url(path_or_frame) or Path(path_or_frame).is_dir():
             raise ValueError(
-                f"{path_or_frame} is a place of run records, whose scores are computed "
-                "and not printed: lesionkit status --verify checks them; the audit "
-                f"takes a CSV or {published.NAME}"
+                f"{path_or_frame} holds run records, whose scores are computed and not "
+                "printed: lesionkit status --verify checks them; the audit takes a CSV "
+                f"or {published.NAME}"
             )
     table = read_table(path_or_frame, name)
     found = [finding for row in table.rows for finding in audit_row(row, aggregation)]

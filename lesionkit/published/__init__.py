@@ -1,4 +1,4 @@
-"""The values printed in the papers, each with its place, as small CSV files.
+"""The tables that come with the kit, as small CSV files: printed values and our runs.
 
 - paper_b_table1.csv: paper B, Table 1; fractions of 1 where the paper prints percent.
 - quoted.csv: results of earlier work that paper B quotes. Second-hand: they were taken
@@ -17,6 +17,8 @@
   agrees with some sentences of paper A and not with others, and its learning rate,
   weight decay, focal loss, resize and scored batches differ from what the paper says.
   Its authorship is not stated.
+- study_small.csv: the kit's own study (docs/study.md), a row a run, made of its records
+  by benchmarks/study_table.py. Facts alone: no image, no mask.
 
 `dataset`, `model`, `loss` and `metric` are the kit's names; a data set that the kit
 does not have is under its publisher's name.
@@ -24,6 +26,7 @@ does not have is under its publisher's name.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -33,11 +36,13 @@ from lesionkit import lookup
 FOLDER = Path(__file__).parent
 NAME = "public-rerun"  # what the re-run is called where a table is asked for
 CELLS = FOLDER / "public_rerun_cells.csv"
+STUDY = FOLDER / "study_small.csv"
+MAIN = {"definition": "A-gamma2", "split": "image"}  # the study's main design
 
 
-def is_public_rerun(source: str | Path) -> bool:
-    """Whether a source is the re-run's name, and not of a file or folder here."""
-    return str(source) == NAME and not Path(source).exists()
+def is_table(source: str | Path) -> bool:
+    """Whether a source is a name of TABLES, and not of a file or folder here."""
+    return str(source) in TABLES and not Path(source).exists()
 
 
 def public_rerun() -> pd.DataFrame:
@@ -53,6 +58,39 @@ def public_rerun() -> pd.DataFrame:
     table = pd.read_csv(CELLS)
     table.columns = table.columns.str.removesuffix("_mean")
     return table
+
+
+def study_small(*, every: bool = False) -> pd.DataFrame:
+    """The kit's own study on real images, one row a run.
+
+    Args:
+        every: whether the runs of other definitions of the focal term, and those split
+            by groups, are among the rows; their columns `definition` and `split` tell.
+
+    Returns:
+        dataset, model, loss, repeat; dice, iou, precision, recall, average_precision
+        and background (the share of it that is marked) at probability 0.5, the same but
+        for average_precision by the raw mean (raw_mean_dice, ...), all 0 to 1;
+        best_epoch, epochs_trained, epoch_limit, late_rise (by how much the best
+        validation Dice still rose in the last fifth of the epochs);
+        wall_seconds; definition, split, protocol, size, variant, commit, torch,
+        hardware; source and fingerprint of the data set.
+
+    Source: docs/study.md.
+    """
+    table = pd.read_csv(STUDY, dtype={"commit": str, "fingerprint": str})
+    if every:
+        return table
+    main = (table[list(MAIN)] == pd.Series(MAIN)).all(axis=1)
+    return table[main].reset_index(drop=True)
+
+
+# What can be asked for by name where a table is asked for.
+TABLES = {
+    NAME: public_rerun,
+    "study-small": study_small,
+    "study-small-all": partial(study_small, every=True),
+}
 
 
 def statements(paper: str | None = None) -> pd.DataFrame:

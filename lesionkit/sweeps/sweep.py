@@ -72,7 +72,7 @@ class Sweep:
 def read_sweep(path: str | Path) -> Sweep:
     """The sweep that a YAML file describes; every run is checked before any starts.
 
-        name: small_study
+        name: mine
         fixed: {protocol: demo, size: 96}
         axes:
           dataset: [kvasir, clinicdb]

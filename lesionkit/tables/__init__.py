@@ -52,8 +52,9 @@ def load_table(
 
     Args:
         source: a folder of run records (searched to any depth) or the URL of one,
-            such as s3://bucket/runs; a CSV file; or "public-rerun": the cells that
-            come with the kit. What is read from a URL is kept in data/cache/records.
+            such as s3://bucket/runs; a CSV file; or the name of a table that comes
+            with the kit (published.TABLES): "public-rerun", "study-small",
+            "study-small-all". What is read from a URL is kept in data/cache/records.
         columns: for a CSV, its column names to ours, where they are not recognised.
         percent: for a CSV, its scores are 0 to 100.
 
@@ -71,14 +72,17 @@ def load_table(
         ImportError, OSError: a URL that needs a package, or cannot be read.
     """
     path, said = Path(source), []
-    if published.is_public_rerun(source):
-        table = published.public_rerun()
+    if published.is_table(source):
+        table = published.TABLES[str(source)]()
     elif is_url(source) or path.is_dir():
         table = _from_records(source)
     elif path.is_file():
         table, said = read_foreign(path, columns or {}, percent=percent)
     else:
-        raise FileNotFoundError(f"no run records and no table at {path.absolute()}")
+        near = lookup.nearest(path.name, published.TABLES)
+        hint = f". Did you mean {near}?" if near else ""
+        gone = f"no run records and no table at {path.absolute()}{hint}"
+        raise FileNotFoundError(gone)
     table.attrs["remarks"] = said
     return table
 

@@ -106,6 +106,21 @@ def test_rank_adds_the_tables_that_are_asked_for(command):
     assert result.err.startswith("public-rerun: only cell means")
 
 
+def test_the_study_of_the_kit_is_ranked_by_its_name(command):
+    found = json.loads(command("rank", "study-small", "--json").out)
+    assert len(found["losses"]) == 10 and found["verdict"]["scope"]
+    refused = command("rank", "study-smal")
+    assert refused.code != 0 and "Did you mean study-small?" in refused.err
+    assert len(refused.err.splitlines()) == 1
+
+
+def test_the_study_of_the_kit_can_test_the_claims_about_masks(command):
+    rows = json.loads(command("claims", "study-small", "--json").out)
+    found = {row["claim"]: row["verdict"] for row in rows}
+    of_masks = ["A-probability-alike", "A-background", "A-most-background"]
+    assert not {found[name] for name in of_masks} & {"untestable with these runs"}
+
+
 def test_what_is_unusual_in_a_table_is_told_beside_the_answer(command, file):
     result = command("rank", file("a.csv", RANKED + RANKED.splitlines()[1]))
     assert result.code == 0
@@ -212,13 +227,11 @@ def test_audit_takes_the_public_rerun_by_its_name(command):
     assert told.out.startswith("Nothing contradicts itself")
 
 
-@pytest.mark.parametrize("source", ["s3://bucket/runs", "."])
+@pytest.mark.parametrize("source", ["s3://bucket/runs", ".", "study-small"])
 def test_audit_says_why_it_does_not_take_run_records(command, source):
     result = command("audit", source)
     assert (result.code, result.out) == (2, "")
-    assert f"{source} is a place of run records, whose scores are computed" in (
-        result.err
-    )
+    assert f"{source} holds run records, whose scores are computed" in result.err
     assert len(result.err.splitlines()) == 1
 
 

@@ -226,6 +226,13 @@ def test_several_masks_of_one_image_are_united(tmp_path):
     np.testing.assert_array_equal(mask, (SQUARE | CORNER) // 255)
 
 
+def test_both_classes_of_busi_are_one_set_by_their_own_files(tmp_path):
+    put_pair(tmp_path, "busi_benign", 1)
+    put_pair(tmp_path, "busi_malignant", 1)
+    names = [sample.name for sample in busi.samples(tmp_path)]
+    assert names == ["BUSI/benign/benign (1).png", "BUSI/malignant/malignant (1).png"]
+
+
 @pytest.mark.parametrize("mask", ["a.PNG", "a_mask.tif", "a_Segmentation.jpeg"])
 def test_your_masks_may_carry_an_ending(tmp_path, mask):
     put(tmp_path / "images" / "a.JPG", COLOUR)

@@ -11,7 +11,7 @@ from matplotlib.text import Text
 from lesionkit.catalogue import LOSSES
 from lesionkit.figures import GROUP_COLOURS
 from lesionkit.figures import ranking as figures
-from lesionkit.inference import grids
+from lesionkit.inference import grids, verdicts
 
 MEANS = pd.DataFrame(
     {"iou": [0.70, 0.60], "dicebce": [0.90, 0.62], "theirs": [0.80, 0.61]},
@@ -146,32 +146,66 @@ def test_no_two_labels_of_close_ranks_overlap(count):
 
 @pytest.fixture
 def behind():
-    """How far three losses are behind the first, one of them for sure."""
+    """How far four losses are behind the best of the others."""
     return pd.DataFrame(
         {
-            "behind": [0.02, 0.0, 0.03],
-            "low": [-0.01, np.nan, 0.01],
-            "high": [0.05, np.nan, 0.05],
-            "candidate": [True, True, False],
+            "behind": [0.02, -0.004, 0.03, 0.004],
+            "low": [-0.01, -0.01, 0.01, -0.002],
+            "high": [0.05, 0.003, 0.05, 0.009],
+            "answer": ["undecided", "alike", "behind", "alike"],
         },
-        ["iou", "dice", "bce"],
+        ["iou", "dice", "bce", "focal"],
     )
 
 
-def test_differences_are_filled_for_those_that_may_be_the_best(behind):
-    figure = figures.differences(behind, margin=0.01)
+def test_each_loss_has_its_interval_and_the_mark_of_its_answer(behind):
+    figure = figures.differences(behind, metric="iou", margin=0.01)
     axis = figure.axes[0]
-    assert row_names(axis) == ["dice", "iou", "bce"]
+    assert row_names(axis) == ["dice", "focal", "iou", "bce"]
     zero, *dots = axis.lines
     assert set(zero.get_xdata()) == {0}
-    assert [dot.get_xdata().item() for dot in dots] == [0.0, 0.02, 0.03]
-    assert [dot.get_mfc() == "white" for dot in dots] == [False, False, True]
-    assert "practically equal (within 0.01)" in legend(figure)
+    assert [dot.get_xdata().item() for dot in dots] == [-0.004, 0.004, 0.02, 0.03]
+    assert [dot.get_marker() for dot in dots] == ["o", "o", "D", "X"]
+    spans = [s[:, 0].tolist() for s in axis.collections[0].get_segments()]
+    assert spans == [[-0.01, 0.003], [-0.002, 0.009], [-0.01, 0.05], [0.01, 0.05]]
+    assert axis.get_xlabel().startswith("iou behind the best of the others")
 
 
-def test_the_band_of_practical_equality_is_drawn_only_when_given(behind):
+def test_the_legend_of_the_answers_has_those_that_are_shown(behind):
+    figure = figures.differences(behind, margin=0.01)
+    names = ["alike", "undecided", "behind", "less than 0.01 behind"]
+    assert legend(figure) == names
+    behind["answer"] = ["behind", "best", "behind", "behind"]
+    figure = figures.differences(behind)
+    assert legend(figure) == ["best", "behind"]
+    marks = [line.get_marker() for line in figure.legends[0].get_lines()]
+    assert marks == ["*", "X"]
+
+
+def test_an_answer_that_is_none_is_refused(behind):
+    behind["answer"] = "beaten"
+    with pytest.raises(ValueError, match="unknown answer 'beaten'"):
+        figures.differences(behind)
+
+
+def test_every_answer_of_the_verdict_has_a_mark_of_its_own():
+    answers = [verdicts.BEST, verdicts.ALIKE, verdicts.UNDECIDED, verdicts.BEHIND]
+    assert list(figures.ANSWER_MARKS) == answers
+    marks = [(m["marker"], m["mfc"]) for m in figures.ANSWER_MARKS.values()]
+    assert len({m for m, _ in marks}) == len({c for _, c in marks}) == 4
+
+
+def test_an_interval_that_is_unknown_is_not_drawn(behind):
+    behind[["low", "high"]] = np.nan
+    axis = figures.differences(behind).axes[0]
+    assert len(axis.lines) == 5
+    segments = axis.collections[0].get_segments()
+    assert np.isnan([s[:, 0] for s in segments if len(s)]).all()
+
+
+def test_the_band_of_what_is_alike_is_drawn_only_when_given(behind):
     (band,) = figures.differences(behind, margin=0.01).axes[0].patches
-    assert (band.get_x(), band.get_width()) == pytest.approx((-0.01, 0.02))
+    assert (band.get_x(), band.get_width()) == pytest.approx((0, 0.01))
     assert len(figures.differences(behind).axes[0].patches) == 0
 
 

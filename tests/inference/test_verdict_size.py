@@ -1,4 +1,4 @@
-"""The verdict crowns equal losses rarely, and a better one nearly always."""
+"""The script that measures the size of the verdict draws and judges what it says."""
 
 from __future__ import annotations
 
@@ -43,38 +43,6 @@ def test_two_tied_losses_are_two_points_ahead_of_the_rest(benchmark):
     assert [name for name, _ in benchmark.states(2)] == ["equal"]
     states = dict(benchmark.states(4))
     assert states["two tied"].tolist() == [0, 0, -0.02, -0.02]
-
-
-# 250 tables know a rate of 5 % to 2.4 to 8.4 %.
-@pytest.mark.slow
-@pytest.mark.parametrize("shape", [(2, 11), (6, 2), (3, 3), (6, 11)])
-@pytest.mark.parametrize("losses", [2, 10])
-def test_equal_losses_rarely_have_a_winner(benchmark, shape, losses):
-    random = np.random.default_rng(1)
-    for own in ((0, 0), (1, 1)):
-        named = [
-            benchmark.ours(
-                benchmark.grid_of(benchmark.draw(random, shape, losses, own, "equal"))
-            )
-            for _ in range(250)
-        ]
-        assert sum(name is not None for name in named) / 250 <= 0.09
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("losses", [2, 10])
-def test_a_loss_that_is_better_by_far_is_found(benchmark, losses):
-    random = np.random.default_rng(2)
-    shift = np.where(np.arange(losses) == 0, 0.02, 0.0)[:, None]
-    found = [
-        benchmark.ours(
-            benchmark.grid_of(
-                benchmark.draw(random, (6, 11), losses, (1, 1), "equal") + shift
-            )
-        )
-        for _ in range(60)
-    ]
-    assert found.count(0) / 60 >= 0.8
 
 
 def test_the_other_methods_find_what_is_clear_and_nothing_in_ties(benchmark):

@@ -80,8 +80,42 @@ def test_the_page_begins_with_the_verdict_and_has_every_part(made_report, page):
     assert Page(page).tags.count("figure") == 9
 
 
+def rows_of(page):
+    """Name, class and cells of each row of the losses, by the names of the columns."""
+    table = page[page.index('id="losses"') : page.index("</table>")]
+    names = re.findall(r"<th[^>]*>([^<]*)</th>", table)
+    rows = re.findall(r"<tr( class=\"out\")?>(<td.*?)</tr>", table)
+    cells = [re.findall(r"<td[^>]*>([^<]*)</td>", row) for _, row in rows]
+    return {
+        c[0]: dict(zip(names, c, strict=True)) | {"grey": bool(g)}
+        for (g, _), c in zip(rows, cells, strict=True)
+    }
+
+
+def test_the_page_has_each_losss_answer_and_greys_what_is_behind(made_report, page):
+    rows, losses = rows_of(page), made_report.standing.losses
+    assert list(rows) == list(losses.index)
+    assert [row["answer"] for row in rows.values()] == list(losses["answer"])
+    assert [row["grey"] for row in rows.values()] == list(losses["answer"] == "behind")
+    assert {row["grey"] for row in rows.values()} == {True, False}
+    assert rows["focal"]["note"] == losses["note"]["focal"] != ""
+    first = rows[made_report.standing.verdict.leader]
+    assert float(first["behind"]) < 0
+    assert "candidate" not in first
+
+
+@pytest.mark.slow
+def test_one_run_of_two_losses_has_a_page_without_ranks(tmp_path):
+    table = made({"mine": 0.1, "theirs": 0.0}, datasets=1, models=("net",))
+    found = report.make(table[table["repeat"] == 0], "one.csv")
+    text = report.write_page(found, tmp_path / "page.html").read_text()
+    assert "Nothing can be said" in text
+    assert "Probability of each rank" not in text
+    assert [row["answer"] for row in rows_of(text).values()] == ["undecided"] * 2
+
+
 def test_every_loss_and_claim_has_its_row(made_report, page):
-    assert page.count('<td data-value="compound">') == 6
+    assert page.count('<td class="text" data-value="compound">') == 6
     assert page.count('class="text v-') == len(made_report.answers)
     for verdict in set(made_report.answers["verdict"]):
         assert f">{verdict}<" in page
@@ -114,7 +148,7 @@ def test_the_scatter_of_a_page_is_that_of_its_metric():
 def test_the_figures_of_the_page_are_files_of_their_own_too(made_report, tmp_path):
     paths = report.write_figures(made_report, tmp_path / "figures")
     assert len(paths) == 9
-    assert "behind_the_leader.svg" in [path.name for path in paths]
+    assert "behind_the_best_of_the_others.svg" in [path.name for path in paths]
     assert ">ioufocal</text>" in paths[0].read_text()
     with pytest.raises(ValueError, match="unknown form of a figure 'gif'"):
         report.write_figures(made_report, tmp_path / "others", "gif")

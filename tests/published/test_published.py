@@ -10,6 +10,7 @@ from lesionkit import published
 from lesionkit.catalogue import DATASETS, LOSSES, MODELS, PAPER_A_LOSSES
 from lesionkit.inference import ranking
 from lesionkit.lookup import UnknownName
+from lesionkit.sweeps.sweep import read_sweep
 
 SHARED = Path(__file__).parents[3] / "shared" / "published"
 needs_shared = pytest.mark.skipif(
@@ -41,6 +42,12 @@ def rerun():
 def wide(rerun):
     """Its mean Dice: a row for each data set and model, a column for each loss."""
     return rerun.pivot_table(index=["dataset", "model"], columns="loss", values="dice")
+
+
+@pytest.fixture(scope="module")
+def study():
+    """Every run of the kit's own study."""
+    return published.study_small(every=True)
 
 
 def said(paper, subject, quantity):
@@ -265,3 +272,66 @@ def test_a_band_is_the_published_dice(model, dataset, value):
     table = published.bands().query("metric == 'dice'")
     row = table[(table["model"] == model) & (table["dataset"] == dataset)]
     assert list(row["value"]) == [value]
+
+
+def test_the_study_has_each_of_its_parts_whole_and_no_run_twice(study):
+    cells = ["model", "dataset", "definition", "split"]
+    for (_, _, definition, _), part in study.groupby(cells):
+        focal = {"focal", "ioufocal", "dicefocal", "bcefocal"}
+        losses = set(PAPER_A_LOSSES) if definition == "A-gamma2" else focal
+        runs = set(zip(part["loss"], part["repeat"], strict=True))
+        assert runs == {(loss, repeat) for loss in losses for repeat in range(3)}
+        assert len(part) == len(runs)
+
+
+def test_the_study_is_of_the_runs_that_its_sweep_names(study):
+    keys = ["model", "dataset", "definition", "split", "loss", "repeat"]
+    configs = read_sweep("study_small.yaml").configs
+    wanted = {tuple(config.identity()[name] for name in keys) for config in configs}
+    assert set(study[keys].itertuples(index=False, name=None)) <= wanted
+    limits = {(c.dataset, c.epochs) for c in configs}
+    found = study[["dataset", "epoch_limit"]].drop_duplicates()
+    assert set(found.itertuples(index=False, name=None)) <= limits
+
+
+def test_the_main_design_of_the_study_is_one_definition_and_split(study):
+    main = published.study_small()
+    assert set(main["definition"]) == {"A-gamma2"} and set(main["split"]) == {"image"}
+    counted = (study["definition"] == "A-gamma2") & (study["split"] == "image")
+    assert len(main) == counted.sum() > 0
+
+
+def test_other_definitions_and_splits_are_no_part_of_the_main_design(
+    tmp_path, monkeypatch
+):
+    rows = ["A-gamma2,image", "A-printed,image", "A-gamma2,group", "A-gamma2,image"]
+    monkeypatch.setattr(published, "STUDY", tmp_path / "study.csv")
+    lines = [f"{row},{i}" for i, row in enumerate(rows)]
+    published.STUDY.write_text("\n".join(["definition,split,repeat", *lines]))
+    assert list(published.study_small()["repeat"]) == [0, 3]
+    assert list(published.study_small(every=True)["repeat"]) == [0, 1, 2, 3]
+    assert len(published.TABLES["study-small"]()) == 2
+    assert len(published.TABLES["study-small-all"]()) == 4
+
+
+def test_the_scores_of_the_study_are_shares_that_agree(study):
+    scores = ["dice", "iou", "precision", "recall", "average_precision", "background"]
+    for name in [*scores, "raw_mean_dice", "raw_mean_iou", "raw_mean_background"]:
+        assert study[name].dropna().between(0, 1).all()
+    # a mean over images: IoU lies below Dice, and Dice below twice the IoU
+    for rule in ("", "raw_mean_"):
+        dice, iou = study[f"{rule}dice"], study[f"{rule}iou"]
+        assert ((iou <= dice) & (dice <= 2 * iou)).all()
+
+
+def test_the_runs_of_the_study_trained_all_of_their_epochs(study):
+    assert (study["epochs_trained"] == study["epoch_limit"]).all()
+    early = study["best_epoch"] <= 0.8 * study["epoch_limit"]
+    assert study.loc[early, "late_rise"].eq(0).all()
+    assert study["late_rise"].between(0, 1).all()
+
+
+def test_the_study_names_no_image_and_no_place_on_a_machine(study):
+    texts = study.select_dtypes(exclude="number").astype(str)
+    found = set(texts.to_numpy().ravel())
+    assert [t for t in found if "/" in t or "\\" in t or ".jpg" in t.lower()] == []

@@ -118,8 +118,8 @@ def test_a_sweep_that_comes_with_the_kit_is_read_by_its_name(path):
 
 
 def test_a_misspelt_sweep_file_gets_the_nearest_that_comes_with_the_kit():
-    with pytest.raises(FileNotFoundError, match="Did you mean small_study.yaml?"):
-        read_sweep("smal_study.yaml")
+    with pytest.raises(FileNotFoundError, match="Did you mean study_small.yaml?"):
+        read_sweep("study_smal.yaml")
 
 
 def test_a_file_of_the_user_wins_over_one_that_comes_with_the_kit(

@@ -69,8 +69,33 @@ def test_a_folder_without_records_is_told_with_the_command_that_makes_one(tmp_pa
 
 
 def test_a_place_with_nothing_is_told_as_a_full_path():
-    with pytest.raises(FileNotFoundError, match=r"no table at /.*/nowhere\.csv"):
+    with pytest.raises(FileNotFoundError, match=r"no table at /.*/nowhere\.csv$"):
         load_table("nowhere.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("public-rerun", {"n", "dice_sd"}),
+        ("study-small", {"repeat", "background", "raw_mean_background"}),
+        ("study-small-all", {"repeat", "definition", "split"}),
+    ],
+)
+def test_a_table_that_comes_with_the_kit_is_loaded_by_its_name(name, columns):
+    table = load_table(name)
+    assert columns <= set(table) and len(table) > 0
+    assert table.attrs["remarks"] == []
+
+
+def test_a_file_of_that_name_wins_over_the_table_of_the_kit(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "study-small").write_text(HEAD + ROW)
+    assert list(load_table("study-small")["dataset"]) == ["busi"]
+
+
+def test_a_misspelt_table_of_the_kit_gets_the_nearest_name():
+    with pytest.raises(FileNotFoundError, match=r"Did you mean study-small\?"):
+        load_table("study-smal")
 
 
 @pytest.fixture

@@ -1,0 +1,138 @@
+"""The table of the small study, from the records of its finished parts.
+
+    python benchmarks/study_table.py [--hardware TEXT] [--measurements]
+
+Reads the records of study_small.yaml in the data folder (LESIONKIT_DATA) and writes
+lesionkit/published/study_small.csv, a row a run, and the table of parts in
+docs/study.md; run it again when more parts are finished. A part (a network, data set,
+definition and split) enters with its last run, never before. --measurements puts the
+parts at the end of docs/measurements.md as well. --hardware is what the runs were made
+on, by default the processor of this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import measurements
+import pandas as pd
+
+from lesionkit import published
+from lesionkit.config import RunConfig
+from lesionkit.records import runs
+from lesionkit.sweeps.sweep import Sweep, read_sweep
+from lesionkit.tables import load_table, with_background
+
+Part = tuple[str, ...]
+PART = ("model", "dataset", "definition", "split")
+FLAT = 0.01  # a median late rise below it
+LATE = 0.2  # of the epochs: how flat the curve was at their end
+PAGE = measurements.ROOT / "docs" / "study.md"
+KEYS = [*("dataset", "model", "variant", "loss", "definition", "split", "repeat")]
+SCORES = [
+    *("dice", "iou", "precision", "recall", "average_precision", "background"),
+    *("raw_mean_dice", "raw_mean_iou", "raw_mean_precision", "raw_mean_recall"),
+    *("raw_mean_background", "late_rise"),
+]
+FACTS = [
+    *("best_epoch", "epochs_trained", "epoch_limit", "wall_seconds", "protocol"),
+    *("size", "source", "fingerprint", "commit", "torch", "hardware"),
+]
+HEAD = [
+    *("network", "data set", "definition", "split", "runs", "minutes"),
+    *("late rise: median", f"above {FLAT}", "test Dice, losses' means"),
+]
+
+
+def main() -> None:
+    """Write the table of the finished parts, and say how far the others are."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--hardware", default=measurements.processor())
+    parser.add_argument("--measurements", action="store_true")
+    given = parser.parse_args()
+    finished, open_parts = parts_of(read_sweep("study_small.yaml"))
+    if not finished:
+        raise SystemExit(f"no part is finished; begun: {open_parts or 'none'}")
+    tables = [table_of(configs, given.hardware) for configs in finished.values()]
+    write(pd.concat(tables, ignore_index=True), published.STUDY)
+    lines = [*measurements.head(HEAD), *map(line_of, tables)]
+    total = sum(table["wall_seconds"].sum() for table in tables) / 3600
+    count = sum(map(len, tables))
+    lines += ["", f"{count} runs, {total:.1f} hours of one core ({given.hardware})."]
+    lines += ["", flatness(tables)]
+    if given.measurements:
+        measurements.append("The study in small", lines)
+    measurements.put_between(PAGE, "parts", lines)
+    print("\n".join(lines))
+    for part, (done, wanted) in open_parts.items():
+        print(f"not in the table: {' '.join(part)}, {done} of {wanted} runs")
+
+
+def parts_of(
+    sweep: Sweep,
+) -> tuple[dict[Part, list[RunConfig]], dict[Part, tuple[int, int]]]:
+    """The parts that are finished, and of those begun how many runs are, of how many.
+
+    Finished is a run whose record is sealed.
+    """
+    parts: dict[Part, list[RunConfig]] = {}
+    for config in sweep.configs:
+        identity = config.identity()
+        parts.setdefault(tuple(identity[name] for name in PART), []).append(config)
+    done = {p: sum(runs.is_done(c.folder) for c in each) for p, each in parts.items()}
+    finished = {p: each for p, each in parts.items() if done[p] == len(each)}
+    begun = {p: (done[p], len(parts[p])) for p in parts if 0 < done[p] < len(parts[p])}
+    return finished, begun
+
+
+def table_of(configs: Sequence[RunConfig], hardware: str) -> pd.DataFrame:
+    """The runs of a part, a row each, in the order of the sweep."""
+    tables = [with_background(load_table(config.folder)) for config in configs]
+    table = pd.concat(tables, ignore_index=True)
+    table["late_rise"] = [late_rise(runs.RunRecord(c.folder)) for c in configs]
+    table["epoch_limit"] = [config.resolved().epochs for config in configs]
+    table["hardware"] = table["hardware"].replace("cpu", hardware)
+    table["wall_seconds"] = table["wall_seconds"].round(1)
+    return table[[*KEYS, *SCORES, *FACTS]].round(dict.fromkeys(SCORES, 6))
+
+
+def late_rise(record: runs.RunRecord) -> float:
+    """By how much the best validation Dice rose in the last fifth of a run's epochs.
+
+    0 for a run whose best epoch lies before: its curve was flat, or fell.
+    """
+    curve = record.history["validation_dice"]
+    before = curve[: len(curve) - max(1, round(len(curve) * LATE))]
+    return float(curve.max() - before.max()) if len(before) else float(curve.max())
+
+
+def flatness(tables: Sequence[pd.DataFrame]) -> str:
+    """Which parts were still rising when their epochs ended, in a sentence."""
+    rising = [t.iloc[0] for t in tables if t["late_rise"].median() >= FLAT]
+    if not rising:
+        return f"The median late rise of every part is below {FLAT}: flat."
+    names = "; ".join(", ".join(first[name] for name in PART) for first in rising)
+    return f"Still rising at the end (median late rise of {FLAT} or more): {names}."
+
+
+def write(table: pd.DataFrame, path: Path) -> None:
+    """The table as CSV; the same table gives the same bytes."""
+    path.write_text(table.to_csv(index=False, lineterminator="\n"), newline="\n")
+
+
+def line_of(table: pd.DataFrame) -> str:
+    """A row of the table of parts."""
+    first = table.iloc[0]
+    names = [first[name] for name in PART]
+    rise, count = table["late_rise"], len(table)
+    means = table.groupby("loss")["dice"].mean()
+    minutes = f"{table['wall_seconds'].sum() / 60:.0f}"
+    late = [f"{rise.median():.3f}", f"{(rise > FLAT).sum()} of {count}"]
+    span = f"{means.min():.3f} to {means.max():.3f}"
+    return measurements.row([*names, str(count), minutes, *late, span])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,230 @@
+"""benchmarks/study_table.py and study_images.py: what enters the study, and as what."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_records import made_record
+
+from lesionkit.config import RunConfig
+from lesionkit.records.runs import RunRecord
+from lesionkit.sweeps.sweep import Sweep, read_sweep
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+FOCAL = {"focal", "ioufocal", "dicefocal", "bcefocal"}
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch):
+    """A script of benchmarks/ as a module, by its name."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module
+
+
+@pytest.fixture
+def study_table(script):
+    """benchmarks/study_table.py as a module."""
+    return script("study_table")
+
+
+def runs_of(model: str, **given) -> list[RunConfig]:
+    """Two losses of a network, two repeats each."""
+    named = [(loss, repeat) for loss in ("iou", "bce") for repeat in (0, 1)]
+    return [RunConfig(loss=x, model=model, repeat=k, **given) for x, k in named]
+
+
+@pytest.fixture
+def enet(data_home) -> list[RunConfig]:
+    """The runs of a part, all of them finished."""
+    configs = runs_of("enet", epochs=5, patience=2)
+    for config in configs:
+        made_record(config, 0.7 + 0.1 * config.repeat)
+    return configs
+
+
+def test_a_part_is_finished_with_its_last_run(study_table, enet) -> None:
+    unet = runs_of("unet")
+    for config in unet[:3]:
+        made_record(config)
+    made_record(unet[3], sealed=False)
+    grid = Sweep("two", (*unet, *enet, *runs_of("segnet")))
+    finished, begun = study_table.parts_of(grid)
+    assert finished == {("enet", "toy", "A-gamma2", "image"): enet}
+    assert begun == {("unet", "toy", "A-gamma2", "image"): (3, 4)}
+
+
+def test_parts_are_told_apart_by_definition_and_split(study_table, enet) -> None:
+    other = [replace(config, split="group") for config in enet]
+    focal = [replace(config, definition="A-printed") for config in enet]
+    finished, begun = study_table.parts_of(Sweep("mine", (*enet, *other, *focal)))
+    assert (list(finished), begun) == ([("enet", "toy", "A-gamma2", "image")], {})
+    made_record(other[0])
+    made_record(focal[0])
+    begun = study_table.parts_of(Sweep("mine", (*other, *focal)))[1]
+    assert begun == {
+        ("enet", "toy", "A-gamma2", "group"): (1, 4),
+        ("enet", "toy", "A-printed", "image"): (1, 4),
+    }
+
+
+def test_a_row_has_the_scores_of_its_run_under_both_rules(study_table, enet) -> None:
+    table = study_table.table_of(enet, "a processor")
+    assert list(table["dice"]) == [0.7, 0.8, 0.7, 0.8]
+    assert list(table["raw_mean_dice"]) == [0.68, 0.78, 0.68, 0.78]
+    assert set(table["background"]) == {0.083333}  # one false pixel of twelve
+    assert set(table["raw_mean_background"]) == {0.083333}
+    assert set(table["epoch_limit"]) == {5} and set(table["epochs_trained"]) == {3}
+    assert set(table["wall_seconds"]) == {36.0}
+    assert "folder" not in table  # a table of facts names no place on a machine
+
+
+def test_the_processor_stands_where_a_run_was_on_it(
+    study_table, enet, monkeypatch
+) -> None:
+    load = study_table.load_table
+    devices = iter(["cpu", "a GPU", "cpu", "cpu"])
+    monkeypatch.setattr(
+        study_table, "load_table", lambda f: load(f).assign(hardware=next(devices))
+    )
+    table = study_table.table_of(enet, "a processor")
+    assert list(table["hardware"]) == ["a processor", "a GPU", *["a processor"] * 2]
+
+
+@dataclass
+class Curve:
+    """What late_rise reads of a record."""
+
+    curve: list[float]
+
+    @property
+    def history(self) -> pd.DataFrame:
+        return pd.DataFrame({"validation_dice": self.curve})
+
+
+@pytest.mark.parametrize(
+    ("curve", "rise"),
+    [
+        ([0.1, 0.5, 0.4, 0.4, 0.3], 0.0),
+        ([0.1, 0.5, 0.4, 0.4, 0.6], 0.1),
+        ([0.1, 0.5, 0.4, 0.6, 0.6], 0.0),
+        ([0.1] * 7 + [0.2, 0.5, 0.4], 0.3),  # the last two of ten
+        ([0.1] * 7 + [0.5, 0.2, 0.4], 0.0),
+        ([0.4], 0.4),
+    ],
+)
+def test_the_late_rise_is_that_of_the_last_fifth(study_table, curve, rise) -> None:
+    assert study_table.late_rise(Curve(curve)) == pytest.approx(rise)
+
+
+def test_the_late_rise_is_read_from_the_record(study_table, enet) -> None:
+    record = RunRecord(enet[0].folder)  # 0.3, 0.7, 0.6
+    assert study_table.late_rise(record) == 0
+    assert list(study_table.table_of(enet, "here")["late_rise"]) == [0] * 4
+
+
+def test_a_line_tells_how_late_the_curves_rose(study_table, enet) -> None:
+    table = study_table.table_of(enet, "here").assign(late_rise=[0, 0, 0.02, 0.04])
+    line = study_table.line_of(table)
+    assert "| enet | toy | A-gamma2 | image | 4 | 2 | 0.010 | 2 of 4 |" in line
+    assert line.endswith("| 0.750 to 0.750 |")
+
+
+def test_parts_that_were_still_rising_are_named(study_table, enet) -> None:
+    flat = study_table.table_of(enet, "here")
+    assert study_table.flatness([flat]).endswith("below 0.01: flat.")
+    rising = flat.assign(late_rise=[0, 0.02, 0.02, 0], dataset="kvasir")
+    told = study_table.flatness([flat, rising])
+    assert told.startswith("Still rising") and told.endswith(
+        "or more): enet, kvasir, A-gamma2, image."
+    )
+
+
+def test_the_same_records_give_the_same_bytes(study_table, enet, tmp_path) -> None:
+    for name in ("one.csv", "two.csv"):
+        study_table.write(study_table.table_of(enet, "here"), tmp_path / name)
+    one, two = ((tmp_path / name).read_bytes() for name in ("one.csv", "two.csv"))
+    assert one == two and b"\r" not in one and one.count(b"\n") == 5
+
+
+def test_the_script_writes_the_table_and_the_page_and_tells_what_is_open(
+    study_table, enet, tmp_path, monkeypatch, capsys
+) -> None:
+    unet = runs_of("unet")
+    made_record(unet[0])
+    table, page = tmp_path / "table.csv", tmp_path / "page.md"
+    page.write_text("a\n<!-- parts: begin -->\nold\n<!-- parts: end -->\nb\n")
+    monkeypatch.setattr(study_table.published, "STUDY", table)
+    monkeypatch.setattr(study_table, "PAGE", page)
+    grid = Sweep("two", (*unet, *enet))
+    monkeypatch.setattr(study_table, "read_sweep", {"study_small.yaml": grid}.get)
+    monkeypatch.setattr("sys.argv", ["study_table.py", "--hardware", "a machine"])
+    study_table.main()
+    assert list(pd.read_csv(table)["model"]) == ["enet"] * 4
+    text = page.read_text()
+    assert "| enet | toy |" in text and "old" not in text
+    assert "4 runs, 0.0 hours of one core (a machine)." in text
+    told = capsys.readouterr().out.splitlines()[-1]
+    assert told == "not in the table: unet toy A-gamma2 image, 1 of 4 runs"
+
+
+def test_without_a_finished_part_nothing_is_written(
+    study_table, data_home, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(study_table.published, "STUDY", tmp_path / "table.csv")
+    grid = Sweep("one", tuple(runs_of("unet")))
+    monkeypatch.setattr(study_table, "read_sweep", {"study_small.yaml": grid}.get)
+    monkeypatch.setattr("sys.argv", ["study_table.py"])
+    with pytest.raises(SystemExit, match="no part is finished; begun: none"):
+        study_table.main()
+    assert not (tmp_path / "table.csv").exists()
+
+
+def test_the_sweep_has_each_part_whole_and_in_the_order_of_its_worth() -> None:
+    configs = read_sweep("study_small.yaml").configs
+    facts = [c.identity() for c in configs]
+    assert len(configs) == 570
+    first = [(f["model"], f["dataset"], f["definition"], f["split"]) for f in facts]
+    sets = ["kvasir", "clinicdb", "busi", "wound", "isic2017"]
+    parts = list(dict.fromkeys(first))
+    assert parts[:5] == [("enet", name, "A-gamma2", "image") for name in sets]
+    assert parts[5][0] == "esfpnet" and len(parts) == 25
+    assert [first.index(part) for part in parts] == sorted(map(first.index, parts))
+    for fact in facts:
+        if fact["definition"] != "A-gamma2":
+            assert fact["loss"] in FOCAL
+        assert fact["epochs"] == (120 if fact["dataset"] == "busi" else 40)
+        assert fact["stop_rule"] == "never"  # patience ended runs that had not learned
+        assert (fact["learning_rate"], fact["batch_size"]) == (1e-3, 8)
+
+
+class Named:
+    """A sample with a name, and a mask of one pixel that is lesion or not."""
+
+    def __init__(self, name: str, lesion: bool = True) -> None:
+        self.name, self.lesion = name, lesion
+
+    def read(self):
+        mask = np.full((1, 1), int(self.lesion), np.uint8)
+        return np.zeros((1, 1, 3), np.uint8), mask
+
+
+def test_images_are_chosen_by_the_hash_of_their_names(script) -> None:
+    study_images = script("study_images")
+    samples = [Named(f"images/{i}.jpg") for i in range(6)]
+    names = [s.name for s in study_images.chosen(samples, "kvasir", 3)]
+    assert names == ["images/1.jpg", "images/3.jpg", "images/0.jpg"]
+    backwards = study_images.chosen(samples[::-1], "kvasir", 3)
+    assert [s.name for s in backwards] == names
+    assert len(study_images.chosen(samples, "busi", 3)) == 6
+
+
+def test_wounds_without_lesion_come_beside_those_with_one(script) -> None:
+    study_images = script("study_images")
+    samples = [Named(f"{i}.png", lesion=i % 2 == 0) for i in range(8)]
+    found = study_images.chosen(samples, "wound", 2)
+    assert [sample.lesion for sample in found] == [True] * 2 + [False] * 4
