@@ -249,7 +249,8 @@ def plan(
     if as_json:
         answer(found.to_dict("records"))
         return
-    click.echo(f"To tell {difference:g} apart: {planning.more_data(grid, difference)}.")
+    more = planning.more_data(grid, difference, power=power)
+    click.echo(f"To tell {difference:g} apart: {more}.")
     show_numbers(found, index=False)
     if said := planning.caution(found):
         click.echo(said)

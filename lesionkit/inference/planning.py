@@ -411,15 +411,19 @@ def needed(
     return None
 
 
-def more_data(grid: Grid, difference: float) -> str:
-    """In words: what would decide a difference as large as this one."""
+def more_data(grid: Grid, difference: float, *, power: float = POWER) -> str:
+    """In words: what would decide a difference as large as this one.
+
+    Args:
+        power: probability to show it.
+    """
     if not scope(grid):
         return "at least two repeats in every cell"
     if not difference > 0:
         return "no amount: the means point the other way"
     try:
         size = pilot_of(grid).size
-        found = {axis: needed(grid, difference, axis) for axis in _NAMES}
+        found = {axis: needed(grid, difference, axis, power=power) for axis in _NAMES}
     except ValueError:
         return "two repeats or more in every cell, to see how runs differ"
     here = ", ".join(
@@ -428,7 +432,7 @@ def more_data(grid: Grid, difference: float) -> str:
     if any(found[axis] == size[axis] for axis in _NAMES):
         return (
             f"no more: a study of this size ({here}) shows {difference:.4f} with "
-            f"probability {POWER:g}"
+            f"probability {power:g}"
         )
     parts = [f"{count} {_NAMES[axis]}" for axis, count in found.items() if count]
     if not parts:

@@ -123,10 +123,13 @@ def ordered(
     shown = np.concatenate([each.greater() for each in found])
     i = int(np.argmax(shown))
     (which, k), grid = divmod(i, len(pairs)), grids[i // len(pairs)]
+    where = scope(grids[0])
+    if between == "model":
+        where = where.replace("networks", "losses")
     evidence = (
         f"{(shown < LEVEL).sum()} of {len(shown)} orders shown; the weakest, "
         f"{pairs[k][0]} less {pairs[k][1]} in {grid.metric}: {_told(found[which], k)}; "
-        f"for {scope(grids[0])}"
+        f"for {where}"
     )
     if order:
         places = np.argsort(-grids[0].overall, kind="stable")

@@ -122,6 +122,17 @@ def test_the_mixed_model_agrees_on_what_is_ahead(no_focal):
         assert row["p"] > 0.05
 
 
+@pytest.mark.slow
+def test_the_mixed_model_is_judged_by_students_t_of_the_fewer_axis():
+    runs = noise(3, 5, 3, 2)
+    row = rank_tests.mixed_model(made_grid(runs)).iloc[0]
+    t = abs(row["difference"] / row["error"])
+    assert row["p"] == pytest.approx(2 * stats.t.sf(t, 2))  # 3 data sets
+    reach = stats.t.ppf(0.975, 2) * row["error"]
+    assert row["low"] == pytest.approx(row["difference"] - reach)
+    assert row["high"] == pytest.approx(row["difference"] + reach)
+
+
 def test_the_mixed_model_needs_two_of_both():
     with pytest.raises(ValueError, match="two data sets and two networks"):
         rank_tests.mixed_model(made_grid(noise(1, 4, 3, 2)))

@@ -61,6 +61,22 @@ def test_data_sets_that_count_alike_are_told_beside_those_that_do_not(rerun):
     assert "no loss is supported, dicebce leads ioufocal" in told[0]
 
 
+def test_the_answers_with_failed_runs_otherwise_stand_beside():
+    table = made(SEVERAL)
+    table.loc[(table["loss"] == "iou") & (table.index % 4 == 0), "dice"] = 0.01
+    found = lk.rank(table)
+    said = [line for line in found.remarks if line.startswith("with failed runs ")]
+    assert [line.split(":")[0].removeprefix("with failed runs ") for line in said] == [
+        "left out",
+        "as they are",
+    ]
+    assert "left out: iou is supported, 0.009" in said[0]
+    assert "no loss is supported, dice leads" in said[1]
+    assert found.losses["failed"].to_dict() == {"iou": 15, "dice": 0, "bce": 0}
+    as_they_are = lk.rank(table, failed="as they are")
+    assert as_they_are.verdict.leader == "dice"
+
+
 def test_the_same_table_has_the_same_ranking():
     one, same = lk.rank(made(SEVERAL)), lk.rank(made(SEVERAL))
     pd.testing.assert_frame_equal(one.losses, same.losses)
@@ -137,6 +153,11 @@ BAD = {
         lambda t: t.assign(dice=np.nan),
         "the table has no value of dice",
         "",
+    ),
+    "a run that collapsed": (
+        lambda t: t.assign(dice=t.dice.where(t.index != 0, 0.013)),
+        "iou is supported",
+        "1 run failed (iou 1): set0/fcn/iou repeat 0 (0.013); each counts as",
     ),
     "percent": (percent, "if these are percent, pass --percent", ""),
     "two losses": (
