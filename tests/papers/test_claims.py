@@ -239,17 +239,10 @@ def test_one_run_a_cell_on_one_data_set_tests_nothing():
     assert set(claims.check(table)["verdict"]) == {UNTESTABLE}
 
 
-def test_the_printed_table_of_paper_b_speaks_of_networks_over_losses_alone():
+def test_the_printed_table_of_paper_b_tests_none_of_its_claims():
     table = published.paper_b_table1().rename(columns={"f1": "dice"})
     found = claims.check(table.assign(dataset="lung"))
-    of_b = found[found["paper"] == "B"].set_index("claim")
-    open_or_not = of_b["verdict"].drop(["B-unet-first", "B-alpha"])
-    assert set(open_or_not) == {UNTESTABLE}
-    assert of_b.loc["B-alpha", "verdict"] == NOT_SUPPORTED
-    first = of_b.loc["B-unet-first"]
-    assert first["verdict"] == SUPPORTED  # three losses, 20 points ahead in each
-    says = "for the images and the split of lung with losses like these"
-    assert first["evidence"].endswith(says)
+    assert set(found.loc[found["paper"] == "B", "verdict"]) == {UNTESTABLE}
 
 
 def test_a_loss_that_was_not_run_is_named():
