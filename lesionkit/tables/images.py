@@ -14,7 +14,8 @@ def of_records(table: pd.DataFrame, metric: str) -> pd.DataFrame | None:
     """A row a run and test image: KEYS, image, group and the metric.
 
     Scores are those at the probability threshold. Images are known by their content, so
-    that a copy under another name is the same image.
+    that a copy under another name is the same image. An image whose group is not known
+    is a group of its own.
 
     Returns:
         None for a table that is not made of run records, or a metric that is not kept
@@ -32,11 +33,12 @@ def of_records(table: pd.DataFrame, metric: str) -> pd.DataFrame | None:
         split = record.split.drop_duplicates("file").set_index("file")
         names = split.loc[images["file"]]
         columns = {
-            "image": names["content_hash"].to_numpy(),
-            "group": names["group"].to_numpy(),
+            "image": names["content_hash"],
+            "group": names["group"].where(names["group"] != "", names["content_hash"]),
             metric: images[metric].to_numpy(),
         }
-        found.append(pd.DataFrame({key: row[key] for key in KEYS} | columns))
+        of_run = {key: row[key] for key in KEYS}
+        found.append(pd.DataFrame(of_run | columns))
     return pd.concat(found, ignore_index=True)
 
 

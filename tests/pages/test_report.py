@@ -112,6 +112,7 @@ def test_one_run_of_two_losses_has_a_page_without_ranks(tmp_path):
     assert "Nothing can be said" in text
     assert "Probability of each rank" not in text
     assert [row["answer"] for row in rows_of(text).values()] == ["undecided"] * 2
+    assert [row["grey"] for row in rows_of(text).values()] == [False] * 2
 
 
 def test_every_loss_and_claim_has_its_row(made_report, page):
@@ -136,12 +137,14 @@ def test_a_small_table_of_other_losses_has_a_page_too(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_scatter_of_a_page_is_that_of_its_metric():
+def test_the_figures_of_a_page_are_those_of_its_metric():
     table = made({"dice": 0.1, "iou": 0.0}, datasets=2, models=("fcn", "unet"))
     found = report.make(table, "runs", metric="iou")
     draw = {name: drawn for name, _, drawn in report.figures_of(found)}
     axis = draw["Runs against losses"]().axes[0]
     assert axis.get_xlabel().startswith("standard deviation of iou over")
+    axis = draw["Behind the best of the others"]().axes[0]
+    assert axis.get_xlabel().startswith("iou behind the best of the others")
 
 
 @pytest.mark.slow
@@ -173,6 +176,11 @@ def test_the_reproduction_report_has_the_headings_of_the_challenge(
     ]
     for claim in made_report.answers["claim"]:
         assert f"| {claim} | " in text
+    losses = made_report.standing.losses
+    for loss, row in losses.iterrows():
+        (line,) = re.findall(rf"^\| {loss} \| 0.*$", text, re.M)
+        assert f"| {row['answer']} | {row['note'] or '-'} |" in line
+        assert f"| {row['low']:.4f} to {row['high']:.4f} |" in line
     assert "76.49" in text  # what the audit found
     assert "{{" not in text
 
