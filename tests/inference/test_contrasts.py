@@ -9,6 +9,7 @@ import pytest
 from made_grids import made_grid, noise
 from scipy import stats
 
+from lesionkit.inference import pooling
 from lesionkit.inference.contrasts import (
     Contrast,
     contrast,
@@ -120,6 +121,28 @@ def test_two_printed_digits_leave_the_variance_of_their_rounding():
     assert found.p[0] > 0.15
 
 
+def test_rounding_is_averaged_over_cells_and_runs():
+    runs = noise(3, 2, 2, 5)
+    plain = compared(runs)
+    rounded = contrast(replace(made_grid(runs), unit=0.01), FIRST, SECOND)
+    added = 0.01**2 / 12 * 2 / (3 * 2 * 5)
+    assert rounded.errors**2 == pytest.approx(plain.errors**2 + added)
+
+
+def test_what_rests_on_a_missing_cell_has_a_larger_error_and_less_freedom():
+    runs, seen = noise(4, 3, 2, 1), np.ones((4, 3, 2), bool)
+    seen[1, 2, 0] = False
+    whole = compared(runs)
+    found = contrast(replace(made_grid(runs), seen=seen), FIRST, SECOND)
+    assert found.errors**2 == pytest.approx(whole.errors**2 * 12 / 11)
+    seen = np.ones((4, 3, 3), bool)
+    seen[1, 2, 0] = False  # of a loss that is not compared
+    grid = made_grid(noise(4, 3, 3, 1))
+    one, two = np.array([1]), np.array([2])
+    lacking = contrast(replace(grid, seen=seen), one, two)
+    assert lacking.errors == pytest.approx(contrast(grid, one, two).errors)
+
+
 def test_repeats_of_one_data_set_are_corrected_for_the_images_they_share():
     runs = noise(1, 1, 2, 5)
     found = compared(runs)
@@ -191,6 +214,21 @@ def test_a_weighted_sum_of_equal_weights_is_the_mean_of_its_contrasts():
     both = weighted(grid, np.array([[1, -0.5, -0.5]])).mean[0]
     single = contrast(grid, np.array([0, 0]), np.array([1, 2])).mean.mean()
     assert both == pytest.approx(single)
+
+
+@pytest.mark.parametrize("shape", [(5, 1, 4, 1), (1, 6, 4, 1)])
+def test_the_variance_of_a_pair_is_pulled_to_that_of_all_pairs(shape):
+    grid = made_grid(noise(*shape, spread=0.01))
+    single = np.eye(4) - np.roll(np.eye(4), 1, 1)
+    d = np.einsum("dml,pl->pdm", grid.means, pooling.pairs(4)).reshape(6, -1)
+    squares, freedom = d.var(1, ddof=1) / d.shape[1], d.shape[1] - 1
+    prior = pooling.fitted(squares, freedom)
+    strength = min(float(prior.freedom), 2 * freedom)
+    found = weighted(grid, single)
+    own = np.einsum("dml,pl->pdm", grid.means, single).reshape(4, -1)
+    own = own.var(1, ddof=1) / d.shape[1]
+    pulled = (strength * prior.square + freedom * own) / (strength + freedom)
+    assert found.errors[0] ** 2 == pytest.approx(np.maximum(pulled, own))
 
 
 def test_doubled_weights_double_the_mean_and_every_error():

@@ -60,6 +60,12 @@ def test_a_repeat_that_a_cell_lacks_is_left_out_of_the_pairs():
     assert "repeat 2 is not there in every cell" in grid.remarks[0]
 
 
+def test_the_runs_of_a_cell_are_the_fewest_of_any():
+    table = table_of(noise(2, 2, 2, 3))
+    assert full_grid(table).repeats == 3
+    assert full_grid(table.iloc[1:]).repeats == 2
+
+
 @pytest.mark.parametrize(
     ("table", "says"),
     [
