@@ -9,6 +9,7 @@ Source: Weerahandi, J. Am. Stat. Assoc. 88 (1993) 899-905 (generalised pivots).
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -183,25 +184,28 @@ def leads_needed(
         )
     else:
         found = draw.on_one((models, repeats), worlds, rest)
-    return (
-        (found.reach(LEVEL / 2) - found.mean)
-        .reshape(*found.mean.shape[:2], -1)[..., draw.against_first]
-        .max(-1)
-    )
+    return (_reach(found) - found.mean).max(-1)
+
+
+def _reach(found: Contrast) -> np.ndarray:
+    """`Contrast.reach` of many, by a table of Student's t: exact to six digits."""
+    inverse = np.linspace(0.0, 1.0, 4001)
+    with np.errstate(divide="ignore"):
+        quantiles = np.log(stats.t.isf(LEVEL / 2, 1 / inverse))
+    t = np.exp(np.interp(1 / found.freedoms, inverse, quantiles))
+    return (t * found.errors).max(0)
 
 
 @dataclass(frozen=True)
 class _Drawer:
-    """Draws what a study's contrasts rest on: means and squares, without its cells."""
+    """Draws what a study's contrasts rest on: means and squares, without its cells.
+
+    The contrasts are those of the first loss against each other one.
+    """
 
     random: np.random.Generator
     shape: tuple[int, int]
     losses: int
-
-    @property
-    def against_first(self) -> np.ndarray:
-        """Which pairs hold the first loss, which comes first in them."""
-        return np.arange(self.losses - 1)
 
     def crossed(
         self,
@@ -230,34 +234,35 @@ class _Drawer:
         tests = []
         for variance, f in ((of_models, models - 1), (of_repeats, repeats - 1)):
             if f:
-                none = np.zeros((*self.shape, mean.shape[-1]))
-                squares = np.stack([self._squares(variance, f), none, none])
+                own = self._squares(variance, f)
+                squares = np.stack([own, np.zeros_like(own), np.zeros_like(own)])
                 found = self._judged(mean, squares, [f, 0, 0], (True, False))
                 tests.append((found.errors[0], found.freedoms[0]))
         errors, freedoms = (np.stack(each) for each in zip(*tests, strict=True))
         return Contrast(mean, errors, freedoms)
 
     def _means(self, variance: np.ndarray) -> np.ndarray:
-        """Differences of all pairs of equal losses, (W, T, P)."""
+        """The first of equal losses less each other one, (W, T, L - 1)."""
         drawn = self.random.normal(size=(*self.shape, self.losses))
         drawn = drawn * np.sqrt(variance / 2)[:, None, None]
-        return drawn @ pooling.pairs(self.losses).T
+        return drawn[..., :1] - drawn[..., 1:]
 
     def _squares(self, variance: np.ndarray, freedom: int) -> np.ndarray:
         """Estimates of a variance of differences from all pairs, (W, T, P)."""
-        pairs = pooling.pairs(self.losses)
+        a, b = np.triu_indices(self.losses, 1)
         if not freedom:
-            return np.zeros((*self.shape, len(pairs)))
+            return np.zeros((*self.shape, len(a)))
         scatter = _wishart(self.random, freedom, (*self.shape, self.losses))
-        squares = np.einsum("wtkl,pk,pl->wtp", scatter, pairs, pairs, optimize=True)
+        own = np.diagonal(scatter, axis1=-2, axis2=-1)
+        squares = own[..., a] + own[..., b] - 2 * scatter[..., a, b]
         return squares / (2 * freedom) * variance[:, None, None]
 
     def _judged(
         self, mean: np.ndarray, squares: np.ndarray, freedoms: list[int], varied: tuple
     ) -> Contrast:
-        """As `contrasts.crossed` judges a table."""
-        shape = np.broadcast_shapes(mean.shape)
-        freedom = np.stack([np.full(shape, max(f, 1.0)) for f in freedoms])
+        """As `contrasts.crossed` judges a table, from the squares of all pairs."""
+        freedom = np.stack([np.full(mean.shape, max(f, 1.0)) for f in freedoms])
+        of_first = squares[..., : self.losses - 1]  # the first pairs hold the first
         if self.losses > 2:
             priors = pooling.Priors(
                 *(
@@ -265,8 +270,9 @@ class _Drawer:
                     for square, f in zip(squares, freedoms, strict=True)
                 )
             )
-            squares, freedom = priors.shrink(squares, freedom, np.ones(shape[-1]))
-        return of_squares(mean, squares, freedom, varied=varied)
+            scale = np.ones(mean.shape[-1])
+            of_first, freedom = priors.shrink(of_first, freedom, scale)
+        return of_squares(mean, of_first, freedom, varied=varied)
 
 
 def _wishart(
@@ -297,9 +303,10 @@ def plan(grid: Grid, difference: float, *, power: float = POWER) -> pd.DataFrame
         power: probability to show it.
 
     Returns:
-        A row a study: datasets, models, repeats, runs (of all losses), power with low
-        and high (10 to 90 % of the worlds that the pilot leaves open), detectable (the
-        difference that is shown with `power`) and enough. First the pilot's own size.
+        A row a study: datasets, models, repeats, runs (of all losses), power (in the
+        middle one of the worlds that the pilot leaves open) with low and high (10 to
+        90 % of those worlds), detectable (the difference that is shown with `power`)
+        and enough. First the pilot's own size.
 
     Raises:
         ValueError: a difference that is not above 0, or a pilot without the spread of
@@ -351,10 +358,10 @@ def _row(
     low, high = np.quantile(shares, (0.1, 0.9))
     return size | {
         "runs": losses * int(np.prod(list(size.values()))),
-        "power": float(shares.mean()),
+        "power": float(np.median(shares)),
         "low": float(low),
         "high": float(high),
-        "detectable": float(np.quantile(needed, power)),
+        "detectable": float(np.median(np.quantile(needed, power, axis=1))),
     }
 
 
@@ -402,13 +409,17 @@ def needed(
     if axis != "repeats" and pilot.size[axis] == 1:
         return None  # one does not show how much a loss varies between them
     worlds, here = worlds_of(pilot), pilot.size[axis]
-    for count in (here, *(n for n in LADDER if n > here)):
+
+    def shows(count: int) -> bool:
         size = pilot.size | {axis: count}
-        if max(size.values()) > 1:
-            found = leads_needed(worlds, size, pilot.losses)
-            if (found <= difference).mean() >= power:
-                return count
-    return None
+        if max(size.values()) == 1:
+            return False
+        found = leads_needed(worlds, size, pilot.losses)
+        return bool(np.median((found <= difference).mean(1)) >= power)
+
+    counts = [here, *(n for n in LADDER if n > here)]
+    place = bisect_left(counts, True, key=shows)
+    return counts[place] if place < len(counts) else None
 
 
 def more_data(grid: Grid, difference: float, *, power: float = POWER) -> str:
