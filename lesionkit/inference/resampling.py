@@ -7,6 +7,8 @@ import pandas as pd
 from scipy import special
 from scipy.stats import rankdata
 
+from lesionkit import lookup
+from lesionkit.inference import planning
 from lesionkit.inference.contrasts import weighted
 from lesionkit.inference.grids import AXES, Grid
 from lesionkit.inference.ranking import points_of
@@ -47,6 +49,45 @@ def ranks(grid: Grid, *, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
     order = np.argsort(-grid.overall, kind="stable")
     names = pd.Index([grid.losses[i] for i in order], name="loss")
     return pd.DataFrame(shares[order], index=names, columns=range(1, count + 1))
+
+
+def points_by_chance(
+    grid: Grid, rows: str, *, draws: int = DRAWS, seed: int = 0
+) -> np.ndarray:
+    """Podium points of the first of equal losses, in tables drawn like this one.
+
+    Rows share what a loss does on a data set or with a network, so tables are drawn
+    with those effects and the noise of a cell, from the variances that this table
+    leaves open (`planning.worlds_of`).
+
+    Args:
+        rows: "dataset" or "model".
+
+    Returns:
+        (draws,) the most points that a loss has in each.
+
+    Raises:
+        UnknownName: other rows.
+        ValueError: nothing is known of how runs differ.
+    """
+    lookup.find("rows", rows, dict.fromkeys(("dataset", "model")))
+    worlds = planning.worlds_of(planning.pilot_of(grid), draws=draws, seed=seed)
+    sets, models, losses = grid.means.shape
+    random = np.random.default_rng(seed)
+    cell = (worlds.cell + worlds.runs / max(grid.repeats, 1)) / 2
+
+    def drawn(variance: np.ndarray, *size: int) -> np.ndarray:
+        scale = np.sqrt(variance).reshape(-1, *([1] * len(size)))
+        return random.normal(size=(draws, *size)) * scale
+
+    if rows == "dataset":
+        values = drawn(worlds.sets / 2 + cell / models, sets, losses)
+        values += drawn(worlds.models / 2 / models, losses)[:, None]
+    else:
+        values = drawn(worlds.models / 2 + cell / sets, models, losses)
+        values += drawn(worlds.sets / 2 / sets, losses)[:, None]
+    places = rankdata(-values, axis=2, method="ordinal")
+    return np.maximum(4 - places, 0).sum(1).max(1)
 
 
 def leave_one_out(grid: Grid) -> pd.DataFrame:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import kendalltau, rankdata
 
-from lesionkit.inference import ranking
+from lesionkit.inference import ranking, resampling
 from lesionkit.inference.contrasts import Contrast, contrast, scope, weighted
 from lesionkit.inference.grids import Grid, full_grid
 from lesionkit.inference.planning import more_data
@@ -121,6 +121,7 @@ def ordered(
     grids = [grid_of(table, metric, names) for metric in metrics]
     found = [_of_pairs(grid, pairs) for grid in grids]
     shown = np.concatenate([each.greater() for each in found])
+    opposite = np.concatenate([each.less() for each in found])
     i = int(np.argmax(shown))
     (which, k), grid = divmod(i, len(pairs)), grids[i // len(pairs)]
     where = scope(grids[0])
@@ -137,7 +138,7 @@ def ordered(
         tau = kendalltau(range(len(order)), [here.index(name) for name in order])
         evidence += f"; here {', '.join(here)} (Kendall's tau {tau.statistic:.2f})"
     more = more_data(grid, float(found[which].mean[k]))
-    return Answer(_joint(shown, 1 - shown), evidence, more)
+    return Answer(_joint(shown, opposite), evidence, more)
 
 
 def _of_pairs(grid: Grid, pairs: Sequence[Sequence[str]]) -> Contrast:
@@ -174,19 +175,24 @@ def ranks(table: pd.DataFrame, *, loss: str, published: Mapping[str, int]) -> An
 def most_points(
     table: pd.DataFrame, *, loss: str, rows: str, published: float
 ) -> Answer:
-    """Whether a loss leads in podium points by more than chance gives the first."""
+    """Whether a loss leads in podium points by more than chance gives the first.
+
+    Chance is that of equal losses with the effects on single data sets and networks
+    that the table shows (`resampling.points_by_chance`).
+    """
     grid = grid_of(table)
     _place(grid, loss)
     points = ranking.points_of(grid.at_level(rows)).loc["points"]
     count, mine, best = len(grid.names(rows)), points[loss], points.iloc[0]
-    chance = ranking.chance_of_podium(count, len(grid.losses))
+    chance = resampling.points_by_chance(grid, rows)
     p = float((chance >= best - 1e-9).mean())
     leads = bool(mine >= best)
     first = "it leads" if leads else f"{points.index[0]} leads with {best:g}"
     evidence = (
         f"{loss} has {mine:g} of {points.sum():g} points over {count} "
         f"{WORDS[rows]} here, {published:g} in the paper; {first}; the best of "
-        f"{len(grid.losses)} equal losses has {best:g} or more with probability {p:.2f}"
+        f"{len(grid.losses)} losses that are equal but for their own effects on single "
+        f"data sets and networks has {best:g} or more with probability {p:.2f}"
     )
     verdict = _sided(p, as_claimed=leads)
     return Answer(verdict, evidence, "a mean difference, not more points")
@@ -195,9 +201,9 @@ def most_points(
 def none_best(table: pd.DataFrame, *, axes: Sequence[str]) -> Answer:
     """Whether no single loss may be the best in every data set (or with every model).
 
-    In each row the losses are found that may be the best there (`verdicts.judge`, with
-    Bonferroni's correction over the rows). Supported: none is among them in all rows.
-    Contradicted: one is supported as the best in every row.
+    In each row the losses are found that are not behind there (`verdicts.judge`, with
+    Bonferroni's correction over the rows of all axes). Supported: none is among them in
+    all rows of an axis. Contradicted: one is supported as the best in every row.
     """
     whole = grid_of(table)
     parts, emptied, everywhere = [], False, False
@@ -206,7 +212,7 @@ def none_best(table: pd.DataFrame, *, axes: Sequence[str]) -> Answer:
         rows = [whole.take(axis, [i]) for i in range(count)]
         if count < 2 or not all(map(scope, rows)):
             continue
-        found = [judge(row, level=LEVEL / count) for row in rows]
+        found = [judge(row, level=LEVEL / count / len(axes)) for row in rows]
         left = set(whole.losses).intersection(*(v.candidates for v in found))
         leaders = {v.leader for v in found}
         everywhere |= len(leaders) == 1 and all(v.supported for v in found)
@@ -248,9 +254,8 @@ def alike(table: pd.DataFrame, *, margins: Mapping[str, float]) -> Answer:
         grid = grid_of(table, column)
         a, b = np.triu_indices(len(grid.losses), 1)
         found = contrast(grid, a, b)
-        above, below = found.greater(margin), 1 - found.greater(-margin)
-        outside.extend(np.minimum(above, below))
-        inside.extend(1 - np.minimum(above, below))
+        outside.extend(2 * np.minimum(found.greater(margin), found.less(-margin)))
+        inside.extend(np.maximum(found.less(margin), found.greater(-margin)))
         i = int(np.abs(found.mean).argmax())
         parts.append(
             f"{column}: largest difference {grid.losses[a[i]]} less "
@@ -308,7 +313,7 @@ def traded_by_alpha(table: pd.DataFrame) -> Answer:
     if "alpha" not in table or not {"precision", "recall"} <= set(table):
         raise Untestable("no alpha, precision and recall", "run records")
     below, above = table["alpha"] < 0.5, table["alpha"] > 0.5
-    scores, shown, parts = ["precision", "recall"], [], []
+    scores, shown, opposite, parts = ["precision", "recall"], [], [], []
     for side, rows, pair in (("below", below, scores), ("above", above, scores[::-1])):
         if not rows.any():
             raise Untestable(f"no run with alpha {side} 0.5", "runs on both sides")
@@ -317,5 +322,6 @@ def traded_by_alpha(table: pd.DataFrame) -> Answer:
         found = _of_pairs(grid_of(apart.reset_index(drop=True), "score"), [pair])
         parts.append(f"alpha {side} 0.5, {' less '.join(pair)}: {_told(found)}")
         shown.append(float(found.greater()[0]))
-    verdict = _joint(np.array(shown), 1 - np.array(shown))
+        opposite.append(float(found.less()[0]))
+    verdict = _joint(np.array(shown), np.array(opposite))
     return Answer(verdict, "; ".join(parts), RUNS)
