@@ -80,7 +80,8 @@ def images_of(
     groups = names
     if "group" in rows:
         groups = rows.drop_duplicates("image")["group"]
-        groups = groups.astype(object).where(groups.notna(), list(names)).to_numpy()
+        own = pd.Series(list(names), groups.index, dtype=object)
+        groups = groups.astype(object).where(groups.notna(), own).to_numpy()
     units = pd.factorize(groups[used])[0]
     grouped = units.max() + 1 < used.sum()
     found = Images(scores[..., used], units, "groups" if grouped else "images")
