@@ -18,7 +18,7 @@ from lesionkit.cli.data import fetch, inspect, prepare
 from lesionkit.cli.machine import doctor, notebooks
 from lesionkit.cli.pages import card, export, report, thresholds
 from lesionkit.cli.sweeps import status, sweep
-from lesionkit.cli.tables import advise, audit, claims, plan, rank
+from lesionkit.cli.tables import advise, audit, claims, plan, rank, register
 
 
 class Commands(click.Group):
@@ -153,7 +153,7 @@ def _profile(config: Any, folder: Path, as_json: bool) -> None:
 
 for _command in (
     *(sweep, status, fetch, prepare, inspect),
-    *(rank, claims, audit, report, plan, advise, thresholds, export, card),
+    *(rank, register, claims, audit, report, plan, advise, thresholds, export, card),
     *(notebooks, doctor),
 ):
     cli.add_command(_command)

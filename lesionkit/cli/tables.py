@@ -1,4 +1,4 @@
-"""The commands that judge a table: rank, claims, audit, plan, advise."""
+"""The commands that judge a table: rank, register, claims, audit, plan, advise."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import shlex
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from lesionkit.cli.console import (
     AS_JSON,
@@ -91,6 +93,7 @@ def _say(remarks: tuple[str, ...] | list[str], source: object) -> None:
     default="charged",
     help="What counts for runs that failed.",
 )
+@option("--registered", type=Path, metavar="FILE", help="Hold it against this claim.")
 @option("--wide", is_flag=True, help="All columns, and the tests on ranks.")
 @option("--pairs", is_flag=True, help="Every pair: effect sizes, Wilcoxon, Holm.")
 @option("--leave-out", is_flag=True, help="Without each set, model and loss.")
@@ -105,6 +108,7 @@ def rank(
     read: Reader,
     as_json: bool,
     failed: str,
+    registered: Path | None,
     wide: bool,
     **more: bool,
 ) -> None:
@@ -119,14 +123,20 @@ def rank(
 
     table = read(source)
     with arguments():
+        held = None if registered is None else Held(registered, metric, margin)
+        if held is not None:
+            metric, margin = held.metric, held.margin
         found = standing.rank(
             table, metric, margin=margin, failed=failed.replace("-", " ")
         )
     _say(found.remarks, source)
+    if held is not None and not as_json:
+        click.echo("\n".join(held.lines(table, found)) + "\n")
     extra = _more(found.grid, margin, more)
     if as_json:
         tables = {n: t.reset_index().to_dict("records") for n, t in extra.items()}
-        answer(_facts(found) | tables)
+        said = {"registered": held.lines(table, found)} if held is not None else {}
+        answer(_facts(found) | said | tables)
         return
     click.echo(f"{found.verdict.sentence}\n{found.podium}\n")
     show_numbers(found.losses if wide else found.losses.iloc[:, :SHOWN])
@@ -139,6 +149,49 @@ def rank(
     for name, frame in extra.items():
         click.echo(f"\n{name}")
         show_numbers(frame)
+
+
+class Held:
+    """A registration, and the metric and margin that count beside it."""
+
+    def __init__(self, path: Path, metric: str, margin: float) -> None:
+        from lesionkit.papers import registered
+
+        self.text = registered.read(path)
+        given = click.get_current_context().get_parameter_source
+        default = ParameterSource.DEFAULT
+        self.metric = metric if given("metric") != default else self.text.metric
+        self.margin = margin if given("margin") != default else self.text.margin
+
+    def lines(self, table: pd.DataFrame, found: Any) -> list[str]:
+        """The claim with its answer, and what was changed since."""
+        from lesionkit.papers import registered
+
+        changed = registered.changes(self.text, table, self.metric, self.margin)
+        claim = registered.decided(self.text, found)
+        return [
+            f"Registered {self.text.registered}. {claim}",
+            *(
+                [f"changed since: {line}" for line in changed]
+                or ["Nothing was changed."]
+            ),
+        ]
+
+
+@click.command()
+@click.argument("file", type=Path)
+def register(file: Path) -> None:
+    """Write down what is to be decided, before the runs: FILE is YAML.
+
+    It has a claim ("ioufocal is the best"), and any of metric, margin, losses,
+    datasets, models and repeats. The time and a seal are added to it; rank
+    --registered FILE says what was changed since.
+    """
+    from lesionkit.papers import registered
+
+    with arguments():
+        found = registered.register(file)
+    click.echo(f"{file}: registered {found.registered}")
 
 
 def _facts(found: Any) -> dict[str, Any]:
