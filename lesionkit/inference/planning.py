@@ -24,7 +24,7 @@ from lesionkit.inference.words import number_of
 
 POWER = 0.8
 LEVEL = 0.05
-WORLDS, TABLES = 50, 30
+WORLDS, TABLES = 50, 100
 SEED = 0
 LADDER = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 50, 100, 200)
 UNSURE = 0.4  # a range of power wider than this is no plan, and said

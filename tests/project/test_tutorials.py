@@ -157,6 +157,7 @@ def test_every_quoted_line_is_printed(
     (tmp_path / "table2.csv").write_text(table)
     monkeypatch.chdir(tmp_path)
     main(shlex.split(line)[1:])
-    printed = [cells(each) for each in capsys.readouterr().out.splitlines()]
+    streams = capsys.readouterr()
+    printed = [cells(each) for each in (streams.out + streams.err).splitlines()]
     quoted = [cells(each) for each in said.splitlines() if each.strip()]
     assert [q for q in quoted if not any(within(q, p) for p in printed)] == []
