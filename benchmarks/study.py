@@ -17,6 +17,7 @@ import pandas as pd
 from lesionkit import figures
 from lesionkit.figures import ranking as ranking_figures
 from lesionkit.inference import ranking
+from lesionkit.inference.standing import rank
 from lesionkit.prepared.preparing import data_of
 from lesionkit.sweeps.sweep import Sweep, read_sweep
 from lesionkit.tables import comparable_records, load_table
@@ -73,7 +74,7 @@ def verdict(table: pd.DataFrame) -> list[str]:
     listed = ", ".join(
         f"{name} {value:g}" for name, value in points.loc["points"].items()
     )
-    return [f"Points: {listed}.", "", ranking.podium_sentence(points)]
+    return [f"Points: {listed}.", "", rank(table).podium]
 
 
 def cost(table: pd.DataFrame) -> str:

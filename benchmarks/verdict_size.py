@@ -41,7 +41,7 @@ LEADS = (0.5, 1, 2, 4)  # points, for the power
 PILOTS = ((2, 2), (3, 3), (4, 3))
 WORLDS = {"own effects 1 pt": (1, 0.5), "as the re-run, 0.2 pt": (0.2, 0.2)}
 DIFFERENCE = 0.01  # to be planned for
-PLANNED = ("cannot be planned", "median power", "10 %", "90 %")
+PLANNED = ("none enough", "called unsure", "power", "10 %", "90 %", "of unsure")
 
 
 def draw(
@@ -212,30 +212,39 @@ def by_shape(found: pd.DataFrame) -> list[str]:
 
 
 def plan(pilots: int) -> list[str]:
-    """What power the cheapest study that a plan calls enough really has."""
+    """What power the cheapest study that a plan calls enough really has.
+
+    Apart: plans that say themselves that the pilot leaves too much open.
+    """
     random = np.random.default_rng(SEED + 2)
     lines = [measurements.row(["pilot", "losses", "world", *PLANNED])]
     lines.append(measurements.row(["---"] * (3 + len(PLANNED))))
     cases = list(product(PILOTS, (2, 10), WORLDS.items()))
     for shape, losses, (name, own) in tqdm(cases, disable=None):
-        powers = []
+        sure: list[float] = []
+        unsure: list[float] = []
         for _ in range(pilots):
             grid = grid_of(draw(random, shape, losses, own, "equal"))
             found = planning.plan(grid, DIFFERENCE)
             enough = found[found["enough"]]
             if len(enough):
                 best = enough.loc[enough["runs"].idxmin()]
-                powers.append(true_power(own, best, losses))
-        low, middle, high = (
-            np.quantile(powers, (0.1, 0.5, 0.9)) if powers else [np.nan] * 3
-        )
-        cells = [
-            f"{100 * x:.0f}" for x in (1 - len(powers) / pilots, middle, low, high)
-        ]
+                told = planning.caution(found) is not None
+                (unsure if told else sure).append(true_power(own, best, losses))
+        none = pilots - len(sure) - len(unsure)
+        cells = [f"{100 * count / pilots:.0f}" for count in (none, len(unsure))]
+        cells += _percent(sure, (0.5, 0.1, 0.9)) + _percent(unsure, (0.5,))
         lines.append(
             measurements.row(["x".join(map(str, shape)), str(losses), name, *cells])
         )
     return lines
+
+
+def _percent(powers: list[float], at: tuple[float, ...]) -> list[str]:
+    """Quantiles of powers; a dash where there is none."""
+    if not powers:
+        return ["-"] * len(at)
+    return [f"{100 * x:.0f}" for x in np.quantile(powers, at)]
 
 
 def true_power(own: tuple[float, float], size: pd.Series, losses: int) -> float:
@@ -274,7 +283,8 @@ def main(tables: int, part: tuple[str, ...], keep: str | None) -> None:
         pilots = max(tables // 4, 20)
         lines += [
             f"`lesionkit plan` for {DIFFERENCE:g} from {pilots} pilots a row; the real "
-            "power of the cheapest study called enough, in percent:",
+            "power of the cheapest study called enough (median, 10 and 90 %), in "
+            "percent; last that of plans that call themselves unsure:",
             "",
             *plan(pilots),
             "",

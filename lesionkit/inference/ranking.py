@@ -178,26 +178,38 @@ def chance_of_podium(
     return totals.max(axis=1)
 
 
-def podium_sentence(points: pd.DataFrame) -> str:
-    """What a podium table says of its leader, next to its chance level."""
+def podium_sentence(points: pd.DataFrame, best: str | None = None) -> str:
+    """What a podium table says of its leader, next to its chance level.
+
+    Args:
+        points: of `podium`.
+        best: the loss that the verdict supports as the best, None for none. Chance
+            takes rows for independent, which the verdict does not, so where only the
+            points find a leader the sentence says so.
+    """
     total = points.loc["points"]
     rows, losses = len(points) - 1, len(total)
     if losses < 2:
         return f"{total.index[0]} is the only loss here: there is nothing to compare."
-    best = float(total.iloc[0])
-    leaders = list(total.index[np.isclose(total, best)])
+    most = float(total.iloc[0])
+    leaders = list(total.index[np.isclose(total, most)])
     leads = f"{leaders[0]} leads with"
     if len(leaders) > 1:
         leads = f"{', '.join(leaders)} lead, each with"
     chance = chance_of_podium(rows, losses)
-    probability = float((chance >= best - 1e-9).mean())  # thirds of points are inexact
+    probability = float((chance >= most - 1e-9).mean())  # thirds of points are inexact
     name = "data set" if points.index.name == "dataset" else points.index.name
     text = (
-        f"{leads} {best:g} of {total.sum():g} points over {rows} "
+        f"{leads} {most:g} of {total.sum():g} points over {rows} "
         f"{name}{'s' if rows > 1 else ''}. If all {losses} losses were equal, the best "
-        f"would collect {chance.mean():.1f} on average and {best:g} or more with "
+        f"would collect {chance.mean():.1f} on average and {most:g} or more with "
         f"probability {probability:.2f}"
     )
     if probability > 0.05:
         return text + ": these points do not show that any loss is better."
-    return text + "."
+    if best in leaders:
+        return text + "."
+    return (
+        text + f". This takes every {name} for independent of the others, which no "
+        "table is; the verdict does not, and does not find this leader to be the best."
+    )

@@ -83,7 +83,9 @@ def rank(
     said = [*remarks(table), *grid.remarks, *_otherwise(table, grid, margin, failed)]
     return Standing(
         verdict=verdict,
-        podium=ranking.podium_sentence(points),
+        podium=ranking.podium_sentence(
+            points, verdict.leader if verdict.supported else None
+        ),
         losses=_losses(grid, verdict),
         levels=rank_tests.summary_by_level(grid),
         grid=grid,

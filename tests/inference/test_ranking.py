@@ -187,9 +187,20 @@ def test_the_sentence_names_leader_points_rows_and_chance(table):
 
 def test_the_sentence_of_a_sure_winner_ends_with_its_probability():
     cells = {(f"set{i}", "m", f"loss{j}"): j / 10 for i in range(9) for j in range(10)}
-    sentence = ranking.podium_sentence(ranking.podium(table_of(cells)))
+    points = ranking.podium(table_of(cells))
+    sentence = ranking.podium_sentence(points, "loss9")
     assert sentence.startswith("loss9 leads with 27 of 54 points over 9 data sets.")
     assert sentence.endswith("27 or more with probability 0.00.")
+
+
+@pytest.mark.parametrize("best", [None, "loss8"])
+def test_points_find_no_winner_that_the_verdict_does_not(best):
+    cells = {(f"set{i}", "m", f"loss{j}"): j / 10 for i in range(9) for j in range(10)}
+    sentence = ranking.podium_sentence(ranking.podium(table_of(cells)), best)
+    assert sentence.endswith(
+        "0.00. This takes every data set for independent of the others, which no table "
+        "is; the verdict does not, and does not find this leader to be the best."
+    )
 
 
 def test_the_sentence_of_two_losses_counts_5_points_a_row(table):

@@ -9,7 +9,7 @@ from made_grids import made_grid, noise
 from made_grids import rerun as rerun
 from scipy import stats
 
-from lesionkit.inference import rank_tests, resampling
+from lesionkit.inference import rank_tests, ranking, resampling
 from lesionkit.inference.grids import full_grid
 
 
@@ -68,3 +68,32 @@ def test_nothing_here_needs_a_loss_of_ours():
     grid = full_grid(table)
     assert rank_tests.pairwise(grid)["first"][0] == "mine"
     assert resampling.ranks(grid, draws=20).loc["mine", 1] == 1
+
+
+def test_points_by_chance_are_those_of_equal_losses_where_nothing_is_shared():
+    grid = made_grid(noise(6, 1, 10, 2, seed=1))
+    found = resampling.points_by_chance(grid, "dataset", draws=20_000)
+    independent = ranking.chance_of_podium(6, 10)
+    assert found.mean() == pytest.approx(independent.mean(), abs=0.1)
+    share = (found >= 9).mean()
+    assert share == pytest.approx((independent >= 9).mean(), abs=0.02)
+
+
+def test_a_network_that_suits_a_loss_gives_it_points_on_every_data_set():
+    runs = noise(6, 2, 4, 2, spread=0.002, seed=2)
+    runs += np.random.default_rng(3).normal(0, 0.05, (1, 2, 4, 1))
+    found = resampling.points_by_chance(made_grid(runs), "dataset", draws=2000)
+    assert (found >= 16).mean() > 0.5  # of 18; with independent rows 0.03
+    assert (ranking.chance_of_podium(6, 4) >= 16).mean() < 0.03
+
+
+def test_points_over_networks_share_what_a_data_set_does():
+    runs = noise(2, 6, 4, 2, spread=0.002, seed=2)
+    runs += np.random.default_rng(3).normal(0, 0.05, (2, 1, 4, 1))
+    found = resampling.points_by_chance(made_grid(runs), "model", draws=2000)
+    assert (found >= 16).mean() > 0.5
+
+
+def test_points_by_chance_are_of_data_sets_or_networks(rerun):
+    with pytest.raises(ValueError, match="unknown rows 'datset'.*mean 'dataset'"):
+        resampling.points_by_chance(rerun, "datset")

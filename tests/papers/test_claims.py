@@ -52,6 +52,21 @@ def test_one_reversed_pair_contradicts_an_order_of_ten():
     assert "Kendall's tau 0.96" in answer["evidence"]
 
 
+@pytest.mark.slow
+def test_claims_of_equal_losses_are_contradicted_no_more_often_than_stated():
+    wrong = {"A-order": 0, "A-focal-last": 0, "A-points-models": 0}
+    for seed in range(40):
+        random = np.random.default_rng(seed)
+        table = made(EQUAL, datasets=3, spread=0.01, seed=seed)
+        keys = [*zip(table["dataset"], table["loss"], strict=True)]
+        own = {key: random.normal(0, 0.02) for key in dict.fromkeys(keys)}
+        table["dice"] += [own[key] for key in keys]  # of a loss on a data set
+        for name in wrong:
+            wrong[name] += verdicts(table, name) == [CONTRADICTED]
+            wrong[name] += verdicts(table, name) == [SUPPORTED]
+    assert max(wrong.values()) <= 5  # of 40 at 5 %: more in one of a hundred
+
+
 def test_an_order_that_is_open_says_what_would_decide_it():
     effects = AS_CLAIMED | {"ioufocal": AS_CLAIMED["dicebce"] + 0.0001}
     answer = claims.check(made(effects, spread=0.01), ("A-order",)).iloc[0]
