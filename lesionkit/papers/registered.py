@@ -26,14 +26,6 @@ from lesionkit.papers.answers import CONTRADICTED, LEVEL, NOT_SUPPORTED, SUPPORT
 
 LISTS = {"losses": "loss", "datasets": "dataset", "models": "model"}
 KNOWN = ("claim", "metric", "margin", *LISTS, "repeats", "registered", "seal")
-EXAMPLE = """\
-claim: ioufocal is the best   # or: ioufocal is better than dice; ioufocal is like dice
-metric: dice
-margin: 0.01
-losses: [ioufocal, dice, bce]
-datasets: [kvasir, clinicdb]
-repeats: 3
-"""
 _FORMS = {
     "best": re.compile(r"^(?P<one>\S+) is the best( loss)?$"),
     "better": re.compile(r"^(?P<one>\S+) is better than (?P<other>\S+)$"),
@@ -79,7 +71,7 @@ def register(path: Path, *, now: datetime | None = None) -> Registration:
 
     Raises:
         ValueError: no YAML of this form, or registered already.
-        FileNotFoundError: no such file; the text has an example.
+        FileNotFoundError: no such file.
     """
     text = _checked(path)
     if "registered" in text:
@@ -99,7 +91,10 @@ def register(path: Path, *, now: datetime | None = None) -> Registration:
 def _checked(path: Path) -> dict[str, Any]:
     """The file's mapping, with every key known and of its form."""
     if not path.is_file():
-        raise FileNotFoundError(f"no file {path}. It may look like this:\n{EXAMPLE}")
+        raise FileNotFoundError(
+            f"no file {path}; it needs a line such as claim: ioufocal is the best "
+            f"and may have {', '.join(KNOWN[1:-2])}"
+        )
     try:
         text = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:

@@ -139,7 +139,7 @@ def test_a_claim_is_registered_once_and_read_only_then(file):
     with pytest.raises(ValueError, match="was registered at 2026-03-01"):
         registered.register(file)
     assert file.read_text() == before
-    with pytest.raises(FileNotFoundError, match="It may look like this"):
+    with pytest.raises(FileNotFoundError, match="such as claim: ioufocal is the best"):
         registered.register(file.with_name("none.yaml"))
 
 
