@@ -123,6 +123,7 @@ def _cell(value: Any) -> str:
     if value is None or value != value:
         return "-"
     if isinstance(value, float):
+        value += 0.0  # no -0
         tiny = value and abs(value) < 0.0001
         return f"{value:.1e}" if tiny else f"{value:.4f}".rstrip("0").rstrip(".")
     return f"{value:,}" if isinstance(value, int) and value > 9999 else str(value)

@@ -116,7 +116,8 @@ class Grid:
         known = self.paired or (self.spread_known and len(self.models) > 1)
         if self.equal or len(self.datasets) < LEAST_SETS or not known:
             return None
-        noise = self._noise()
+        runs = max(self.repeats, 1) * len(self.models)
+        noise = np.maximum(self._noise(), self.unit**2 / 6 / runs)  # that of rounding
         pairs = pooling.pairs(len(self.losses))
         d = np.einsum("dml,pl->pdm", self.means, pairs).mean(2)
         between = max(0.0, d.var(1, ddof=1).mean() - noise.mean())

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lesionkit.catalogue import LOSSES
-from lesionkit.inference import gaps, rank_tests, ranking, resampling
+from lesionkit.inference import gaps, rank_tests, ranking, resampling, words
 from lesionkit.inference.contrasts import weighted
 from lesionkit.inference.grids import Grid, full_grid
 from lesionkit.inference.verdicts import MARGIN, Verdict, judge
@@ -80,7 +80,8 @@ def rank(
     grid = full_grid(table, metric, failed=failed)
     verdict = judge(grid, margin=margin)
     points = ranking.points_of(grid.at_level("dataset"))
-    said = [*remarks(table), *grid.remarks, *_otherwise(table, grid, margin, failed)]
+    told = remarks(table, missing=False)  # the grid says what it does about gaps
+    said = [*told, *grid.remarks, *_otherwise(table, grid, margin, failed)]
     return Standing(
         verdict=verdict,
         podium=ranking.podium_sentence(
@@ -120,9 +121,8 @@ def _short(verdict: Verdict) -> str:
     """A verdict in few words."""
     lead = -verdict.against["behind"].iloc[0]
     if verdict.supported:
-        return f"{verdict.leader} is supported, {lead:.4f} ahead"
-    leads = f"{verdict.leader} leads {verdict.runner_up} by {lead:.4f}"
-    return f"no loss is supported, {leads}"
+        return f"{verdict.leader} is supported, {words.amount(lead)} ahead"
+    return f"no loss is supported, {words.first(verdict)}"
 
 
 def means_by_metric(table: pd.DataFrame) -> tuple[pd.DataFrame, ...]:

@@ -102,7 +102,8 @@ def _against(grid: Grid, leader: str, loss: str) -> list[str]:
     lower, many = int((gaps > 0).sum()), len(gaps)
     said = []
     if lower == many:
-        said.append(f"{side} than {leader} on all {many} {WORDS[axis]}s")
+        every = "both" if many == 2 else f"all {many}"
+        said.append(f"{side} than {leader} on {every} {WORDS[axis]}s")
     elif lower >= STEADY * many:
         said.append(f"{side} than {leader} on {lower} of {many} {WORDS[axis]}s")
     share = gaps.max() / np.abs(gaps).sum()
@@ -127,27 +128,37 @@ def sentence(grid: Grid, verdict: Verdict, margin: float) -> str:
     if not of:
         return (
             f"Nothing can be said: {leader} has the best mean {grid.metric}, "
-            f"{gap:.4f} ahead of {second}, but one run a cell on one data set with one "
-            "network does not show how much runs differ by chance."
+            f"{amount(gap)} ahead of {second}, but one run a cell on one data set with "
+            "one network does not show how much runs differ by chance."
         )
     where = _where(grid)
     if verdict.supported:
         low, high = -verdict.against[["high", "low"]].iloc[0]
         return (
             f"{leader} is supported as the best of {len(verdict.against)} losses for "
-            f"{of}: {gap:.4f} {grid.metric} ahead of {second} (95 % interval {low:.4f} "
-            f"to {high:.4f}), {where}. {_stable(verdict)}"
+            f"{of}: {amount(gap)} {grid.metric} ahead of {second} (95 % interval "
+            f"{amount(low)} to {amount(high)}), {where}. {_stable(verdict)}"
         ).strip()
-    if gap < TIED:
-        tied = verdict.against.index[verdict.against["behind"].abs() < TIED]
-        leads = f"{_named(tied)} tie in mean {grid.metric}"
-    else:
-        leads = f"{leader} leads {second} by {gap:.4f} {grid.metric}"
     text = (
-        f"No loss is supported as the best for {of}: {leads}, {where}. "
+        f"No loss is supported as the best for {of}: {first(verdict, grid.metric)}, "
+        f"{where}. "
         f"{_stable(verdict)} {_power(verdict)} {_answers(verdict, margin)}"
     )
     return " ".join(text.split())
+
+
+def first(verdict: Verdict, metric: str = "") -> str:
+    """Who leads whom by how much, or who ties."""
+    behind = verdict.against["behind"]
+    gap, of = -behind.iloc[0], f" {metric}" if metric else ""
+    if gap < TIED:
+        return f"{_named(behind.index[behind.abs() < TIED])} tie in mean{of}"
+    return f"{verdict.leader} leads {verdict.runner_up} by {amount(gap)}{of}"
+
+
+def amount(value: float) -> str:
+    """A difference with four decimals, a tiny one in powers of ten."""
+    return f"{value:.1e}" if 0 < abs(value) < 0.0001 else f"{value:.4f}"
 
 
 def _where(grid: Grid) -> str:
@@ -178,8 +189,8 @@ def _power(verdict: Verdict) -> str:
     if not verdict.detectable > 0:
         return ""
     return (
-        f"Two losses that truly differ by {verdict.detectable:.4f} (this may be "
-        f"{low:.4f} to {high:.4f}) would be told apart with probability 0.8."
+        f"Two losses that truly differ by {amount(verdict.detectable)} (this may be "
+        f"{amount(low)} to {amount(high)}) would be told apart with probability 0.8."
     )
 
 

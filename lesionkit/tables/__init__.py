@@ -87,9 +87,14 @@ def load_table(
     return table
 
 
-def remarks(table: pd.DataFrame) -> list[str]:
-    """What is unusual in a table, a line each: in its file, grid, and what made it."""
-    said = [*table.attrs.get("remarks", ()), *_grid_remarks(table)]
+def remarks(table: pd.DataFrame, *, missing: bool = True) -> list[str]:
+    """What is unusual in a table, a line each: in its file, grid, and what made it.
+
+    Args:
+        missing: name the cells that are missing; a verdict says by itself what it
+            makes of them.
+    """
+    said = [*table.attrs.get("remarks", ()), *_grid_remarks(table, missing)]
     for column, why in MAKERS.items():
         counts = table[column].value_counts() if column in table else ()
         if len(counts) > 1:
@@ -98,15 +103,16 @@ def remarks(table: pd.DataFrame) -> list[str]:
     return said
 
 
-def _grid_remarks(table: pd.DataFrame) -> list[str]:
+def _grid_remarks(table: pd.DataFrame, missing: bool) -> list[str]:
     """Which cells of data set, model and loss are missing or have fewer runs."""
     axes = list(KEYS[:3])
     counts = table.groupby(axes, sort=False).size()
     every = pd.MultiIndex.from_product([list(table[a].unique()) for a in axes])
     said = []
-    if len(lacking := every.difference(list(counts.index), sort=False)):
-        missing = f"{len(lacking)} of {len(every)} cells are missing"
-        said.append(f"{missing}: {_cells(lacking)}")
+    lacking = every.difference(list(counts.index), sort=False)
+    if missing and len(lacking):
+        share = f"{len(lacking)} of {len(every)} cells are missing"
+        said.append(f"{share}: {_cells(lacking)}")
     most = int(counts.mode().max())
     if len(fewer := counts.index[counts < most]) and not is_cells(table):
         said.append(f"{len(fewer)} cells have fewer than {most} runs: {_cells(fewer)}")

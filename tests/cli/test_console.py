@@ -147,3 +147,11 @@ def test_a_folder_that_is_gone_is_told_as_that(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
     assert console.told(FileNotFoundError(2, "No such file")) == console.GONE
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(-0.0, "0"), (0.25, "0.25"), (3.84e-5, "3.8e-05")]
+)
+def test_no_number_is_shown_as_minus_nothing(value, shown, capsys):
+    console.show([{"behind": value}])
+    assert capsys.readouterr().out.split() == ["behind", shown]

@@ -177,3 +177,14 @@ def test_part_of_a_grid_keeps_what_belongs_to_it():
     assert replace(grid, seen=seen).take("dataset", [1, 2]).seen is None
     with pytest.raises(ValueError, match="unknown level 'datset'.*mean 'dataset'"):
         grid.at_level("datset")
+
+
+def test_a_data_set_weighs_no_more_than_the_rounding_of_its_scores_allows():
+    runs = noise(4, 3, 3, 3, spread=0.03).round(1)
+    runs[0] = 0.8  # all alike as printed, which is not without noise
+    exact, printed = made_grid(runs), replace(made_grid(runs), unit=0.1)
+    weights = printed.weights
+    assert exact.weights is not None
+    assert weights is None or weights[0] < exact.weights[0]
+    noisy = replace(made_grid(noise(4, 3, 3, 3, spread=1e-4)), unit=0.1)
+    assert noisy.weights is None  # the rounding is all that is known

@@ -106,7 +106,7 @@ BAD = {
     "a cell is missing": (
         lambda t: t[~((t.dataset == "set0") & (t.model == "fcn") & (t.loss == "iou"))],
         "iou is supported",
-        "1 of 60 cells are missing: set0/fcn/iou",
+        "1 of 60 cells are missing (set0/fcn/iou)",
     ),
     "a run is missing": (
         lambda t: t.drop(index=t.index[0]),

@@ -8,7 +8,7 @@ from made_grids import made_grid, noise, table_of
 
 from lesionkit.inference.grids import full_grid
 from lesionkit.inference.verdicts import judge
-from lesionkit.inference.words import number_of
+from lesionkit.inference.words import amount, number_of
 
 
 def sentence(runs: np.ndarray) -> str:
@@ -187,3 +187,16 @@ def test_failed_runs_are_counted_in_the_note_of_their_loss():
     note = judge(full_grid(table_of(runs))).against["note"]
     assert note["loss2"].startswith("2 runs failed")
     assert "failed" not in note["loss1"]
+
+
+@pytest.mark.parametrize(
+    ("value", "says"), [(0.05, "0.0500"), (3.84e-5, "3.8e-05"), (0.0, "0.0000")]
+)
+def test_a_tiny_difference_is_not_told_as_none(value, says):
+    assert amount(value) == says
+
+
+def test_of_two_data_sets_a_loss_is_lower_on_both():
+    runs = noise(2, 3, 2, 2, spread=0.001)
+    runs[:, :, 1] += 0.02
+    assert notes(runs)["loss0"] == "lower than loss1 on both data sets"
