@@ -94,6 +94,13 @@ def _say(remarks: tuple[str, ...] | list[str], source: object) -> None:
     help="What counts for runs that failed.",
 )
 @option("--registered", type=Path, metavar="FILE", help="Hold it against this claim.")
+@option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "markdown", "latex", "csv", "json"]),
+    default="text",
+    help="Of the answer; markdown and latex for a paper.",
+)
 @option("--wide", is_flag=True, help="All columns, and the tests on ranks.")
 @option("--pairs", is_flag=True, help="Every pair: effect sizes, Wilcoxon, Holm.")
 @option("--leave-out", is_flag=True, help="Without each set, model and loss.")
@@ -109,6 +116,7 @@ def rank(
     as_json: bool,
     failed: str,
     registered: Path | None,
+    form: str,
     wide: bool,
     **more: bool,
 ) -> None:
@@ -130,8 +138,14 @@ def rank(
             table, metric, margin=margin, failed=failed.replace("-", " ")
         )
     _say(found.remarks, source)
+    as_json = as_json or form == "json"
     if held is not None and not as_json:
-        click.echo("\n".join(held.lines(table, found)) + "\n")
+        click.echo("\n".join(held.lines(table, found)) + "\n", err=form != "text")
+    if form not in ("text", "json"):
+        from lesionkit.pages import printed
+
+        click.echo(printed.table(found, form), nl=False)
+        return
     extra = _more(found.grid, margin, more)
     if as_json:
         tables = {n: t.reset_index().to_dict("records") for n, t in extra.items()}

@@ -87,7 +87,7 @@ def _told(failed: pd.DataFrame, metric: str, way: str) -> str:
     each = failed["loss"].value_counts()
     by_loss = ", ".join(f"{name} {count}" for name, count in each.items())
     done = {
-        "charged": "each counts as the lowest that worked there",
+        "charged": "each counts as the lowest score of that data set and network",
         "left out": "they are left out",
         "as they are": "their scores count as they are",
     }[way]

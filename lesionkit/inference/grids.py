@@ -320,5 +320,5 @@ def _runs(
     if common.all():
         return runs, []
     lost = ", ".join(str(label) for label in np.asarray(labels)[~common])
-    said = f"repeat {lost} is not there in every cell: only the others are paired"
+    said = f"repeat {lost} is lacking in some cells: runs are paired by the others"
     return runs[..., common], [said]

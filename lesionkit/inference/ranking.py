@@ -196,13 +196,16 @@ def podium_sentence(points: pd.DataFrame, best: str | None = None) -> str:
     leads = f"{leaders[0]} leads with"
     if len(leaders) > 1:
         leads = f"{', '.join(leaders)} lead, each with"
+    name = "data set" if points.index.name == "dataset" else points.index.name
+    if rows == 1:
+        said = f"{leads} {most:g} of {total.sum():g} points over 1 {name}"
+        return f"{said}: points say no more there than the means."
     chance = chance_of_podium(rows, losses)
     probability = float((chance >= most - 1e-9).mean())  # thirds of points are inexact
-    name = "data set" if points.index.name == "dataset" else points.index.name
     text = (
         f"{leads} {most:g} of {total.sum():g} points over {rows} "
-        f"{name}{'s' if rows > 1 else ''}. If all {losses} losses were equal, the best "
-        f"would collect {chance.mean():.1f} on average and {most:g} or more with "
+        f"{name}s (a loss can have {3 * rows}). If all {losses} losses were equal, the "
+        f"best would collect {chance.mean():.1f} on average and {most:g} or more with "
         f"probability {probability:.2f}"
     )
     if probability > 0.05:
@@ -210,6 +213,6 @@ def podium_sentence(points: pd.DataFrame, best: str | None = None) -> str:
     if best in leaders:
         return text + "."
     return (
-        text + f". This takes every {name} for independent of the others, which no "
-        "table is; the verdict does not, and does not find this leader to be the best."
+        text + f". This takes every {name} for independent of the others, which is too "
+        "optimistic: go by the verdict, which does not show this leader to be the best."
     )

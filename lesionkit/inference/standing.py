@@ -50,6 +50,12 @@ class Standing:
         return self.grid.metric
 
     @cached_property
+    def means(self) -> tuple[pd.Series, pd.Series]:
+        """Low and high of each loss's mean: against the mean of all losses (95 %)."""
+        low, high = _with_interval(self.grid)[1:]
+        return low, high
+
+    @cached_property
     def ranks(self) -> pd.DataFrame:
         """Losses x ranks: how often each has each rank (`resampling.ranks`)."""
         return resampling.ranks(self.grid, draws=self.draws, seed=self.seed)
@@ -106,8 +112,8 @@ def _otherwise(
         shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in parts)
         alike = judge(replace(grid, equal=True), margin=margin)
         said.append(
-            f"data sets count by how little their runs scatter ({shares}); if all "
-            f"counted alike: {_short(alike)}"
+            f"data sets whose runs scatter less count more ({shares}); with equal "
+            f"weights: {_short(alike)}"
         )
     if grid.failed:
         for way in gaps.WAYS:
@@ -134,16 +140,16 @@ def means_by_metric(table: pd.DataFrame) -> tuple[pd.DataFrame, ...]:
     Returns:
         Three frames, metrics by losses: means, low, high. NaN where nothing is known.
     """
-    rows = {name: _with_interval(table, name) for name in METRICS if name in table}
+    there = [name for name in METRICS if name in table]
+    rows = {name: _with_interval(full_grid(table, name)) for name in there}
     return tuple(
         pd.DataFrame({name: found[k] for name, found in rows.items()}).T
         for k in range(3)
     )
 
 
-def _with_interval(table: pd.DataFrame, metric: str) -> list[pd.Series]:
-    """Mean, low and high of each loss in one metric."""
-    grid = full_grid(table, metric)
+def _with_interval(grid: Grid) -> list[pd.Series]:
+    """Mean, low and high of each loss."""
     count = len(grid.losses)
     found = weighted(grid, np.eye(count) - 1 / count)
     low, high = found.interval()

@@ -54,6 +54,7 @@ def judge(grid: Grid, *, level: float = LEVEL, margin: float = MARGIN) -> Verdic
     table["candidate"] = table["answer"] != BEHIND
     table.insert(0, "mean", grid.scores[order])
     table.index = pd.Index([grid.losses[i] for i in order], name="loss")
+    table["limit"] = [grid.losses[i] for i in table["limit"]]
     table["note"] = words.of_losses(grid, table, margin)
     hangs_on = _hangs_on(grid, supported=supported, level=level)
     low, high = found.detectable_range()
@@ -143,6 +144,7 @@ def _against(
     np.fill_diagonal(ahead, -np.inf)
     low = (ahead - pairs.reach).max(0)[order]
     high = (ahead + pairs.reach).max(0)[order]
+    limit = (ahead + pairs.reach).argmax(0)[order]
     behind = ahead.max(0)[order]
     if supported:  # the leader's tests speak at their own level then
         least = found.interval(1 - level)[0]
@@ -153,6 +155,7 @@ def _against(
         "low": low,
         "high": high,
         "p": np.append(np.nan, found.p),
+        "limit": limit,
     }
     return pd.DataFrame(columns)
 

@@ -56,7 +56,8 @@ def of_losses(grid: Grid, table: pd.DataFrame, margin: float) -> list[str]:
     """What a reader should know of each loss beside its answer, "" where nothing.
 
     Args:
-        table: of the verdict: behind, low, high, answer; the losses in its index.
+        table: of the verdict: behind, low, high, answer; `limit`, the loss that `high`
+            is due to; the losses in its index.
     """
     leader = table.index[0]
     behind = table["answer"] == "behind"
@@ -66,6 +67,8 @@ def of_losses(grid: Grid, table: pd.DataFrame, margin: float) -> list[str]:
         said, row = _failures(grid, loss), table.iloc[place]
         if place and row["answer"] != "alike":
             said += _against(grid, leader, loss)
+        if not place and row["answer"] == "undecided":
+            said.append(f"{row['limit']} may be up to {amount(row['high'])} ahead")
         if row["answer"] == "behind" and row["high"] < margin:
             said.append(f"by less than {margin:g}")
         if row["answer"] == "undecided" and place > last_shown:
@@ -177,10 +180,11 @@ def _stable(verdict: Verdict) -> str:
     """What the place of the leader hangs on."""
     if not verdict.hangs_on:
         return ""
-    without = f"Without {_named(verdict.hangs_on, 'or')} "
+    several = "any one of " if len(verdict.hangs_on) > 1 else ""
+    without = f"without {several}{_named(verdict.hangs_on, 'or')} "
     if verdict.supported:
-        return without + "it is not shown."
-    return without + "another loss leads."
+        return f"This hangs on single parts: {without}it is not shown."
+    return f"The lead hangs on single parts: {without}another loss leads."
 
 
 def _power(verdict: Verdict) -> str:
@@ -189,8 +193,9 @@ def _power(verdict: Verdict) -> str:
     if not verdict.detectable > 0:
         return ""
     return (
-        f"Two losses that truly differ by {amount(verdict.detectable)} (this may be "
-        f"{amount(low)} to {amount(high)}) would be told apart with probability 0.8."
+        "A table like this shows that two losses differ, with probability 0.8, if they "
+        f"truly differ by {amount(verdict.detectable)} (an estimate: {amount(low)} to "
+        f"{amount(high)})."
     )
 
 
@@ -203,7 +208,7 @@ def _answers(verdict: Verdict, margin: float) -> str:
     parts = []
     if alike:
         parts.append(
-            f"Best or alike (at most {margin:g} behind the best of the others): "
+            f"Best, or less than {margin:g} behind the best of the others: "
             f"{', '.join(alike)}" + ("; take any of them." if len(alike) > 1 else ".")
         )
     if undecided:
@@ -221,7 +226,6 @@ def _named(names: pd.Index | tuple[str, ...], last: str = "and") -> str:
     shown = [str(name) for name in names]
     if len(shown) > NAMED:
         shown = [*shown[:NAMED], f"{len(shown) - NAMED} more"]
-        last = "and" if last == "and" else "or any of"
     if len(shown) == 1:
         return shown[0]
     return f"{', '.join(shown[:-1])} {last} {shown[-1]}"

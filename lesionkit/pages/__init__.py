@@ -6,5 +6,6 @@ Templates lie beside this file. Commands import this room.
 __all__ = [
     "card",
     "inspection",
+    "printed",
     "report",
 ]

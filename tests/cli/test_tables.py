@@ -23,7 +23,9 @@ def test_rank_says_first_what_is_supported_and_what_is_not(command, file):
     assert result.code == 0
     first, second, _, head, row, *_ = result.out.splitlines()
     assert first.startswith("Nothing can be said: dice has the best mean dice")
-    assert second.startswith("dice leads with 3 of 6 points over 1 data set. If all 3")
+    assert second.startswith(
+        "dice leads with 3 of 6 points over 1 data set: points say"
+    )
     assert head.split() == [*"loss mean behind low high answer note".split()]
     assert row.split()[:3] == ["dice", "0.9", "-0.1"]
 
@@ -48,7 +50,9 @@ def test_rank_charges_a_failed_run_or_leaves_it_out(command, file):
     means = {row["loss"]: row["mean"] for row in told["losses"]}
     assert means["dice"] == pytest.approx((0.7 + 0.9) / 2)
     assert {row["loss"]: row["failed"] for row in told["losses"]}["dice"] == 1
-    assert "each counts as the lowest that worked there" in " ".join(told["remarks"])
+    assert "each counts as the lowest score of that data set and network" in " ".join(
+        told["remarks"]
+    )
     left = command("rank", path, "--json", "--failed", "left-out")
     means = {row["loss"]: row["mean"] for row in json.loads(left.out)["losses"]}
     assert means["dice"] == pytest.approx(0.9)

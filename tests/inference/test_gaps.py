@@ -49,7 +49,7 @@ def test_a_failed_run_is_charged_the_lowest_that_worked_there():
     assert grid.failed == {"loss1": 1}
     assert grid.remarks == (
         "1 run failed (loss1 1): set0/net0/loss1 repeat 0 (0.01); each counts as the "
-        "lowest that worked there",
+        "lowest score of that data set and network",
     )
 
 

@@ -57,7 +57,7 @@ def test_a_repeat_that_a_cell_lacks_is_left_out_of_the_pairs():
     grid = full_grid(table)
     assert grid.runs.shape == (1, 1, 2, 2)
     assert grid.means[0, 0].tolist() == [pytest.approx(0.6), pytest.approx(0.6)]
-    assert "repeat 2 is not there in every cell" in grid.remarks[0]
+    assert "repeat 2 is lacking in some cells" in grid.remarks[0]
 
 
 def test_the_runs_of_a_cell_are_the_fewest_of_any():

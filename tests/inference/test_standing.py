@@ -56,7 +56,7 @@ def test_ranks_are_drawn_as_often_as_was_asked(rerun):
 
 
 def test_data_sets_that_count_alike_are_told_beside_those_that_do_not(rerun):
-    told = [line for line in rerun.remarks if "if all counted alike: " in line]
+    told = [line for line in rerun.remarks if "with equal weights: " in line]
     assert "busi_benign 11 %" in told[0]
     assert "no loss is supported, dicebce leads ioufocal" in told[0]
 

@@ -44,11 +44,12 @@ def test_no_winner_is_told_with_what_would_have_been_shown():
         "6 data sets and 4 networks with 2 runs a cell. "
     )
     assert (
-        f"Two losses that truly differ by {verdict.detectable:.4f} (this may be "
-        f"{low:.4f} to {high:.4f}) would be told apart with probability 0.8."
+        "A table like this shows that two losses differ, with probability 0.8, if they "
+        f"truly differ by {verdict.detectable:.4f} (an estimate: {low:.4f} to "
+        f"{high:.4f})."
     ) in verdict.sentence
     assert verdict.sentence.endswith(
-        "Best or alike (at most 0.01 behind the best of the others): "
+        "Best, or less than 0.01 behind the best of the others: "
         f"{', '.join(verdict.against.index)}; take any of them."
     )
 
@@ -65,7 +66,7 @@ def test_alike_undecided_and_behind_are_each_named_under_their_word():
         "loss3": "behind",
     }
     assert verdict.sentence.endswith(
-        "Best or alike (at most 0.01 behind the best of the others): loss1, loss0; "
+        "Best, or less than 0.01 behind the best of the others: loss1, loss0; "
         "take any of them. Undecided: loss2. Behind: loss3."
     )
 
@@ -111,7 +112,10 @@ def test_what_the_leader_hangs_on_is_named():
     runs = noise(4, 1, 2, 2, spread=0.001)
     runs[2, :, 0] += 0.05
     runs[[0, 1, 3], :, 1] += 0.005
-    assert "Without set2 another loss leads." in sentence(runs)
+    assert (
+        "The lead hangs on single parts: without set2 another loss leads."
+        in sentence(runs)
+    )
     runs = noise(3, 1, 2, 1, spread=0.0001)
     runs[:, :, 0] += 0.01 + np.array([0.0, 0.001, 0.002])[:, None, None]
     verdict = judge(made_grid(runs))
@@ -125,7 +129,7 @@ def test_more_than_three_names_are_counted():
     runs = noise(9, 1, 2, 2, spread=0.0001)
     runs[:5, :, 0] += 0.01
     runs[5:, :, 1] += 0.0124
-    assert "Without set0, set1, set2 or any of 2 more another" in sentence(runs)
+    assert "without any one of set0, set1, set2 or 2 more another" in sentence(runs)
 
 
 def test_a_loss_that_is_lower_in_every_row_is_told_so():
@@ -200,3 +204,14 @@ def test_of_two_data_sets_a_loss_is_lower_on_both():
     runs = noise(2, 3, 2, 2, spread=0.001)
     runs[:, :, 1] += 0.02
     assert notes(runs)["loss0"] == "lower than loss1 on both data sets"
+
+
+def test_who_keeps_a_leader_from_being_alike_is_named():
+    runs = noise(4, 1, 3, 2, spread=0.001)
+    runs[:, 0, 1] += np.array([0.05, -0.05, 0.05, -0.06])[:, None]  # unsteady
+    runs[:, :, 0] += 0.003
+    table = judge(made_grid(runs)).against
+    assert table.index[0] == "loss0"
+    assert table["answer"].iloc[0] == "undecided"
+    high = table["high"].iloc[0]
+    assert table["note"].iloc[0] == f"loss1 may be up to {high:.4f} ahead"

@@ -9,6 +9,7 @@ from made_claims import AS_CLAIMED, EQUAL, REVERSED, made
 
 from lesionkit import published
 from lesionkit.catalogue import LOSSES, PAPER_A_LOSSES
+from lesionkit.inference.verdicts import judge
 from lesionkit.papers import answers, claims
 from lesionkit.papers.answers import CONTRADICTED, NOT_SUPPORTED, SUPPORTED, UNTESTABLE
 from lesionkit.papers.claims import CLAIMS, COMPOUND, ORDER, SINGLE
@@ -108,6 +109,21 @@ def test_the_best_loss_differs_only_where_no_loss_may_be_best_in_all():
     assert verdicts(made(EQUAL | {"iou": 0.1}), name, "A-no-best") == [CONTRADICTED] * 2
 
 
+@pytest.mark.parametrize(
+    ("axes", "share"), [(["dataset"], 5), (["dataset", "model"], 10)]
+)
+def test_no_best_spends_its_level_once(axes, share, monkeypatch):
+    levels = []
+
+    def judged(row, level):
+        levels.append(level)
+        return judge(row, level=level)
+
+    monkeypatch.setattr(answers, "judge", judged)
+    answers.none_best(made(EQUAL), axes=axes)  # 5 data sets, 4 networks
+    assert levels[:5] == pytest.approx([0.05 / share] * 5)
+
+
 def test_the_public_rerun_has_the_verdicts_that_its_readme_tells():
     found = claims.check(published.public_rerun()).set_index("claim")
     assert found.loc["A-compound", "verdict"] == SUPPORTED
@@ -203,6 +219,11 @@ def test_alike_means_within_the_margin_and_not_merely_not_different():
     assert verdicts(made(EQUAL, spread=0.2, background=0.01), name) == [NOT_SUPPORTED]
     apart = made(EQUAL | {"focal": -0.1}, background=0.01)
     assert verdicts(apart, name) == [CONTRADICTED]
+
+
+def test_alike_has_to_be_shown_on_both_sides():
+    near = made(EQUAL | {"focal": -0.02}, spread=0.005, background=0.01)
+    assert verdicts(near, "A-probability-alike") == [NOT_SUPPORTED]  # margin 0.02
 
 
 def paper_b(effects: dict[str, float], **columns: float) -> pd.DataFrame:
