@@ -87,6 +87,13 @@ def test_a_network_that_suits_a_loss_gives_it_points_on_every_data_set():
     assert (ranking.chance_of_podium(6, 4) >= 16).mean() < 0.03
 
 
+def test_the_noise_of_points_is_that_of_a_mean_of_runs():
+    runs = noise(6, 2, 4, 20, spread=0.02, seed=2)
+    runs += np.random.default_rng(3).normal(0, 0.02, (1, 2, 4, 1))
+    found = resampling.points_by_chance(made_grid(runs), "dataset", draws=2000)
+    assert (found >= 16).mean() > 0.8  # with the noise of single runs far less
+
+
 def test_points_over_networks_share_what_a_data_set_does():
     runs = noise(2, 6, 4, 2, spread=0.002, seed=2)
     runs += np.random.default_rng(3).normal(0, 0.05, (2, 1, 4, 1))
