@@ -5,7 +5,8 @@
 Reads the records of study_small.yaml in the data folder (LESIONKIT_DATA) and writes
 lesionkit/published/study_small.csv, a row a run, and the table of parts in
 docs/study.md; run it again when more parts are finished. A part (a network, data set,
-definition and split) enters with its last run, never before. --measurements puts the
+definition and split) enters with its last run, never before. Parts that stand in the
+table and have no records here, for they were trained elsewhere, stay. --measurements puts the
 parts at the end of docs/measurements.md as well. --hardware is what the runs were made
 on, by default the processor of this machine.
 """
@@ -52,10 +53,12 @@ def main() -> None:
     parser.add_argument("--hardware", default=measurements.processor())
     parser.add_argument("--measurements", action="store_true")
     given = parser.parse_args()
-    finished, open_parts = parts_of(read_sweep("study_small.yaml"))
+    sweep = read_sweep("study_small.yaml")
+    finished, open_parts = parts_of(sweep)
     if not finished:
         raise SystemExit(f"no part is finished; begun: {open_parts or 'none'}")
-    tables = [table_of(configs, given.hardware) for configs in finished.values()]
+    made = {p: table_of(configs, given.hardware) for p, configs in finished.items()}
+    tables = in_order(sweep, earlier(published.STUDY) | made)
     write(pd.concat(tables, ignore_index=True), published.STUDY)
     lines = [*measurements.head(HEAD), *map(line_of, tables)]
     total = sum(table["wall_seconds"].sum() for table in tables) / 3600
@@ -85,6 +88,21 @@ def parts_of(
     finished = {p: each for p, each in parts.items() if done[p] == len(each)}
     begun = {p: (done[p], len(parts[p])) for p in parts if 0 < done[p] < len(parts[p])}
     return finished, begun
+
+
+def earlier(path: Path) -> dict[Part, pd.DataFrame]:
+    """The parts of a table that was written before."""
+    if not path.exists():
+        return {}
+    parts = pd.read_csv(path).groupby(list(PART), sort=False)
+    return {tuple(map(str, part)): rows for part, rows in parts}
+
+
+def in_order(sweep: Sweep, parts: dict[Part, pd.DataFrame]) -> list[pd.DataFrame]:
+    """The tables of parts as the sweep takes them."""
+    identities = (config.identity() for config in sweep.configs)
+    order = dict.fromkeys(tuple(each[name] for name in PART) for each in identities)
+    return [parts[part] for part in order if part in parts]
 
 
 def table_of(configs: Sequence[RunConfig], hardware: str) -> pd.DataFrame:

@@ -83,6 +83,25 @@ def test_a_row_has_the_scores_of_its_run_under_both_rules(study_table, enet) -> 
     assert "folder" not in table  # a table of facts names no place on a machine
 
 
+def test_parts_that_were_trained_elsewhere_stay_in_the_order_of_the_sweep(
+    study_table, enet, tmp_path
+) -> None:
+    unet = runs_of("unet", epochs=5, patience=2)
+    for config in unet:
+        made_record(config, 0.9)
+    path = tmp_path / "table.csv"
+    assert study_table.earlier(path) == {}
+    study_table.write(study_table.table_of(unet, "another machine"), path)
+    before = path.read_bytes()
+    parts = study_table.earlier(path)
+    parts[("enet", "toy", "A-gamma2", "image")] = study_table.table_of(enet, "this")
+    grid = Sweep("two", (*enet, *runs_of("segnet"), *unet))
+    first, second = study_table.in_order(grid, parts)
+    assert set(first["model"]) == {"enet"}
+    study_table.write(second, path)
+    assert path.read_bytes() == before
+
+
 def test_the_processor_stands_where_a_run_was_on_it(
     study_table, enet, monkeypatch
 ) -> None:
