@@ -6,9 +6,9 @@ Reads the records of study_small.yaml in the data folder (LESIONKIT_DATA) and wr
 lesionkit/published/study_small.csv, a row a run, and the table of parts in
 docs/study.md; run it again when more parts are finished. A part (a network, data set,
 definition and split) enters with its last run, never before. Parts that stand in the
-table and have no records here, for they were trained elsewhere, stay. --measurements puts the
-parts at the end of docs/measurements.md as well. --hardware is what the runs were made
-on, by default the processor of this machine.
+table and have no records here, for they were trained elsewhere, stay. --measurements
+puts the parts at the end of docs/measurements.md as well. --hardware is what the runs
+were made on, by default the processor of this machine.
 """
 
 from __future__ import annotations
