@@ -13,8 +13,10 @@ from lesionkit.inference.contrasts import weighted
 from lesionkit.inference.grids import AXES, Grid
 from lesionkit.inference.ranking import points_of
 from lesionkit.inference.verdicts import judge
+from lesionkit.inference.words import WORDS
 
 DRAWS = 2000
+RANK_OF = "rank of "  # before the name of a loss, which may be any
 
 
 def ranks(grid: Grid, *, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
@@ -94,9 +96,9 @@ def leave_one_out(grid: Grid) -> pd.DataFrame:
     """Ranks by mean score with one data set, model or loss left out.
 
     Returns:
-        Rows "all" and "without <name>", a column a loss with its rank (NaN where it is
-        left out itself), and beside them axis, leader, supported, candidates (how many
-        losses may be the best) and points (of the leader, over data sets).
+        Rows "all" and "without <name>", with the columns axis, leader, supported,
+        candidates (how many losses may be the best), points (of the leader, over data
+        sets), and "rank of <loss>" for each loss (NaN where it is left out itself).
     """
     rows = {"all": _row(grid, "", list(grid.losses))}
     for axis, least in zip(AXES, (2, 2, 3), strict=True):
@@ -105,8 +107,16 @@ def leave_one_out(grid: Grid) -> pd.DataFrame:
             continue
         for i, name in enumerate(names):
             rest = grid.take(axis, [j for j in range(len(names)) if j != i])
-            rows[f"without {name}"] = _row(rest, axis, list(grid.losses))
+            label = f"without {name}"
+            label += f" ({WORDS.get(axis, axis)})" * (label in rows)  # one name for two
+            rows[label] = _row(rest, axis, list(grid.losses))
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def ranks_left_out(table: pd.DataFrame) -> pd.DataFrame:
+    """The ranks alone of `leave_one_out`, a column a loss."""
+    ranks = table.loc[:, [name.startswith(RANK_OF) for name in table]]
+    return ranks.rename(columns=lambda name: name.removeprefix(RANK_OF))
 
 
 def _row(grid: Grid, axis: str, losses: list[str]) -> dict[str, object]:
@@ -121,4 +131,4 @@ def _row(grid: Grid, axis: str, losses: list[str]) -> dict[str, object]:
         "candidates": len(verdict.candidates),
         "points": float(points[verdict.leader]),
     }
-    return {loss: ranks.get(loss, np.nan) for loss in losses} | facts
+    return facts | {RANK_OF + loss: ranks.get(loss, np.nan) for loss in losses}

@@ -225,7 +225,7 @@ def figures_of(report: Report) -> list[Drawing]:
         (
             "With one thing left out",
             "Outlined: a rank that changes.",
-            lambda: draw.leave_one_out(report.left_out[list(grid.losses)]),
+            lambda: draw.leave_one_out(resampling.ranks_left_out(report.left_out)),
         ),
     ]
     if report.standing.verdict.scope:  # else nothing is known of how runs differ

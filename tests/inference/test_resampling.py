@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -47,11 +49,31 @@ def test_nothing_is_drawn_where_nothing_is_known():
 def test_leaving_out_covers_everything_and_ranks_the_rest(rerun):
     table = resampling.leave_one_out(rerun)
     assert len(table) == 1 + 6 + 11 + 10
-    ranks = table[list(rerun.losses)]
+    ranks = resampling.ranks_left_out(table)
+    assert list(ranks) == list(rerun.losses)
     assert ranks.loc["all"].sum() == 55
     assert np.isnan(ranks.loc["without focal", "focal"])
     assert ranks.loc["without focal"].sum() == 45
     assert not table["supported"].any()
+
+
+def test_losses_networks_and_data_sets_may_have_any_name():
+    names = ("axis", "leader", "all")
+    grid = made_grid(noise(3, 3, 3, 2, seed=5))
+    grid = replace(grid, losses=names, models=names, datasets=names)
+    table = resampling.leave_one_out(grid)
+    assert len(table) == 1 + 3 + 3 + 3
+    assert table.index.is_unique
+    assert {"without axis", "without axis (network)", "without axis (loss)"} < {
+        *table.index
+    }
+    assert (
+        table["axis"].tolist() == [""] + ["dataset"] * 3 + ["model"] * 3 + ["loss"] * 3
+    )
+    assert set(table["leader"]) <= set(names)
+    ranks = resampling.ranks_left_out(table)
+    assert list(ranks) == list(names)
+    assert ranks.loc["all"].sum() == 6
 
 
 @pytest.mark.slow

@@ -36,6 +36,28 @@ def file(tmp_path):
     return path
 
 
+@pytest.mark.parametrize("margin", [0.01, 0.03])
+def test_a_smaller_and_a_larger_margin_are_told(margin, file, table):
+    registered.register(file, now=WHEN)
+    said = registered.changes(registered.read(file), table, "dice", margin)
+    assert said == [f"margin {margin:g}; registered was 0.02"]
+
+
+def test_a_cell_with_fewer_runs_than_registered_is_told(file, table):
+    registered.register(file, now=WHEN)
+    said = registered.changes(registered.read(file), table.iloc[1:], "dice", 0.02)
+    assert said == ["2 to 3 runs a cell; registered were 3"]
+
+
+def test_alike_by_the_means_alone_is_not_shown(file):
+    file.write_text(TEXT.replace("iou is the best", "iou is like bce"))
+    registered.register(file, now=WHEN)
+    noisy = standing.rank(made({"iou": 0.0, "bce": 0.0}, spread=0.2))
+    assert abs(noisy.losses["behind"].iloc[0]) < 0.02
+    said = registered.decided(registered.read(file), noisy)
+    assert said == f"iou is like bce: {NOT_SUPPORTED}"
+
+
 def test_a_registration_keeps_its_text_and_gets_a_time_and_a_seal(file):
     registered.register(file, now=WHEN)
     assert file.read_text().startswith(TEXT)
