@@ -52,7 +52,7 @@ def test_a_cell_with_fewer_runs_than_registered_is_told(file, table):
 def test_alike_by_the_means_alone_is_not_shown(file):
     file.write_text(TEXT.replace("iou is the best", "iou is like bce"))
     registered.register(file, now=WHEN)
-    noisy = standing.rank(made({"iou": 0.0, "bce": 0.0}, spread=0.2))
+    noisy = standing.rank(made({"iou": 0.0, "bce": 0.0}, spread=0.05))
     assert abs(noisy.losses["behind"].iloc[0]) < 0.02
     said = registered.decided(registered.read(file), noisy)
     assert said == f"iou is like bce: {NOT_SUPPORTED}"
