@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from lesionkit.tables.cells import bare, read
+from lesionkit.tables.forms.cells import bare, read
 
 
 @pytest.mark.parametrize(

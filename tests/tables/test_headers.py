@@ -2,7 +2,7 @@
 
 import pytest
 
-from lesionkit.tables.headers import meaning, metric_name, our_name
+from lesionkit.tables.forms.headers import meaning, metric_name, our_name
 
 
 @pytest.mark.parametrize(

@@ -180,3 +180,12 @@ def number(text: str) -> float:
 def is_number(text: object) -> bool:
     """Whether a cell holds a number, with or without a deviation."""
     return read(text).kind == "number"
+
+
+def as_text(value: object) -> str:
+    """A value of JSON or Excel as text."""
+    if value is None or value != value:  # noqa: PLR0124 (not a number)
+        return ""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return str(value).strip()

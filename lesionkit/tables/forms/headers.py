@@ -13,8 +13,15 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from lesionkit.tables.cells import bare
-from lesionkit.tables.spellings import PARTS, PLAIN, SCORES, SHOWN, SPELLINGS, STAGES
+from lesionkit.tables.forms.cells import bare
+from lesionkit.tables.forms.spellings import (
+    PARTS,
+    PLAIN,
+    SCORES,
+    SHOWN,
+    SPELLINGS,
+    STAGES,
+)
 
 BEFORE = re.compile(
     r"^(?:params|parameters|config|summary(?:_?metrics)?|metrics?|hparams?|tags"
