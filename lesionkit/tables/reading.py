@@ -23,7 +23,7 @@ from lesionkit.tables.shapes import AXES, lengthened
 __all__ = ["KEYS", "METRICS", "is_cells", "read_foreign", "read_sheet", "scores_of"]
 
 SETTABLE = (*KEYS, "metric", "columns")
-NO_NAME = "unnamed"
+NO_NAME = {"dataset": "one data set", "model": "one network"}
 STOPPED = ("failed", "crashed", "killed", "preempted", "running", "scheduled")
 
 
@@ -168,7 +168,7 @@ def _named(
         if theirs not in names_of and name in ours:
             taken[theirs] = f"{name} ({theirs})" if theirs != name else f"{name} (file)"
     table = frame.rename(columns=taken)
-    for key in KEYS[:3]:
+    for key in ("loss", "dataset", "model"):
         if key in given and key in table:
             raise ValueError(f"--set {key}: the table has a column for it")
         if key in given:
@@ -176,7 +176,7 @@ def _named(
         elif key not in table:
             if key == "loss" or roles.candidates(key, frame, found):
                 raise ValueError(roles.refusal(key, frame, found, sheet))
-            table.insert(0, key, NO_NAME)
+            table.insert(0, key, NO_NAME[key])
             said.append(
                 f"no column for {key}: all rows are taken for one; --set {key}=NAME "
                 "names it"
@@ -185,6 +185,9 @@ def _named(
         lacking = table.index[table[key] == ""]
         if len(lacking):
             raise ValueError(f"no {key} in {sheet.places(lacking)}")
+    if all(read(name).kind == "number" for name in table["loss"].unique()):
+        codes = ", ".join(table["loss"].unique()[:4])
+        said.append(f"losses are named by numbers: {codes}")
     return table
 
 
@@ -348,11 +351,13 @@ def _say_missing(
     empty = table[score].isna()
     if not empty.any():
         return
-    broken = empty & (table["failed"] != "") if "failed" in table else empty
-    missing = empty & ~broken
-    if missing.any():
-        said.append(f"no {score} in {sheet.places(table.index[missing])}")
-    if broken.any():
-        word = table.loc[broken, "failed"].iloc[0]
-        where = sheet.places(table.index[broken])
-        said.append(f"failed ({word}), so without {score}: {where}")
+    reasons = table.loc[empty, "failed"]
+    blank = reasons.index[reasons == scores.UNSCORED]
+    missing, broken = reasons.index[reasons == ""], reasons[reasons != ""].drop(blank)
+    if len(blank):
+        said.append(f"no {score} in {sheet.places(blank)}")
+    if len(missing):
+        said.append(f"{score} is said to be missing in {sheet.places(missing)}")
+    if len(broken):
+        where = sheet.places(broken.index)
+        said.append(f"failed ({broken.iloc[0]}), so without {score}: {where}")

@@ -28,10 +28,9 @@ def numbered(table: pd.DataFrame, candidates: list[str], said: list[str]) -> pd.
     alone = [name for name in varied if _names_runs(table, name, used)]
     if alone:
         name = alone[0]
-        if plain(name) != "repeat":
-            others = [c for c in candidates if c != name]
-            more = f" ({', '.join(others)} tells no more)" if others else ""
-            said.append(f"repeat is taken from {name!r}{more}")
+        if others := [c for c in candidates if c != name]:
+            more = ", ".join(map(repr, others))
+            said.append(f"repeat is taken from {name!r}; {more} tells no more")
         return whole(table[name])
     if len(varied) > 1:
         said.append(f"each pair of {' and '.join(varied)} is a repeat")
@@ -88,6 +87,7 @@ def factors(table: pd.DataFrame, scores: list[str]) -> list[str]:
     A column whose every row is another one, a name or a time, tells nothing.
     """
     found = []
+    cell = [*CELL, "image"] if "image" in table else CELL
     used = {*KEYS, "image", "group", "n", "failed", *scores}
     for name in map(str, table):
         role = meaning(name)
@@ -98,6 +98,6 @@ def factors(table: pd.DataFrame, scores: list[str]) -> list[str]:
             values.dtype.kind in "fiub" or values.nunique() > len(table) / 2
         ):
             continue
-        if table.groupby(CELL)[name].nunique().max() > 1:
+        if table.groupby(cell)[name].nunique().max() > 1:
             found.append(name)
     return found

@@ -221,9 +221,14 @@ def refusal(ours: str, frame: pd.DataFrame, roles: Roles, sheet: Sheet) -> str:
     likely = candidates(ours, frame, roles)
     if likely:
         said += f". If {likely[0]!r} is it: --map '{likely[0]}={ours}'"
-    if ours in CELL:
-        said += f"{', or' if likely else '. If'} all rows share one: --set {ours}=NAME"
-    return said
+    if ours == "loss":
+        methods = roles.columns("model")
+        if methods and not likely:
+            said += f". To compare its models instead: --map '{methods[0]}=loss'"
+        return said + ". What needs no losses: lesionkit audit"
+    return (
+        said + f"{', or' if likely else '. If'} all rows share one: --set {ours}=NAME"
+    )
 
 
 def candidates(ours: str, frame: pd.DataFrame, roles: Roles) -> list[str]:

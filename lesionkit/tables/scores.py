@@ -28,6 +28,8 @@ NO_SCORE -= {"value"}
 USUAL = 10.0  # the median of a column in percent lies above it
 WIDEST = 0.71  # no deviation of numbers in [0, 1] is larger: sqrt(1 / 2) of two
 
+UNSCORED = "no score"
+
 Places = Callable[[pd.Index], str]
 
 
@@ -38,7 +40,8 @@ class Column:
     Attributes:
         scores: NaN where there is no number.
         deviations: of ± or brackets; None where no cell has one.
-        failed: the words of cells that stand for a run that failed, else "".
+        failed: the words of cells that stand for a run that failed, UNSCORED for a
+            blank one, "" for the others: a dash is a run that is missing.
         said: what a reader should know of it.
     """
 
@@ -72,7 +75,7 @@ def numbers(texts: pd.Series, name: str, places: Places, percent: bool) -> Colum
     deviations = cells.map(
         lambda cell: np.nan if cell.deviation is None else cell.deviation
     ).astype(float)
-    failed = cells.map(lambda cell: cell.text if cell.kind == "failed" else "")
+    failed = cells.map(_failure)
     said = _beside(cells, values, deviations, name, places)
     scale = 1.0
     if name in BOUNDED:
@@ -83,6 +86,13 @@ def numbers(texts: pd.Series, name: str, places: Places, percent: bool) -> Colum
         check_spread(deviations, name, places)
     there = None if deviations.isna().all() else deviations
     return Column(values, there, failed, said)
+
+
+def _failure(cell: Cell) -> str:
+    """Why a run has no score: its own word, or that there is none."""
+    if cell.kind == "blank":
+        return UNSCORED
+    return cell.text if cell.kind == "failed" else ""
 
 
 def check_spread(deviations: pd.Series, name: str, places: Places) -> None:
@@ -181,7 +191,8 @@ def _unit(
     if wrong.any():
         raise ValueError(_outside(known, texts[there], wrong, small, name, places))
     if in_percent:
-        return 100.0, []
+        own = signs.any() or percent
+        return 100.0, [] if own else [f"{name} is in percent, and read as fractions"]
     if texts.name is not None and meaning(str(texts.name)).percent:
         return 1.0, [f"{texts.name!r} says percent, but holds fractions: read as those"]
     return 1.0, []
@@ -224,7 +235,7 @@ def _plain(cell: Cell) -> bool:
     """Whether a cell is a bare number, or none."""
     if cell.kind == "number":
         return cell.deviation is None and not cell.percent and not cell.beside
-    return cell.kind in ("missing", "failed")
+    return cell.kind in ("blank", "missing", "failed")
 
 
 def directions(table: pd.DataFrame) -> list[str]:
@@ -270,3 +281,20 @@ def check_metric(table: pd.DataFrame, metric: str) -> list[str]:
         f"({values.min():g} to {values.max():g}): say --lower-is-better or "
         f"--higher-is-better.{hint}"
     )
+
+
+def check_there(table: pd.DataFrame, metric: str) -> None:
+    """Refuse a score that a table does not have, with those that it has.
+
+    Raises:
+        ValueError: it has no such column, and it does have scores.
+    """
+    there = [name for name in SCORES if name in table and table[name].notna().any()]
+    if metric not in table and there:
+        near = lookup.nearest(metric, there)
+        hint = f" Did you mean {near!r}?" if near else ""
+        raise lookup.UnknownName(
+            f"unknown metric {metric!r}: the table has no column for it.{hint} Scores "
+            f"here: {', '.join(there)}. Choose one with --metric {near or there[0]}, "
+            "or name a column with --map"
+        )

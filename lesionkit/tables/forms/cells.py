@@ -1,4 +1,4 @@
-"""One cell's text to what it says: a value, a deviation, missing, or a run that failed.
+"""One cell's text to what it says: a value, a deviation, missing, a run that failed.
 
 Numbers are read as papers print them: bold, in LaTeX, with a percent sign, a unit, a
 decimal comma, and with a deviation after ± or in brackets.
@@ -10,11 +10,11 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+BLANK = {"", "nan", "none", "null", "nil", "<na>", "nat"}  # as programs write it
 MISSING = {
-    *("", "-", "--", "---", "\u2013", "\u2014", "\u2212", ".", "/", "\\", "?", "nan"),
-    *("na", "n/a", "#n/a", "n.a.", "n.a", "n/d", "nd", "none", "null", "nil", "<na>"),
-    *("not available", "not reported", "n.r.", "nr", "missing", "tbd", "k.a.", "k. a."),
-    *("\uc5c6\uc74c", "\uacb0\uce21", "\u65e0", "\u7f3a\u5931", "\u043d/\u0434"),
+    *("-", "--", "---", "–", "—", ".", "/", "\\", "?", "na", "n/a", "#n/a"),
+    *("n.a.", "n.a", "n/d", "nd", "not available", "not reported", "n.r.", "nr"),
+    *("missing", "tbd", "k.a.", "k. a.", "없음", "결측", "无", "缺失", "н/д"),
 }
 FAILED = {
     *("x", "xx", "\u2717", "\u2718", "\u00d7", "failed", "fail", "failure", "error"),
@@ -78,7 +78,7 @@ class Cell:
     """What one cell says.
 
     Attributes:
-        kind: "number", "missing", "failed" or "text".
+        kind: "number", "blank", "missing" (a dash, n/a), "failed" or "text".
         value: of a number, as printed.
         deviation: after ± or in brackets; None where there is none.
         percent: whether a percent sign stands behind the number.
@@ -131,7 +131,9 @@ def read(text: object) -> Cell:
         ('missing', 'failed')
     """
     plain = bare(text)
-    if (word := plain.lower()) in MISSING:
+    if (word := plain.lower()) in BLANK:
+        return Cell("blank", plain)
+    if word in MISSING:
         return Cell("missing", plain)
     if word in FAILED or (word.startswith("nan") and not word[3:4].isalnum()):
         return Cell("failed", plain)  # nan with a reason behind it

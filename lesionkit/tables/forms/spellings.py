@@ -32,7 +32,14 @@ SPELLINGS = {
     ),
     "model": (
         *("model_name", "network", "arch", "architecture", "net", "method", "methods"),
-        *("network_name", "model_type", "backbone", "encoder", "net_name"),
+        *(
+            "network_name",
+            "model_type",
+            "backbone",
+            "encoder",
+            "net_name",
+            "encoder_name",
+        ),
         *(
             "모델",
             "네트워크",
