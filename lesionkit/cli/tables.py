@@ -28,7 +28,15 @@ from lesionkit.cli.console import (
 if TYPE_CHECKING:
     import pandas as pd
 
-METRIC = option("--metric", default="dice")
+
+def _metric(_context: Any, _option: Any, given: str) -> str:
+    """A score in any spelling under our name."""
+    from lesionkit.tables.forms.headers import metric_name
+
+    return metric_name(given)
+
+
+METRIC = option("--metric", default="dice", callback=_metric)
 SHOWN = 6  # columns of the losses, without --wide
 ABOVE = click.FloatRange(0, min_open=True)
 MARGIN = option("--margin", default=0.01, type=ABOVE, help="Less is alike.")
@@ -39,24 +47,40 @@ class Reader:
     """How a table is read; called with its source it reads it."""
 
     columns: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
     percent: bool = False
     only: tuple[str, ...] = ()
     mix: bool = False
+    lower: bool | None = None
+    metric: str | None = None
 
     def __call__(self, source: Source) -> pd.DataFrame:
-        """The table of a CSV, a folder or URL of records, or the public re-run's."""
+        """The table of a file, a folder or URL of records, or the public re-run's."""
         from lesionkit.inference import ranking
-        from lesionkit.tables import load_table, select
+        from lesionkit.tables import load_table, scores, select
 
+        asked = [self.metric] if self.metric else []
         with arguments():
-            names = dict(pair(text) for text in self.columns)
-            table = load_table(source, columns=names, percent=self.percent)
-            table = select(table, " ".join(self.only))
+            table = load_table(
+                source,
+                columns=dict(pair(text) for text in self.columns),
+                settings=dict(pair(text) for text in self.settings),
+                percent=self.percent,
+                metric=self.metric,
+                lower_is_better=asked if self.lower else (),
+                higher_is_better=asked if self.lower is False else (),
+            )
+            if self.metric:
+                scores.check_there(table, self.metric)
+            table = select(table, self.only)
             if not self.mix:
                 ranking.check_comparable(table)
         words = [word for text in self.columns for word in ("--map", text)]
+        words += [word for text in self.settings for word in ("--set", text)]
         words += [word for text in self.only for word in ("--only", text)]
         words += ["--percent"] * self.percent + ["--mix"] * self.mix
+        if self.lower is not None:
+            words.append(f"--{'lower' if self.lower else 'higher'}-is-better")
         table.attrs["options"] = shlex.join(words)  # for who makes this again
         return table
 
@@ -64,13 +88,33 @@ class Reader:
 def table_options(command: Callable) -> Callable:
     """Options of how a table is read; the command gets `read`, source to table."""
 
-    @option("--map", "columns", multiple=True, metavar="COL=NAME", help="CSV.")
-    @option("--percent", is_flag=True, help="The CSV's scores are 0 to 100.")
+    @option(
+        "--map",
+        "columns",
+        multiple=True,
+        metavar="COL=NAME",
+        help="What a column of a file is: score=dice.",
+    )
+    @option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="What holds for all rows of a file: model=unet.",
+    )
+    @option("--percent", is_flag=True, help="The file's scores are 0 to 100.")
+    @click.option(
+        "--lower-is-better/--higher-is-better",
+        "lower",
+        default=None,
+        help="Which way the metric is better, where it is not known.",
+    )
     @ONLY
     @option("--mix", is_flag=True, help="Take different settings together.")
     @wraps(command)
     def with_reader(**given: Any) -> Any:
-        how = {rule.name: given.pop(rule.name) for rule in fields(Reader)}
+        how = {rule.name: given.pop(rule.name) for rule in fields(Reader)[:-1]}
+        how["metric"] = given.get("metric")
         return command(read=Reader(**how), **given)
 
     return with_reader

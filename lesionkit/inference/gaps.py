@@ -39,6 +39,17 @@ def collapsed(table: pd.DataFrame, metric: str) -> pd.Series:
     return (share < COLLAPSED * usual).fillna(False)
 
 
+def missing(table: pd.DataFrame, metric: str) -> pd.Series:
+    """Which runs are said to be missing, by a dash or n/a: they count for nothing.
+
+    Only a file says so (the column failed is blank); elsewhere a run without a score is
+    one that failed.
+    """
+    if "failed" not in table or metric not in table:
+        return pd.Series(False, table.index)
+    return table[metric].isna() & (table["failed"] == "")
+
+
 def settle(
     table: pd.DataFrame, metric: str, way: str
 ) -> tuple[pd.DataFrame, dict[str, int], list[str]]:
@@ -50,7 +61,7 @@ def settle(
     if metric not in table or table[metric].dtype.kind not in "fiu":
         return table, {}, []
     worst = collapsed(table, metric)
-    unscored = table[metric].isna() & (not is_cells(table))
+    unscored = table[metric].isna() & (not is_cells(table)) & ~missing(table, metric)
     failed = worst | unscored
     if not failed.any():
         return table, {}, []

@@ -15,6 +15,7 @@ from lesionkit.inference import gaps, pooling
 from lesionkit.inference.images import Images, images_of
 from lesionkit.tables.images import collapsed, of_records
 from lesionkit.tables.reading import is_cells
+from lesionkit.tables.scores import check_metric
 
 AXES = ("dataset", "model", "loss")
 LEVELS = ("cell", "dataset", "model")
@@ -230,10 +231,12 @@ def full_grid(
 
     Raises:
         UnknownName: no such metric, or another word for `failed`.
-        ValueError: fewer than two losses are left, or two that share no cell.
+        ValueError: fewer than two losses are left, or two that share no cell; or the
+            metric is no score, or nobody says which way it is better.
     """
     lookup.find("way with runs that failed", failed, dict.fromkeys(gaps.WAYS))
     given, table = table, collapsed(table)
+    told = check_metric(table, metric)
     table, count, said = gaps.settle(table, metric, failed)
     found = cells(table, metric).dropna(subset=["mean"])
     if found.empty:
@@ -263,7 +266,7 @@ def full_grid(
         deviations=deviations,
         repeats=0 if np.isnan(counts).any() else int(counts.min()),
         runs=None if runs is None else sign * runs,
-        remarks=(*remarks, *said, *of_runs),
+        remarks=(*remarks, *said, *of_runs, *told),
         seen=seen,
         unit=_unit(table[metric]),
         failed={name: n for name, n in count.items() if name in chosen["loss"]},

@@ -15,6 +15,7 @@ from lesionkit.tables import SETTING
 from lesionkit.tables.reading import KEYS, METRICS
 
 _BY_MODEL = ("alpha", "gamma", "beta")
+SHOWN = 6  # values that a refusal names
 TIES = ("share", "min", "dense", "first")
 
 
@@ -51,12 +52,22 @@ def check_comparable(table: pd.DataFrame) -> None:
                     f"{facts}s {_named(values)}; choose with --only "
                     f"{facts}={values[0]}, or pass --mix"
                 )
+    for name in table.attrs.get("factors", ()):
+        values = table[name].dropna().unique() if name in table else []
+        if len(values) > 1:
+            raise ValueError(
+                f"runs of one data set, model and loss differ in {name} "
+                f"({_named(values)}): other experiments, or repeats? Choose with "
+                f"--only {name}={values[0]}, name repeats with --map {name}=repeat, or "
+                "pass --mix to take them together"
+            )
     _refuse_twice(table)
 
 
 def _refuse_twice(table: pd.DataFrame) -> None:
     """Refuse two rows of one data set, model, loss and repeat: no mean is taken."""
-    if "repeat" not in table or not (twice := table.duplicated(list(KEYS))).any():
+    keys = [*KEYS, "image"] if "image" in table else list(KEYS)
+    if "repeat" not in table or not (twice := table.duplicated(keys)).any():
         return
     row = table[twice].iloc[0]
     place = "/".join(str(row[name]) for name in ("dataset", "model", "loss"))
@@ -71,8 +82,10 @@ def _refuse_twice(table: pd.DataFrame) -> None:
 
 
 def _named(values: Iterable[object]) -> str:
-    """Values in a row."""
-    return ", ".join(map(str, values))
+    """Values in a row, the first few of many."""
+    shown = list(map(str, values))
+    more = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
+    return ", ".join(shown[:SHOWN]) + more
 
 
 def means(table: pd.DataFrame, rows: str, metric: str = "dice") -> pd.DataFrame:

@@ -120,6 +120,17 @@ def _otherwise(
             if way != failed:
                 other = judge(full_grid(table, grid.metric, failed=way), margin=margin)
                 said.append(f"with failed runs {way}: {_short(other)}")
+    lacking = gaps.missing(table, grid.metric)
+    if lacking.any() and "repeat" in table and "image" not in table:
+        failed_too = full_grid(table.drop(columns="failed"), grid.metric, failed=failed)
+        said.append(
+            f"missing runs ({lacking.sum()}) count for nothing; had they failed: "
+            f"{_short(judge(failed_too, margin=margin))}"
+        )
+    if (abs(grid.means) > 1).any():
+        said.append(
+            f"differences and the margin, {margin:g}, are in the unit of {grid.metric}"
+        )
     return said
 
 

@@ -16,17 +16,18 @@ import numpy as np
 import pandas as pd
 
 from lesionkit.catalogue import LOSSES
-from lesionkit.tables.reading import KEYS, METRICS, refusals_named
-from lesionkit.tables.reading import SPELLINGS as KNOWN
+from lesionkit.tables.forms import headers
+from lesionkit.tables.forms.cells import bare
+from lesionkit.tables.forms.files import read_file
+from lesionkit.tables.forms.headers import plain
+from lesionkit.tables.reading import KEYS, METRICS
 
 Ends = tuple[Fraction, Fraction, Fraction]
 SCORES = (*METRICS, "average_precision")
-SPELLINGS = {
-    **KNOWN,
-    "dice": KNOWN["dice"] + ("f1_score", "f_score", "f_measure", "dice_coefficient"),
-    "average_precision": ("ap", "auprc"),
-    "points": ("podium", "podium_points"),
-    "gamma": ("focal_gamma",),
+OTHERS = {  # what only the audit knows
+    **dict.fromkeys(("podium", "podium_points"), "points"),
+    "focal_gamma": "gamma",
+    "miou": "iou",  # a mean over images obeys the same laws
 }
 MOST_DECIMALS = 9  # floats written in full are not exact in their last digits
 ROW_POINTS = 6  # 3 + 2 + 1, also where tied places share them
@@ -177,31 +178,23 @@ def same(one: str, other: str) -> bool:
     return plain(one).replace("_", "") == plain(other).replace("_", "")
 
 
-def plain(name: object) -> str:
-    """A name in small letters, everything else as one underscore."""
-    return re.sub(r"[^a-z0-9]+", "_", str(name).lower()).strip("_")
-
-
 def our_name(name: object) -> str:
     """What we call a column: ours where it is known, else theirs in small letters."""
-    given = plain(name)
-    bare = re.sub(r"^mean_|_mean$", "", given)
-    known = (ours for ours, theirs in SPELLINGS.items() if bare in (ours, *theirs))
-    return next(known, given)
+    ours = headers.our_name(name)
+    return OTHERS.get(ours, ours)
 
 
 def read_texts(source: str | Path) -> pd.DataFrame:
-    """A CSV with every cell as text.
+    """A table of any kind of file (`tables.forms.files`) with every cell as text.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: no CSV.
+        ValueError: no table.
     """
     path = Path(source)
     if not path.is_file():
         raise FileNotFoundError(f"no table at {path.absolute()}")
-    with refusals_named(path):
-        return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    return read_file(path).frame.map(bare)
 
 
 def read_table(source: str | Path | pd.DataFrame, name: str = "") -> Table:

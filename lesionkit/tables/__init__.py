@@ -1,11 +1,12 @@
-"""Run records, or anybody's CSV, in; one tidy table with a row a run out.
+"""Run records, or anybody's table, in; one tidy table with a row a run out.
 
 Free of torch; `inference`, `papers`, `thresholds`, pages and commands import it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from lesionkit import lookup, published
 from lesionkit.config import EXECUTION, PARAMETERS
 from lesionkit.records.runs import RunRecord, find_records
 from lesionkit.records.stores import is_url
+from lesionkit.tables import names, scores
+from lesionkit.tables.forms.headers import metric_name
+from lesionkit.tables.images import collapsed
 from lesionkit.tables.reading import KEYS, METRICS, is_cells, read_foreign
 
 __all__ = [
@@ -47,28 +51,39 @@ def load_table(
     *,
     columns: Mapping[str, str] | None = None,
     percent: bool = False,
+    settings: Mapping[str, str] | None = None,
+    metric: str | None = None,
+    lower_is_better: Iterable[str] = (),
+    higher_is_better: Iterable[str] = (),
 ) -> pd.DataFrame:
     """One row a run: dataset, model, loss, repeat, dice, iou, precision, recall.
 
     Args:
         source: a folder of run records (searched to any depth) or the URL of one,
-            such as s3://bucket/runs; a CSV file; or the name of a table that comes
-            with the kit (published.TABLES): "public-rerun", "study-small",
-            "study-small-all". What is read from a URL is kept in data/cache/records.
-        columns: for a CSV, its column names to ours, where they are not recognised.
-        percent: for a CSV, its scores are 0 to 100.
+            such as s3://bucket/runs; a file with a table of any form (docs/tables.md);
+            or the name of a table that comes with the kit (published.TABLES):
+            "public-rerun", "study-small", "study-small-all". What is read from a URL
+            is kept in data/cache/records.
+        columns: for a file, its column names to ours, where they are not recognised.
+        percent: for a file, its scores are 0 to 100.
+        settings: for a file, what holds for all its rows: `{"model": "unet"}`; or
+            `metric` and `columns` of a wide table (`reading.read_foreign`).
+        metric: for a wide file, what its numbers are, where nothing in it says so.
+        lower_is_better, higher_is_better: scores of which the kit does not know it.
 
     Returns:
         Records add every other parameter of the run, run_id, source (what the data
         set was prepared from) and further scores. Metrics are the mean over
-        test images at the probability threshold, between 0 and 1. A CSV of cell
-        means has no column repeat, but n and dice_sd (and so on) where it has them.
+        test images at the probability threshold, between 0 and 1. A table of cell
+        means has no column repeat, but n and dice_sd (and so on) where it has them;
+        one with a row an image has the column image.
         `remarks(table)` says what is unusual, a line each: blank rows, copies,
-        scores and cells that are missing.
+        scores and cells that are missing. `table.attrs["lower_is_better"]` names the
+        scores whose lowest value is the best.
 
     Raises:
         FileNotFoundError: nothing there, or no finished record in the folder.
-        ValueError: a CSV that cannot be used; the text names the lines.
+        ValueError: a file that cannot be used; the text names the lines.
         ImportError, OSError: a URL that needs a package, or cannot be read.
     """
     path, said = Path(source), []
@@ -77,14 +92,34 @@ def load_table(
     elif is_url(source) or path.is_dir():
         table = _from_records(source)
     elif path.is_file():
-        table, said = read_foreign(path, columns or {}, percent=percent)
+        how = {"settings": settings, "metric": metric and metric_name(metric)}
+        table, said = read_foreign(path, columns or {}, percent=percent, **how)
     else:
         near = lookup.nearest(path.name, published.TABLES)
         hint = f". Did you mean {near}?" if near else ""
         gone = f"no run records and no table at {path.absolute()}{hint}"
         raise FileNotFoundError(gone)
+    if settings and not path.is_file():
+        raise ValueError(f"--set is for files; {source} says itself what its runs are")
     table.attrs["remarks"] = said
+    _directions(table, list(lower_is_better), list(higher_is_better))
     return table
+
+
+def _directions(table: pd.DataFrame, lower: list[str], higher: list[str]) -> None:
+    """Note in the table which scores are the better the lower."""
+    lower, higher = ([metric_name(n) for n in given] for given in (lower, higher))
+    for name in (*lower, *higher):
+        lookup.find("score", name, dict.fromkeys(map(str, table)))
+    known = [*table.attrs.get("lower_is_better", scores.directions(table)), *lower]
+    table.attrs["lower_is_better"] = [
+        name for name in dict.fromkeys(known) if name not in higher
+    ]
+    table.attrs["direction_known"] = [
+        *table.attrs.get("direction_known", ()),
+        *lower,
+        *higher,
+    ]
 
 
 def remarks(table: pd.DataFrame, *, missing: bool = True) -> list[str]:
@@ -105,7 +140,7 @@ def remarks(table: pd.DataFrame, *, missing: bool = True) -> list[str]:
 
 def _grid_remarks(table: pd.DataFrame, missing: bool) -> list[str]:
     """Which cells of data set, model and loss are missing or have fewer runs."""
-    axes = list(KEYS[:3])
+    table, axes = collapsed(table), list(KEYS[:3])
     counts = table.groupby(axes, sort=False).size()
     every = pd.MultiIndex.from_product([list(table[a].unique()) for a in axes])
     said = []
@@ -146,8 +181,8 @@ def _row(record: RunRecord) -> dict:
     pooled, raw_mean = test["probability"]["pooled"], test["raw_mean"]["image"]
     row |= {f"pooled_{name}": pooled[name] for name in METRICS}
     row |= {f"raw_mean_{name}": raw_mean[name] for name in METRICS}
-    for stratum, scores in record.metrics.get("test_by_stratum", {}).items():
-        row[f"{stratum}_dice"] = scores["probability"]["image"]["dice"]
+    for stratum, found in record.metrics.get("test_by_stratum", {}).items():
+        row[f"{stratum}_dice"] = found["probability"]["image"]["dice"]
     row["best_epoch"] = record.metrics["best_epoch"]
     row["epochs_trained"] = record.metrics["epochs"]
     sessions = record.environment["sessions"]
@@ -182,23 +217,55 @@ def with_background(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def select(table: pd.DataFrame, conditions: str) -> pd.DataFrame:
+def select(table: pd.DataFrame, conditions: str | Iterable[str]) -> pd.DataFrame:
     """The rows that meet conditions such as "size=96 loss=dice,bce".
 
+    Args:
+        conditions: one text, or one for each condition. A value may hold blanks
+            ("dataset=Liver Tumor"), and names may be spelt as in the file.
+
     Raises:
-        ValueError: not of this form, no such column, or no row is left.
+        ValueError: not of this form, or a column or value that is not there.
     """
-    for condition in conditions.split():
+    if isinstance(conditions, str):
+        conditions = re.split(r"\s+(?=[^\s=]+=)", conditions.strip())
+    whole = table
+    for condition in filter(None, conditions):
         name, equals, values = condition.partition("=")
         if not equals:
             raise ValueError(f"expected NAME=VALUE, got {condition!r}")
-        column = lookup.find("column", name, {str(n): table[n] for n in table})
-        kept = table[column.astype(str).isin(values.split(","))]
+        every = {str(n): whole[n].astype(str) for n in whole}
+        texts = lookup.find("column", name, every)
+        wanted = [values] if values in set(texts) else values.split(",")
+        found = [_value(name, each.strip(), texts) for each in wanted]
+        kept = table[table[name].astype(str).isin(found)]
         if kept.empty:
-            there = ", ".join(str(value) for value in column.unique()[:12])
+            there = ", ".join(table[name].astype(str).unique()[:12])
             raise ValueError(f"no run has {condition}; {name} is one of: {there}")
         table = kept
     return table
+
+
+def _value(name: str, wanted: str, texts: pd.Series) -> str:
+    """A value of a column, asked for in its own or the kit's spelling.
+
+    Raises:
+        ValueError: no row has it.
+    """
+    there = list(map(str, texts.unique()))
+    if wanted in there:
+        return wanted
+    kit = names.ours(wanted, name) if name in names.KNOWN else wanted
+    by_case = {text.casefold(): text for text in there}
+    if found := by_case.get(kit.casefold()) or by_case.get(wanted.casefold()):
+        return found
+    near = None if wanted.isdigit() else lookup.nearest(wanted, there)
+    hint = f". Did you mean {near!r}?" if near else ""
+    more = f" and {len(there) - 12} more" if len(there) > 12 else ""
+    raise ValueError(
+        f"no run has {name}={wanted}{hint}; {name} is one of: "
+        f"{', '.join(there[:12])}{more}"
+    )
 
 
 def comparable_records(table: pd.DataFrame) -> dict[str, RunRecord]:

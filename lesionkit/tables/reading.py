@@ -1,75 +1,310 @@
-"""Somebody else's CSV under our names, with its problems said by line.
+"""Somebody else's table under our names, with its problems said by line.
 
 A table has a row a run, or a row a cell: the mean of its runs, with their deviation and
-number where they are known.
+number where they are known; or a row an image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from lesionkit import lookup
-from lesionkit.catalogue import DATASETS, LOSSES, MODELS
+from lesionkit.tables import names, repeats, roles, scores
+from lesionkit.tables.forms import exports
+from lesionkit.tables.forms.cells import bare, read
+from lesionkit.tables.forms.files import Sheet, read_file
+from lesionkit.tables.forms.headers import meaning
+from lesionkit.tables.forms.spellings import KEYS, METRICS, SCORES
+from lesionkit.tables.shapes import AXES, lengthened
 
-METRICS = ("dice", "iou", "precision", "recall")
-KEYS = ("dataset", "model", "loss", "repeat")
+__all__ = ["KEYS", "METRICS", "is_cells", "read_foreign", "read_sheet", "scores_of"]
 
-SPELLINGS = {
-    "dataset": ("data_name", "data", "data_set", "dataset_name"),
-    "model": ("model_name", "network", "arch", "architecture"),
-    "loss": ("loss_name", "loss_function", "criterion"),
-    "repeat": ("iter", "iteration", "fold", "trial", "run", "seed"),
-    "dice": ("test_dice", "dsc", "f1", "dice_score"),
-    "iou": ("test_iou", "jaccard", "miou"),
-    "precision": ("test_precision", "prec", "ppv"),
-    "recall": ("test_recall", "sensitivity", "tpr"),
-}
-COUNT = ("n", "runs", "n_runs", "count", "repeats")
-ENDINGS = {"mean": "", "sd": "_sd", "std": "_sd", "stdev": "_sd"}  # theirs to ours
+SETTABLE = (*KEYS, "metric", "columns")
+NO_NAME = {"dataset": "one data set", "model": "one network"}
+STOPPED = ("failed", "crashed", "killed", "preempted", "running", "scheduled")
 
 
 def read_foreign(
-    path: Path, columns: Mapping[str, str], *, percent: bool = False
+    path: Path,
+    columns: Mapping[str, str],
+    *,
+    percent: bool = False,
+    settings: Mapping[str, str] | None = None,
+    metric: str | None = None,
 ) -> tuple[pd.DataFrame, list[str]]:
-    """A CSV as a tidy table, and what a reader should know of it, a line each.
+    """A file as a tidy table, and what a reader should know of it, a line each.
 
-    A cell table (dice_mean, or dice with dice_sd) comes back without the column
-    repeat, with `n` and `<metric>_sd` where the file has them.
+    A cell table (dice_mean, dice with dice_sd, or a wide one) comes back without the
+    column repeat, with `n` and `<metric>_sd` where the file has them. A table with a
+    row an image has the column image. `table.attrs` says which scores are the better
+    the lower, and which columns tell experiments apart ("factors").
 
     Args:
         columns: column names of the file to ours, where they are not recognised.
         percent: the scores are 0 to 100.
+        settings: what holds for every row: dataset, model, loss or repeat, where the
+            file has no column for it; `metric`, what the numbers of a wide table are;
+            `columns`, what the names of its columns are.
+        metric: what the numbers of a wide table are, where nothing says it.
 
     Raises:
-        ValueError: not a CSV, a column lacking or there twice, a row without a name,
-            a score that is no number or outside [0, 1], or two different results for
+        ValueError: no table, a column lacking or there twice, a row without a name, a
+            score that is no number or outside its range, or two different results for
             one run; with the lines.
     """
-    table, remarks = _read(path)
-    table = table.rename(columns=_renames(list(table.columns), columns))
-    table, of_cells = _cell_columns(table)
-    _check_columns(path, table)
-    remarks += _known_names(table)
-    for name in scores_of(table):
-        table[name] = _fractions(path, table[name], percent)
-    if of_cells:
-        table = table.drop(columns="repeat", errors="ignore")
-    elif "repeat" not in table:
-        table["repeat"] = table.groupby(list(KEYS[:3])).cumcount()
-        remarks.append(
-            "no column for repeat: the runs of a cell are numbered in their order, "
-            "and paired across losses by it"
+    return read_sheet(
+        read_file(path),
+        str(path),
+        columns,
+        percent=percent,
+        settings=settings,
+        metric=metric,
+    )
+
+
+def read_sheet(
+    sheet: Sheet,
+    name: str,
+    columns: Mapping[str, str],
+    *,
+    percent: bool = False,
+    settings: Mapping[str, str] | None = None,
+    metric: str | None = None,
+) -> tuple[pd.DataFrame, list[str]]:
+    """The same of a table that is in texts already; `name` is what refusals call it."""
+    given = dict(settings or {})
+    for key in given:
+        lookup.find("name to set", key, dict.fromkeys(SETTABLE))
+    try:
+        return _tidy(sheet, columns, percent, given, metric or METRICS[0])
+    except lookup.UnknownName:
+        raise
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def _tidy(
+    sheet: Sheet,
+    columns: Mapping[str, str],
+    percent: bool,
+    given: dict[str, str],
+    metric: str,
+) -> tuple[pd.DataFrame, list[str]]:
+    """The steps from texts to a tidy table."""
+    frame, said = exports.unpacked(sheet.frame), list(sheet.said)
+    _check_twice(frame)
+    found = roles.assigned(frame, columns)
+    frame = _without_summaries(frame, found, sheet, said)
+    long = lengthened(
+        frame, found.names, given.get("columns"), given.get("metric", metric)
+    )
+    if long.wide or long.frame is not frame:
+        kept = {n: r for n, r in found.names.items() if n in long.frame}
+        found = roles.Roles(kept, [*found.said, *long.said])
+        again = roles.assigned(long.frame, {})
+        found.names = {**again.names, **kept, **{a: a for a in AXES if a in long.frame}}
+        found.said += again.said
+    said += found.said
+    table = _named(long.frame, found, sheet, given, said)
+    read_scores, table = _numbers(table, found, sheet, percent, said)
+    said += names.settled(table)
+    of_cells = _of_cells(table, found, long.wide)
+    table = _with_repeats(table, found, of_cells, given, said)
+    table = table.drop(columns=[c for c in table if str(c).startswith("repeat:")])
+    table.attrs["factors"] = repeats.factors(table, read_scores)
+    table = _without_copies(table, read_scores, sheet, said)
+    for score in read_scores:
+        _say_missing(table, score, sheet, said)
+    arrows = {found.names.get(h, h): meaning(h).lower for h in map(str, frame)}
+    lower = [*scores.directions(table), *(n for n, down in arrows.items() if down)]
+    table.attrs["lower_is_better"] = [n for n in dict.fromkeys(lower) if n in table]
+    said_so = [name for name, down in arrows.items() if down is not None]
+    table.attrs["direction_known"] = said_so
+    return table.reset_index(drop=True), list(dict.fromkeys(said))
+
+
+def _check_twice(frame: pd.DataFrame) -> None:
+    """Refuse two columns of one name."""
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise ValueError(f"two columns are {str(twice[0])!r}; rename one of them")
+
+
+def _without_summaries(
+    frame: pd.DataFrame, found: roles.Roles, sheet: Sheet, said: list[str]
+) -> pd.DataFrame:
+    """The rows without those of means over others."""
+    keys = [theirs for theirs, ours in found.names.items() if ours in KEYS]
+    given = list(map(str, frame.columns))
+    words = [
+        c for c in given if c in keys or meaning(c).ours == "note" or c == given[0]
+    ]
+    of_means = frame[words].map(names.is_summary).any(axis=1)
+    if of_means.any() and not of_means.all():
+        row = frame.loc[of_means, words].iloc[0]
+        name = next(text for text in row if names.is_summary(text))
+        where = sheet.places(frame.index[of_means])
+        said.append(f"summary of other rows ({bare(name)}): {where}; left out")
+        return frame[~of_means]
+    return frame
+
+
+def _named(
+    frame: pd.DataFrame,
+    found: roles.Roles,
+    sheet: Sheet,
+    given: dict[str, str],
+    said: list[str],
+) -> pd.DataFrame:
+    """The frame under our names, with data set, model and loss in every row."""
+    many = {"repeat", "image"}
+    names_of = {n: r for n, r in found.names.items() if r not in many and n in frame}
+    taken = {name: names_of.get(name, name) for name in map(str, frame)}
+    ours = set(names_of.values())
+    for theirs, name in taken.items():
+        if theirs not in names_of and name in ours:
+            taken[theirs] = f"{name} ({theirs})" if theirs != name else f"{name} (file)"
+    table = frame.rename(columns=taken)
+    for key in ("loss", "dataset", "model"):
+        if key in given and key in table:
+            raise ValueError(f"--set {key}: the table has a column for it")
+        if key in given:
+            table.insert(0, key, given[key])
+        elif key not in table:
+            if key == "loss" or roles.candidates(key, frame, found):
+                raise ValueError(roles.refusal(key, frame, found, sheet))
+            table.insert(0, key, NO_NAME[key])
+            said.append(
+                f"no column for {key}: all rows are taken for one; --set {key}=NAME "
+                "names it"
+            )
+        table[key] = table[key].map(bare)
+        lacking = table.index[table[key] == ""]
+        if len(lacking):
+            raise ValueError(f"no {key} in {sheet.places(lacking)}")
+    if all(read(name).kind == "number" for name in table["loss"].unique()):
+        codes = ", ".join(table["loss"].unique()[:4])
+        said.append(f"losses are named by numbers: {codes}")
+    return table
+
+
+def _numbers(
+    table: pd.DataFrame,
+    found: roles.Roles,
+    sheet: Sheet,
+    percent: bool,
+    said: list[str],
+) -> tuple[list[str], pd.DataFrame]:
+    """Scores, deviations and all other columns of numbers, in the unit they mean."""
+    there = [name for name in SCORES if name in table]
+    if not there:
+        likely = roles.candidates("dice", table.drop(columns=list(KEYS[:3])), found)
+        hint = (
+            f". If {likely[0]!r} is a score: --map '{likely[0]}=dice'" if likely else ""
         )
-    table = _without_copies(path, table, remarks)
-    for name in scores_of(table):
-        empty = table.index[table[name].isna()]
-        if len(empty):
-            remarks.append(f"no {name} in {_lines(empty)}")
-    return table.reset_index(drop=True), remarks
+        shown = ", ".join(str(c) for c in table.columns if c not in KEYS)
+        raise ValueError(
+            f"none of the columns {', '.join(METRICS)} is there, nor another known "
+            f"score. Columns: {shown} ({sheet.kind}){hint}"
+        )
+    failed = pd.Series("", table.index)
+    for name in there:
+        given = table[name].rename(_theirs(name, found))
+        column = scores.numbers(given, name, sheet.places, percent)
+        said += column.said
+        spread = table.get(f"{name}_sd")
+        if spread is not None:
+            unit = scores.unit_of(given, name, percent, sheet.places)
+            bounded = name in scores.BOUNDED
+            table[f"{name}_sd"] = spread.map(lambda t: read(t).value) / (
+                unit if bounded else 1.0
+            )
+            if bounded:
+                scores.check_spread(table[f"{name}_sd"], name, sheet.places)
+        elif column.deviations is not None:
+            table[f"{name}_sd"] = column.deviations
+        table[name] = column.scores
+        failed = failed.where(failed != "", column.failed)
+    failed = _stopped(table, there, failed)
+    if table[there].isna().any(axis=None):
+        table["failed"] = failed
+    done = {*KEYS[:3], "failed", *there, *(f"{name}_sd" for name in there)}
+    for name in [str(c) for c in table if c not in done]:
+        table[name] = scores.plain_numbers(table[name])
+    return there, table
+
+
+def _theirs(ours: str, found: roles.Roles) -> str:
+    """The file's name of one of our columns."""
+    return next(iter(found.columns(ours)), ours)
+
+
+def _stopped(table: pd.DataFrame, there: list[str], failed: pd.Series) -> pd.Series:
+    """Take the scores from runs that a tracker says to have crashed or not ended."""
+    if "state" not in table:
+        return failed
+    state = table["state"].str.casefold().str.strip()
+    stopped = state.isin(STOPPED)
+    table.loc[stopped, there] = float("nan")
+    return failed.where(~stopped, state)
+
+
+def _of_cells(table: pd.DataFrame, found: roles.Roles, wide: bool) -> bool:
+    """Whether a row is the mean of a cell's runs."""
+    means = any(meaning(theirs).part == "mean" for theirs in found.names)
+    spread = any(f"{name}_sd" in table for name in SCORES if name in table)
+    repeated = bool(found.columns("repeat"))
+    unique = not table.duplicated(list(KEYS[:3])).any()
+    return (
+        means
+        or (spread and not (repeated and not unique))
+        or (wide and unique and not repeated)
+    )
+
+
+def _with_repeats(
+    table: pd.DataFrame,
+    found: roles.Roles,
+    of_cells: bool,
+    given: dict[str, str],
+    said: list[str],
+) -> pd.DataFrame:
+    """The column repeat, and those of images; or neither in a table of cells."""
+    counts = [c for c in found.columns("repeat") if c in table]
+    if of_cells:
+        return table.drop(columns=counts)
+    pictures = [c for c in found.columns("image") if c in table]
+    of_images = repeats.image_columns(table, pictures)
+    table = table.copy()
+    if of_images:
+        image, group = of_images
+        table["image"] = table[image].astype(str)
+        if group:
+            table["group"] = table[group].astype(str)
+        drop = [c for c in (image, group) if c and c not in ("image", "group")]
+        table = table.drop(columns=drop)
+        counts = [c for c in counts if c in table]
+        said.append(
+            f"rows are images ({image}), not trainings: {len(table['image'].unique())} "
+            "images; runs are the means of theirs"
+        )
+    if "repeat" in given:
+        repeat = repeats.whole(pd.Series(given["repeat"], table.index))
+    elif counts:
+        repeat = repeats.numbered(table, counts, said)
+    elif of_images:
+        repeat = pd.Series(0, table.index)
+    else:
+        repeat = repeats.counted(table, said)
+    place = (
+        list(table.columns).index(counts[0]) if len(counts) == 1 else len(table.columns)
+    )
+    table = table.drop(columns=counts)
+    table.insert(min(place, len(table.columns)), "repeat", repeat)
+    return table
 
 
 def scores_of(table: pd.DataFrame) -> list[str]:
@@ -83,133 +318,19 @@ def is_cells(table: pd.DataFrame) -> bool:
     return "repeat" not in table and not table.duplicated(list(KEYS[:3])).any()
 
 
-@contextmanager
-def refusals_named(path: Path) -> Iterator[None]:
-    """Turn pandas' errors at a file that is no CSV into a ValueError that names it."""
-    try:
-        yield
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{path}: not a CSV that can be read: {reason}") from None
-
-
-def _read(path: Path) -> tuple[pd.DataFrame, list[str]]:
-    """The file's rows without the blank ones; the index counts all of them."""
-    with refusals_named(path):
-        table = pd.read_csv(path, skip_blank_lines=False, skipinitialspace=True)
-    blank = table.index[table.isna().all(axis=1)]
-    remarks = [f"blank: {_lines(blank)}"] if len(blank) else []
-    table = table.drop(index=blank)
-    if table.empty:
-        raise ValueError(f"{path}: no row below the names of the columns")
-    return table, remarks
-
-
-def _renames(found: list[str], columns: Mapping[str, str]) -> dict[str, str]:
-    """Somebody's column names to ours."""
-    for theirs, ours in columns.items():
-        lookup.find("column", ours, SPELLINGS)
-        lookup.find("column of the file", theirs, dict.fromkeys(found))
-    renames = dict(columns)
-    for ours, spellings in SPELLINGS.items():
-        if ours in found or ours in renames.values():
-            continue
-        known = (ours, *spellings)
-        match = next((name for name in found if name.lower() in known), None)
-        if match is not None:
-            renames[match] = ours
-    return renames
-
-
-def _cell_columns(table: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
-    """The table with a cell table's columns under our names, and whether it is one."""
-    lower = {str(name).lower(): name for name in table.columns}
-    renames = {
-        lower[theirs]: metric + ours
-        for metric in METRICS
-        for spelling in (metric, *SPELLINGS[metric])
-        for ending, ours in ENDINGS.items()
-        if (theirs := f"{spelling}_{ending}") in lower
-    }
-    of_cells = bool(renames)
-    count = next((lower[name] for name in COUNT if name in lower), None)
-    if of_cells and count:
-        renames[count] = "n"
-    return table.rename(columns=renames), of_cells
-
-
-def _check_columns(path: Path, table: pd.DataFrame) -> None:
-    """Refuse a table that lacks a column or a name in one, or has a column twice."""
-    twice = list(table.columns[table.columns.duplicated()])
-    if twice:
-        raise ValueError(f"{path}: two columns are {twice[0]!r}; take one of them")
-    for name in KEYS[:3]:
-        if name not in table:
-            raise ValueError(
-                f"{path}: no column for {name!r} (known spellings: {name}, "
-                f"{', '.join(SPELLINGS[name])}). Columns: {', '.join(table.columns)}"
-            )
-    if not scores_of(table):
-        raise ValueError(f"{path}: none of the columns {', '.join(METRICS)} is there")
-    for name in KEYS[:3]:
-        lacking = table.index[table[name].isna()]
-        if len(lacking):
-            raise ValueError(f"{path}: no {name} in {_lines(lacking)}")
-        table[name] = table[name].astype(str).str.strip()  # no spaces around a name
-
-
-def _known_names(table: pd.DataFrame) -> list[str]:
-    """Rename losses, models and data sets that are ours in another spelling."""
-    remarks = []
-    for column, known in (("dataset", DATASETS), ("model", MODELS), ("loss", LOSSES)):
-        meant = {name: _ours(name, known) for name in table[column].unique()}
-        renames = {name: ours for name, ours in meant.items() if ours != name}
-        if renames:
-            table[column] = table[column].replace(renames)
-            named = ", ".join(f"{theirs} as {ours}" for theirs, ours in renames.items())
-            remarks.append(f"{column} read under the kit's names: {named}")
-    return remarks
-
-
-def _ours(name: str, known: Mapping[str, object]) -> str:
-    """The kit's name that a name means, by letters and digits alone, or that name."""
-    spelt = name.lower().replace("++", "plusplus").replace("v3+", "v3plus")
-    plain = "".join(c for c in spelt if c.isalnum())
-    for candidate in known:
-        parts = getattr(known[candidate], "parts", ())
-        swapped = "".join(reversed(parts)) if len(parts) == 2 else ""
-        if plain in (candidate.replace("_", ""), swapped):
-            return candidate
-    return name
-
-
-def _fractions(path: Path, values: pd.Series, percent: bool) -> pd.Series:
-    """Scores between 0 and 1."""
-    name, numbers = values.name, pd.to_numeric(values, errors="coerce")
-    text = values.index[numbers.isna() & values.notna()]
-    if len(text):
-        where = f"{_lines(text)} ({values[text[0]]!r})"
-        raise ValueError(f"{path}: {name} is no number in {where}")
-    if percent:
-        numbers = numbers / 100
-    wrong = numbers.index[~numbers.between(0, 1) & numbers.notna()]
-    if len(wrong):
-        hint, where = "", f"{_lines(wrong)} ({values[wrong[0]]})"
-        if not percent and numbers.dropna().between(0, 100).all():
-            hint = "; if these are percent, pass --percent (load_table: percent=True)"
-        raise ValueError(f"{path}: {name} outside [0, 1] in {where}{hint}")
-    return numbers
-
-
 def _without_copies(
-    path: Path, table: pd.DataFrame, remarks: list[str]
+    table: pd.DataFrame, there: list[str], sheet: Sheet, said: list[str]
 ) -> pd.DataFrame:
-    """Each run once: the same row twice is said, two results are refused."""
-    keys = [name for name in KEYS if name in table]
-    compared = [name for name in scores_of(table) if not name.endswith("_sd")]
-    copies = table.duplicated([*keys, *compared])
+    """Each run once: the same row twice is said, two results are refused.
+
+    Rows that differ in a setting are left to who compares them.
+    """
+    keys = [name for name in (*KEYS, "image") if name in table]
+    keys += table.attrs["factors"]
+    copies = table.duplicated([*keys, *there])
     if copies.any():
-        remarks.append(f"the same run again: {_lines(table.index[copies])}; left out")
+        where = sheet.places(table.index[copies])
+        said.append(f"the same run again: {where}; left out")
     table = table[~copies]
     again = table.duplicated(keys, keep=False)
     if again.any():
@@ -217,14 +338,26 @@ def _without_copies(
         same = (table[keys] == first[keys]).all(axis=1)
         named = ", ".join(f"{name} {first[name]}" for name in keys)
         raise ValueError(
-            f"{path}: different results for {named} in {_lines(table.index[same])}; "
+            f"different results for {named} in {sheet.places(table.index[same])}; "
             "keep one, or give each a repeat of its own"
         )
     return table
 
 
-def _lines(index: pd.Index) -> str:
-    """Lines of the file, the header being line 1."""
-    shown = ", ".join(str(i + 2) for i in index[:5])
-    more = f" and {len(index) - 5} more" if len(index) > 5 else ""
-    return f"line{'s' if len(index) > 1 else ''} {shown}{more}"
+def _say_missing(
+    table: pd.DataFrame, score: str, sheet: Sheet, said: list[str]
+) -> None:
+    """Which rows have no score, and which of those failed."""
+    empty = table[score].isna()
+    if not empty.any():
+        return
+    reasons = table.loc[empty, "failed"]
+    blank = reasons.index[reasons == scores.UNSCORED]
+    missing, broken = reasons.index[reasons == ""], reasons[reasons != ""].drop(blank)
+    if len(blank):
+        said.append(f"no {score} in {sheet.places(blank)}")
+    if len(missing):
+        said.append(f"{score} is said to be missing in {sheet.places(missing)}")
+    if len(broken):
+        where = sheet.places(broken.index)
+        said.append(f"failed ({broken.iloc[0]}), so without {score}: {where}")

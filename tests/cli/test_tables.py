@@ -133,13 +133,73 @@ def test_what_is_unusual_in_a_table_is_told_beside_the_answer(command, file):
     ]
 
 
-def test_percent_is_taken_when_it_is_said(command, file):
+def test_percent_is_seen_said_or_refused(command, file):
     path = file("a.csv", RANKED.replace("0.", "7"))
-    refused = command("rank", path)
-    assert (refused.code, refused.out) == (2, "")
-    assert "pass --percent" in refused.err
+    assert "dice is in percent" in command("rank", path).err
     found = json.loads(command("rank", path, "--percent", "--json").out)
     assert found["losses"][0]["mean"] == 0.79
+    mixed = command("rank", file("b.csv", RANKED.replace("0.", "7", 1)))
+    assert (mixed.code, mixed.out) == (2, "")
+    assert "one unit a column; if these are percent, pass --percent" in mixed.err
+    fractions = command("rank", file("c.csv", RANKED), "--percent")
+    assert (fractions.code, fractions.out) == (2, "")
+    assert "is not in percent as --percent says" in fractions.err
+
+
+def test_names_hold_blanks_and_are_refused_where_they_are_not_there(command, file):
+    text = RANKED.replace("busi", "Liver Tumor")
+    path = file("a.csv", text)
+    one = command("rank", path, "--only", "dataset=Liver Tumor", "--json")
+    assert (one.code, "Traceback" in one.err) == (0, False)
+    gone = command("rank", path, "--only", "loss=dice,bec")
+    assert gone.code == 2
+    assert "no run has loss=bec" in gone.err
+
+
+def test_a_score_is_asked_for_in_any_spelling_and_knows_its_direction(command, file):
+    rows = [
+        f"{d},{m},{loss},{r},{10 + i * 5 + r * 0.1 + j * 0.3}"
+        for j, d in enumerate("abcd")
+        for m in "uv"
+        for i, loss in enumerate(("bce", "dice"))
+        for r in range(3)
+    ]
+    text = "dataset,model,loss,repeat,Hausdorff 95 (mm)\n" + "\n".join(rows)
+    path = file("a.csv", text)
+    found = json.loads(command("rank", path, "--metric", "HD95", "--json").out)
+    assert found["verdict"]["leader"] == "bce"
+    assert "the margin, 0.01, are in the unit of hd95" in " ".join(found["remarks"])
+    assert "Scores here: hd95" in command("rank", path).err
+
+
+def test_an_unknown_score_is_asked_for_its_direction(command, file):
+    rows = [
+        f"{d},u,{loss},{r},{10 + i * 5 + r * 0.1},{r}"
+        for d in "abc"
+        for i, loss in enumerate(("bce", "dice"))
+        for r in range(3)
+    ]
+    head = "dataset,model,loss,repeat,dice,best_epoch\n"
+    path = file(
+        "a.csv",
+        head.replace("dice", "dice,mine")
+        + "\n".join(
+            row.replace(",", ",", 1).rsplit(",", 2)[0]
+            + ",0.5,"
+            + ",".join(row.rsplit(",", 2)[1:])
+            for row in rows
+        ),
+    )
+    asked = command("rank", path, "--metric", "mine")
+    assert asked.code == 2
+    assert "say --lower-is-better or --higher-is-better" in asked.err
+    for way, leader in (("lower", "bce"), ("higher", "dice")):
+        told = command("rank", path, "--metric", "mine", f"--{way}-is-better", "--json")
+        assert json.loads(told.out)["verdict"]["leader"] == leader
+    for column in ("best_epoch", "repeat"):
+        refused = command("rank", path, "--metric", column)
+        assert refused.code == 2
+        assert f"{column} tells of a run and is no score" in refused.err
 
 
 def test_claims_of_a_table_have_a_verdict_and_its_reason(command):

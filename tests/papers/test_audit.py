@@ -149,11 +149,11 @@ def test_a_file_that_is_not_there_is_said(tmp_path):
 
 
 @pytest.mark.parametrize("ask", [audit_table, audit_statements])
-@pytest.mark.parametrize("content", [b"", b"a,b\n\xff,1\n", b"a\n1,2\n1,2,3\n"])
-def test_a_file_that_is_no_csv_is_named(tmp_path, ask, content):
+@pytest.mark.parametrize("content", [b"", b"%PDF-1.7", b"a\n1,2\n1,2,3\n"])
+def test_a_file_that_is_no_table_is_named(tmp_path, ask, content):
     path = tmp_path / "table.csv"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="table.csv: not a CSV that can be read: "):
+    with pytest.raises(ValueError, match=r"table\.csv: .*(empty|PDF|cells under)"):
         ask(path)
 
 

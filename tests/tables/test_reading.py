@@ -13,7 +13,7 @@ from lesionkit.tables import load_table, remarks
         "dataset,model,loss,repeat,dice,iou",
         "data_name,model_name,loss_name,iter,test_dice,test_iou",
         "Data,Architecture,Criterion,Fold,F1,Jaccard",
-        "data_set,network,loss_function,seed,DSC,mIoU",
+        "data_set,network,loss_function,seed,DSC,Jaccard Index",
         "Dataset,Model,Loss,Repeat,Dice,IoU",
     ],
 )
@@ -49,7 +49,7 @@ def test_a_map_to_a_column_that_is_there_is_refused(csv):
     ("columns", "message"),
     [
         ({"dicee": "dice"}, "unknown column of the file 'dicee'.*mean 'dice'"),
-        ({"dice": "dize"}, "unknown column 'dize'.*mean 'dice'"),
+        ({"dice": "diice"}, "unknown column 'diice'.*mean 'dice'"),
     ],
 )
 def test_a_map_of_a_misspelt_name_is_refused_with_the_nearest(csv, columns, message):
@@ -61,7 +61,7 @@ def test_a_map_of_a_misspelt_name_is_refused_with_the_nearest(csv, columns, mess
     ("rows", "says"),
     [
         (ROW + "busi,unet,dice,0,80.5,0.7\n", r"dice outside .* in line 3 \(80.5\)"),
-        (ROW + "busi,unet,dice,0,0.8,-1\n", r"iou outside .* in line 3 \(-1.0\)"),
+        (ROW + "busi,unet,dice,0,0.8,-1\n", r"iou outside .* in line 3 \(-1\)"),
         ("busi,unet,bce,0,2,0\n" * 3, r"dice outside .* in lines 2, 3, 4 \(2\)"),
         ("a,unet,bce,0,2,0\n" * 9, "in lines 2, 3, 4, 5, 6 and 4 more"),
         (ROW + "\n" + "busi,unet,dice,0,2,0\n", "dice outside .* in line 4"),
