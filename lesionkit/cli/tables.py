@@ -120,6 +120,7 @@ def rank(
     other definitions and splits.
     """
     from lesionkit.inference import standing
+    from lesionkit.tables import forensics
 
     table = read(source)
     with arguments():
@@ -130,6 +131,8 @@ def rank(
             table, metric, margin=margin, failed=failed.replace("-", " ")
         )
     _say(found.remarks, source)
+    if found.forensics and not as_json:
+        click.echo("\n".join(forensics.lines(found.forensics)) + "\n")
     if held is not None and not as_json:
         click.echo("\n".join(held.lines(table, found)) + "\n")
     extra = _more(found.grid, margin, more)
@@ -203,6 +206,7 @@ def _facts(found: Any) -> dict[str, Any]:
     return {
         "verdict": facts,
         "podium": found.podium,
+        "forensics": [one.shown() for one in found.forensics],
         "losses": found.losses.reset_index().to_dict("records"),
         "levels": found.levels.to_dict("records"),
         "remarks": list(found.remarks),

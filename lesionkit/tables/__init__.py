@@ -20,6 +20,8 @@ from lesionkit.tables.reading import KEYS, METRICS, is_cells, read_foreign
 __all__ = [
     "SETTING",
     "comparable_records",
+    "findings",
+    "forensics",
     "images",
     "load_table",
     "reading",
