@@ -116,8 +116,10 @@ def rank(
 
     SOURCE is a CSV, a folder of run records or the URL of one (s3://bucket/runs), or
     a table that comes with the kit: public-rerun, the cells of a re-run of paper A;
+    public-rerun-34, of all its losses; public-rerun-runs, its runs, once fetched;
     study-small, our own runs on real images; study-small-all, the same with the runs of
-    other definitions and splits.
+    other definitions and splits; loss-odyssey and loss-odyssey-v2, nnU-Net under 20 and
+    6 losses; nnunet-revisited, 19 methods.
     """
     from lesionkit.inference import standing
     from lesionkit.tables import forensics

@@ -55,8 +55,8 @@ def load_table(
     Args:
         source: a folder of run records (searched to any depth) or the URL of one,
             such as s3://bucket/runs; a CSV file; or the name of a table that comes
-            with the kit (published.TABLES): "public-rerun", "study-small",
-            "study-small-all". What is read from a URL is kept in data/cache/records.
+            with the kit (published.TABLES): "public-rerun", "study-small" and others.
+            What is read from a URL is kept in data/cache/records.
         columns: for a CSV, its column names to ours, where they are not recognised.
         percent: for a CSV, its scores are 0 to 100.
 
@@ -76,6 +76,7 @@ def load_table(
     path, said = Path(source), []
     if published.is_table(source):
         table = published.TABLES[str(source)]()
+        said = table.attrs.get("remarks", [])
     elif is_url(source) or path.is_dir():
         table = _from_records(source)
     elif path.is_file():
