@@ -116,21 +116,24 @@ def _row_of(frame: pd.DataFrame, key: Any) -> pd.Series:
 
 def _split(lines: Lines, key: tuple[str, str]) -> frozenset[str]:
     """The lower of two groups of losses of a row; empty if it has not two."""
-    row = _row_of(lines.left, key).dropna().sort_values()
-    least = max(LEAST_GROUP, int(np.ceil(LEAST_SHARE * len(row))))
-    places = range(least, len(row) - least + 1)
+    place = lines.wide.index.get_loc(key)
+    left, apart = lines.left.to_numpy()[place], lines.apart.to_numpy()[place]
+    order = np.argsort(left)[: np.count_nonzero(~np.isnan(left))]  # NaN are last
+    least = max(LEAST_GROUP, int(np.ceil(LEAST_SHARE * len(order))))
+    places = range(least, len(order) - least + 1)
     if not places:
         return frozenset()
-    values = row.to_numpy()
+    values = left[order]
     cut = max(places, key=lambda i: values[i] - values[i - 1])
     low, high = values[:cut], values[cut:]
     gap = np.median(high) - np.median(low)
-    within = spread(np.concatenate([low - np.median(low), high - np.median(high)]))
-    whole = _row_of(lines.apart, key)
-    shown = whole[row.index[cut:]].median() - whole[row.index[:cut]].median()
-    if gap < max(FAR * within, lines.least(LEAST_GAP)) or shown < gap / 2:
+    if gap < lines.least(LEAST_GAP):
         return frozenset()
-    return frozenset(row.index[:cut])
+    within = spread(np.concatenate([low - np.median(low), high - np.median(high)]))
+    shown = np.median(apart[order[cut:]]) - np.median(apart[order[:cut]])
+    if gap < FAR * within or shown < gap / 2:
+        return frozenset()
+    return frozenset(lines.wide.columns[order[:cut]])
 
 
 def _most_alike(
