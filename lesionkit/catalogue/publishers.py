@@ -33,6 +33,7 @@ class Publisher:
     form: str = ""  # what to do by hand
     dataset: str = ""  # which of DATASETS reads it, if not the one of its name
     layout: str = ""  # what the raw folder must hold, if not as DATASETS says
+    table: str = ""  # the named table that reads it, if it is no data set
 
 
 ISIC = (
@@ -195,5 +196,6 @@ PUBLISHERS = {
             ),
         ),
         layout="all_data_0511.csv, about 1.3 MB",
+        table="public-rerun-runs",
     ),
 }

@@ -168,10 +168,13 @@ def rank(
 
     SOURCE is a CSV, a folder of run records or the URL of one (s3://bucket/runs), or
     a table that comes with the kit: public-rerun, the cells of a re-run of paper A;
+    public-rerun-34, of all its losses; public-rerun-runs, its runs, once fetched;
     study-small, our own runs on real images; study-small-all, the same with the runs of
-    other definitions and splits.
+    other definitions and splits; loss-odyssey and loss-odyssey-v2, nnU-Net under 20 and
+    6 losses; nnunet-revisited, 19 methods.
     """
     from lesionkit.inference import standing
+    from lesionkit.tables import forensics
 
     table = read(source)
     with arguments():
@@ -183,6 +186,10 @@ def rank(
         )
     _say(found.remarks, source)
     as_json = as_json or form == "json"
+    if found.forensics and not as_json:
+        click.echo(
+            "\n".join(forensics.lines(found.forensics)) + "\n", err=form != "text"
+        )
     if held is not None and not as_json:
         click.echo("\n".join(held.lines(table, found)) + "\n", err=form != "text")
     if form not in ("text", "json"):
@@ -261,6 +268,7 @@ def _facts(found: Any) -> dict[str, Any]:
     return {
         "verdict": facts,
         "podium": found.podium,
+        "forensics": [one.shown() for one in found.forensics],
         "losses": found.losses.reset_index().to_dict("records"),
         "levels": found.levels.to_dict("records"),
         "remarks": list(found.remarks),

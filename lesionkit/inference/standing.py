@@ -13,7 +13,8 @@ from lesionkit.inference import gaps, rank_tests, ranking, resampling, words
 from lesionkit.inference.contrasts import weighted
 from lesionkit.inference.grids import Grid, full_grid
 from lesionkit.inference.verdicts import MARGIN, Verdict, judge
-from lesionkit.tables import remarks
+from lesionkit.tables import forensics, images, remarks
+from lesionkit.tables.findings import Finding
 from lesionkit.tables.reading import METRICS
 
 
@@ -31,7 +32,9 @@ class Standing:
         levels: Friedman's test over cells, data sets and models.
         grid: the full grid that all of this rests on.
         remarks: what is unusual in the table, what was left out, and what the answer
-            would be if failed runs or data sets counted otherwise.
+            would be if failed runs or data sets counted otherwise, or without the
+            cells that forensics names.
+        forensics: what should be looked at before any of this is believed.
         draws, seed: of `ranks`.
     """
 
@@ -41,6 +44,7 @@ class Standing:
     levels: pd.DataFrame
     grid: Grid
     remarks: tuple[str, ...]
+    forensics: tuple[Finding, ...] = ()
     draws: int = resampling.DRAWS
     seed: int = 0
 
@@ -87,7 +91,10 @@ def rank(
     verdict = judge(grid, margin=margin)
     points = ranking.points_of(grid.at_level("dataset"))
     told = remarks(table, missing=False)  # the grid says what it does about gaps
+    lost = gaps.collapsed(images.collapsed(table), metric)
+    found = forensics.find(table, metric, lost)
     said = [*told, *grid.remarks, *_otherwise(table, grid, margin, failed)]
+    said += _without(table, found, metric, margin, failed)
     return Standing(
         verdict=verdict,
         podium=ranking.podium_sentence(
@@ -97,6 +104,7 @@ def rank(
         levels=rank_tests.summary_by_level(grid),
         grid=grid,
         remarks=tuple(dict.fromkeys(said)),
+        forensics=found,
         draws=draws,
         seed=seed,
     )
@@ -132,6 +140,25 @@ def _otherwise(
             f"differences and the margin, {margin:g}, are in the unit of {grid.metric}"
         )
     return said
+
+
+def _without(
+    table: pd.DataFrame,
+    found: tuple[Finding, ...],
+    metric: str,
+    margin: float,
+    failed: str,
+) -> list[str]:
+    """The answer without what forensics finds too high or of two campaigns."""
+    kept = forensics.untainted(table, found)
+    if len(kept) == len(table):
+        return []
+    codes = " and ".join(sorted({one.code for one in found} & {"F2", "F4"}))
+    try:
+        answer = _short(judge(full_grid(kept, metric, failed=failed), margin=margin))
+    except ValueError as error:
+        answer = str(error)
+    return [f"without the cells of {codes} (docs/forensics.md): {answer}"]
 
 
 def _short(verdict: Verdict) -> str:

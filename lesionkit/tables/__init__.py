@@ -24,6 +24,8 @@ from lesionkit.tables.reading import KEYS, METRICS, is_cells, read_foreign
 __all__ = [
     "SETTING",
     "comparable_records",
+    "findings",
+    "forensics",
     "images",
     "load_table",
     "reading",
@@ -62,8 +64,8 @@ def load_table(
         source: a folder of run records (searched to any depth) or the URL of one,
             such as s3://bucket/runs; a file with a table of any form (docs/tables.md);
             or the name of a table that comes with the kit (published.TABLES):
-            "public-rerun", "study-small", "study-small-all". What is read from a URL
-            is kept in data/cache/records.
+            "public-rerun", "study-small" and others. What is read from a URL is kept
+            in data/cache/records.
         columns: for a file, its column names to ours, where they are not recognised.
         percent: for a file, its scores are 0 to 100.
         settings: for a file, what holds for all its rows: `{"model": "unet"}`; or
@@ -89,6 +91,7 @@ def load_table(
     path, said = Path(source), []
     if published.is_table(source):
         table = published.TABLES[str(source)]()
+        said = table.attrs.get("remarks", [])
     elif is_url(source) or path.is_dir():
         table = _from_records(source)
     elif path.is_file():

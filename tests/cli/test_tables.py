@@ -5,6 +5,7 @@ import json
 import pytest
 from made_commands import command as command
 from made_commands import file as file
+from made_noise import noise
 from made_records import TWO_BY_THREE, made_grid, made_record
 
 from lesionkit.cli.tables import Reader
@@ -77,7 +78,9 @@ def test_rank_as_json_has_the_verdict_and_every_loss(command, file):
     assert found["verdict"]["detectable"] is None  # nothing can be said
     assert found["verdict"]["detectable_range"] == [None, None]
     assert found["verdict"]["hangs_on"] == []
-    assert set(found) == {"verdict", "podium", "losses", "levels", "remarks"}
+    keys = {"verdict", "podium", "forensics", "losses", "levels", "remarks"}
+    assert set(found) == keys
+    assert found["forensics"] == []
     assert [row["answer"] for row in found["losses"]] == ["undecided"] * 3
     points = [(row["loss"], row["points_dataset"]) for row in found["losses"]]
     assert points == [("dice", 3.0), ("iou", 2.0), ("bce", 1.0)]
@@ -310,3 +313,19 @@ def test_a_table_knows_the_options_that_its_reader_typed(file):
 def test_a_table_that_was_read_without_options_has_none(file):
     table = Reader()(file("a.csv", RANKED))
     assert table.attrs["options"] == ""
+
+
+def test_rank_shows_what_to_look_at_before_the_answer(command, file):
+    table = noise((4, 5, 8, 3)).round(6)
+    high = (table["dataset"] == "d1") & (table["model"] == "m2")
+    table.loc[high & (table["loss"] == "l3"), "dice"] += 0.2
+    path = file("a.csv", table.to_csv(index=False))
+    done = command("rank", path)
+    first, second, blank, answer = done.out.splitlines()[:4]
+    assert first.startswith("Look at this first (docs/forensics.md")
+    assert second.startswith("F2  1 cell lies far above the other losses there: d1/m2")
+    assert blank == "" and "supported" in answer
+    assert "without the cells of F2 (docs/forensics.md): " in done.err
+    (finding,) = json.loads(command("rank", path, "--json").out)["forensics"]
+    assert finding["cells"] == [["d1", "m2", "l3"]]
+    assert finding["page"] == "docs/forensics.md#f2"

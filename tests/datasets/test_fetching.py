@@ -240,7 +240,7 @@ def test_a_table_is_fetched_and_the_command_that_ranks_it_named(
     assert get("public-rerun", publisher).found is None
     path = data_home / "raw" / "public-rerun" / "all_data_0511.csv"
     assert path.read_bytes() == b",data_name\n0,CVC-ClinicDB\n"
-    assert lines[-1] == f"next: lesionkit rank {path}"
+    assert lines[-1] == "next: lesionkit rank public-rerun-runs"
     path.write_text("0,1\n")
     with pytest.raises(ValueError, match="of the first download"):
         get("public-rerun", publisher)

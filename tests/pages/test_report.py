@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 from made_claims import AS_CLAIMED, made
+from made_noise import noise
 
 from lesionkit import published
 from lesionkit.pages import report
@@ -199,3 +200,23 @@ def test_deviations_of_the_records_are_told_once(data_home):
     found = report._deviations(load_table(data_home / "runs"))
     assert "U-Net with same padding instead of cropped skips" in found
     assert len(found) == len(set(found)) == 5
+
+
+def test_the_page_shows_what_to_look_at_before_the_verdict(tmp_path):
+    table = noise((4, 2, 5, 2)).round(6).replace({"loss": {"l3": "<b>l3</b>"}})
+    high = (table["dataset"] == "d1") & (table["model"] == "m1")
+    table.loc[high & (table["loss"] == "<b>l3</b>"), "dice"] += 0.3
+    found = report.make(table, "somewhere")
+    page = report.write_page(found, tmp_path / "report.html").read_text()
+    assert page.index('id="forensics"') < page.index('id="verdict"')
+    assert "<b>l3</b>" not in page
+    assert "F2 1 cell lies far above the other losses there: d1/m1 (<b>l3</b> " in (
+        Page(page).words
+    )
+    told = report.write_reproduction(found, tmp_path / "r.md").read_text()
+    assert "- F2: 1 cell lies far above" in told
+
+
+def test_the_page_of_a_sound_table_has_no_such_part(page, made_report):
+    assert made_report.standing.forensics == ()
+    assert 'id="forensics"' not in page

@@ -11,6 +11,7 @@ from lesionkit.catalogue import DATASETS, LOSSES, MODELS, PAPER_A_LOSSES
 from lesionkit.inference import ranking
 from lesionkit.lookup import UnknownName
 from lesionkit.sweeps.sweep import read_sweep
+from lesionkit.tables import forensics, load_table, remarks
 
 SHARED = Path(__file__).parents[3] / "shared" / "published"
 needs_shared = pytest.mark.skipif(
@@ -335,3 +336,97 @@ def test_the_study_names_no_image_and_no_place_on_a_machine(study):
     texts = study.select_dtypes(exclude="number").astype(str)
     found = set(texts.to_numpy().ravel())
     assert [t for t in found if "/" in t or "\\" in t or ".jpg" in t.lower()] == []
+
+
+@needs_shared
+def test_all_losses_of_the_public_rerun_are_a_byte_copy_of_their_first_copy():
+    name = "public_rerun_34_cells.csv"
+    assert (published.FOLDER / name).read_bytes() == (SHARED / name).read_bytes()
+
+
+def test_the_ten_losses_of_the_public_rerun_are_among_its_34(rerun):
+    table = published.public_rerun_34()
+    assert len(table) == 6 * 11 * 34
+    assert not table.duplicated(["dataset", "model", "loss"]).any()
+    ten = table[table["loss"].isin(rerun["loss"])].drop(columns="original_loss")
+    pd.testing.assert_frame_equal(ten.reset_index(drop=True), rerun)
+
+
+def test_forensics_finds_in_the_34_losses_what_was_found_without_the_kit():
+    table = published.public_rerun_34()
+    found = {one.code: one for one in forensics.find(table)}
+    pairs = "dice_gaussian = iou_gaussian (23), dice_edge = focal_edge (4)"
+    assert found["F1"].text.endswith(pairs)
+    high = pd.DataFrame(found["F2"].cells, columns=["dataset", "model", "loss"])
+    assert len(high) == 24
+    counts = high.groupby("dataset")["model"].value_counts().to_dict()
+    assert counts == {
+        ("busi_benign", "fcbformer"): 11,
+        ("busi_benign", "deeplabv3plus"): 4,
+        ("busi_malignant", "colonsegnet"): 4,
+        ("busi_malignant", "fcbformer"): 1,
+        ("busi_malignant", "fatnet"): 1,
+        ("busi_malignant", "esfpnet"): 1,
+        ("busi_malignant", "deeplabv3plus"): 1,
+        ("busi_malignant", "emcadnet"): 1,
+    }
+    assert {cell[1] for cell in found["F4"].cells} == {"colonformer"}
+    assert "10 losses (bce, bcefocal, dice and 7 more) lie 0.12 to 0.24" in (
+        found["F4"].text
+    )
+
+
+def test_the_ten_losses_alone_look_sound_and_say_what_the_34_show(rerun):
+    assert forensics.find(rerun) == ()
+    assert "colonformer lies 12 to 24 points" in rerun.attrs["remarks"][0]
+
+
+def test_the_runs_of_the_public_rerun_are_those_that_were_fetched(data_home):
+    with pytest.raises(FileNotFoundError, match="next: lesionkit fetch public-rerun"):
+        published.public_rerun_runs()
+    folder = data_home / "raw" / "public-rerun"
+    folder.mkdir(parents=True)
+    scores = "0.7,0.8,0.9,0.85,0.8"
+    (folder / "all_data_0511.csv").write_text(
+        ",data_name,model_name,loss_name,iter,best_epoch,test_iou,test_dice,"
+        "test_precision,test_recall,test_f1\n"
+        f"0,Kvasir-SEG,UNet++,DiceBCELoss,0.0,5.0,{scores}\n"
+        "1,,,,,,,,,,\n"
+        f"2,breast-cancer-benign,DeepLab_V3+,IoUWithTV_tar_Loss,1.0,6.0,{scores}\n"
+    )
+    table = load_table("public-rerun-runs")
+    keys = ["dataset", "model", "loss", "repeat", "dice", "iou"]
+    assert table[keys].to_numpy().tolist() == [
+        ["kvasir", "unetplusplus", "dicebce", 0, 0.8, 0.7],
+        ["busi_benign", "deeplabv3plus", "iou_tv2", 1, 0.8, 0.7],
+    ]
+    assert remarks(table)[0] == "1 blank row left out"
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "first", "value"),
+    [
+        ("loss-odyssey", (4, 1, 20), ("liver", "Asym"), 0.9315),
+        ("loss-odyssey-v2", (3, 1, 6), ("liver_tumor", "DiceTopK"), 0.6691),
+        ("nnunet-revisited", (6, 1, 19), ("kits", "A3DS SwinUNETR"), 0.5282),
+    ],
+)
+def test_a_further_public_table_is_a_full_grid_of_what_was_printed(
+    name, shape, first, value
+):
+    table = load_table(name)
+    assert tuple(table[n].nunique() for n in ("dataset", "model", "loss")) == shape
+    assert len(table) == shape[0] * shape[2]
+    row = table[(table["dataset"] == first[0]) & (table["loss"] == first[1])]
+    assert list(row["dice"]) == [value]
+
+
+@pytest.mark.skipif(
+    not SHARED.is_dir(), reason=f"the table's first copy is not beside {SHARED}"
+)
+def test_the_loss_odyssey_has_the_numbers_of_its_first_copy():
+    first = pd.read_csv(SHARED.parent / "cases" / "tables" / "odyssey_long.csv")
+    table = published.loss_odyssey()
+    assert list(table["dice"]) == list(first["DSC"])
+    assert list(table["nsd"]) == list(first["NSD"])
+    assert list(table["loss"].str.lower()) == list(first["Loss"].str.lower())

@@ -25,6 +25,11 @@ from lesionkit.records.disks import refusals_told
 HASHES = ".lesionkit-hashes.json"  # in a raw folder: facts of each file, by its name
 
 
+def raw_folder(name: str) -> Path:
+    """Where the files of a data set or table lie as their publisher has them."""
+    return data_folder() / "raw" / name
+
+
 @dataclass(frozen=True)
 class Fetched:
     """What is in a raw folder now."""
@@ -93,7 +98,7 @@ def fetch(
         OSError: the publisher cannot be reached, or the disk is full.
         RuntimeError: another process is fetching the same data set.
     """
-    raw = data_folder() / "raw" / name
+    raw = raw_folder(name)
     if publisher is None and name in DATASETS and DATASETS[name].generated:
         report(f"{name} is made by the kit, next: lesionkit prepare {name}")
         return Fetched(name, raw, None, None, ())
@@ -202,8 +207,7 @@ def _obtain(task: Task, archive: Archive) -> None:
 def _count(task: Task) -> tuple[int | None, int | None]:
     """The images found and the publisher's count, both said; and what comes next."""
     if not task.dataset:
-        path = task.raw / task.publisher.archives[0].file
-        task.report(f"next: lesionkit rank {shlex.quote(str(path))}")
+        task.report(f"next: lesionkit rank {task.publisher.table}")
         return None, None
     entry, found = DATASETS[task.dataset], len(task.samples())
     published = entry.published_count
