@@ -252,14 +252,27 @@ def claims(source: Source, read: Reader, paper: str | None, as_json: bool) -> No
 @click.command()
 @MAYBE_SOURCE
 @option(
-    "--aggregation", type=click.Choice(["pooled", "image"]), help="How it was averaged."
+    "--aggregation",
+    type=click.Choice(["pooled", "image", "median"]),
+    help="How it was averaged.",
 )
+@option("--empty", type=click.FloatRange(0, 1), help="Share of images without lesion.")
+@option("--runs", type=click.IntRange(1), help="Runs that a row is the mean of.")
+@option("--all", "every", is_flag=True, help="Print every finding of a long table.")
 @AS_JSON
-def audit(source: Source | None, aggregation: str | None, as_json: bool) -> None:
+def audit(
+    source: Source | None,
+    aggregation: str | None,
+    empty: float | None,
+    runs: int | None,
+    every: bool,
+    as_json: bool,
+) -> None:
     """The arithmetic of a printed table: of SOURCE, or of both papers.
 
     SOURCE is a CSV, or public-rerun, the cells that come with the kit. Run records are
-    not printed, but computed: lesionkit status --verify checks them.
+    not printed, but computed: lesionkit status --verify checks them. What is known of a
+    table (--aggregation, --empty, --runs) closes ways in which a row may be possible.
     """
     from lesionkit.papers import audit as checked
 
@@ -267,11 +280,15 @@ def audit(source: Source | None, aggregation: str | None, as_json: bool) -> None
         if source is None:
             found = checked.audit_published()
         else:
-            found = checked.audit_table(source, aggregation=aggregation)
+            table = checked.open_table(source)
+            found = checked.audit_table(
+                table, aggregation=aggregation, empty=empty, runs=runs
+            )
+            found += checked.coverage(table)
     if as_json:
         answer([asdict(finding) for finding in found])
         return
-    click.echo(checked.summary(found))
+    click.echo(checked.summary(found, every=every))
 
 
 @click.command()

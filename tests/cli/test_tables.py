@@ -158,12 +158,18 @@ def test_claims_of_records_know_the_background(command, data_home):
 def test_audit_finds_both_papers_errata_and_those_of_a_table(command, file):
     result = command("audit")
     assert result.code == 0
-    assert result.out.splitlines()[0].startswith("paper B, Table 1: 2 of 9 rows")
+    assert result.out.splitlines()[0].startswith("paper B, Table 1, 9 rows: 2 possible")
     text = "model,loss,f1,precision,recall\nunet,mine,0.90,0.80,0.80\n"
     rows = json.loads(command("audit", file("b.csv", text), "--json").out)
-    assert [r["severity"] for r in rows if r["rule"] == "F1"] == ["impossible"]
+    assert [r["severity"] for r in rows if r["rule"] == "F1"] == ["only if", "checked"]
     lines = command("audit", file("b.csv", text)).out.splitlines()
-    assert len([line for line in lines if line.startswith("impossible: ")]) == 1
+    assert len([line for line in lines if line.startswith("only if: ")]) == 1
+    assert (
+        "Checked: F1 against precision and recall in 1 of 1 rows (3 cells)" in lines[2]
+    )
+    known = ("--aggregation", "image", "--empty", "0")
+    told = command("audit", file("b.csv", text), *known).out
+    assert "impossible as told (means over images, none of the images with" in told
 
 
 @pytest.mark.parametrize(
@@ -177,6 +183,8 @@ def test_audit_finds_both_papers_errata_and_those_of_a_table(command, file):
         (["plan", "public-rerun", "--difference", "0"], "0.0 is not in the range"),
         (["claims", "public-rerun", "--paper", "C"], "'C' is not one of 'A', 'B'"),
         (["audit", "x.csv", "--aggregation", "sum"], "'sum' is not one of"),
+        (["audit", "x.csv", "--empty", "2"], "2.0 is not in the range 0<=x<=1"),
+        (["audit", "x.csv", "--runs", "0"], "0 is not in the range x>=1"),
         (["rank", "public-rerun", "--metric", "dise"], "Did you mean 'dice'?"),
         (["rank", "public-rerun", "--only", "loss=dyce"], "no run has loss=dyce"),
         (["report", "public-rerun", "--only", "loss=dice"], "two losses with half of"),
@@ -221,7 +229,8 @@ def test_rank_of_an_unknown_metric_gives_the_nearest(command, file):
 def test_audit_takes_the_public_rerun_by_its_name(command):
     rows = json.loads(command("audit", "public-rerun", "--json").out)
     assert {(row["source"], row["severity"]) for row in rows} == {
-        ("public-rerun", "not pooled")
+        ("public-rerun", "not pooled"),
+        ("public-rerun", "checked"),
     }
     told = command("audit", "public-rerun", "--aggregation", "image")
     assert told.out.startswith("Nothing contradicts itself")
