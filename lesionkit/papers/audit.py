@@ -122,10 +122,8 @@ def coverage(table: Table) -> list[Finding]:
     says = f"0 to 100 percent in {there} cells"
     says += f"; {table.missing} without a score" if table.missing else ""
     if there and not found:
-        says += (
-            "; no law asks for the scores that it has: one takes IoU and F1, or one "
-        )
-        says += "of them with precision and recall"
+        says += "; no law could be asked: it takes IoU and F1, or one of them with "
+        says += "precision and recall"
     if there:
         found.append(Finding("range", "checked", "whole table", says))
     return [replace(f, source=table.name, rows=rows) for f in found]

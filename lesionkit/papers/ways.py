@@ -132,7 +132,7 @@ def empties(scores: Scores, most: float | None = None) -> list[Way]:
             (share, counting), *more = told
             says = f"if {_percent(share)} of the images are empty ({counting}"
             says += "".join(f"; {_percent(less)} with {how}" for less, how in more)
-            return [Way(f"{says})", share)]
+            return [Way(f"{says})", min(share for share, _ in told))]
     return []
 
 

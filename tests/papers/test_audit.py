@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 from pathlib import Path
 
 import pandas as pd
@@ -246,16 +246,34 @@ def test_the_public_rerun_obeys_every_law_of_means_over_images():
     assert audit_table("public-rerun", aggregation="image") == []
 
 
+@pytest.fixture(scope="module")
+def benchmark():
+    """The script that measures the audit."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(BENCHMARKS)
+        return importlib.import_module("audit_rates")
+
+
+def test_every_kind_of_true_table_is_made(benchmark):
+    names = [kind.name for kind in benchmark.kinds()]
+    assert {"pooled", "medians over images", "both empty: left out"} <= {*names}
+    assert len(names) >= 35
+
+
 @pytest.mark.slow
-def test_one_altered_number_is_found_as_often_as_promised(monkeypatch):
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    spec = importlib.util.spec_from_file_location("rates", BENCHMARKS / "audit.py")
-    benchmark = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(benchmark)
-    rates = benchmark.rates(0).set_index(["made", "told"])
-    assert (rates["false_alarms"] == 0).all()
-    assert rates.loc[("pooled", "unknown"), "not_pooled"] == 0
-    assert rates.loc[("pooled", "pooled"), "hits"] >= 0.95
-    # Means over images may lie in a range, in which an altered number can hide.
-    assert rates.loc[("image", "image"), "hits"] >= 0.3
-    assert rates.loc[("pooled", "unknown"), "hits"] >= 0.4
+def test_no_true_table_of_any_kind_is_impossible(benchmark):
+    rates = benchmark.true_rates(0, 20).set_index(["kind", "empty", "told"])
+    assert (rates["impossible"] == 0).all()
+    plain = rates.loc[["pooled", "means over images", "both empty: left out"]]
+    assert (plain["only if"] == 0).all()
+    ours = rates.loc[("mean over images", 0.15, "nothing")]
+    assert ours["only if"] == 1
+    assert ours["greatest least share"] <= 0.16
+
+
+@pytest.mark.slow
+def test_one_altered_number_is_found_as_often_as_promised(benchmark):
+    rates = benchmark.altered_rates(0, 40).set_index(["told", "altered by"])
+    assert (rates.loc["aggregation pooled, runs 1", "impossible"] == 1).all()
+    assert (rates.loc["aggregation pooled", "either"] == 1).all()
+    assert rates.loc[("aggregation image, empty 0.0", 5.0), "impossible"] >= 0.3
