@@ -255,3 +255,35 @@ def test_a_table_knows_the_options_that_its_reader_typed(file):
 def test_a_table_that_was_read_without_options_has_none(file):
     table = Reader()(file("a.csv", RANKED))
     assert table.attrs["options"] == ""
+
+
+def test_luck_of_a_printed_row_is_told_in_words_and_for_a_program(command):
+    row = ("luck", "88.77", "88.39", "--images", "120")
+    told = command(*row)
+    assert (told.code, told.err) == (0, "")
+    assert told.out.startswith(
+        "88.77 leads 88.39 by 0.38 points on 120 images.\nChance"
+    )
+    known = ("--sd", "12", "--sd", "13", "--correlation", "0.7", "--run-sd", "0.5")
+    found = json.loads(command(*row, *known, "--runs", "5", "--json").out)
+    assert found["by_images"]["middle"] == pytest.approx(0.3347, abs=1e-4)
+    assert found["by_runs"] == pytest.approx(0.3438, abs=1e-4)
+    assert (found["row"]["ahead"], found["deviations"]) == ("first", [0.12, 0.13])
+    assert found["images_needed"] > 1000
+    nothing = json.loads(command("luck", "80", "80", "--images", "9", "--json").out)
+    assert (nothing["row"]["ahead"], nothing["images_needed"]) == ("neither", None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["88", "87"], "Missing option '--images'"),
+        (["88", "0.87", "--images", "9"], "in two units"),
+        (["88", "87", "--images", "9", "--like", "kvazir"], "Did you mean 'kvasir'?"),
+        (["88", "87", "--images", "9", "--sd", "60"], "it is in the unit of the means"),
+    ],
+)
+def test_a_row_that_is_none_is_one_line_and_status_2(command, arguments, said):
+    result = command("luck", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert said in result.err.splitlines()[-1]
