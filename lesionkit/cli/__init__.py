@@ -18,7 +18,7 @@ from lesionkit.cli.data import fetch, inspect, prepare
 from lesionkit.cli.machine import doctor, notebooks
 from lesionkit.cli.pages import card, export, report, thresholds
 from lesionkit.cli.sweeps import status, sweep
-from lesionkit.cli.tables import advise, audit, claims, plan, rank, register
+from lesionkit.cli.tables import advise, audit, claims, luck, plan, rank, register
 
 
 class Commands(click.Group):
@@ -153,8 +153,8 @@ def _profile(config: Any, folder: Path, as_json: bool) -> None:
 
 for _command in (
     *(sweep, status, fetch, prepare, inspect),
-    *(rank, register, claims, audit, report, plan, advise, thresholds, export, card),
-    *(notebooks, doctor),
+    *(rank, register, claims, audit, luck, report, plan, advise, thresholds),
+    *(export, card, notebooks, doctor),
 ):
     cli.add_command(_command)
 

@@ -1,4 +1,4 @@
-"""The commands that judge a table: rank, register, claims, audit, plan, advise."""
+"""The commands that judge a table: rank, claims, audit, luck, plan, advise."""
 
 from __future__ import annotations
 
@@ -318,14 +318,27 @@ def claims(source: Source, read: Reader, paper: str | None, as_json: bool) -> No
 @click.command()
 @MAYBE_SOURCE
 @option(
-    "--aggregation", type=click.Choice(["pooled", "image"]), help="How it was averaged."
+    "--aggregation",
+    type=click.Choice(["pooled", "image", "median"]),
+    help="How it was averaged.",
 )
+@option("--empty", type=click.FloatRange(0, 1), help="Share of images without lesion.")
+@option("--runs", type=click.IntRange(1), help="Runs that a row is the mean of.")
+@option("--all", "every", is_flag=True, help="Print every finding of a long table.")
 @AS_JSON
-def audit(source: Source | None, aggregation: str | None, as_json: bool) -> None:
+def audit(
+    source: Source | None,
+    aggregation: str | None,
+    empty: float | None,
+    runs: int | None,
+    every: bool,
+    as_json: bool,
+) -> None:
     """The arithmetic of a printed table: of SOURCE, or of both papers.
 
     SOURCE is a CSV, or public-rerun, the cells that come with the kit. Run records are
-    not printed, but computed: lesionkit status --verify checks them.
+    not printed, but computed: lesionkit status --verify checks them. What is known of a
+    table (--aggregation, --empty, --runs) closes ways in which a row may be possible.
     """
     from lesionkit.papers import audit as checked
 
@@ -333,11 +346,70 @@ def audit(source: Source | None, aggregation: str | None, as_json: bool) -> None
         if source is None:
             found = checked.audit_published()
         else:
-            found = checked.audit_table(source, aggregation=aggregation)
+            table = checked.open_table(source)
+            found = checked.audit_table(
+                table, aggregation=aggregation, empty=empty, runs=runs
+            )
+            found += checked.coverage(table)
     if as_json:
         answer([asdict(finding) for finding in found])
         return
-    click.echo(checked.summary(found))
+    click.echo(checked.summary(found, every=every))
+
+
+@click.command()
+@click.argument("first")
+@click.argument("second")
+@option("--images", required=True, type=click.IntRange(2), help="Test images.")
+@option("--sd", type=float, multiple=True, help="Over images; twice for one each.")
+@option(
+    "--correlation",
+    type=click.FloatRange(-1, 1, max_open=True),
+    help="Of the two methods' scores of an image.",
+)
+@option("--runs", default=1, type=click.IntRange(1), help="Trainings a mean is of.")
+@option("--run-sd", type=float, multiple=True, help="Over trainings, as --sd.")
+@option("--like", help="A data set of the public re-run, for its scatter.")
+@option("--model", help="A network of the public re-run, for its scatter.")
+@AS_JSON
+def luck(
+    first: str,
+    second: str,
+    images: int,
+    sd: tuple[float, ...],
+    correlation: float | None,
+    runs: int,
+    run_sd: tuple[float, ...],
+    like: str | None,
+    model: str | None,
+    as_json: bool,
+) -> None:
+    """One printed row: the chance that the order of two means is luck.
+
+    FIRST and SECOND are mean scores of two methods on the same test images, 0 to 1 or
+    in percent: lesionkit luck 88.77 88.39 --images 120.
+    """
+    from lesionkit.papers.luck import one_row
+
+    with arguments():
+        found = one_row(
+            first,
+            second,
+            images,
+            deviations=sd,
+            correlation=correlation,
+            runs=runs,
+            run_deviations=run_sd,
+            like=like,
+            model=model,
+        )
+    if as_json:
+        needed = {n: getattr(found, n) for n in ("images_needed", "lead_needed")}
+        chances = {"by_images": found.by_images._asdict(), "by_runs": found.by_runs}
+        scatter = {"scatter": found.scatter._asdict(), "runs": found.runs}
+        answer({**asdict(found), **chances, **scatter, **needed})
+        return
+    click.echo("\n".join(found.lines))
 
 
 @click.command()

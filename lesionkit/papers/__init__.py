@@ -4,4 +4,4 @@ Claims as questions, printed numbers held against themselves, and the two studie
 ours are compared with. Free of torch; pages, thresholds and commands import it.
 """
 
-__all__ = ["audit", "claims", "paper_b", "registered", "threshold_study"]
+__all__ = ["audit", "claims", "luck", "paper_b", "registered", "threshold_study"]

@@ -1,200 +1,211 @@
-"""The arithmetic of a printed table, and of what is said about it, checked by rule.
+"""The arithmetic of a printed table, checked by rule.
 
 Nothing here knows a paper: a finding follows from the numbers alone, each taken as all
-the values that round to it.
-
-Over pooled pixels F1 is the harmonic mean of precision and recall, and IoU is
-F1 / (2 - F1). Means over images, all of the same images, obey
-
-    P + R - 1 <= F1 <= 2 P R / (P + R)    and    F1 / (2 - F1) <= IoU <= F1
-
-for the harmonic mean is concave, IoU a convex function of F1, and the first bound holds
-for each image. Means over repeats, of either, obey the same.
+the values that round to it. A row is consistent, or possible only under a condition
+that is named, or impossible however averaged: only where the condition is excluded by
+what is known of the table. The laws are those of `laws`, the conditions of `ways`.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import pandas as pd
 
-from lesionkit import lookup, published
+from lesionkit import published
+from lesionkit.papers.laws import LAWS, Law, laws_of, outside
 from lesionkit.papers.numbers import (
     ROW_POINTS,
     SCORES,
     SHOWN,
-    Ends,
     Finding,
-    Printed,
     Row,
     Table,
+    column,
     decimals,
-    ends,
     gamma_remark,
-    harmonic,
     in_percent,
     numeral,
+    our_name,
+    plain,
     read_table,
 )
+from lesionkit.papers.summaries import summary
 from lesionkit.papers.text import audit_statements
+from lesionkit.papers.ways import Told, Way, runs_apart, ways
 from lesionkit.records.stores import is_url
-from lesionkit.tables.reading import KEYS, METRICS
+from lesionkit.tables.reading import KEYS
 
-__all__ = ["Finding", "audit_published", "audit_statements", "audit_table", "summary"]
+__all__ = [
+    "Finding",
+    "audit_published",
+    "audit_statements",
+    "audit_table",
+    "coverage",
+    "open_table",
+    "summary",
+]
 
-SEVERITIES = ("impossible", "inconsistent", "not pooled", "remark", "not stated")
+
+def open_table(source: str | Path | pd.DataFrame, name: str = "") -> Table:
+    """A printed table to audit; "public-rerun" is the cells that come with the kit.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: no CSV, two columns of one meaning, or run records, whose scores
+            nobody printed.
+    """
+    if not isinstance(source, pd.DataFrame):
+        ours = published.is_table(source)
+        if ours and str(source) == published.NAME:
+            source, name = published.CELLS, name or published.NAME
+        elif ours or is_url(source) or Path(source).is_dir():
+            raise ValueError(
+                f"{source} holds run records, whose scores are computed and not "
+                "printed: lesionkit status --verify checks them; the audit takes a CSV "
+                f"or {published.NAME}"
+            )
+    return read_table(source, name)
 
 
 def audit_table(
-    path_or_frame: str | Path | pd.DataFrame,
+    source: str | Path | pd.DataFrame | Table,
     *,
     name: str = "",
     aggregation: str | None = None,
+    empty: float | None = None,
+    runs: int | None = None,
 ) -> list[Finding]:
     """What cannot be right in a table of scores or points, or needs a word.
 
     Args:
-        path_or_frame: a CSV file or a frame: a row a result, in percent or fractions;
-            or points alone, a row a data set or model and a column a loss. Or
-            "public-rerun": the cells that come with the kit.
+        source: a CSV file or a frame: a row a result, in percent or fractions; or
+            points alone, a row a data set or model and a column a loss. Or
+            "public-rerun": the cells that come with the kit. Or what `open_table` read.
         name: what the findings call it; by default the file's name.
-        aggregation: "pooled" or "image" where the table says so; None for unknown.
+        aggregation: "pooled", "image" or "median" where that is known of the table.
+        empty: the share of images without lesion, 0 to 1, where it is known.
+        runs: how many runs a row is the mean of, where it is known.
 
     Returns:
         The findings row by row, then those of the whole table.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: another aggregation, no CSV, two columns of one meaning, a table
-            with neither scores nor points, or run records, whose scores nobody printed.
+        ValueError: another aggregation, a share that is none, fewer than one run; or
+            see `open_table`; or a table with neither scores nor points.
 
-    Source: the laws of this module; paper A for the points.
+    Source: the laws and ways named above; paper A for the points.
     """
-    if aggregation is not None:
-        lookup.find("aggregation", aggregation, dict.fromkeys(("pooled", "image")))
-    if not isinstance(path_or_frame, pd.DataFrame):
-        ours = published.is_table(path_or_frame)
-        if ours and str(path_or_frame) == published.NAME:
-            path_or_frame, name = published.CELLS, name or published.NAME
-        elif ours or is_url(path_or_frame) or Path(path_or_frame).is_dir():
-            raise ValueError(
-                f"{path_or_frame} holds run records, whose scores are computed and not "
-                "printed: lesionkit status --verify checks them; the audit takes a CSV "
-                f"or {published.NAME}"
-            )
-    table = read_table(path_or_frame, name)
-    found = [finding for row in table.rows for finding in audit_row(row, aggregation)]
-    found += [*_points(table), *_gammas(table), *_spread(table)]
+    told = Told(aggregation, empty, runs)
+    table = source if isinstance(source, Table) else open_table(source, name)
+    found = [finding for row in table.rows for finding in audit_row(row, told)]
+    found += [*_unread(table), *_points(table), *_gammas(table), *_spread(table)]
+    found += [*_twice(table), *_mean_iou(table)]
     return [replace(f, source=table.name, rows=len(table.rows)) for f in found]
 
 
-@dataclass(frozen=True)
-class _Law:
-    """What the other numbers of a row leave open for one of them, F1 or IoU.
-
-    Over pooled pixels it is `pooled`; as a mean over images it lies between `least`
-    and `most`. `given` names the others, `needs` what they would have to be.
-    """
-
-    name: str
-    score: Printed
-    given: str
-    pooled: Ends
-    least: Ends
-    most: Ends
-    needs: str = ""
-
-
-def audit_row(row: Row, aggregation: str | None) -> list[Finding]:
-    """What the laws say of one row; of numbers outside 0 to 100 percent only that.
-
-    "pooled" allows equality alone, "image" the whole range; None says which is broken.
-    """
-    outside = [
-        f"{SHOWN.get(name, name)} {score} is outside 0 to 100 percent"
-        for name, score in row.scores.items()
-        if score.low > 1 or score.high < 0
-    ]
-    if outside:
-        return [Finding("range", "impossible", row.label, says) for says in outside]
-    f1, iou, precision, recall = (row.scores.get(name) for name in METRICS)
-    laws = [_f1(f1, precision, recall)] if f1 and precision and recall else []
-    laws += [_iou(iou, f1)] if iou and f1 else []
-    found = [f for law in laws if (f := _judge(row.label, law, aggregation))]
-    if iou and precision and recall:
-        # This mostly says the same again: only what is graver than the two.
-        third = _judge(row.label, _iou_of_both(iou, precision, recall), aggregation)
-        graver = not any(f.severity == "impossible" for f in found)
-        if third and (not found or (graver and third.severity == "impossible")):
-            found.append(third)
-    return found
+def coverage(table: Table) -> list[Finding]:
+    """How many rows and cells of a table each law could be asked of."""
+    rows, found = len(table.rows), []
+    for law, scores in LAWS.items():
+        asked = sum({*scores} <= {*row.scores} for row in table.rows)
+        if asked:
+            named = " and ".join(SHOWN.get(score, score) for score in scores[1:])
+            says = f"{law.partition(' ')[0]} against {named} in {asked} of {rows} rows"
+            cells = f"{says} ({asked * len(scores)} cells)"
+            found.append(Finding(law, "checked", "whole table", cells))
+    there = sum(len(row.scores) for row in table.rows)
+    says = f"0 to 100 percent in {there} cells"
+    says += f"; {table.missing} without a score" if table.missing else ""
+    if there and not found:
+        says += "; no law could be asked: it takes IoU and F1, or one of them with "
+        says += "precision and recall"
+    if there:
+        found.append(Finding("range", "checked", "whole table", says))
+    return [replace(f, source=table.name, rows=rows) for f in found]
 
 
-def _f1(f1: Printed, precision: Printed, recall: Printed) -> _Law:
-    """F1 of precision and recall."""
-    pooled = ends(harmonic, precision, recall)
-    needed = []
-    for name, other in (("recall", precision), ("precision", recall)):
-        left = 2 * other.value - f1.value
-        if left > 0 and (value := f1.value * other.value / left) <= 1:
-            needed.append(f"{name} {in_percent(value)}")
-    needs = f"{f1} needs {' or '.join(needed)}" if needed else ""
-    if f1.low > max(precision.high, recall.high):
-        needs = "it is above both of them"
-    given, least = _of_both(precision, recall)
-    return _Law("F1", f1, given, pooled, least, pooled, needs)
+def audit_row(row: Row, told: Told) -> list[Finding]:
+    """What the laws say of one row; of numbers outside 0 to 100 percent only that."""
+    if wrong := outside(row.scores):
+        return [Finding("range", "impossible", row.label, says) for says in wrong]
+    laws = laws_of(row.scores, medians=told.aggregation == "median")
+    if broken := _worst([law for law in laws if law.side]):
+        return [_verdict(row, broken, ways(row.scores, broken, told), told)]
+    unequal = _worst([law for law in laws if not law.equal])
+    if not unequal or told.aggregation in ("image", "median"):
+        return []
+    if told.aggregation == "pooled":
+        open_ways = runs_apart(row.scores, unequal, told)
+        return [_verdict(row, unequal, open_ways, told)]
+    return [Finding(law.name, "not pooled", row.label, _apart(law)) for law in unequal]
 
 
-def _of_both(precision: Printed, recall: Printed) -> tuple[str, Ends]:
-    """Both in words, and the least F1 or IoU of images of these means."""
-    least = ends(lambda p, r: max(p + r - 1, Fraction(0)), precision, recall)
-    return f"precision {precision} and recall {recall} give", least
+def _worst(laws: Sequence[Law]) -> list[Law]:
+    """The laws that say something of their own: IoU of both only where it is alone."""
+    own = [law for law in laws if law.name == "F1" or "F1" in law.given]
+    return own or list(laws)
 
 
-def _iou(iou: Printed, f1: Printed) -> _Law:
-    """IoU of F1."""
-    pooled = ends(_iou_of, f1)
-    needs = f"IoU {iou} needs F1 {in_percent(2 * iou.value / (1 + iou.value))}"
-    return _Law("IoU", iou, f"F1 {f1} gives", pooled, pooled, ends(Fraction, f1), needs)
+def _verdict(row: Row, laws: Sequence[Law], left: list[Way], told: Told) -> Finding:
+    """A row that breaks laws, and what would make it possible, if anything would."""
+    says = "; ".join(law.says for law in laws)
+    rule = " and ".join(dict.fromkeys(law.name for law in laws))
+    needs = "; ".join(law.needs for law in laws if law.needs)
+    needs = f" ({needs})" if needs else ""
+    if not left:
+        says += f": impossible as told ({told}){needs}"
+        return Finding(rule, "impossible", row.label, says)
+    says += f": possible only {', or '.join(way.says for way in left)}{needs}"
+    share = min((way.share for way in left if way.share), default=0.0)
+    return Finding(rule, "only if", row.label, says, share=share)
 
 
-def _iou_of(f1: Fraction) -> Fraction:
-    return f1 / (2 - f1)
+def _apart(law: Law) -> str:
+    """A number that is no pooled value, and may be a mean over images."""
+    says = f"{law.says}: not equal, so not pooled; possible as means over images"
+    return f"{says}; {law.needs}" if law.needs else says
 
 
-def _iou_of_both(iou: Printed, precision: Printed, recall: Printed) -> _Law:
-    """IoU of precision and recall: 1 / IoU = 1 / P + 1 / R - 1 in one image."""
-    pooled = ends(lambda p, r: _iou_of(harmonic(p, r)), precision, recall)
-    given, least = _of_both(precision, recall)
-    return _Law("IoU", iou, given, pooled, least, ends(min, precision, recall))
+def _unread(table: Table) -> Iterator[Finding]:
+    """The cells of scores that are no number."""
+    for where, text in table.unread:
+        yield Finding("cell", "not read", where, f"{text} is no score")
 
 
-def _judge(where: str, law: _Law, aggregation: str | None) -> Finding | None:
-    """A number against its law, each as all values that round to it."""
-    score = law.score
-    places = min(4, max(2, score.decimals))
-    laws = law.pooled, law.least, law.most
-    pooled, least, most = (in_percent(each[1], places) for each in laws)
-    severity = "impossible"
-    if score.low > law.most[2]:
-        why = f"too high, pooled (equal) or as means over the same images (<= {most})"
-    elif score.high < law.least[0]:
-        why = f"too low, pooled (equal) or as means over the same images (>= {least})"
-    elif score.meets(law.pooled[0], law.pooled[2]) or aggregation == "image":
-        return None
-    elif aggregation == "pooled":
-        why = "not equal, as pooled values must be"
-    else:
-        severity = "not pooled"
-        why = "not equal, so not pooled; possible as means over images"
-    off = in_percent(score.value - law.pooled[1], places, "+")
-    says = f"{law.name} {score}, {law.given} {pooled} ({off}): {why}"
-    says += f"; {law.needs}" if law.needs else ""
-    return Finding(law.name, severity, where, says)
+def _twice(table: Table) -> Iterator[Finding]:
+    """A remark on a second column of one measure, which no law was asked of."""
+    for name in table.columns:
+        ours = our_name(name)
+        if name == ours or ours not in table.headers:
+            continue
+        other = column([row.texts[name] for row in table.rows])
+        pairs = [
+            (r.scores.get(ours), o) for r, o in zip(table.rows, other, strict=True)
+        ]
+        both = [(one, two) for one, two in pairs if one and two]
+        off = [abs(a.value - b.value) for a, b in both if not a.meets(b.low, b.high)]
+        if off:
+            says = f"{table.headers[ours]} and {name} are one measure over the same "
+            says += f"pixels, but differ in {len(off)} of {len(both)} rows, by up to "
+            says += f"{in_percent(max(off))} points: they were averaged in different "
+            says += f"ways. {table.headers[ours]} was checked"
+            yield Finding("twice", "remark", "whole table", says)
+
+
+def _mean_iou(table: Table) -> Iterator[Finding]:
+    """A remark on mIoU: a mean that holds the background is no IoU of the lesion."""
+    header = table.headers.get("iou", "")
+    if plain(header).startswith(("miou", "mean_")):
+        says = (
+            f"{header} was taken for the IoU of the lesion; where it is the mean with "
+        )
+        says += "that of the background, the laws of IoU do not hold for it"
+        yield Finding("mean IoU", "remark", "whole table", says)
 
 
 def _points(table: Table) -> Iterator[Finding]:
@@ -279,34 +290,3 @@ def audit_published() -> list[Finding]:
     found = audit_table(path, name="paper B, Table 1")
     found += audit_statements(published.statements("A"))
     return found + audit_statements(published.statements("B"), path)
-
-
-def summary(findings: Sequence[Finding]) -> str:
-    """The findings as text: what they come to, then a line each, the gravest first.
-
-    Example:
-        >>> summary([])
-        'Nothing contradicts itself, and nothing needs a remark.'
-    """
-    if not findings:
-        return "Nothing contradicts itself, and nothing needs a remark."
-    counts = Counter(f.severity for f in findings)
-    told = [f"{counts[each]} {each}" for each in SEVERITIES if counts[each]]
-    lines = [f"Findings: {', '.join(told)}."]
-    for f in sorted(findings, key=lambda found: SEVERITIES.index(found.severity)):
-        place = ", ".join(part for part in (f.source, f.where) if part)
-        lines.append(f"{f.severity}: {place}: {f.says}")
-    return "\n".join([*_rows_told(findings), *lines])
-
-
-def _rows_told(findings: Sequence[Finding]) -> Iterator[str]:
-    """A sentence for each table: how many of its rows cannot be right, or pooled."""
-    for source, rows in dict.fromkeys((f.source, f.rows) for f in findings if f.rows):
-        of_table = [f for f in findings if f.source == source and f.rows]
-        wrong = {f.where for f in of_table if f.severity == "impossible"}
-        apart = wrong | {f.where for f in of_table if f.severity == "not pooled"}
-        parts = [f"{len(wrong)} of {rows} rows cannot be right"] if wrong else []
-        if apart > wrong:
-            parts.append(f"{len(apart)} of {rows} rows cannot be pooled values")
-        if parts:
-            yield f"{source or 'table'}: {', '.join(parts)}."

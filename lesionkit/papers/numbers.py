@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -33,6 +33,11 @@ MOST_DECIMALS = 9  # floats written in full are not exact in their last digits
 ROW_POINTS = 6  # 3 + 2 + 1, also where tied places share them
 SHOWN = {"dice": "F1", "iou": "IoU", "average_precision": "AP"}
 NUMERAL = re.compile(r"[-+\u2212]?\d+(?:[.,]\d+)?(?:e[-+]?\d+)?", re.IGNORECASE)
+# What may stand after a number: a unit, a deviation, an interval, marks of a footnote.
+AFTER = re.compile(
+    r"\s*%?\s*((\u00b1|\+/?-|[(\[]).*|[*\u2020\u2021\u00a7^\u2191\u2193]+)?"
+)
+MISSING = {*" - -- \u2013 \u2014 / na n/a n.a. nan none null missing".split(" ")}
 SPREAD = re.compile(r"(^|_)(sd|std|se|sem|ci|iqr|interval|variance)(\d|_|$)")
 
 
@@ -40,10 +45,13 @@ SPREAD = re.compile(r"(^|_)(sd|std|se|sem|ci|iqr|interval|variance)(\d|_|$)")
 class Finding:
     """What a rule found: one line with the numbers, and where they stand.
 
-    `rule` is one word or two. `severity` is "impossible" (by no aggregation),
+    `rule` is one word or two. `severity` is "impossible" (however averaged,
+    as far as was told), "only if" (possible under a condition that it names),
     "inconsistent" (two numbers that cannot both be right), "not pooled" (possible as a
-    mean over images, not over pooled pixels), "not stated" or "remark". `rows` is how
-    many rows the table has, 0 for what is no table.
+    mean over images, not over pooled pixels), "not read" (a cell that is no number),
+    "not stated", "remark", or "checked" (what a rule was asked of). `rows` is how many
+    rows the table has, 0 for what is no table; `share` the share of empty images that a
+    condition takes.
     """
 
     rule: str
@@ -52,6 +60,7 @@ class Finding:
     says: str
     source: str = ""
     rows: int = 0
+    share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,12 @@ class Printed:
     @property
     def value(self) -> Fraction:
         return (self.low + self.high) / 2
+
+    @property
+    def cut(self) -> Printed:
+        """The same where digits may have been cut off instead of rounded."""
+        width = self.high - self.low
+        return replace(self, high=self.high + width / 2)
 
     def meets(self, low: Fraction, high: Fraction) -> bool:
         """Whether one of its values lies between low and high."""
@@ -95,12 +110,19 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table under our column names; others keep theirs in small letters."""
+    """A table under our column names; others keep theirs in small letters.
+
+    `headers` has what it calls our scores, `unread` where a score is no number, and the
+    text that stands there; `missing` counts its cells without a score.
+    """
 
     name: str
     rows: Sequence[Row]
     columns: Sequence[str]
     has_spread: bool
+    headers: Mapping[str, str]
+    unread: Sequence[tuple[str, str]]
+    missing: int
 
 
 def harmonic(precision: Fraction, recall: Fraction) -> Fraction:
@@ -134,6 +156,18 @@ def numeral(text: str) -> str | None:
     return match[0].replace(",", ".").replace("\u2212", "-") if match else None
 
 
+def score_in(text: str) -> str | None:
+    """The number of a cell of scores, or None where more stands there than one score.
+
+    Example:
+        >>> score_in("81,2 % (1.5)"), score_in("0.81/0.79"), score_in("~0.8")
+        ('81.2', None, None)
+    """
+    match = NUMERAL.match(text.strip())
+    rest = text.strip()[match.end() :] if match else ""
+    return numeral(text) if AFTER.fullmatch(rest) else None
+
+
 def decimals(number: str) -> int:
     """How many decimals are printed."""
     return max(0, -int(Decimal(number).as_tuple().exponent))
@@ -156,12 +190,12 @@ def printed(number: str, *, percent: bool, places: int | None = None) -> Printed
 
 
 def column(texts: Iterable[str]) -> list[Printed | None]:
-    """A column of scores; None where a cell begins with no number.
+    """A column of scores; None where a cell is no number, with what may follow one.
 
     All numbers have the decimals of the longest, and one unit: percent where the middle
     number is above 1, so that one wrong number does not change the unit of the others.
     """
-    numbers = [numeral(text) for text in texts]
+    numbers = [score_in(text) for text in texts]
     there = [number for number in numbers if number is not None]
     places = max(map(decimals, there), default=0)
     percent = bool(there) and median(map(Fraction, there)) > 1
@@ -210,7 +244,8 @@ def read_table(source: str | Path | pd.DataFrame, name: str = "") -> Table:
     """
     if not isinstance(source, pd.DataFrame):
         name, source = name or Path(source).stem, read_texts(source)
-    texts = source.map(_text).rename(columns=_names(list(source.columns), name))
+    names = _names(list(source.columns), name)
+    texts = source.map(_text).rename(columns=names)
     texts = texts[(texts != "").any(axis=1)]
     scores = {s: column(texts[s]) for s in SCORES if s in texts}
     records: list[Any] = texts.to_dict("records")
@@ -218,10 +253,18 @@ def read_table(source: str | Path | pd.DataFrame, name: str = "") -> Table:
         Row(label, {s: got for s, v in scores.items() if (got := v[i])}, record)
         for i, (label, record) in enumerate(zip(_labels(texts), records, strict=True))
     ]
+    headers = {ours: str(theirs) for theirs, ours in names.items() if ours in scores}
+    without = [(row, s) for row in rows for s in scores if s not in row.scores]
+    unread = [
+        (row.label, f"{headers[s]} {row.texts[s]!r}")
+        for row, s in without
+        if row.texts[s].lower() not in MISSING
+    ]
     spread = any(SPREAD.search(str(name)) for name in texts) or any(
         re.search(r"\u00b1|\+/?-|\(", text) for s in scores for text in texts[s]
     )
-    return Table(name, rows, list(texts.columns), spread)
+    missing = len(without) - len(unread)
+    return Table(name, rows, list(texts.columns), spread, headers, unread, missing)
 
 
 def _text(cell: Any) -> str:
@@ -232,8 +275,10 @@ def _text(cell: Any) -> str:
 
 def _names(columns: list[object], name: str) -> dict[object, str]:
     """Somebody's column names to ours, none of them twice; our own spelling wins."""
-    exact = {plain(column) for column in columns}
-    names = {c: plain(c) if our_name(c) in exact else our_name(c) for c in columns}
+    own = {c: plain(c) or f"column_{i}" for i, c in enumerate(columns, 1)}
+    exact = {*own.values()}
+    ours = {c: our_name(c) or name for c, name in own.items()}
+    names = {c: own[c] if ours[c] in exact else ours[c] for c in columns}
     if len(exact & {*LOSSES} - {*SCORES}) > 1:  # then iou and dice are losses, too
         names |= {c: f"{n}_loss" for c, n in names.items() if n in LOSSES}
     for ours, times in Counter(names.values()).items():

@@ -25,8 +25,8 @@ STAGES = {"alpha": "balanced_bce", "gamma": "focal", "beta": "custom"}
 def printed_table() -> pd.DataFrame:
     """Table 1 as printed, 0 to 1, with the F1 that its precision and recall give.
 
-    `off` is printed minus computed F1. Above 0 it cannot be: neither for pooled pixels
-    (0) nor for means over images (0 or less).
+    `off` is printed minus computed F1: 0 for pooled pixels, 0 or less for plain means
+    over images. Above 0 it takes empty images, or another such way: lesionkit audit.
 
     Source: paper B, Table 1.
     """

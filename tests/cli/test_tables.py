@@ -225,12 +225,18 @@ def test_claims_of_records_know_the_background(command, data_home):
 def test_audit_finds_both_papers_errata_and_those_of_a_table(command, file):
     result = command("audit")
     assert result.code == 0
-    assert result.out.splitlines()[0].startswith("paper B, Table 1: 2 of 9 rows")
+    assert result.out.splitlines()[0].startswith("paper B, Table 1, 9 rows: 2 possible")
     text = "model,loss,f1,precision,recall\nunet,mine,0.90,0.80,0.80\n"
     rows = json.loads(command("audit", file("b.csv", text), "--json").out)
-    assert [r["severity"] for r in rows if r["rule"] == "F1"] == ["impossible"]
+    assert [r["severity"] for r in rows if r["rule"] == "F1"] == ["only if", "checked"]
     lines = command("audit", file("b.csv", text)).out.splitlines()
-    assert len([line for line in lines if line.startswith("impossible: ")]) == 1
+    assert len([line for line in lines if line.startswith("only if: ")]) == 1
+    assert (
+        "Checked: F1 against precision and recall in 1 of 1 rows (3 cells)" in lines[2]
+    )
+    known = ("--aggregation", "image", "--empty", "0")
+    told = command("audit", file("b.csv", text), *known).out
+    assert "impossible as told (means over images, none of the images with" in told
 
 
 @pytest.mark.parametrize(
@@ -244,6 +250,8 @@ def test_audit_finds_both_papers_errata_and_those_of_a_table(command, file):
         (["plan", "public-rerun", "--difference", "0"], "0.0 is not in the range"),
         (["claims", "public-rerun", "--paper", "C"], "'C' is not one of 'A', 'B'"),
         (["audit", "x.csv", "--aggregation", "sum"], "'sum' is not one of"),
+        (["audit", "x.csv", "--empty", "2"], "2.0 is not in the range 0<=x<=1"),
+        (["audit", "x.csv", "--runs", "0"], "0 is not in the range x>=1"),
         (["rank", "public-rerun", "--metric", "dise"], "Did you mean 'dice'?"),
         (["rank", "public-rerun", "--only", "loss=dyce"], "no run has loss=dyce"),
         (["report", "public-rerun", "--only", "loss=dice"], "two losses with half of"),
@@ -288,7 +296,8 @@ def test_rank_of_an_unknown_metric_gives_the_nearest(command, file):
 def test_audit_takes_the_public_rerun_by_its_name(command):
     rows = json.loads(command("audit", "public-rerun", "--json").out)
     assert {(row["source"], row["severity"]) for row in rows} == {
-        ("public-rerun", "not pooled")
+        ("public-rerun", "not pooled"),
+        ("public-rerun", "checked"),
     }
     told = command("audit", "public-rerun", "--aggregation", "image")
     assert told.out.startswith("Nothing contradicts itself")
@@ -329,3 +338,35 @@ def test_rank_shows_what_to_look_at_before_the_answer(command, file):
     (finding,) = json.loads(command("rank", path, "--json").out)["forensics"]
     assert finding["cells"] == [["d1", "m2", "l3"]]
     assert finding["page"] == "docs/forensics.md#f2"
+
+
+def test_luck_of_a_printed_row_is_told_in_words_and_for_a_program(command):
+    row = ("luck", "88.77", "88.39", "--images", "120")
+    told = command(*row)
+    assert (told.code, told.err) == (0, "")
+    assert told.out.startswith(
+        "88.77 leads 88.39 by 0.38 points on 120 images.\nChance"
+    )
+    known = ("--sd", "12", "--sd", "13", "--correlation", "0.7", "--run-sd", "0.5")
+    found = json.loads(command(*row, *known, "--runs", "5", "--json").out)
+    assert found["by_images"]["middle"] == pytest.approx(0.3347, abs=1e-4)
+    assert found["by_runs"] == pytest.approx(0.3438, abs=1e-4)
+    assert (found["row"]["ahead"], found["deviations"]) == ("first", [0.12, 0.13])
+    assert found["images_needed"] > 1000
+    nothing = json.loads(command("luck", "80", "80", "--images", "9", "--json").out)
+    assert (nothing["row"]["ahead"], nothing["images_needed"]) == ("neither", None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["88", "87"], "Missing option '--images'"),
+        (["88", "0.87", "--images", "9"], "in two units"),
+        (["88", "87", "--images", "9", "--like", "kvazir"], "Did you mean 'kvasir'?"),
+        (["88", "87", "--images", "9", "--sd", "60"], "it is in the unit of the means"),
+    ],
+)
+def test_a_row_that_is_none_is_one_line_and_status_2(command, arguments, said):
+    result = command("luck", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert said in result.err.splitlines()[-1]

@@ -9,6 +9,7 @@ from made_audit import scores, verdicts
 
 from lesionkit.papers.audit import audit_row, audit_table
 from lesionkit.papers.numbers import Row, gamma_remark, printed
+from lesionkit.papers.ways import Told
 
 # F1 against precision and recall.
 
@@ -18,9 +19,9 @@ def test_f1_is_the_harmonic_mean_of_precision_and_recall():
     assert scores(f1="66.67", precision="50.00", recall="100.00") == []
 
 
-def test_f1_above_the_harmonic_mean_is_impossible():
+def test_f1_above_the_harmonic_mean_is_no_plain_mean():
     got = scores(f1="67.67", precision="50.00", recall="100.00")
-    assert got == [("F1", "impossible")]
+    assert got == [("F1", "only if")]
 
 
 def test_f1_below_the_harmonic_mean_is_not_pooled():
@@ -28,11 +29,9 @@ def test_f1_below_the_harmonic_mean_is_not_pooled():
     assert got == [("F1", "not pooled")]
 
 
-def test_f1_below_precision_plus_recall_minus_one_is_impossible():
+def test_f1_below_precision_plus_recall_minus_one_is_no_plain_mean():
     # 80 + 90 - 100 = 70 is the least that images of these means can have.
-    assert scores(f1="69.90", precision="80.00", recall="90.00") == [
-        ("F1", "impossible")
-    ]
+    assert scores(f1="69.90", precision="80.00", recall="90.00") == [("F1", "only if")]
     assert scores(f1="70.00", precision="80.00", recall="90.00") == [
         ("F1", "not pooled")
     ]
@@ -40,8 +39,8 @@ def test_f1_below_precision_plus_recall_minus_one_is_impossible():
 
 def test_f1_above_both_is_said_once():
     table = pd.DataFrame({"f1": ["90.00"], "precision": ["80"], "recall": ["70"]})
-    (finding,) = (f for f in audit_table(table) if f.severity == "impossible")
-    assert finding.says.endswith("; it is above both of them")
+    (finding,) = (f for f in audit_table(table) if f.severity == "only if")
+    assert finding.says.endswith(" (it is above both of them)")
 
 
 def test_f1_says_the_recall_and_the_precision_it_would_need():
@@ -55,15 +54,16 @@ def test_f1_says_no_recall_that_is_above_one():
     # Precision 50 gives F1 66.67 at most.
     table = pd.DataFrame({"f1": ["68.00"], "precision": ["50"], "recall": ["90"]})
     (finding,) = (f for f in audit_table(table) if f.rule == "F1")
-    assert finding.says.endswith("68.00 needs precision 54.64")
+    assert finding.says.endswith("(68.00 needs precision 54.64)")
 
 
 @pytest.mark.parametrize(
     ("aggregation", "low", "high"),
     [
-        (None, [("F1", "not pooled")], [("F1", "impossible")]),
-        ("pooled", [("F1", "impossible")], [("F1", "impossible")]),
-        ("image", [], [("F1", "impossible")]),
+        (None, [("F1", "not pooled")], [("F1", "only if")]),
+        ("pooled", [("F1", "only if")], [("F1", "impossible")]),
+        ("image", [], [("F1", "only if")]),
+        ("median", [], [("F1", "only if")]),
     ],
 )
 def test_the_aggregation_decides_what_is_impossible(aggregation, low, high):
@@ -87,14 +87,14 @@ def test_iou_between_that_and_f1_is_not_pooled():
 
 
 @pytest.mark.parametrize("iou", ["66.00", "80.50"])
-def test_iou_below_that_or_above_f1_is_impossible(iou):
-    assert scores(dice="80.00", iou=iou) == [("IoU", "impossible")]
+def test_iou_below_that_or_above_f1_is_no_plain_mean(iou):
+    assert scores(dice="80.00", iou=iou) == [("IoU", "only if")]
 
 
 def test_iou_says_the_f1_it_would_need():
     table = pd.DataFrame({"dice": ["80.00"], "iou": ["60.00"]})
     (finding,) = (f for f in audit_table(table) if f.rule == "IoU")
-    assert finding.says.endswith("IoU 60.00 needs F1 75.00")
+    assert finding.says.endswith("(IoU 60.00 needs F1 75.00)")
 
 
 @pytest.mark.parametrize(
@@ -102,8 +102,8 @@ def test_iou_says_the_f1_it_would_need():
     [
         ("50.00", []),  # 1 / (1 / 0.6 + 1 / 0.75 - 1)
         ("55.00", [("IoU", "not pooled")]),
-        ("60.10", [("IoU", "impossible")]),  # above precision
-        ("34.90", [("IoU", "impossible")]),  # below 60 + 75 - 100
+        ("60.10", [("IoU", "only if")]),  # above precision
+        ("34.90", [("IoU", "only if")]),  # below 60 + 75 - 100
     ],
 )
 def test_iou_is_held_against_precision_and_recall_where_f1_is_missing(iou, expected):
@@ -126,7 +126,7 @@ def test_three_images_of_other_sizes_have_means_that_are_not_pooled():
     [
         # P and R in [49.5, 50.5]: so is their harmonic mean, and F1 is +- 0.5.
         ("51", []),
-        ("52", [("F1", "impossible")]),
+        ("52", [("F1", "only if")]),
         ("49", []),
         ("48", [("F1", "not pooled")]),
     ],
@@ -137,9 +137,7 @@ def test_a_difference_within_rounding_is_no_finding(f1, expected):
 
 def test_a_difference_of_one_in_the_last_decimal_beyond_rounding_is_one():
     assert scores(f1="50.01", precision="50.00", recall="50.00") == []
-    assert scores(f1="50.02", precision="50.00", recall="50.00") == [
-        ("F1", "impossible")
-    ]
+    assert scores(f1="50.02", precision="50.00", recall="50.00") == [("F1", "only if")]
 
 
 def test_one_number_outside_the_range_does_not_change_the_unit():
@@ -185,4 +183,4 @@ def test_no_law_refuses_means_of_random_images():
         exact = [printed(text, percent=True) for text in texts]
         names = ("dice", "iou", "precision", "recall")
         row = Row("images", dict(zip(names, exact, strict=True)), {})
-        assert audit_row(row, "image") == []
+        assert audit_row(row, Told("image")) == []
