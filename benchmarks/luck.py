@@ -5,7 +5,7 @@
 RUNS are folders of run records. Of every data set and network, and every repeat: the
 deviation of Dice over the test images as a share of sqrt(m (1 - m)), which is the most
 that scores of 0 to 1 with the mean m can have, and the correlation of two losses' Dice
-of an image over all pairs of losses. `lesionkit luck` takes what nobody printed from it.
+of an image over all pairs of losses. `lesionkit luck` reads here what nobody printed.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ def leave_one_out(grid: Grid) -> pd.DataFrame:
 
 def ranks_left_out(table: pd.DataFrame) -> pd.DataFrame:
     """The ranks alone of `leave_one_out`, a column a loss."""
-    ranks = table.loc[:, [name.startswith(RANK_OF) for name in table]]
+    ranks = table.loc[:, [str(name).startswith(RANK_OF) for name in table]]
     return ranks.rename(columns=lambda name: name.removeprefix(RANK_OF))
 
 

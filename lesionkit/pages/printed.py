@@ -51,7 +51,8 @@ def _rows(found: Standing) -> list[tuple[list[str], bool]]:
     low, high = found.means
     rows = []
     for loss, row in found.losses.iterrows():
-        reach = max(row["mean"] - low[loss], high[loss] - row["mean"])
+        ends = low[str(loss)], high[str(loss)]
+        reach = max(row["mean"] - ends[0], ends[1] - row["mean"])
         mean = _number(row["mean"]) + (f" ± {_number(reach)}" if reach == reach else "")
         behind = _number(row["behind"])
         if row["low"] == row["low"]:

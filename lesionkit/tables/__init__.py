@@ -26,10 +26,12 @@ __all__ = [
     "comparable_records",
     "findings",
     "forensics",
+    "forms",
     "images",
     "load_table",
     "reading",
     "remarks",
+    "scores",
     "select",
     "with_background",
 ]

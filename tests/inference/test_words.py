@@ -215,3 +215,10 @@ def test_who_keeps_a_leader_from_being_alike_is_named():
     assert table["answer"].iloc[0] == "undecided"
     high = table["high"].iloc[0]
     assert table["note"].iloc[0] == f"loss1 may be up to {high:.4f} ahead"
+
+
+def test_all_that_tie_are_named():
+    runs = noise(3, 2, 4, 2)
+    runs[:, :, 1] = runs[:, :, 2] = runs[:, :, 0]
+    runs[:, :, 3] -= 0.3
+    assert "loss0, loss1 and loss2 tie in mean dice" in sentence(runs)
