@@ -21,9 +21,9 @@ class Taken(NamedTuple):
 
 
 # Of the kit's own runs: docs/measurements.md, "Scores of single images". The middle is
-# that of ten losses on ISIC 2017, whose Dice is like that of printed tables; the ends are
-# those of all runs. The deviation over images of scores with the mean m is WIDTH times
-# sqrt(m (1 - m)).
+# that of ten losses on ISIC 2017, whose Dice is like that of printed tables; the ends
+# are those of all runs. The deviation over images of scores with the mean m is WIDTH
+# times sqrt(m (1 - m)).
 CORRELATION = Taken(0.42, 0.82, 0.91)
 WIDTH = Taken(0.33, 0.39, 0.61)
 
