@@ -65,6 +65,7 @@ def counts_of(
     shapes = [(random.uniform(4, 20), random.uniform(1, 4)) for _ in range(2)]
     precision, recall = (random.beta(*shape, images) for shape in shapes)
     missed, marked = random.random((2, images)) < random.uniform(0, 0.05)
+    marked &= ~missed  # both would be an empty image that nobody asked for
     nothing = np.arange(images) < round(empty * images)
     found = []
     for _ in range(runs):

@@ -2,10 +2,10 @@
 
     uv run python benchmarks/luck.py RUNS [RUNS ...]
 
-RUNS are folders of run records. Of every data set and network, and every repeat: the
-deviation of Dice over the test images as a share of sqrt(m (1 - m)), which is the most
-that scores of 0 to 1 with the mean m can have, and the correlation of two losses' Dice
-of an image over all pairs of losses. `lesionkit luck` reads here what nobody printed.
+RUNS are folders of run records. Of every data set, network and repeat: the deviation of
+Dice over the test images as a share of sqrt(m (1 - m)), the most that scores of 0 to 1
+with the mean m can have, and the correlation of two losses' Dice of an image over all
+pairs of losses. `lesionkit luck` takes from it what a table does not print.
 """
 
 from __future__ import annotations

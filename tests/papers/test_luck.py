@@ -106,7 +106,7 @@ def test_the_range_is_that_of_what_is_not_printed():
 def test_a_deviation_far_below_what_images_have_is_asked_about_first():
     found = one_row("82.5", "80", 62, deviations=(1.2,))
     assert found.lines[0].startswith(
-        "Look again: the usual deviation over images is 15"
+        "Look again: the usual deviation over images is 14.82"
     )
     assert "Look again" not in " ".join(one_row("82", "80", 62, deviations=(9,)).lines)
 

@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parents[2] / "docs/tutorials"
 PAGES = {path.stem: path.read_text() for path in sorted(FOLDER.glob("*.md"))}
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.S | re.M)
 QUICK = ("reading-a-verdict", "defending-a-table")  # need nothing but the kit
-CHEAP = ("rank", "plan", "claims", "audit")
+CHEAP = ("rank", "plan", "claims", "audit", "luck")
 
 
 def lines_of(block: str) -> list[str]:
