@@ -339,9 +339,17 @@ def _without_copies(
         named = ", ".join(f"{name} {first[name]}" for name in keys)
         raise ValueError(
             f"different results for {named} in {sheet.places(table.index[same])}; "
-            "keep one, or give each a repeat of its own"
+            f"keep one, or give each a repeat of its own{_unnamed(first)}"
         )
     return table
+
+
+def _unnamed(row: pd.Series) -> str:
+    """Which key of a row no column named."""
+    lacking = [key for key, name in NO_NAME.items() if row[key] == name]
+    if not lacking:
+        return ""
+    return f". No column is the {lacking[0]}; if one is, --map COLUMN={lacking[0]}"
 
 
 def _say_missing(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import zipfile
 import zlib
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from charset_normalizer import from_bytes
 from lesionkit.tables.forms import exports, texts
 from lesionkit.tables.forms.cells import as_text, bare, read
 from lesionkit.tables.forms.headers import meaning
+from lesionkit.tables.forms.spellings import KEYS
 from lesionkit.tables.forms.texts import Rows
 
 FIRST = 25  # rows in which the names of the columns are looked for
@@ -63,12 +65,28 @@ def read_file(path: Path) -> Sheet:
         ValueError: no table that can be read; the text names the file and what it is.
     """
     try:
+        if path.suffix == ".json" and exports.is_nnunet(_json(path)):
+            return nnunet([path])
         return _read(path.read_bytes(), "")
     except (ValueError, zipfile.BadZipFile, EOFError, zlib.error, OSError) as error:
         if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
             raise
         reason = " ".join(str(error).split())
         raise ValueError(f"{path}: {reason}") from None
+
+
+def nnunet(paths: list[Path]) -> Sheet:
+    """The cases of nnU-Net's summary.json files as one table."""
+    frame, said = exports.from_nnunet(paths)
+    return Sheet(frame, f"summary.json of nnU-Net ({len(paths)})", said, "case")
+
+
+def _json(path: Path) -> object:
+    """What a JSON file holds; None where it is none."""
+    try:
+        return json.loads(path.read_text())
+    except ValueError:
+        return None
 
 
 def _read(data: bytes, packed: str) -> Sheet:
@@ -240,10 +258,21 @@ def framed(rows: Rows, kind: str, unit: str) -> Sheet:
         if (number, cells) != upper
     ]
     body = [row for row in rows if row[0] > line]
+    if at + 1 < len(above) and _names_index(above[at + 1][1]):
+        last, under = above[at + 1]
+        names = [u or n for u, n in zip(under + [""] * len(names), names, strict=False)]
+        body = [row for row in rows if row[0] > last]
     while body and not any(body[-1][1]):
         body.pop()
     frame = _frame(names, body, kind, unit)
     return _tidied(Sheet(frame, kind, said, unit))
+
+
+def _names_index(cells: list[str]) -> bool:
+    """Whether a row holds the names of the first columns alone, as pandas writes."""
+    given = [cell for cell in cells if cell]
+    first = len(given) <= len(cells) / 2 and cells[: len(given)] == given
+    return bool(given) and first and all(meaning(c).ours in KEYS for c in given)
 
 
 def _two_levels(
