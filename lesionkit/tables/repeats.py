@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from lesionkit.config import PARAMETERS
 from lesionkit.tables.forms.headers import meaning, plain
 from lesionkit.tables.forms.spellings import KEYS, SETTINGS
 
@@ -100,7 +101,8 @@ def factors(table: pd.DataFrame, scores: list[str]) -> list[str]:
         if name in used or (role.known and role.ours not in SETTINGS):
             continue
         values = table[name]
-        if role.ours not in SETTINGS and (
+        setting = role.ours in SETTINGS or name in PARAMETERS
+        if not setting and (
             values.dtype.kind in "fiub" or values.nunique() > len(table) / 2
         ):
             continue

@@ -23,6 +23,7 @@ from lesionkit.tables.forms.headers import meaning
 from lesionkit.tables.forms.spellings import KEYS
 from lesionkit.tables.forms.texts import Rows
 
+LEVELS = " » "  # between names that stand above one another
 FIRST = 25  # rows in which the names of the columns are looked for
 ENCODINGS = ("cp949", "gb18030", "shift_jis", "big5", "cp1251", "cp1252")
 NOT_READ = {
@@ -278,7 +279,7 @@ def _names_index(cells: list[str]) -> bool:
 def _two_levels(
     above: Rows, at: int, names: list[str]
 ) -> tuple[list[str], tuple[int, list[str]] | None]:
-    """Names that stand in two rows, as one: "Kvasir" over "Dice" is "Kvasir Dice"."""
+    """Names that stand in two rows, as one: "Kvasir" over "Dice" is "Kvasir » Dice"."""
     given = [name for name in names if name]
     if at == 0 or len(set(given)) == len(given):
         return names, None
@@ -292,7 +293,7 @@ def _two_levels(
         spread.append(last)
     twice = {name for name in given if given.count(name) > 1}
     joined = [
-        f"{over} {name}".strip() if name in twice or not name else name
+        LEVELS.join(filter(None, (over, name))) if name in twice or not name else name
         for over, name in zip(spread, names, strict=False)
     ]
     return joined, above[at - 1]
