@@ -77,7 +77,7 @@ def test_one_run_without_a_score_is_said_and_no_zero(mark):
     assert found.losses.loc["focal", "mean"] > 0.66
     said = " ".join(found.remarks)
     assert "line 9" in said
-    assert ("failed (" in said) == (mark in BROKEN)
+    assert (f"failed ({mark}), so without dice" in said) == (mark in BROKEN)
 
 
 def test_fold_and_seed_are_repeats():
