@@ -32,10 +32,12 @@ from lesionkit.tables.reading import (
 __all__ = [
     "SETTING",
     "comparable_records",
+    "forms",
     "images",
     "load_table",
     "reading",
     "remarks",
+    "scores",
     "select",
     "with_background",
 ]
