@@ -17,9 +17,17 @@ from lesionkit.config import EXECUTION, PARAMETERS
 from lesionkit.records.runs import RunRecord, find_records
 from lesionkit.records.stores import is_url
 from lesionkit.tables import names, scores
+from lesionkit.tables.forms.exports import nnunet_files
+from lesionkit.tables.forms.files import nnunet
 from lesionkit.tables.forms.headers import metric_name
 from lesionkit.tables.images import collapsed
-from lesionkit.tables.reading import KEYS, METRICS, is_cells, read_foreign
+from lesionkit.tables.reading import (
+    KEYS,
+    METRICS,
+    is_cells,
+    read_foreign,
+    read_sheet,
+)
 
 __all__ = [
     "SETTING",
@@ -94,7 +102,12 @@ def load_table(
     if published.is_table(source):
         table = published.TABLES[str(source)]()
         said = table.attrs.get("remarks", [])
+    elif path.is_dir() and not _has_records(path) and (found := nnunet_files(path)):
+        given = {"settings": settings, "percent": percent}
+        table, said = read_sheet(nnunet(found), str(path), columns or {}, **given)
     elif is_url(source) or path.is_dir():
+        if settings:
+            raise ValueError(f"--set is for files; {source} holds run records")
         table = _from_records(source)
     elif path.is_file():
         how = {"settings": settings, "metric": metric and metric_name(metric)}
@@ -104,11 +117,14 @@ def load_table(
         hint = f". Did you mean {near}?" if near else ""
         gone = f"no run records and no table at {path.absolute()}{hint}"
         raise FileNotFoundError(gone)
-    if settings and not path.is_file():
-        raise ValueError(f"--set is for files; {source} says itself what its runs are")
     table.attrs["remarks"] = said
     _directions(table, list(lower_is_better), list(higher_is_better))
     return table
+
+
+def _has_records(folder: Path) -> bool:
+    """Whether a folder holds a finished run record."""
+    return next(folder.rglob("DONE"), None) is not None
 
 
 def _directions(table: pd.DataFrame, lower: list[str], higher: list[str]) -> None:

@@ -210,7 +210,7 @@ def _numbers(
             f"none of the columns {', '.join(METRICS)} is there, nor another known "
             f"score. Columns: {shown} ({sheet.kind}){hint}"
         )
-    failed = pd.Series("", table.index)
+    failed, in_percent = pd.Series("", table.index), []
     for name in there:
         given = table[name].rename(_theirs(name, found))
         column = scores.numbers(given, name, sheet.places, percent)
@@ -228,6 +228,10 @@ def _numbers(
             table[f"{name}_sd"] = column.deviations
         table[name] = column.scores
         failed = failed.where(failed != "", column.failed)
+        in_percent += [name] * column.percent
+    if in_percent:
+        are = "is" if len(in_percent) == 1 else "are"
+        said.append(f"{', '.join(in_percent)} {are} in percent, and read as fractions")
     failed = _stopped(table, there, failed)
     if table[there].isna().any(axis=None):
         table["failed"] = failed
@@ -339,9 +343,17 @@ def _without_copies(
         named = ", ".join(f"{name} {first[name]}" for name in keys)
         raise ValueError(
             f"different results for {named} in {sheet.places(table.index[same])}; "
-            "keep one, or give each a repeat of its own"
+            f"keep one, or give each a repeat of its own{_unnamed(first)}"
         )
     return table
+
+
+def _unnamed(row: pd.Series) -> str:
+    """Which key of a row no column named."""
+    lacking = [key for key, name in NO_NAME.items() if row[key] == name]
+    if not lacking:
+        return ""
+    return f". No column is the {lacking[0]}; if one is, --map COLUMN={lacking[0]}"
 
 
 def _say_missing(

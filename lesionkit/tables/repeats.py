@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from lesionkit.config import PARAMETERS
 from lesionkit.tables.forms.headers import meaning, plain
 from lesionkit.tables.forms.spellings import KEYS, SETTINGS
 
@@ -15,14 +16,20 @@ PATIENTS = {"patient", "patientid", "subject", "subjectid", "환자", "患者", 
 def numbered(table: pd.DataFrame, candidates: list[str], said: list[str]) -> pd.Series:
     """The repeat of each row, from the columns that may name it.
 
-    A column that is the same throughout names nothing. Of several, one that tells the
-    runs of every cell apart is taken, `repeat` itself before any other; else fold and
-    seed together are the repeat.
+    A column that is the same throughout names nothing, nor does one whose every row is
+    another one, as the id of a run. Of several, one that tells the runs of every cell
+    apart is taken, `repeat` itself before any other; else fold and seed together are
+    the repeat.
     """
     used = ["image"] if "image" in table else []
     if "repeat" in candidates and not _twice(table, ["repeat"], used):
         return whole(table["repeat"])
-    varied = [name for name in candidates if len(table[name].unique()) > 1]
+    counts = {name: len(table[name].unique()) for name in candidates}
+    varied = [name for name, count in counts.items() if 1 < count < len(table)]
+    if not varied and max(counts.values()) == len(table) > len(
+        table[CELL].value_counts()
+    ):
+        return counted(table, said)
     if not varied:
         varied = candidates[:1]
     alone = [name for name in varied if _names_runs(table, name, used)]
@@ -94,7 +101,8 @@ def factors(table: pd.DataFrame, scores: list[str]) -> list[str]:
         if name in used or (role.known and role.ours not in SETTINGS):
             continue
         values = table[name]
-        if role.ours not in SETTINGS and (
+        setting = role.ours in SETTINGS or name in PARAMETERS
+        if not setting and (
             values.dtype.kind in "fiub" or values.nunique() > len(table) / 2
         ):
             continue

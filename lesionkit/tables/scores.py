@@ -43,12 +43,14 @@ class Column:
         failed: the words of cells that stand for a run that failed, UNSCORED for a
             blank one, "" for the others: a dash is a run that is missing.
         said: what a reader should know of it.
+        percent: whether it is in percent though nothing but its numbers says so.
     """
 
     scores: pd.Series
     deviations: pd.Series | None
     failed: pd.Series
     said: list[str] = field(default_factory=list)
+    percent: bool = False
 
 
 def numbers(texts: pd.Series, name: str, places: Places, percent: bool) -> Column:
@@ -85,7 +87,8 @@ def numbers(texts: pd.Series, name: str, places: Places, percent: bool) -> Colum
     if name in BOUNDED:
         check_spread(deviations, name, places)
     there = None if deviations.isna().all() else deviations
-    return Column(values, there, failed, said)
+    signed = percent or cells.map(lambda cell: cell.percent).any()
+    return Column(values, there, failed, said, bool(scale != 1 and not signed))
 
 
 def _failure(cell: Cell) -> str:
@@ -191,8 +194,7 @@ def _unit(
     if wrong.any():
         raise ValueError(_outside(known, texts[there], wrong, small, name, places))
     if in_percent:
-        own = signs.any() or percent
-        return 100.0, [] if own else [f"{name} is in percent, and read as fractions"]
+        return 100.0, []
     if texts.name is not None and meaning(str(texts.name)).percent:
         return 1.0, [f"{texts.name!r} says percent, but holds fractions: read as those"]
     return 1.0, []

@@ -13,6 +13,7 @@ import pandas as pd
 
 from lesionkit.tables import names
 from lesionkit.tables.forms.cells import read
+from lesionkit.tables.forms.files import LEVELS
 from lesionkit.tables.forms.headers import meaning
 from lesionkit.tables.forms.spellings import PARTS, SCORES
 
@@ -101,7 +102,7 @@ def _is_wide(values: list[str], there: set[str]) -> bool:
         return False
     if "loss" in there:
         return not there & set(SCORES)
-    plain = [name for name in values if is_loss(_thing(name)[0] or name)]
+    plain = [name for name in values if is_loss(name) or is_loss(_thing(name)[0])]
     scores_too = [name for name in plain if meaning(name).ours in SCORES]
     return len(plain) > 1 and len(plain) > len(scores_too)
 
@@ -132,27 +133,54 @@ def _axis(values: list[str], there: set[str]) -> str:
     )
 
 
+def _things(values: list[str]) -> dict[str, tuple[str, str, str]]:
+    """Each column's name as a thing, a score and the part: ("Liver", "nsd", "").
+
+    The score is "" where the names are those of things alone. "Dice-BCE" may be a loss
+    or the Dice of one; it is the latter where not all such names are losses.
+
+    Raises:
+        ValueError: all of them are, and could be the scores of others too.
+    """
+    split = {name: _thing(name) for name in values}
+    of_scores = {score for _, score, _ in split.values()}
+    if "" in of_scores:
+        return {
+            name: (thing, "", part) if part == "sd" else (name, "", "")
+            for name, (thing, _, part) in split.items()
+        }
+    losses = all(names.is_known(name, "loss") for name in values)
+    if not losses:
+        return split
+    things = {thing for thing, _, _ in split.values()}
+    if len(of_scores) > 1 and len(things) * len(of_scores) == len(values):
+        first = values[0]
+        thing, score, _ = split[first]
+        raise ValueError(
+            f"is column {first!r} a loss, or the {score} of {thing}? Write it as "
+            f"{thing!r} with a column Metric, or as one word"
+        )
+    return {name: (name, "", "") for name in values}
+
+
 def _thing(name: str) -> tuple[str, str, str]:
-    """A column's name as a thing, a score and the part of it: ("Liver", "nsd", "")."""
-    if names.is_known(name, "loss"):
-        return name, "", ""
-    words = [word for word in _CUTS.split(name) if word]
-    part = ""
-    if len(words) > 1 and words[-1].casefold() in PARTS:
-        part = PARTS[words[-1].casefold()]
-        cut = re.search(rf"{_CUTS.pattern}{re.escape(words[-1])}\W*$", name)
-        name, words = name[: cut.start()] if cut else name, words[:-1]
-    cuts = list(_CUTS.finditer(name.strip(" ()[]")))
-    stripped = name.strip(" ()[]")
-    for cut in cuts:
-        for thing, score in (
-            (stripped[: cut.start()], stripped[cut.end() :]),
-            (stripped[cut.end() :], stripped[: cut.start()]),
-        ):
+    """One column's name as a thing, a score and the part of it, where it has them."""
+    part, stripped = "", name.strip(" ()[]")
+    words = [word for word in _CUTS.split(stripped) if word]
+    if len(words) > 1 and (statistic := PARTS.get(words[-1].casefold())):
+        part = statistic
+        stripped = stripped[: stripped.rindex(words[-1])].rstrip(" _-/.:|()[],")
+    cuts = [(m.start(), m.end()) for m in _CUTS.finditer(stripped)]
+    if LEVELS in stripped:
+        place = stripped.index(LEVELS)
+        cuts = [(place, place + len(LEVELS))]
+    for start, end in cuts:
+        pair = stripped[:start], stripped[end:]
+        for thing, score in (pair, pair[::-1]):
             found = meaning(score)
-            if thing and found.ours in SCORES and not names.is_known(name, "loss"):
+            if thing and found.known and found.ours in SCORES:
                 return thing.strip(), found.ours, part or found.part
-    return name, "", part
+    return stripped if part else name, "", part
 
 
 def _melted(
@@ -168,12 +196,7 @@ def _melted(
     if len(values) < 2:
         raise ValueError(f"a column a {axis}: fewer than two columns hold numbers")
     said = [f"left out, no {axis}: {', '.join(left)}"] if left else []
-    split = {name: _thing(name) for name in values}
-    if not all(score for _, score, _ in split.values()):
-        split = {
-            name: (thing if part == "sd" else name, "", part if part == "sd" else "")
-            for name, (thing, _, part) in split.items()
-        }
+    split = _things(values)
     by_score = "metric" in roles.values()
     kept = [name for name in frame if name not in {*values, *left}]
     parts: dict[str, pd.DataFrame] = {}

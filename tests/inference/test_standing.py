@@ -159,7 +159,7 @@ BAD = {
         "iou is supported",
         "1 run failed (iou 1): set0/fcn/iou repeat 0 (0.013); each counts as",
     ),
-    "percent": (percent, "iou is supported", "dice is in percent, and read as"),
+    "percent": (percent, "iou is supported", "dice, iou are in percent, and read as"),
     "two losses": (
         lambda t: t[t.loss != "bce"],
         "best of 2 losses",

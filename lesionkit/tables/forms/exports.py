@@ -1,9 +1,12 @@
-"""What programs write: JSON of records, lines or columns, and trackers' exports."""
+"""What programs write: JSON, exports of trackers, the scores of nnU-Net."""
 
 from __future__ import annotations
 
 import ast
 import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -75,3 +78,80 @@ def _dict(text: str) -> dict[str, Any] | None:
     except (ValueError, SyntaxError):
         return None
     return found if isinstance(found, dict) else None
+
+
+NNUNET = "summary.json"
+_DATASET = re.compile(r"^(?:Dataset|Task)\d+_(.+)$")
+_FOLD = re.compile(r"^fold_(\d+|all)$")
+
+
+def nnunet_files(folder: Path) -> list[Path]:
+    """The summary.json files of nnU-Net below a folder."""
+    return sorted(folder.rglob(NNUNET))
+
+
+def from_nnunet(paths: Iterable[Path]) -> tuple[pd.DataFrame, list[str]]:
+    """A row a case of nnU-Net's summary.json files, and what is said of it.
+
+    Data set, trainer and fold are read from the folders that a file lies in. With
+    several labels a case has the mean over those that it has.
+
+    Raises:
+        ValueError: a file that is none of nnU-Net's.
+    """
+    rows, labels = [], set()
+    for path in paths:
+        found = json.loads(path.read_text())
+        if not is_nnunet(found):
+            raise ValueError(f"{path} has no scores by case")
+        where = _of_folders(path)
+        for case in _cases(found):
+            scores = pd.DataFrame(case["metrics"])  # scores x labels
+            labels |= set(map(str, scores.columns))
+            rows.append(where | {"image": case["image"]} | dict(scores.mean(axis=1)))
+    said = ["rows are cases of nnU-Net; the loss is read from the trainer's name"]
+    if len(labels) > 1:
+        said.append(f"a case has the mean over its labels {', '.join(sorted(labels))}")
+    return _texts(pd.DataFrame(rows)), said
+
+
+def is_nnunet(found: Any) -> bool:
+    """Whether JSON is a summary.json of nnU-Net, of its first or second version."""
+    if not isinstance(found, dict):
+        return False
+    results = found.get("results")
+    return "metric_per_case" in found or (
+        isinstance(results, dict) and "all" in results
+    )
+
+
+def _cases(found: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    """The name and the scores by label of each case; label 0 is the background."""
+    if "metric_per_case" in found:
+        for case in found["metric_per_case"]:
+            name = case.get("reference_file") or case.get("prediction_file", "")
+            yield {"image": Path(name).name, "metrics": _lesions(case["metrics"])}
+        return
+    for case in found["results"]["all"]:
+        scores = {k: v for k, v in case.items() if isinstance(v, dict)}
+        name = Path(str(case.get("reference", ""))).name
+        yield {"image": name, "metrics": _lesions(scores)}
+
+
+def _lesions(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """The scores of all labels but the background."""
+    return {label: each for label, each in scores.items() if str(label) != "0"}
+
+
+def _of_folders(path: Path) -> dict[str, str]:
+    """What nnU-Net's folders say: Dataset001_X/TRAINER__PLANS__2d/fold_0/..."""
+    found = {}
+    for part in path.absolute().parts:
+        if named := _DATASET.match(part):
+            found["dataset"] = named[1]
+        elif fold := _FOLD.match(part):
+            found["fold"] = fold[1]
+        elif "__" in part and part.startswith("nnUNetTrainer"):
+            trainer, *rest = part.split("__")
+            found |= {"loss": trainer, "model": " ".join(rest)}
+    return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import zipfile
 import zlib
 from dataclasses import dataclass, field
@@ -19,8 +20,10 @@ from charset_normalizer import from_bytes
 from lesionkit.tables.forms import exports, texts
 from lesionkit.tables.forms.cells import as_text, bare, read
 from lesionkit.tables.forms.headers import meaning
+from lesionkit.tables.forms.spellings import KEYS
 from lesionkit.tables.forms.texts import Rows
 
+LEVELS = " » "  # between names that stand above one another
 FIRST = 25  # rows in which the names of the columns are looked for
 ENCODINGS = ("cp949", "gb18030", "shift_jis", "big5", "cp1251", "cp1252")
 NOT_READ = {
@@ -63,12 +66,28 @@ def read_file(path: Path) -> Sheet:
         ValueError: no table that can be read; the text names the file and what it is.
     """
     try:
+        if path.suffix == ".json" and exports.is_nnunet(_json(path)):
+            return nnunet([path])
         return _read(path.read_bytes(), "")
     except (ValueError, zipfile.BadZipFile, EOFError, zlib.error, OSError) as error:
         if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
             raise
         reason = " ".join(str(error).split())
         raise ValueError(f"{path}: {reason}") from None
+
+
+def nnunet(paths: list[Path]) -> Sheet:
+    """The cases of nnU-Net's summary.json files as one table."""
+    frame, said = exports.from_nnunet(paths)
+    return Sheet(frame, f"summary.json of nnU-Net ({len(paths)})", said, "case")
+
+
+def _json(path: Path) -> object:
+    """What a JSON file holds; None where it is none."""
+    try:
+        return json.loads(path.read_text())
+    except ValueError:
+        return None
 
 
 def _read(data: bytes, packed: str) -> Sheet:
@@ -240,16 +259,27 @@ def framed(rows: Rows, kind: str, unit: str) -> Sheet:
         if (number, cells) != upper
     ]
     body = [row for row in rows if row[0] > line]
+    if at + 1 < len(above) and _names_index(above[at + 1][1]):
+        last, under = above[at + 1]
+        names = [u or n for u, n in zip(under + [""] * len(names), names, strict=False)]
+        body = [row for row in rows if row[0] > last]
     while body and not any(body[-1][1]):
         body.pop()
     frame = _frame(names, body, kind, unit)
     return _tidied(Sheet(frame, kind, said, unit))
 
 
+def _names_index(cells: list[str]) -> bool:
+    """Whether a row holds the names of the first columns alone, as pandas writes."""
+    given = [cell for cell in cells if cell]
+    first = len(given) <= len(cells) / 2 and cells[: len(given)] == given
+    return bool(given) and first and all(meaning(c).ours in KEYS for c in given)
+
+
 def _two_levels(
     above: Rows, at: int, names: list[str]
 ) -> tuple[list[str], tuple[int, list[str]] | None]:
-    """Names that stand in two rows, as one: "Kvasir" over "Dice" is "Kvasir Dice"."""
+    """Names that stand in two rows, as one: "Kvasir" over "Dice" is "Kvasir » Dice"."""
     given = [name for name in names if name]
     if at == 0 or len(set(given)) == len(given):
         return names, None
@@ -263,7 +293,7 @@ def _two_levels(
         spread.append(last)
     twice = {name for name in given if given.count(name) > 1}
     joined = [
-        f"{over} {name}".strip() if name in twice or not name else name
+        LEVELS.join(filter(None, (over, name))) if name in twice or not name else name
         for over, name in zip(spread, names, strict=False)
     ]
     return joined, above[at - 1]

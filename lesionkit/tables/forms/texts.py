@@ -13,7 +13,7 @@ from collections import Counter
 Rows = list[tuple[int, list[str]]]
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-_RULE = re.compile(r"^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$")
+_RULE = re.compile(r"^\s*[|+]?\s*:?[-=]+:?\s*([|+]\s*:?[-=]+:?\s*)*[|+]?\s*$")
 _TABULAR = re.compile(
     r"\\begin\{(?:tabular[x*]?|longtable|tabu|tblr|array)\}(.*?)"
     r"\\end\{(?:tabular[x*]?|longtable|tabu|tblr|array)\}",
@@ -42,7 +42,13 @@ def rows_of(text: str) -> tuple[Rows, str]:
     if re.search(r"&.*\\\\", text):
         return _latex_rows(text, 1), "LaTeX"
     lines = text.splitlines()
-    rules = [i for i, line in enumerate(lines) if _RULE.match(line) and "|" in line]
+    rules = [
+        i
+        for i, line in enumerate(lines)
+        if _RULE.match(line) and ("|" in line or "+" in line)
+    ]
+    if drawn := [i for i in rules if lines[i].lstrip()[:1] == "+"]:
+        return _drawn(lines, drawn[0]), "a table drawn with lines"
     if rules and rules[0] > 0 and "|" in lines[rules[0] - 1]:
         return _markdown(lines, rules[0]), "Markdown" + _further(len(rules) - 1)
     return _delimited(text)
@@ -60,6 +66,17 @@ def _markdown(lines: list[str], rule: int) -> Rows:
         if "|" not in line:
             break
         rows.append((number, _bars(line)))
+    return rows
+
+
+def _drawn(lines: list[str], first: int) -> Rows:
+    """The rows of a table with lines above, below and perhaps between them."""
+    rows: Rows = []
+    for number, line in enumerate(lines[first:], first + 1):
+        if "|" not in line and "+" not in line:
+            break
+        if not _RULE.match(line):
+            rows.append((number, _bars(line)))
     return rows
 
 
