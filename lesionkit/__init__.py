@@ -25,6 +25,7 @@ _ROOMS = {
     "training.experiment": "run replay",
     "training.profiling": "profile",
     "export.network": "export_model",
+    "export.prediction": "predict",
     "pages.card": "model_card",
     "records.runs": "RunRecord find_records",
     "tables": "load_table",
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
     from lesionkit.config import data_folder as data_folder
     from lesionkit.config.parameters import notebook_parameters as notebook_parameters
     from lesionkit.export.network import export_model as export_model
+    from lesionkit.export.prediction import predict as predict
     from lesionkit.figures import losses as loss_figures  # noqa: F401
     from lesionkit.figures import ranking as ranking_figures  # noqa: F401
     from lesionkit.figures import runs as speed_figures  # noqa: F401

@@ -15,6 +15,7 @@ from lesionkit.cli.console import (
     Source,
     answer,
     arguments,
+    bar,
     option,
     show_facts,
 )
@@ -103,6 +104,61 @@ def report(
     if output or not (reproduction or figures):
         page = output or Path("report.html")
         click.echo(pages.write_page(made, page).absolute())
+
+
+@click.command()
+@click.argument("records", nargs=-1, type=Path, metavar="RECORD...", required=True)
+@click.argument("images", type=Path, metavar="IMAGES")
+@option("-o", "--output", type=Path, required=True, help="A folder for the masks.")
+@option("--rule", default="probability", help="Or raw_mean, otsu, best_validation.")
+@option("--probability", is_flag=True, help="Also the probabilities, as 16-bit PNG.")
+@option("--overlay", is_flag=True, help="Also each image with its mask's outline.")
+@option("--device", default="cpu", help="Of torch, such as cuda.")
+@AS_JSON
+def predict(
+    records: tuple[Path, ...],
+    images: Path,
+    output: Path,
+    rule: str,
+    probability: bool,
+    overlay: bool,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Masks of new images by the network of a run; several runs vote.
+
+    RECORD is the folder of a finished run. IMAGES is a picture or a folder of them. A
+    mask is a PNG of 0 and 255 at its image's own size, <name>.png in the output
+    folder. Where the images have masks beside them, scores.csv has a row an image.
+    """
+    import pandas as pd
+
+    from lesionkit.export import prediction
+    from lesionkit.records.files import write_bytes
+
+    with arguments():
+        items = prediction.items_of(images)
+        network = prediction.Ensemble.of(records, rule, device)
+        if output.resolve() == images.resolve():
+            raise ValueError(f"{output} holds the images; name another folder")
+    rows = []
+    for found in bar(network.run(items), total=len(items), unit="image"):
+        path = prediction.write(found, output, probability=probability, overlay=overlay)
+        facts = {"image": found.name, "mask": path.relative_to(output).as_posix()}
+        facts |= {"marked": float(found.mask.mean())}
+        rows.append(facts | found.scores())
+    scored = [row for row in rows if "dice" in row]
+    if scored:
+        table = pd.DataFrame(scored).to_csv(index=False, lineterminator="\n")
+        write_bytes(output / "scores.csv", table.encode())
+    if as_json:
+        answer(rows)
+        return
+    click.echo(f"{len(rows)} masks in {output.absolute()}")
+    if scored:
+        means = pd.DataFrame(scored)[["dice", "iou", "precision", "recall"]].mean()
+        named = ", ".join(f"{name} {value:.4f}" for name, value in means.items())
+        click.echo(f"{len(scored)} have a mask to compare with: {named} (scores.csv)")
 
 
 @click.command()

@@ -86,11 +86,11 @@ def _root(raw: Path) -> Path:
     try:
         root = find_root("folder", raw, [("images", "masks"), ("pairs.csv",)])
     except FileNotFoundError:
-        if not raw.is_dir() or not any(map(_is_mask, pictures(raw, raw))):
+        if not raw.is_dir() or not any(map(is_mask, pictures(raw, raw))):
             raise
         return raw
     if root != raw:
-        beside = sorted(p for p in raw.iterdir() if is_visible(p) and _is_mask(p))
+        beside = sorted(p for p in raw.iterdir() if is_visible(p) and is_mask(p))
         refuse("folder", f"lie beside {root.name}/, which is taken", beside)
     return root
 
@@ -105,8 +105,8 @@ def _pairs(
         found = [_pictures(raw, root / part) for part in ("images", "masks")]
         return _matched(found[0], found[1], (root / "images", root / "masks")), {}
     found = _pictures(raw, root)
-    images = [path for path in found if not _is_mask(path)]
-    masks = [path for path in found if _is_mask(path)]
+    images = [path for path in found if not is_mask(path)]
+    masks = [path for path in found if is_mask(path)]
     return _matched(images, masks, (root, root)), {}
 
 
@@ -118,7 +118,7 @@ def _pictures(raw: Path, folder: Path) -> list[Path]:
     return found
 
 
-def _is_mask(path: Path) -> bool:
+def is_mask(path: Path) -> bool:
     """Whether a name ends as that of a mask, by a word."""
     ending = MASK_ENDING.search(path.stem)
     return is_read(path) and bool(ending and ending[1])

@@ -1,6 +1,6 @@
-"""A record's trained network in, a file for other programs out, compared with it.
+"""A record's trained network in; masks, or a file for other programs, out.
 
 Commands import this room; what the file formats need is an extra.
 """
 
-__all__ = ["network"]
+__all__ = ["network", "prediction"]

@@ -1,0 +1,370 @@
+"""Images in, masks at their own size out, by the trained networks of runs.
+
+An image is brought to the size of the run and scaled as its training images were. What
+the network says is brought back to the image's own size, bilinear, and cut there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from lesionkit import masks
+from lesionkit.catalogue import DATASETS
+from lesionkit.datasets.folder import is_mask, samples
+from lesionkit.datasets.own_files import SUFFIXES, is_read, pictures
+from lesionkit.datasets.pictures.images import read_image
+from lesionkit.datasets.pictures.resizing import resize_image
+from lesionkit.export.network import network_of
+from lesionkit.figures.pixels import outline, png, rgb
+from lesionkit.lookup import find
+from lesionkit.metrics import METRICS, counts, per_image
+from lesionkit.papers.threshold_study import best_validation_cut
+from lesionkit.prepared.loading import normalised
+from lesionkit.records.files import write_bytes
+from lesionkit.records.runs import RunRecord, finished
+
+Record = RunRecord | Path | str
+RULES = ("probability", "raw_mean", "otsu", "best_validation")
+BATCH = 8
+OUTLINE = "#00ff00"  # seen on skin, tissue and grey alike
+VOLUMES = (".dcm", ".nii", ".nii.gz")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the runs say of one image.
+
+    Attributes:
+        name: of the image: its path below the folder without its ending.
+        mask: (H, W) uint8 of 0 and 1.
+        probability: (H, W) float32, mean over the runs, 0.5 where the rule cuts.
+        spread: (H, W) float32, standard deviation of the runs' probabilities; 0 of one.
+        image: (H, W, C) as it was read.
+        truth: (H, W) uint8 of 0 and 1 where the image has a mask, else None.
+    """
+
+    name: str
+    mask: np.ndarray
+    probability: np.ndarray
+    spread: np.ndarray
+    image: np.ndarray = field(repr=False)
+    truth: np.ndarray | None = field(default=None, repr=False)
+
+    def scores(self) -> dict[str, Any]:
+        """tp, fp, fn, tn and the four metrics against `truth`; empty without it."""
+        if self.truth is None:
+            return {}
+        found = counts(self.mask[None], self.truth[None])
+        names = ("tp", "fp", "fn", "tn")
+        table = per_image(found)
+        return dict(zip(names, found[0].tolist(), strict=True)) | {
+            name: float(table[name][0]) for name in METRICS
+        }
+
+
+@dataclass(frozen=True)
+class Item:
+    """An image to be read: its name, how, and its mask if there is one."""
+
+    name: str
+    read: Callable[[], tuple[np.ndarray, np.ndarray | None]]
+
+
+def predict(
+    record: Record | Sequence[Record],
+    images: Path | str | np.ndarray | Sequence[Path | str | np.ndarray],
+    *,
+    rule: str = "probability",
+    device: str = "cpu",
+) -> list[np.ndarray]:
+    """The masks of images by the trained network of a run, or the vote of several.
+
+    Args:
+        record: a finished run or its folder; of several the mean probability counts.
+        images: picture files, a folder of them, or arrays (H, W, C) uint8 or uint16.
+        rule: probability (at 0.5), raw_mean (the mean of an image's logits), otsu, or
+            best_validation (the cut that was best on the run's validation images).
+        device: of torch.
+
+    Returns:
+        A mask each, (H, W) uint8 of 0 and 1, at the image's own size.
+
+    Raises:
+        FileNotFoundError: no finished run, no weights, or no picture there.
+        ValueError: an unknown rule, a damaged record, or an image that cannot be read.
+    """
+    network = Ensemble.of(record, rule, device)
+    return [found.mask for found in network.run(items_of(images))]
+
+
+def items_of(
+    images: Path | str | np.ndarray | Sequence[Path | str | np.ndarray],
+) -> list[Item]:
+    """The images that a path, an array or several of them mean.
+
+    A folder with masks beside its images (images/ and masks/, `_mask` files,
+    pairs.csv) brings them along; of any other folder all pictures are taken but those
+    that are named as masks.
+
+    Raises:
+        FileNotFoundError: no such file, or no picture in the folder.
+        ValueError: a volume or another file that is no picture, or two images of one
+            name.
+    """
+    if isinstance(images, str | Path):
+        path = Path(images)
+        found = _of_folder(path) if path.is_dir() else [_of_file(path, path.parent)]
+    elif isinstance(images, np.ndarray):
+        found = [_of_array(images, 0)]
+    else:
+        found = [
+            _of_array(each, place)
+            if isinstance(each, np.ndarray)
+            else _of_file(Path(each), Path(each).parent)
+            for place, each in enumerate(images)
+        ]
+    names = [item.name for item in found]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise ValueError(
+            f"two images are called {twice[0]}: their masks would be one file; "
+            "rename one"
+        )
+    return found
+
+
+def _of_folder(folder: Path) -> list[Item]:
+    """The pictures of a folder, with their masks where it has some."""
+    masked = (folder / "masks").is_dir() or (folder / "pairs.csv").is_file()
+    try:
+        paired = samples(folder)
+    except (FileNotFoundError, ValueError):
+        if masked:
+            raise
+        paired = []
+    if paired:
+        return [Item(_stem(Path(each.name)), each.read) for each in paired]
+    found = [path for path in pictures(folder, folder) if not is_mask(path)]
+    if not found:
+        raise FileNotFoundError(_nothing(folder))
+    return [_of_file(path, folder) for path in found]
+
+
+def _nothing(folder: Path) -> str:
+    """What lies in a folder without a picture."""
+    text = f"no {', '.join(SUFFIXES)} file in {folder}"
+    volumes = [p for p in folder.rglob("*") if p.name.lower().endswith(VOLUMES)]
+    if volumes:
+        text += (
+            f"; {len(volumes)} of its files are volumes, which predict does not read"
+        )
+    return text
+
+
+def _of_file(path: Path, folder: Path) -> Item:
+    """A picture file."""
+    if not path.is_file():
+        raise FileNotFoundError(f"no image {path}")
+    if not is_read(path):
+        what = "a volume" if path.name.lower().endswith(VOLUMES) else "no picture"
+        raise ValueError(f"{path} is {what}; predict reads {', '.join(SUFFIXES)}")
+    return Item(_stem(path.relative_to(folder)), lambda: (read_image(path), None))
+
+
+def _of_array(image: np.ndarray, place: int) -> Item:
+    """An image as an array."""
+    if image.ndim != 3 or image.shape[2] not in (1, 3):
+        raise ValueError(
+            f"an image must be (H, W, 1) or (H, W, 3), got {image.shape} {image.dtype}"
+        )
+    return Item(f"image{place}", lambda: (image, None))
+
+
+def _stem(path: Path) -> str:
+    """A path without its ending, with forward slashes."""
+    return path.with_suffix("").as_posix()
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run's network, and what it was trained on."""
+
+    network: nn.Module
+    channels: int
+    size: int
+    resize: str
+    cut: Callable[[Tensor], Tensor]  # logits (N, 1, h, w) to the cut of each image
+    tie: bool  # whether a logit at the cut is lesion
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """One network or several, each cut by the rule, their probabilities averaged."""
+
+    members: tuple[Member, ...]
+    device: str = "cpu"
+
+    @classmethod
+    def of(
+        cls, records: Record | Sequence[Record], rule: str, device: str = "cpu"
+    ) -> Ensemble:
+        """The networks of finished runs.
+
+        Raises:
+            FileNotFoundError, ValueError: as `predict`.
+        """
+        find("rule", rule, dict.fromkeys(RULES))
+        several = [records] if isinstance(records, RunRecord | Path | str) else records
+        return cls(tuple(_member(each, rule, device) for each in several), device)
+
+    def run(self, items: Iterable[Item]) -> Iterator[Prediction]:
+        """What the networks say of each image, in order, read a few at a time."""
+        waiting = iter(items)
+        while batch := list(islice(waiting, BATCH)):
+            read = [item.read() for item in batch]
+            images = [image for image, _ in read]
+            said = [_shifted(member, images, self.device) for member in self.members]
+            for place, (item, (image, truth)) in enumerate(
+                zip(batch, read, strict=True)
+            ):
+                maps = [logits[place] for logits in said]  # (h, w) each
+                tie = self.members[0].tie
+                yield _prediction(item.name, image, truth, maps, tie=tie)
+
+
+def _member(record: Record, rule: str, device: str) -> Member:
+    """The network of a run on a device, with its cut."""
+    run = finished(record)
+    if not (run.folder / "best.safetensors").is_file():
+        kept = run.config["execution"]["keep_weights"]
+        raise FileNotFoundError(
+            f"{run.folder} has no weights to predict with (keep_weights {kept}): train"
+            " with -p keep_weights best"
+        )
+    network, channels = _network(run)
+    cuts: dict[str, Callable[[Tensor], Tensor]] = {
+        "probability": lambda logits: torch.zeros(len(logits), dtype=torch.float64),
+        "raw_mean": masks.raw_mean_cut,
+        "otsu": masks.otsu_cut,
+    }
+    if rule == "best_validation":
+        best = best_validation_cut(run)
+        cuts[rule] = lambda logits: torch.full((len(logits),), best).double()
+    asked = run.identity
+    return Member(
+        network.eval().to(device),
+        channels,
+        asked["size"],
+        asked["resize"],
+        cuts[rule],
+        tie=rule in ("probability", "best_validation"),  # as masks has them
+    )
+
+
+def _network(run: RunRecord) -> tuple[nn.Module, int]:
+    """The trained network, and how many channels it takes."""
+    known = DATASETS.get(run.identity["dataset"])
+    if known:
+        return network_of(run, known.channels), known.channels
+    try:
+        return network_of(run, 3), 3
+    except (RuntimeError, ValueError):  # the weights are of a grey set of one's own
+        return network_of(run, 1), 1
+
+
+def _shifted(member: Member, images: Sequence[np.ndarray], device: str) -> list[Tensor]:
+    """Logits less the cut of each image, (h, w) each, on the CPU."""
+    small = [_scaled(member, image) for image in images]
+    with torch.inference_mode():
+        batch = torch.cat([normalised(torch.from_numpy(each[None])) for each in small])
+        logits = member.network(batch.to(device)).float().cpu()
+    return list(logits[:, 0].double() - member.cut(logits)[:, None, None])
+
+
+def _scaled(member: Member, image: np.ndarray) -> np.ndarray:
+    """An image at the size and with the channels that the run had."""
+    found = resize_image(image, member.size, member.resize)
+    if found.shape[2] < member.channels:
+        return np.repeat(found, member.channels, axis=2)
+    if found.shape[2] > member.channels:
+        if (found == found[..., :1]).all():
+            return found[..., :1]
+        raise ValueError("the run was trained on grey images, this one has colours")
+    return found
+
+
+def _prediction(
+    name: str,
+    image: np.ndarray,
+    truth: np.ndarray | None,
+    maps: Sequence[Tensor],
+    *,
+    tie: bool,
+) -> Prediction:
+    """The vote of several runs on one image, at its own size."""
+    size = image.shape[:2]
+    at_size = [each if each.shape == size else _resized(each, size) for each in maps]
+    several = torch.stack(at_size).sigmoid()  # (R, H, W)
+    probability = several.mean(0)
+    # of one run by the sign of its logits: a sigmoid rounds
+    value = at_size[0] if len(at_size) == 1 else probability - 0.5
+    marked = value >= 0 if tie else value > 0
+    return Prediction(
+        name,
+        marked.to(torch.uint8).numpy(),
+        probability.float().numpy(),
+        several.std(0, correction=0).float().numpy(),
+        image,
+        truth,
+    )
+
+
+def _resized(logits: Tensor, size: tuple[int, ...]) -> Tensor:
+    """A map (h, w) at another size, bilinear."""
+    return interpolate(logits[None, None], size, mode="bilinear")[0, 0]
+
+
+def write(
+    found: Prediction, folder: Path, *, probability: bool = False, overlay: bool = False
+) -> Path:
+    """The mask as a PNG of 0 and 255 in a folder, and what else is asked for.
+
+    Args:
+        probability: also `<name>_probability.png`, 16 bits, 65,535 being 1; where
+            several runs vote also `<name>_spread.png`, 65,535 being 0.5.
+        overlay: also `<name>_overlay.png`, the image with the mask's outline.
+
+    Returns:
+        The mask's file.
+    """
+    path = folder / f"{found.name}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    extra = {}
+    if probability:
+        extra["probability"] = np.rint(found.probability * 65535).astype(np.uint16)
+        if found.spread.any():
+            spread = np.rint(found.spread * 2 * 65535).clip(0, 65535)
+            extra["spread"] = spread.astype(np.uint16)
+    if overlay:
+        extra["overlay"] = _overlay(found.image, found.mask)
+    for kind, picture in extra.items():
+        write_bytes(folder / f"{found.name}_{kind}.png", png(picture))
+    write_bytes(path, png(255 * found.mask))
+    return path
+
+
+def _overlay(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The image in colours of 8 bits with the outline of its mask, (H, W, 3)."""
+    top = np.iinfo(image.dtype).max
+    shown = np.rint(image * (255 / top)).astype(np.uint8)
+    shown = np.repeat(shown, 3 // shown.shape[2], axis=2)
+    shown[outline(mask)] = rgb(OUTLINE)
+    return shown
