@@ -199,6 +199,7 @@ def _row(record: RunRecord) -> dict:
     row = {name: identity[name] for name in KEYS} | identity
     row |= {name: test["probability"]["image"][name] for name in METRICS}
     row["average_precision"] = test["average_precision"]
+    row["test_images"] = test.get("images")
     pooled, raw_mean = test["probability"]["pooled"], test["raw_mean"]["image"]
     row |= {f"pooled_{name}": pooled[name] for name in METRICS}
     row |= {f"raw_mean_{name}": raw_mean[name] for name in METRICS}

@@ -175,6 +175,17 @@ def test_the_same_run_under_two_networks_data_sets_or_repeats_is_found(runs):
         assert f"{one} = {other} ({len(old)})" in text
 
 
+def test_a_network_that_scores_alike_under_every_loss_makes_no_copies(runs):
+    runs = runs.round(3)
+    runs.loc[at(runs, model="m1"), ["dice", "iou"]] = [0.5, 0.333]
+    assert "F1" not in [one.code for one in forensics.find(runs)]
+
+
+def test_losses_that_are_worse_with_every_other_network_are_no_campaign(runs):
+    runs.loc[at(runs, loss=["l1", "l4", "l6"]) & ~at(runs, model="m2"), "dice"] -= 0.15
+    assert forensics.find(runs) == ()
+
+
 def test_failed_runs_that_share_a_zero_are_not_copies(runs):
     runs.loc[at(runs, loss=["l1", "l2"], model="m1"), ["dice", "iou"]] = 0.0
     failed = runs["dice"] == 0

@@ -24,6 +24,7 @@ def test_a_record_is_a_row_with_its_scores(data_home):
         ("raw_mean_dice", 0.73),
         ("raw_mean_recall", 0.74),
         ("average_precision", 0.80),
+        ("test_images", 4),
         ("best_epoch", 2),
         ("epochs_trained", 3),
         ("wall_seconds", 36.0),  # of two sessions, 24 and 12
