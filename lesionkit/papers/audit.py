@@ -109,15 +109,19 @@ def audit_table(
 
 
 def coverage(table: Table) -> list[Finding]:
-    """How many rows and cells of a table each law could be asked of."""
+    """How many rows and cells of a table each law could be asked of.
+
+    The last is of the range; its `asked` counts the rows that any law was asked of.
+    """
     rows, found = len(table.rows), []
+    inside = [{*row.scores} for row in table.rows if not outside(row.scores)]
     for law, scores in LAWS.items():
-        asked = sum({*scores} <= {*row.scores} for row in table.rows)
+        asked = sum({*scores} <= there for there in inside)
         if asked:
             named = " and ".join(SHOWN.get(score, score) for score in scores[1:])
             says = f"{law.partition(' ')[0]} against {named} in {asked} of {rows} rows"
             cells = f"{says} ({asked * len(scores)} cells)"
-            found.append(Finding(law, "checked", "whole table", cells))
+            found.append(Finding(law, "checked", "whole table", cells, asked=asked))
     there = sum(len(row.scores) for row in table.rows)
     says = f"0 to 100 percent in {there} cells"
     says += f"; {table.missing} without a score" if table.missing else ""
@@ -125,7 +129,8 @@ def coverage(table: Table) -> list[Finding]:
         says += "; no law could be asked: it takes IoU and F1, or one of them with "
         says += "precision and recall"
     if there:
-        found.append(Finding("range", "checked", "whole table", says))
+        asked = sum(any({*s} <= own for s in LAWS.values()) for own in inside)
+        found.append(Finding("range", "checked", "whole table", says, asked=asked))
     return [replace(f, source=table.name, rows=rows) for f in found]
 
 

@@ -51,7 +51,7 @@ class Finding:
     mean over images, not over pooled pixels), "not read" (a cell that is no number),
     "not stated", "remark", or "checked" (what a rule was asked of). `rows` is how many
     rows the table has, 0 for what is no table; `share` the share of empty images that a
-    condition takes.
+    condition takes; `asked` of how many rows a rule was asked, where it says so.
     """
 
     rule: str
@@ -61,6 +61,7 @@ class Finding:
     source: str = ""
     rows: int = 0
     share: float = 0.0
+    asked: int = 0
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def summary(findings: Sequence[Finding], *, every: bool = False) -> str:
     """
     checked = [f for f in findings if f.severity == "checked"]
     found = [f for f in findings if f.severity != "checked"]
-    lines = [*_rows_told(found), *_counted(found, checked)]
+    lines = [*_rows_told(findings), *_counted(found, checked)]
     for severity in SEVERITIES:
         of_kind = [f for f in found if f.severity == severity]
         for source in dict.fromkeys(f.source for f in of_kind):
@@ -94,10 +94,13 @@ def _rows_told(findings: Sequence[Finding]) -> Iterator[str]:
     }
     for source, rows in dict.fromkeys((f.source, f.rows) for f in findings if f.rows):
         of_table = [f for f in findings if f.source == source and f.rows]
-        counts = {
-            kind: len({f.where for f in of_table if f.severity == kind})
-            for kind in kinds
+        wrong = {k: {f.where for f in of_table if f.severity == k} for k in kinds}
+        parts = [f"{len(wrong[kind])} {kinds[kind]}" for kind in kinds if wrong[kind]]
+        of_laws = {
+            f.where for f in of_table if f.severity in kinds and f.rule != "range"
         }
-        parts = [f"{counts[kind]} {kinds[kind]}" for kind in kinds if counts[kind]]
+        asked = sum(f.asked for f in of_table if f.rule == "range")
+        if asked > len(of_laws):
+            parts.append(f"{asked - len(of_laws)} consistent")
         if parts:
             yield f"{source or 'table'}, {rows} rows: {'; '.join(parts)}."

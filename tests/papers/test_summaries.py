@@ -52,8 +52,21 @@ def test_a_table_that_no_law_can_be_asked_of_is_not_called_right():
 
 def test_a_right_table_is_said_to_be_one_with_what_was_checked():
     lines = lines_of(pd.DataFrame({"dice": ["80 \u00b1 1"], "iou": ["66.7"]}))
-    assert lines[0] == "Nothing contradicts itself, and nothing needs a remark."
-    assert lines[1].startswith("Checked: IoU against F1 in 1 of 1 rows (2 cells); 0 to")
+    assert lines[0] == "it, 1 rows: 1 consistent."
+    assert lines[1] == "Nothing contradicts itself, and nothing needs a remark."
+    assert lines[2].startswith("Checked: IoU against F1 in 1 of 1 rows (2 cells); 0 to")
+
+
+def test_a_row_that_no_law_was_asked_of_is_not_called_consistent():
+    table = pd.DataFrame({"dice": ["80", "80", "101"], "iou": ["66.7", "", "66.7"]})
+    assert lines_of(table)[0] == "it, 3 rows: 1 impossible; 1 consistent."
+
+
+def test_each_verdict_of_table_1_is_counted():
+    assert lines_of(pd.read_csv(TABLE_1, dtype=str).fillna(""))[0] == (
+        "it, 9 rows: 2 possible only under a condition; 6 consistent as means over "
+        "images, not as pooled values; 1 consistent."
+    )
 
 
 @pytest.mark.parametrize("text", ["~80", "80/81", "80 to 82", "fail", "<1"])
