@@ -236,6 +236,7 @@ def _numbers(
     if table[there].isna().any(axis=None):
         table["failed"] = failed
     done = {*KEYS[:3], "failed", *there, *(f"{name}_sd" for name in there)}
+    table = table.drop(columns="folder", errors="ignore")  # no record of this machine
     for name in [str(c) for c in table if c not in done]:
         table[name] = scores.plain_numbers(table[name])
     return there, table
@@ -281,7 +282,7 @@ def _with_repeats(
     if of_cells:
         return table.drop(columns=counts)
     pictures = [c for c in found.columns("image") if c in table]
-    of_images = repeats.image_columns(table, pictures)
+    of_images = repeats.image_columns(table, pictures, counts)
     table = table.copy()
     if of_images:
         image, group = of_images
