@@ -184,7 +184,9 @@ def _named(
         table[key] = table[key].map(bare)
         lacking = table.index[table[key] == ""]
         if len(lacking):
-            raise ValueError(f"no {key} in {sheet.places(lacking)}")
+            hint = "; if it is that of the row above, write it in each row"
+            above = hint if lacking[0] != table.index[0] else ""
+            raise ValueError(f"no {key} in {sheet.places(lacking)}{above}")
     if all(read(name).kind == "number" for name in table["loss"].unique()):
         codes = ", ".join(table["loss"].unique()[:4])
         said.append(f"losses are named by numbers: {codes}")

@@ -109,10 +109,11 @@ def factors(table: pd.DataFrame, scores: list[str]) -> list[str]:
     used = {*KEYS, "image", "group", "n", "failed", *scores}
     for name in map(str, table):
         role = meaning(name)
-        if name in used or (role.known and role.ours not in SETTINGS):
+        told = role.ours in SETTINGS or role.ours in CELL  # an encoder beside a model
+        if name in used or (role.known and not told):
             continue
         values = table[name]
-        setting = role.ours in SETTINGS or name in PARAMETERS
+        setting = told or name in PARAMETERS
         if not setting and (
             values.dtype.kind in "fiub" or values.nunique() > len(table) / 2
         ):

@@ -46,6 +46,19 @@ def test_other_experiments_are_no_repeats(repeat, csv):
     check_comparable(select(found, "optimizer=sgd"))
 
 
+@pytest.mark.parametrize("repeat", [True, False])
+def test_an_encoder_beside_a_network_is_another_experiment(repeat, csv):
+    parts = [
+        RUNS.assign(Encoder=e, dice=RUNS.dice + i / 100)
+        for i, e in enumerate(("resnet34", "mit_b0"))
+    ]
+    table = pd.concat(parts)
+    table = table if repeat else table.drop(columns="repeat")
+    found = load_table(csv(table.to_csv(index=False)))
+    with pytest.raises(ValueError, match=r"differ in Encoder \(resnet34, mit_b0\)"):
+        check_comparable(found)
+
+
 @pytest.mark.parametrize("name", ["beta", "lr", "image size", "max_epochs", "split"])
 def test_settings_that_differ_are_refused_under_any_name(name, csv):
     table = pd.concat([RUNS.assign(**{name: value}) for value in (1, 2)])

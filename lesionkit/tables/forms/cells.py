@@ -27,7 +27,7 @@ FAILED = {
 _COMMANDS = re.compile(
     r"\\(?:(?:cell|text|row)?color(?:\[[^\]]*\])?\{[^{}]*\}|(?:textbf|textit|textsc|textrm"
     r"|texttt|textsuperscript|underline|mathbf|mathrm|bm|boldsymbol|emph|text|best|second"
-    r"|uline|bfseries|itshape|bf|it|ul)(?![a-zA-Z]))"
+    r"|uline|bfseries|itshape|bf|it|ul|num|tablenum)(?![a-zA-Z]))"
 )
 _TAGS = re.compile(r"</?(?:b|i|u|strong|em|sub|sup|span|br|td|th|p)\b[^<>]*>", re.I)
 _MULTI = re.compile(r"\\multi(?:row|column)\{[^{}]*\}(?:\[[^\]]*\])?\{[^{}]*\}")
