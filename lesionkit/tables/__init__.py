@@ -143,6 +143,10 @@ def _directions(table: pd.DataFrame, lower: list[str], higher: list[str]) -> Non
 def remarks(table: pd.DataFrame) -> list[str]:
     """What is unusual in a table, a line each: in its file, grid, and what made it."""
     said = [*table.attrs.get("remarks", ()), *_grid_remarks(table)]
+    for name in table.attrs.get("factors", ()):
+        if name in table and len(values := table[name].dropna().unique()) > 1:
+            shown = ", ".join(map(str, values[:4]))
+            said.append(f"runs of one cell differ in {name} ({shown}): one experiment?")
     for column, why in MAKERS.items():
         counts = table[column].value_counts() if column in table else ()
         if len(counts) > 1:

@@ -110,6 +110,13 @@ def test_a_name_that_is_a_loss_or_a_score_of_one_is_asked_for(tmp_path):
     assert dict(table["iou"]) == {"bce": 0.6, "dice": 0.5}
 
 
+def test_columns_of_compound_losses_are_losses(tmp_path):
+    rows = "dataset,model,Dice-BCE,Dice-Focal\na,u,.8,.7\nb,u,.8,.7\n"
+    table = load_table(write(tmp_path, "t.csv", rows))
+    assert set(table["loss"]) == {"dicebce", "dicefocal"}
+    assert set(table["dice"]) == {0.8, 0.7}
+
+
 def test_the_scores_of_nnunet_are_rows_by_case(tmp_path):
     for trainer, score in (("nnUNetTrainerBCE", 0.7), ("nnUNetTrainerDice", 0.8)):
         for fold in range(2):

@@ -42,6 +42,9 @@ def test_other_experiments_are_no_repeats(repeat, csv):
     found = load_table(csv(table.to_csv(index=False)))
     with pytest.raises(ValueError, match=r"differ in optimizer \(adam, sgd\).*--only"):
         check_comparable(found)
+    assert "runs of one cell differ in optimizer (adam, sgd)" in " ".join(
+        remarks(found)
+    )
     assert len(select(found, "optimizer=sgd")) == 24
     check_comparable(select(found, "optimizer=sgd"))
 
