@@ -142,7 +142,10 @@ def _without_summaries(
     words = [
         c for c in given if c in keys or meaning(c).ours == "note" or c == given[0]
     ]
-    of_means = frame[words].map(names.is_summary).any(axis=1)
+    of_means = pd.Series(False, frame.index)
+    for word in words:
+        found_here = [text for text in frame[word].unique() if names.is_summary(text)]
+        of_means |= frame[word].isin(found_here)
     if of_means.any() and not of_means.all():
         row = frame.loc[of_means, words].iloc[0]
         name = next(text for text in row if names.is_summary(text))

@@ -139,6 +139,16 @@ def test_a_run_that_a_tracker_says_to_have_crashed_failed(tmp_path):
     assert (found["dice"].isna().sum(), found["failed"][0]) == (1, "crashed")
 
 
+@pytest.mark.parametrize("sep", [",", ";", "    "])
+def test_a_long_file_is_split_as_a_short_one(sep, tmp_path):
+    rows = [
+        f"i{i},busi,unet,{loss},0.8" for i in range(300) for loss in ("bce", "dice")
+    ]
+    lines = ["image,dataset,model,loss,dice", *rows]
+    path = write(tmp_path, "t.csv", "\n".join(lines).replace(",", sep))
+    assert len(load_table(path)) == 600
+
+
 def test_an_encoding_is_told_by_the_names_it_gives(tmp_path):
     head = ["데이터셋", "모델", "손실", "반복", "다이스", "정밀도"]
     bytes_ = text(head=head).encode("cp949")
