@@ -151,6 +151,10 @@ def remarks(table: pd.DataFrame, *, missing: bool = True) -> list[str]:
             makes of them.
     """
     said = [*table.attrs.get("remarks", ()), *_grid_remarks(table, missing)]
+    for name in table.attrs.get("factors", ()):
+        if name in table and len(values := table[name].dropna().unique()) > 1:
+            shown = ", ".join(map(str, values[:4]))
+            said.append(f"runs of one cell differ in {name} ({shown}): one experiment?")
     for column, why in MAKERS.items():
         counts = table[column].value_counts() if column in table else ()
         if len(counts) > 1:

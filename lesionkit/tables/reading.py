@@ -142,7 +142,10 @@ def _without_summaries(
     words = [
         c for c in given if c in keys or meaning(c).ours == "note" or c == given[0]
     ]
-    of_means = frame[words].map(names.is_summary).any(axis=1)
+    of_means = pd.Series(False, frame.index)
+    for word in words:
+        found_here = [text for text in frame[word].unique() if names.is_summary(text)]
+        of_means |= frame[word].isin(found_here)
     if of_means.any() and not of_means.all():
         row = frame.loc[of_means, words].iloc[0]
         name = next(text for text in row if names.is_summary(text))
@@ -184,7 +187,9 @@ def _named(
         table[key] = table[key].map(bare)
         lacking = table.index[table[key] == ""]
         if len(lacking):
-            raise ValueError(f"no {key} in {sheet.places(lacking)}")
+            hint = "; if it is that of the row above, write it in each row"
+            above = hint if lacking[0] != table.index[0] else ""
+            raise ValueError(f"no {key} in {sheet.places(lacking)}{above}")
     if all(read(name).kind == "number" for name in table["loss"].unique()):
         codes = ", ".join(table["loss"].unique()[:4])
         said.append(f"losses are named by numbers: {codes}")
@@ -236,6 +241,7 @@ def _numbers(
     if table[there].isna().any(axis=None):
         table["failed"] = failed
     done = {*KEYS[:3], "failed", *there, *(f"{name}_sd" for name in there)}
+    table = table.drop(columns="folder", errors="ignore")  # no record of this machine
     for name in [str(c) for c in table if c not in done]:
         table[name] = scores.plain_numbers(table[name])
     return there, table
@@ -281,7 +287,7 @@ def _with_repeats(
     if of_cells:
         return table.drop(columns=counts)
     pictures = [c for c in found.columns("image") if c in table]
-    of_images = repeats.image_columns(table, pictures)
+    of_images = repeats.image_columns(table, pictures, counts)
     table = table.copy()
     if of_images:
         image, group = of_images

@@ -9,7 +9,6 @@ from lesionkit.tables.forms.headers import meaning, plain
 from lesionkit.tables.forms.spellings import KEYS, SETTINGS
 
 CELL = ["dataset", "model", "loss"]
-LEAST_IMAGES = 10  # rows a cell from which a column of images makes them images
 PATIENTS = {"patient", "patientid", "subject", "subjectid", "환자", "患者", "paciente"}
 
 
@@ -74,16 +73,28 @@ def counted(table: pd.DataFrame, said: list[str]) -> pd.Series:
     return found
 
 
-def image_columns(table: pd.DataFrame, candidates: list[str]) -> tuple[str, str] | None:
+def image_columns(
+    table: pd.DataFrame, candidates: list[str], counts: list[str]
+) -> tuple[str, str] | None:
     """The columns of images and of what groups them; None where rows are no images.
 
-    Rows are images where a cell has many of them and each is another one.
+    Rows are images where a run has several of them, each another one, and others have
+    them too. A column of files that names what each run left is none.
+
+    Args:
+        candidates: columns that may name images or patients.
+        counts: columns that may name repeats.
     """
-    sizes = table.groupby(CELL).size()
-    if not candidates or sizes.max() < LEAST_IMAGES:
-        return None
     groups = [c for c in candidates if plain(c).replace("_", "") in PATIENTS]
     images = [c for c in candidates if c not in groups] or groups
+    run = [*CELL, *counts]
+    if not images or table.groupby(run).size().max() < 2:
+        return None
+    shared = len(table[images[0]].unique()) < len(table)
+    if not shared or table[images[0]].nunique() < 2:
+        return None
+    if table.groupby(run)[images[0]].nunique().max() < 2:
+        return None
     group = next((c for c in groups if c not in images), "")
     return images[0], group
 
@@ -98,10 +109,11 @@ def factors(table: pd.DataFrame, scores: list[str]) -> list[str]:
     used = {*KEYS, "image", "group", "n", "failed", *scores}
     for name in map(str, table):
         role = meaning(name)
-        if name in used or (role.known and role.ours not in SETTINGS):
+        told = role.ours in SETTINGS or role.ours in CELL  # an encoder beside a model
+        if name in used or (role.known and not told):
             continue
         values = table[name]
-        setting = role.ours in SETTINGS or name in PARAMETERS
+        setting = told or name in PARAMETERS
         if not setting and (
             values.dtype.kind in "fiub" or values.nunique() > len(table) / 2
         ):

@@ -147,7 +147,7 @@ def _beside(
             )
         said.append(f"numbers in brackets behind {name} are read as deviations")
     elif deviations.notna().any():
-        said.append(f"± behind {name} is read as the standard deviation of its runs")
+        said.append(f"± behind {name} is read as its standard deviation")
     words = {
         "range": "intervals",
         "change": "changes",

@@ -15,7 +15,7 @@ from lesionkit.tables import names
 from lesionkit.tables.forms.cells import read
 from lesionkit.tables.forms.files import LEVELS
 from lesionkit.tables.forms.headers import meaning
-from lesionkit.tables.forms.spellings import PARTS, SCORES
+from lesionkit.tables.forms.spellings import METRICS, PARTS, SCORES
 
 AXES = ("dataset", "model", "loss")
 LOSS_WORDS = re.compile(
@@ -127,6 +127,11 @@ def _axis(values: list[str], there: set[str]) -> str:
     if lacking and all(_thing(name)[1] for name in values):
         return "dataset" if "dataset" in lacking else lacking[0]
     shown = ", ".join(values[:4])
+    if not lacking:
+        raise ValueError(
+            f"no column is a score by its name alone, but {shown} may be: take one "
+            f"with --map '{values[0]}={_thing(values[0])[1] or METRICS[0]}'"
+        )
     raise ValueError(
         f"are the columns {shown}{', ...' if len(values) > 4 else ''} data sets or "
         "models? Say --set columns=dataset or --set columns=model"

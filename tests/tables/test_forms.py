@@ -110,6 +110,13 @@ def test_a_name_that_is_a_loss_or_a_score_of_one_is_asked_for(tmp_path):
     assert dict(table["iou"]) == {"bce": 0.6, "dice": 0.5}
 
 
+def test_columns_of_compound_losses_are_losses(tmp_path):
+    rows = "dataset,model,Dice-BCE,Dice-Focal\na,u,.8,.7\nb,u,.8,.7\n"
+    table = load_table(write(tmp_path, "t.csv", rows))
+    assert set(table["loss"]) == {"dicebce", "dicefocal"}
+    assert set(table["dice"]) == {0.8, 0.7}
+
+
 def test_the_scores_of_nnunet_are_rows_by_case(tmp_path):
     for trainer, score in (("nnUNetTrainerBCE", 0.7), ("nnUNetTrainerDice", 0.8)):
         for fold in range(2):
@@ -130,6 +137,16 @@ def test_a_run_that_a_tracker_says_to_have_crashed_failed(tmp_path):
     table = runs().assign(State=["crashed", *["finished"] * 23])
     found = load_table(write(tmp_path, "t.csv", table.to_csv(index=False)))
     assert (found["dice"].isna().sum(), found["failed"][0]) == (1, "crashed")
+
+
+@pytest.mark.parametrize("sep", [",", ";", "    "])
+def test_a_long_file_is_split_as_a_short_one(sep, tmp_path):
+    rows = [
+        f"i{i},busi,unet,{loss},0.8" for i in range(300) for loss in ("bce", "dice")
+    ]
+    lines = ["image,dataset,model,loss,dice", *rows]
+    path = write(tmp_path, "t.csv", "\n".join(lines).replace(",", sep))
+    assert len(load_table(path)) == 600
 
 
 def test_an_encoding_is_told_by_the_names_it_gives(tmp_path):

@@ -42,8 +42,24 @@ def test_other_experiments_are_no_repeats(repeat, csv):
     found = load_table(csv(table.to_csv(index=False)))
     with pytest.raises(ValueError, match=r"differ in optimizer \(adam, sgd\).*--only"):
         check_comparable(found)
+    assert "runs of one cell differ in optimizer (adam, sgd)" in " ".join(
+        remarks(found)
+    )
     assert len(select(found, "optimizer=sgd")) == 24
     check_comparable(select(found, "optimizer=sgd"))
+
+
+@pytest.mark.parametrize("repeat", [True, False])
+def test_an_encoder_beside_a_network_is_another_experiment(repeat, csv):
+    parts = [
+        RUNS.assign(Encoder=e, dice=RUNS.dice + i / 100)
+        for i, e in enumerate(("resnet34", "mit_b0"))
+    ]
+    table = pd.concat(parts)
+    table = table if repeat else table.drop(columns="repeat")
+    found = load_table(csv(table.to_csv(index=False)))
+    with pytest.raises(ValueError, match=r"differ in Encoder \(resnet34, mit_b0\)"):
+        check_comparable(found)
 
 
 @pytest.mark.parametrize("name", ["beta", "lr", "image size", "max_epochs", "split"])
@@ -76,6 +92,23 @@ def test_rows_of_images_are_no_runs(csv):
     check_comparable(table)
 
 
-def test_a_few_rows_with_a_name_of_a_file_are_runs(csv):
-    table = RUNS.assign(file="weights.pt")
+@pytest.mark.parametrize("file", ["weights.pt", [f"w{i}.pt" for i in range(24)]])
+@pytest.mark.parametrize("repeat", [True, False])
+def test_a_file_that_a_run_left_is_no_image(file, repeat, csv):
+    table = RUNS.assign(file=file)
+    table = table if repeat else table.drop(columns="repeat")
     assert "image" not in load_table(csv(table.to_csv(index=False)))
+
+
+def test_a_few_patients_are_no_runs(csv):
+    table = RUNS.rename(columns={"repeat": "patient"})
+    found = load_table(csv(table.to_csv(index=False)))
+    assert (set(found["repeat"]), len(found["image"].unique())) == ({0}, 2)
+
+
+def test_a_table_of_the_kit_comes_back_as_it_was(csv):
+    table = load_table("study-small")
+    found = load_table(csv(table.to_csv(index=False)))
+    keys = ["dataset", "model", "loss", "repeat", "dice", "hd95"]
+    keys = [name for name in keys if name in table]
+    pd.testing.assert_frame_equal(found[keys], table[keys], check_dtype=False)

@@ -114,3 +114,17 @@ def test_values_with_blanks_are_chosen_and_unknown_ones_refused(csv):
     assert len(select(found, ["dataset=liver tumor,Kvasir", "model=U-Net"])) == 8
     with pytest.raises(ValueError, match="no run has loss=bec. Did you mean 'bce'"):
         select(found, "loss=dice,bec")
+
+
+def test_scores_of_several_classes_are_asked_for(csv):
+    table = runs().rename(columns={"dice": "dice_wt", "iou": "dice_tc"})
+    with pytest.raises(ValueError, match="--map 'dice_wt=dice'"):
+        load_table(of(csv, table))
+    found = load_table(of(csv, table), columns={"dice_tc": "dice"})
+    assert list(found["dice"]) == list(runs().iou)
+
+
+def test_a_row_without_a_name_below_one_with_it_is_refused_by_its_line(csv):
+    path = csv("dataset,model,BCE,Dice\na,u,.8,.7\n,v,.8,.7\n")
+    with pytest.raises(ValueError, match="no dataset in line 3; if it is that of the"):
+        load_table(path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 BLANK = {"", "nan", "none", "null", "nil", "<na>", "nat"}  # as programs write it
 MISSING = {
@@ -27,7 +28,7 @@ FAILED = {
 _COMMANDS = re.compile(
     r"\\(?:(?:cell|text|row)?color(?:\[[^\]]*\])?\{[^{}]*\}|(?:textbf|textit|textsc|textrm"
     r"|texttt|textsuperscript|underline|mathbf|mathrm|bm|boldsymbol|emph|text|best|second"
-    r"|uline|bfseries|itshape|bf|it|ul)(?![a-zA-Z]))"
+    r"|uline|bfseries|itshape|bf|it|ul|num|tablenum)(?![a-zA-Z]))"
 )
 _TAGS = re.compile(r"</?(?:b|i|u|strong|em|sub|sup|span|br|td|th|p)\b[^<>]*>", re.I)
 _MULTI = re.compile(r"\\multi(?:row|column)\{[^{}]*\}(?:\[[^\]]*\])?\{[^{}]*\}")
@@ -96,6 +97,12 @@ class Cell:
     bracketed: bool = False
 
 
+_AS_IT_IS = re.compile(r"[A-Za-z0-9.][A-Za-z0-9 .-]*")
+_DECIMAL = re.compile(r"-?\d*\.?\d+")
+KEPT = 2**16  # texts whose meaning is remembered: names come again and again
+
+
+@lru_cache(KEPT)
 def bare(text: object) -> str:
     """A text without the markup of Markdown, HTML and LaTeX around and in it.
 
@@ -103,7 +110,10 @@ def bare(text: object) -> str:
         >>> bare(r"\\textbf{0.81} $\\pm$ 0.02")
         '0.81 ± 0.02'
     """
-    plain = unicodedata.normalize("NFKC", str(text)).strip()
+    plain = str(text)
+    if _AS_IT_IS.fullmatch(plain):
+        return " ".join(plain.split())
+    plain = unicodedata.normalize("NFKC", plain).strip()
     if "<" in plain:
         plain = _TAGS.sub(" ", plain)
     if "\\" in plain:
@@ -121,6 +131,7 @@ def bare(text: object) -> str:
     return " ".join(plain.split())
 
 
+@lru_cache(KEPT)
 def read(text: object) -> Cell:
     """What a cell says.
 
@@ -130,6 +141,8 @@ def read(text: object) -> Cell:
         >>> read("\u2013").kind, read("diverged").kind
         ('missing', 'failed')
     """
+    if isinstance(text, str) and _DECIMAL.fullmatch(text):
+        return Cell("number", text, float(text))
     plain = bare(text)
     if (word := plain.lower()) in BLANK:
         return Cell("blank", plain)

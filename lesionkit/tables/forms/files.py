@@ -54,6 +54,7 @@ class Sheet:
 
     def places(self, index: pd.Index) -> str:
         """Some rows in words: "lines 3, 4 and 2 more"."""
+        index = index.unique()  # a line of a wide table is several rows
         shown = ", ".join(str(i) for i in index[:5])
         more = f" and {len(index) - 5} more" if len(index) > 5 else ""
         return f"{self.unit}{'s' if len(index) > 1 else ''} {shown}{more}"

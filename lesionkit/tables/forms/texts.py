@@ -9,9 +9,11 @@ import csv
 import io
 import re
 from collections import Counter
+from contextlib import suppress
 
 Rows = list[tuple[int, list[str]]]
 
+SAMPLE = 400  # lines by which a separator is found
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _RULE = re.compile(r"^\s*[|+]?\s*:?[-=]+:?\s*([|+]\s*:?[-=]+:?\s*)*[|+]?\s*$")
 _TABULAR = re.compile(
@@ -51,7 +53,16 @@ def rows_of(text: str) -> tuple[Rows, str]:
         return _drawn(lines, drawn[0]), "a table drawn with lines"
     if rules and rules[0] > 0 and "|" in lines[rules[0] - 1]:
         return _markdown(lines, rules[0]), "Markdown" + _further(len(rules) - 1)
-    return _delimited(text)
+    start = "".join(text.splitlines(keepends=True)[:SAMPLE])
+    if len(start) < len(text):
+        with suppress(ValueError, csv.Error):
+            mark, said = _separator(start)
+            if mark:
+                return _split(text, mark), said
+    mark, said = _separator(text)
+    if not mark:
+        text, mark = re.sub(r"(?m)(?<=\S)[ \t]{2,}(?=\S)", "\t", text), "\t"
+    return _split(text, mark), said
 
 
 def _further(count: int) -> str:
@@ -119,12 +130,14 @@ def _latex_rows(body: str, line: int) -> Rows:
     return rows
 
 
-def _delimited(text: str) -> tuple[Rows, str]:
-    """Rows of cells between the separator that gives the most even columns."""
-    best: tuple[float, int] = (0.0, 0)
-    found: Rows = []
-    said, broken = "", None
-    for mark, name in SEPARATORS.items():
+def _separator(text: str) -> tuple[str, str]:
+    """What stands between the cells, giving the most even columns; "" for blanks.
+
+    Raises:
+        ValueError: a quote is never closed.
+    """
+    best, found, broken = (0.0, 0), "", None
+    for mark in SEPARATORS:
         try:
             rows = _split(text, mark)
         except csv.Error as error:
@@ -134,15 +147,12 @@ def _delimited(text: str) -> tuple[Rows, str]:
         width, share = max(widths.items(), key=lambda w: (w[1] * (w[0] > 1), w[0]))
         even = share * width / sum(widths.values())
         if width > 1 and (even, width) > best:
-            best, found, said = (even, width), rows, f"CSV with {name}"
+            best, found = (even, width), mark
     if found:
-        return found, said
+        return found, f"CSV with {SEPARATORS[found]}"
     if broken:
         raise ValueError(f"no table that can be read: {broken}")
-    rows = _split(re.sub(r"(?m)(?<=\S)[ \t]{2,}(?=\S)", "\t", text), "\t")
-    if max((len(cells) for _, cells in rows), default=0) > 1:
-        return rows, "columns with blanks between them"
-    return rows, "text with one column"
+    return "", "text with blanks between its columns"
 
 
 def _split(text: str, mark: str) -> Rows:
