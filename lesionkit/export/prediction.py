@@ -102,8 +102,9 @@ def predict(
         FileNotFoundError: no finished run, no weights, or no picture there.
         ValueError: an unknown rule, a damaged record, or an image that cannot be read.
     """
+    items = items_of(images)
     network = Ensemble.of(record, rule, device)
-    return [found.mask for found in network.run(items_of(images))]
+    return [found.mask for found in network.run(items)]
 
 
 def items_of(
