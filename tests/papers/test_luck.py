@@ -195,8 +195,10 @@ def test_the_answer_in_words():
 
 
 def test_a_range_stands_beside_the_chance_where_something_is_not_printed():
-    line = one_row("88.77", "88.39", 120).lines[1]
-    assert re.search(r"alone: 0\.\d{3} \(0\.\d{3} to 0\.\d{3}\)\.$", line)
+    found = one_row("88.77", "88.39", 120)
+    low, middle, high = (f"{chance:.3f}" for chance in found.by_images)
+    assert found.lines[1].endswith(f"alone: {middle} ({low} to {high}).")
+    assert low < middle < high
 
 
 def test_a_small_chance_is_never_nothing():
