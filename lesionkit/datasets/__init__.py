@@ -7,6 +7,8 @@ reads data/raw; `prepared`, `inspection`, figures and commands import it.
 __all__ = [
     "dicom",
     "fetching",
+    "folder",
+    "own_files",
     "pairs",
     "pictures",
 ]

@@ -26,7 +26,7 @@ from lesionkit.datasets.pictures.resizing import resize_image
 from lesionkit.export.network import network_of
 from lesionkit.figures.pixels import outline, png, rgb
 from lesionkit.lookup import find
-from lesionkit.metrics import METRICS, counts, per_image
+from lesionkit.metrics import counts, scores
 from lesionkit.papers.threshold_study import best_validation_cut
 from lesionkit.prepared.loading import normalised
 from lesionkit.records.files import write_bytes
@@ -65,9 +65,9 @@ class Prediction:
             return {}
         found = counts(self.mask[None], self.truth[None])
         names = ("tp", "fp", "fn", "tn")
-        table = per_image(found)
+        several = scores(found)
         return dict(zip(names, found[0].tolist(), strict=True)) | {
-            name: float(table[name][0]) for name in METRICS
+            name: several[name] for name in ("dice", "iou", "precision", "recall")
         }
 
 
@@ -164,9 +164,7 @@ def _nothing(folder: Path) -> str:
     text = f"no {', '.join(SUFFIXES)} file in {folder}"
     volumes = [p for p in folder.rglob("*") if p.name.lower().endswith(VOLUMES)]
     if volumes:
-        text += (
-            f"; {len(volumes)} of its files are volumes, which predict does not read"
-        )
+        text += f"; {len(volumes)} of its files are volumes, which are not read here"
     return text
 
 
