@@ -53,7 +53,8 @@ def rows_of(text: str) -> tuple[Rows, str]:
         return _drawn(lines, drawn[0]), "a table drawn with lines"
     if rules and rules[0] > 0 and "|" in lines[rules[0] - 1]:
         return _markdown(lines, rules[0]), "Markdown" + _further(len(rules) - 1)
-    start = "".join(text.splitlines(keepends=True)[:SAMPLE])
+    start = "".join(f"{line}\n" for line in lines[:SAMPLE])
+    del lines, rules
     if len(start) < len(text):
         with suppress(ValueError, csv.Error):
             mark, said = _separator(start)
@@ -168,7 +169,9 @@ def _split(text: str, mark: str) -> Rows:
         strict=True,
     )
     rows, before = [], 0
+    once: dict[str, str] = {}  # a name in a million rows is kept once
     for cells in reader:
-        rows.append((before + 1, [cell.strip() for cell in cells]))
+        stripped = (cell.strip() for cell in cells)
+        rows.append((before + 1, [once.setdefault(cell, cell) for cell in stripped]))
         before = reader.line_num
     return rows
