@@ -162,6 +162,23 @@ def predict(
 
 
 @click.command()
+@click.argument("records", nargs=-1, type=Path, metavar="RECORD...", required=True)
+@option("-o", "--output", type=Path, default=Path("browse.html"), help="The page.")
+def browse(records: tuple[Path, ...], output: Path) -> None:
+    """Every test image of a run with its mask, as a page; of several side by side.
+
+    RECORD is the folder of a finished run, or one above such folders. The page sorts
+    the images by Dice, by the difference between the runs, or by lesion size.
+    """
+    from lesionkit.export import browsing
+    from lesionkit.records.runs import find_records
+
+    with arguments():
+        found = [run for folder in records for run in find_records(folder)]
+        click.echo(browsing.write_page(found, output).absolute())
+
+
+@click.command()
 @RECORD
 @option("-o", "--output", type=Path, required=True, help="A folder for the file.")
 @option("--format", default="onnx", help="Or torch: a .pt2.")

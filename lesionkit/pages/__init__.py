@@ -8,4 +8,5 @@ __all__ = [
     "inspection",
     "printed",
     "report",
+    "templates",
 ]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from made_models import PARAMETERS
@@ -248,3 +250,22 @@ def test_a_compiled_run_learns_what_a_plain_one_learns(tiny: str) -> None:
     one, other = plain.history["train_loss"], compiled.history["train_loss"]
     # dropout draws other maps in compiled code: the losses agree, not the bits
     assert np.allclose(one, other, rtol=0.2)
+
+
+@pytest.mark.parametrize(
+    ("kept", "flipped", "refused"),
+    [("best", 0, False), ("best", 5, True), ("half", 5, False), ("half", 60, True)],
+)
+def test_a_replay_that_is_not_the_records_own_is_refused(kept, flipped, refused):
+    stored = pd.DataFrame(
+        {"threshold": "probability", "tp": [900], "fp": [96], "fn": 100, "tn": 3000}
+    )
+    record = SimpleNamespace(
+        images=stored, config={"execution": {"keep_weights": kept}}, folder="a run"
+    )
+    counts = np.array([[900 - flipped, 96, 100 + flipped, 3000]])
+    if not refused:
+        experiment._same_counts(record, counts)
+        return
+    with pytest.raises(ValueError, match="a run: 1 of 1 test images are not predicted"):
+        experiment._same_counts(record, counts)

@@ -1,0 +1,146 @@
+"""Every test image of one run, or of several side by side, as one HTML page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lesionkit.figures import OVERLAY, TRUTH
+from lesionkit.figures.pixels import address, outline, png, rgb
+from lesionkit.masks import probability_mask
+from lesionkit.metrics import counts, scores
+from lesionkit.pages.templates import filled
+from lesionkit.prepared.preparing import data_of
+from lesionkit.records.files import write_bytes
+from lesionkit.records.runs import RunRecord, finished
+from lesionkit.training.experiment import replay
+
+MOST = 8  # runs side by side
+STRENGTH = 0.55  # of the colours over an image
+
+
+def write_page(records: Sequence[RunRecord | Path | str], path: Path) -> Path:
+    """Write the page: all test images that the runs share, with their masks.
+
+    The first picture of an image shows its ground truth, then one a run: green was
+    found, orange is too much, blue was missed. Images are sorted by the Dice of the
+    first run, the worst first; the page sorts them otherwise, too.
+
+    Args:
+        records: finished runs on one data set, at one size, with their weights.
+        path: the HTML file.
+
+    Raises:
+        FileNotFoundError: a run is not finished, kept no weights, or its data set is
+            not prepared here.
+        ValueError: no run, too many, runs of several data sets or sizes, or without
+            a test image in common.
+    """
+    runs = [finished(record) for record in records]
+    if not 0 < len(runs) <= MOST:
+        raise ValueError(f"a page takes 1 to {MOST} runs, got {len(runs)}")
+    for name in ("dataset", "size", "resize"):
+        if len(found := {str(run.identity[name]) for run in runs}) > 1:
+            raise ValueError(f"the runs differ in {name}: {', '.join(sorted(found))}")
+    rows = rows_of(runs)
+    text = filled(
+        "browse.html",
+        rows=rows,
+        names=names_of(runs),
+        folders=[run.config["run_id"] for run in runs],
+        means=[
+            float(np.mean([row["dice"][k] for row in rows])) for k in range(len(runs))
+        ],
+        dataset=runs[0].identity["dataset"],
+        colours={"truth": TRUTH} | OVERLAY,
+        version=version("lesionkit"),
+        today=date.today().isoformat(),
+    )
+    write_bytes(path, text.encode())
+    return path
+
+
+def names_of(runs: Sequence[RunRecord]) -> list[str]:
+    """What tells the runs apart: what they do not share of network, loss, and so on."""
+    asked = [run.identity for run in runs]
+    differ = [
+        name
+        for name in asked[0]
+        if len({str(each.get(name)) for each in asked}) > 1 and name != "loss"
+    ]
+    return [
+        " ".join([str(each["loss"]), *(f"{n} {each.get(n)}" for n in differ)])
+        for each in asked
+    ]
+
+
+def rows_of(runs: Sequence[RunRecord]) -> list[dict[str, Any]]:
+    """A row an image that all runs were tested on, the worst of the first run first.
+
+    Returns:
+        file, lesion (share of the image), dice (one a run), spread (largest less least
+        Dice) and pictures (addresses: ground truth, then one a run).
+    """
+    data = data_of(runs[0])
+    places = {name: i for i, name in enumerate(data.index["file"])}
+    said = [replay(run) for run in runs]
+    shared = [f for f in said[0].files if all(f in each.files for each in said)]
+    if not shared:
+        raise ValueError("the runs have no test image in common: other splits")
+    rows = []
+    for file in shared:
+        image, truth = (
+            np.array(part[places[file]]) for part in (data.images, data.masks)
+        )
+        logits = [each.logits[list(each.files).index(file)] for each in said]
+        predicted = [_mask(each) for each in logits]
+        dice = [scores(counts(p[None], truth[None]))["dice"] for p in predicted]
+        pictures = [_outlined(image, truth)]
+        pictures += [_coloured(image, truth, each) for each in predicted]
+        rows.append(
+            {
+                "file": file,
+                "lesion": float(truth.mean()),
+                "dice": dice,
+                "spread": max(dice) - min(dice),
+                "pictures": [address(png(picture)) for picture in pictures],
+            }
+        )
+    return sorted(rows, key=lambda row: row["dice"][0])
+
+
+def _mask(logits: np.ndarray) -> np.ndarray:
+    """The mask at probability 0.5, (H, W) uint8."""
+    import torch
+
+    return probability_mask(torch.from_numpy(np.asarray(logits))[None])[0].numpy()
+
+
+def _shown(image: np.ndarray) -> np.ndarray:
+    """The image in colours of 8 bits, (H, W, 3)."""
+    shown = np.rint(image * (255 / np.iinfo(image.dtype).max)).astype(np.uint8)
+    return np.repeat(shown, 3 // shown.shape[2], axis=2)
+
+
+def _outlined(image: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """The image with the outline of its ground truth."""
+    shown = _shown(image)
+    shown[outline(truth)] = rgb(TRUTH)
+    return shown
+
+
+def _coloured(
+    image: np.ndarray, truth: np.ndarray, predicted: np.ndarray
+) -> np.ndarray:
+    """The image under the colours of what was found, too much, and missed."""
+    shown = _shown(image).astype(float)
+    kinds = (predicted & truth, predicted & (1 - truth), (1 - predicted) & truth)
+    for kind, colour in zip(kinds, OVERLAY.values(), strict=True):
+        where = kind.astype(bool)
+        shown[where] = (1 - STRENGTH) * shown[where] + STRENGTH * np.array(rgb(colour))
+    return np.rint(shown).astype(np.uint8)
