@@ -67,7 +67,7 @@ def of_losses(grid: Grid, table: pd.DataFrame, margin: float) -> list[str]:
         said, row = _failures(grid, loss), table.iloc[place]
         if place and row["answer"] != "alike":
             said += _against(grid, leader, loss)
-        if not place and row["answer"] == "undecided":
+        if not place and row["answer"] == "undecided" and np.isfinite(row["high"]):
             said.append(f"{row['limit']} may be up to {amount(row['high'])} ahead")
         if row["answer"] == "behind" and row["high"] < margin:
             said.append(f"by less than {margin:g}")

@@ -222,3 +222,9 @@ def test_all_that_tie_are_named():
     runs[:, :, 1] = runs[:, :, 2] = runs[:, :, 0]
     runs[:, :, 3] -= 0.3
     assert "loss0, loss1 and loss2 tie in mean dice" in sentence(runs)
+
+
+def test_nothing_is_ahead_by_an_unknown_amount():
+    found = judge(made_grid(noise(1, 1, 3, 1)))
+    assert found.against["answer"].iloc[0] == "undecided"
+    assert "nan" not in " ".join(found.against["note"])
