@@ -322,6 +322,7 @@ def claims(source: Source, read: Reader, paper: str | None, as_json: bool) -> No
     type=click.Choice(["pooled", "image", "median"]),
     help="How it was averaged.",
 )
+@option("--map", "columns", multiple=True, metavar="COL=NAME", help="Repeat.")
 @option("--empty", type=click.FloatRange(0, 1), help="Share of images without lesion.")
 @option("--runs", type=click.IntRange(1), help="Runs that a row is the mean of.")
 @option("--all", "every", is_flag=True, help="Print every finding of a long table.")
@@ -329,6 +330,7 @@ def claims(source: Source, read: Reader, paper: str | None, as_json: bool) -> No
 def audit(
     source: Source | None,
     aggregation: str | None,
+    columns: tuple[str, ...],
     empty: float | None,
     runs: int | None,
     every: bool,
@@ -346,7 +348,8 @@ def audit(
         if source is None:
             found = checked.audit_published()
         else:
-            table = checked.open_table(source)
+            names = dict(pair(text) for text in columns)
+            table = checked.open_table(source, columns=names)
             found = checked.audit_table(
                 table, aggregation=aggregation, empty=empty, runs=runs
             )

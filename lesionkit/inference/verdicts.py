@@ -11,6 +11,7 @@ from lesionkit.inference import words
 from lesionkit.inference.contrasts import Contrast, contrast, scope
 from lesionkit.inference.grids import Grid
 from lesionkit.inference.words import Verdict
+from lesionkit.tables.scores import BOUNDED
 
 LEVEL = 0.05  # of a false winner, and of calling the best loss behind
 MARGIN = 0.01  # differences below this are alike in practice; Dice points
@@ -50,6 +51,8 @@ def judge(grid: Grid, *, level: float = LEVEL, margin: float = MARGIN) -> Verdic
     pairs = pairs_of(grid, level)
     supported = is_best(grid, level=level)
     table = _against(pairs, order, supported=supported, level=level, found=found)
+    if grid.metric in BOUNDED:  # no two scores between 0 and 1 are further apart
+        table[["low", "high"]] = table[["low", "high"]].clip(-1, 1)
     table["answer"] = _answers(table, margin, supported=supported)
     table["candidate"] = table["answer"] != BEHIND
     table.insert(0, "mean", grid.scores[order])

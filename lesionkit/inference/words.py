@@ -129,10 +129,11 @@ def sentence(grid: Grid, verdict: Verdict, margin: float) -> str:
     leader, second, of = verdict.leader, verdict.runner_up, verdict.scope
     gap = -verdict.against["behind"].iloc[0]
     if not of:
+        runs = "one run a cell" if grid.repeats else "a mean a cell"
         return (
             f"Nothing can be said: {leader} has the best mean {grid.metric}, "
-            f"{amount(gap)} ahead of {second}, but one run a cell on one data set with "
-            "one network does not show how much runs differ by chance."
+            f"{amount(gap)} ahead of {second}, but {runs} on one data set with one "
+            "network does not show how much runs differ by chance."
         )
     where = _where(grid)
     if verdict.supported:

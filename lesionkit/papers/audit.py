@@ -8,7 +8,7 @@ what is known of the table. The laws are those of `laws`, the conditions of `way
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -50,8 +50,15 @@ __all__ = [
 ]
 
 
-def open_table(source: str | Path | pd.DataFrame, name: str = "") -> Table:
+def open_table(
+    source: str | Path | pd.DataFrame,
+    name: str = "",
+    columns: Mapping[str, str] | None = None,
+) -> Table:
     """A printed table to audit; "public-rerun" is the cells that come with the kit.
+
+    Args:
+        columns: names of its columns to ours, where they are not recognised.
 
     Raises:
         FileNotFoundError: no such file.
@@ -68,7 +75,7 @@ def open_table(source: str | Path | pd.DataFrame, name: str = "") -> Table:
                 "printed: lesionkit status --verify checks them; the audit takes a CSV "
                 f"or {published.NAME}"
             )
-    return read_table(source, name)
+    return read_table(source, name, columns)
 
 
 def audit_table(

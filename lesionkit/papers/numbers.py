@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lesionkit import lookup
 from lesionkit.catalogue import LOSSES
 from lesionkit.tables.forms import headers
 from lesionkit.tables.forms.cells import bare
@@ -232,20 +233,26 @@ def read_texts(source: str | Path) -> pd.DataFrame:
     return read_file(path).frame.map(bare)
 
 
-def read_table(source: str | Path | pd.DataFrame, name: str = "") -> Table:
+def read_table(
+    source: str | Path | pd.DataFrame,
+    name: str = "",
+    columns: Mapping[str, str] | None = None,
+) -> Table:
     """A table with its numbers as printed.
 
     Args:
         source: a CSV file, or a frame. Numbers that are not text have lost trailing
             zeros: the column's longest number says how many decimals there were.
         name: what the findings call it; by default the file's name.
+        columns: names of its columns to ours, which win.
 
     Raises:
-        FileNotFoundError, ValueError: see read_texts; or two columns have one meaning.
+        FileNotFoundError, ValueError: see read_texts; two scores have one meaning; or a
+            column to be renamed that is not there.
     """
     if not isinstance(source, pd.DataFrame):
         name, source = name or Path(source).stem, read_texts(source)
-    names = _names(list(source.columns), name)
+    names = _names(list(source.columns), name, columns or {})
     texts = source.map(_text).rename(columns=names)
     texts = texts[(texts != "").any(axis=1)]
     scores = {s: column(texts[s]) for s in SCORES if s in texts}
@@ -274,18 +281,34 @@ def _text(cell: Any) -> str:
     return text.removesuffix(".0") if isinstance(cell, float | np.floating) else text
 
 
-def _names(columns: list[object], name: str) -> dict[object, str]:
+def _names(
+    columns: list[object], name: str, given: Mapping[str, str]
+) -> dict[object, str]:
     """Somebody's column names to ours, none of them twice; our own spelling wins."""
+    for theirs in given:
+        lookup.find("column of the file", theirs, dict.fromkeys(map(str, columns)))
     own = {c: plain(c) or f"column_{i}" for i, c in enumerate(columns, 1)}
     exact = {*own.values()}
     ours = {c: our_name(c) or name for c, name in own.items()}
     names = {c: own[c] if ours[c] in exact else ours[c] for c in columns}
     if len(exact & {*LOSSES} - {*SCORES}) > 1:  # then iou and dice are losses, too
         names |= {c: f"{n}_loss" for c, n in names.items() if n in LOSSES}
+    names |= {c: given[str(c)] for c in columns if str(c) in given}
+    chosen = {*given.values()}
+    for c, ours_name in names.items():  # the others keep their names
+        if str(c) not in given and ours_name in chosen:
+            names[c] = f"{ours_name} ({c})"
+    for c in [c for c, n in names.items() if n in KEYS][::-1]:
+        if list(names.values()).count(names[c]) > 1:  # run_id and seed
+            names[c] = f"{names[c]} ({c})"
     for ours, times in Counter(names.values()).items():
         if times > 1:
             theirs = ", ".join(str(c) for c, n in names.items() if n == ours)
-            means = f"columns {theirs} all mean {ours!r}; take one of them"
+            first = next(str(c) for c, n in names.items() if n == ours)
+            means = (
+                f"columns {theirs} all mean {ours!r}; take one of them: "
+                f"--map '{first}={ours}'"
+            )
             raise ValueError(f"{name or 'table'}: {means}")
     return names
 

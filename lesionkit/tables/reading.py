@@ -109,7 +109,7 @@ def _tidy(
         found.said += again.said
     said += found.said
     table = _named(long.frame, found, sheet, given, said)
-    read_scores, table = _numbers(table, found, sheet, percent, said)
+    read_scores, table = _numbers(table, found, sheet, percent, said, metric)
     said += names.settled(table)
     of_cells = _of_cells(table, found, long.wide)
     table = _with_repeats(table, found, of_cells, given, said)
@@ -202,8 +202,13 @@ def _numbers(
     sheet: Sheet,
     percent: bool,
     said: list[str],
+    metric: str,
 ) -> tuple[list[str], pd.DataFrame]:
-    """Scores, deviations and all other columns of numbers, in the unit they mean."""
+    """Scores, deviations and all other columns of numbers, in the unit they mean.
+
+    A score that cannot be read is refused if it is the one that is asked for, else left
+    out with a remark.
+    """
     there = [name for name in SCORES if name in table]
     if not there:
         likely = roles.candidates("dice", table.drop(columns=list(KEYS[:3])), found)
@@ -216,9 +221,18 @@ def _numbers(
             f"score. Columns: {shown} ({sheet.kind}){hint}"
         )
     failed, in_percent = pd.Series("", table.index), []
+    left_out: list[str] = []
     for name in there:
         given = table[name].rename(_theirs(name, found))
-        column = scores.numbers(given, name, sheet.places, percent)
+        try:
+            column = scores.numbers(given, name, sheet.places, percent)
+        except ValueError as error:
+            if name == metric or metric not in there:
+                raise
+            said.append(f"{given.name} is left out: {error}")
+            table = table.drop(columns=[name, f"{name}_sd"], errors="ignore")
+            left_out.append(name)
+            continue
         said += column.said
         spread = table.get(f"{name}_sd")
         if spread is not None:
@@ -237,6 +251,7 @@ def _numbers(
     if in_percent:
         are = "is" if len(in_percent) == 1 else "are"
         said.append(f"{', '.join(in_percent)} {are} in percent, and read as fractions")
+    there = [name for name in there if name not in left_out]
     failed = _stopped(table, there, failed)
     if table[there].isna().any(axis=None):
         table["failed"] = failed

@@ -183,7 +183,10 @@ def _say_chosen(
             f"among them; if it is the lesion's IoU: --map '{first}=iou'"
         )
     elif fact.mean_over:
-        found.said.append(f"{first!r} is read as {ours}: its mean over the test images")
+        found.said.append(
+            f"{first!r} is read as {ours}; if it is a mean "
+            "over classes, the background may be in it"
+        )
 
 
 def _differ(one: pd.Series, other: pd.Series) -> bool:
@@ -197,8 +200,22 @@ def _differ(one: pd.Series, other: pd.Series) -> bool:
 
 
 def _methods(frame: pd.DataFrame, found: Roles) -> None:
-    """A column of methods that names losses is the column of the losses."""
+    """A column of methods that names losses is the column of the losses.
+
+    So is one whose name ends in "loss" and whose cells are words: "Seg Loss".
+    """
     if "loss" in found.names.values():
+        return
+    words = [
+        name
+        for name in map(str, frame.columns)
+        if name not in found.names
+        and plain(name).endswith("_loss")
+        and all(read(text).kind == "text" for text in frame[name] if bare(text))
+    ]
+    if len(words) == 1:
+        found.names[words[0]] = "loss"
+        found.said.append(f"{words[0]!r} is read as the loss")
         return
     for name in found.columns("model"):
         values = [bare(text) for text in frame[name] if text]
@@ -239,6 +256,8 @@ def candidates(ours: str, frame: pd.DataFrame, roles: Roles) -> list[str]:
     found = []
     for name in map(str, frame.columns):
         if name in roles.names or meaning(name).ours in ("note", "best_epoch"):
+            continue
+        if "threshold" in plain(name):  # how masks were cut is no network and no score
             continue
         kinds = [read(text).kind for text in frame[name]]
         words, numbers = kinds.count("text"), kinds.count("number")

@@ -14,13 +14,18 @@ import pandas as pd
 from lesionkit.tables import names
 from lesionkit.tables.forms.cells import read
 from lesionkit.tables.forms.files import LEVELS
-from lesionkit.tables.forms.headers import meaning
+from lesionkit.tables.forms.headers import meaning, plain
 from lesionkit.tables.forms.spellings import METRICS, PARTS, SCORES
 
 AXES = ("dataset", "model", "loss")
 LOSS_WORDS = re.compile(
     r"loss$|^(w?b?ce|bce|nll|tversky|lovasz|lovász|focal|hausdorff|boundary|hd|bd|gdice"
     r"|dice ?[-+_]? ?(ce|bce|focal|top ?k)|cross[ -_]?entropy|dicebce|dicece)\b",
+    re.IGNORECASE,
+)
+SCORE_WORDS = re.compile(
+    r"\b(f-?1|iou|dsc|score|distance|assd|asd|hd ?95|nsd|recall|precision|accuracy|auc"
+    r"|sensitivity|specificity)\b",
     re.IGNORECASE,
 )
 _CUTS = re.compile(r"[\s_\-/.:|()\[\],]+")
@@ -92,7 +97,13 @@ def _value_columns(
 
 def is_loss(name: str) -> bool:
     """Whether a name is that of a loss, the kit's or another one."""
-    return names.is_known(name, "loss") or bool(LOSS_WORDS.search(name.strip()))
+    said = LOSS_WORDS.search(name.strip()) and not _is_score(name)
+    return names.is_known(name, "loss") or bool(said)
+
+
+def _is_score(name: str) -> bool:
+    """Whether a word of a name is that of a score: "f1_global", "Boundary F1"."""
+    return bool(SCORE_WORDS.search(plain(name).replace("_", " ")))
 
 
 def _is_wide(values: list[str], there: set[str]) -> bool:
@@ -101,7 +112,8 @@ def _is_wide(values: list[str], there: set[str]) -> bool:
     if len(values) < 2:
         return False
     if "loss" in there:
-        return not there & set(SCORES)
+        of_scores = any(_is_score(name) and not _thing(name)[1] for name in values)
+        return not there & set(SCORES) and not of_scores
     plain = [name for name in values if is_loss(name) or is_loss(_thing(name)[0])]
     scores_too = [name for name in plain if meaning(name).ours in SCORES]
     return len(plain) > 1 and len(plain) > len(scores_too)
@@ -128,9 +140,10 @@ def _axis(values: list[str], there: set[str]) -> str:
         return "dataset" if "dataset" in lacking else lacking[0]
     shown = ", ".join(values[:4])
     if not lacking:
+        likely = next(filter(_is_score, values), values[0])
         raise ValueError(
             f"no column is a score by its name alone, but {shown} may be: take one "
-            f"with --map '{values[0]}={_thing(values[0])[1] or METRICS[0]}'"
+            f"with --map '{likely}={_thing(likely)[1] or METRICS[0]}'"
         )
     raise ValueError(
         f"are the columns {shown}{', ...' if len(values) > 4 else ''} data sets or "

@@ -233,3 +233,12 @@ def test_printed_tables_of_two_digits_have_no_certain_winner():
     assert not verdict.supported
     assert replace(full_grid(table_of(runs)), unit=0.0).unit == 0  # and without it:
     assert judge(replace(full_grid(table_of(runs)), unit=0.0)).supported
+
+
+def test_no_interval_is_wider_than_its_score():
+    runs = noise(2, 1, 3, 2, spread=0.6, seed=1)
+    bounded = judge(made_grid(runs)).against
+    assert bounded["high"].max() == 1
+    assert bounded["low"].min() >= -1
+    free = judge(made_grid(100 * runs, metric="hd95")).against
+    assert free["high"].max() > 1

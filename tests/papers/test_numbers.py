@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from made_audit import TABLE_1, verdicts
 
-from lesionkit.papers.audit import audit_table
+from lesionkit.papers.audit import audit_table, open_table
 from lesionkit.papers.numbers import column, numeral, our_name, printed, same
 
 
@@ -71,3 +71,16 @@ def test_names_are_the_same_up_to_case_and_punctuation():
     assert same("U-Net", "unet")
     assert same("4", "4.0")
     assert not same("4", "")
+
+
+def test_columns_can_be_named_where_two_mean_one_score(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text(
+        "run_id,seed,DSC,f1,precision,recall\n1,0,0.9,0.8,0.7,0.7\n2,1,0.9,0.8,0.7,0.7\n"
+    )
+    with pytest.raises(ValueError, match="take one of them: --map 'DSC=dice'"):
+        open_table(path)
+    table = open_table(path, columns={"f1": "dice"})
+    assert [str(row.scores["dice"]) for row in table.rows] == ["80", "80"]
+    with pytest.raises(ValueError, match="unknown column of the file 'f2'"):
+        open_table(path, columns={"f2": "dice"})

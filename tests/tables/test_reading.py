@@ -61,7 +61,6 @@ def test_a_map_of_a_misspelt_name_is_refused_with_the_nearest(csv, columns, mess
     ("rows", "says"),
     [
         (ROW + "busi,unet,dice,0,80.5,0.7\n", r"dice outside .* in line 3 \(80.5\)"),
-        (ROW + "busi,unet,dice,0,0.8,-1\n", r"iou outside .* in line 3 \(-1\)"),
         ("busi,unet,bce,0,2,0\n" * 3, r"dice outside .* in lines 2, 3, 4 \(2\)"),
         ("a,unet,bce,0,2,0\n" * 9, "in lines 2, 3, 4, 5, 6 and 4 more"),
         (ROW + "\n" + "busi,unet,dice,0,2,0\n", "dice outside .* in line 4"),
@@ -108,6 +107,16 @@ def test_the_same_row_twice_counts_once_and_is_told(csv):
     table = load_table(csv(HEAD + ROW + ROW))
     assert len(table) == 1
     assert remarks(table) == ["the same run again: line 3; left out"]
+
+
+def test_a_score_that_is_not_asked_for_stops_nothing(csv):
+    path = csv(HEAD + ROW + "busi,unet,dice,0,0.8,-1\n")
+    table = load_table(path)
+    assert "iou" not in table
+    said = [line for line in remarks(table) if line.startswith("iou is left out")]
+    assert "iou outside" in said[0] and "in line 3 (-1)" in said[0]
+    with pytest.raises(ValueError, match="iou outside"):
+        load_table(path, metric="iou")
 
 
 def test_a_missing_score_stays_missing_and_is_told(csv):

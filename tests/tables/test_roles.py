@@ -128,3 +128,34 @@ def test_a_row_without_a_name_below_one_with_it_is_refused_by_its_line(csv):
     path = csv("dataset,model,BCE,Dice\na,u,.8,.7\n,v,.8,.7\n")
     with pytest.raises(ValueError, match="no dataset in line 3; if it is that of the"):
         load_table(path)
+
+
+SEG_LOSS = """\
+| name | Seg Loss | Dice | IoU | Boundary F1 |
+|---|---|---|---|---|
+| a | BCE + Dice | 0.76 | 0.62 | 0.51 |
+| b | Focal Tversky | 0.71 | 0.58 | 0.47 |
+"""
+
+
+def test_names_of_scores_are_no_losses_and_words_below_seg_loss_are(tmp_path):
+    path = tmp_path / "table.md"
+    path.write_text(SEG_LOSS)
+    table = load_table(path, settings={"dataset": "x", "model": "y"})
+    assert table["loss"].tolist() == ["dicebce", "Focal Tversky"]
+    assert table["dice"].tolist() == [0.76, 0.71]
+    assert "'Seg Loss' is read as the loss" in remarks(table)
+
+
+def test_pooled_scores_are_scores_and_counts_beside_them_are_none(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text(
+        "dataset,model,loss,seed,threshold_rule,n_images,tp_count,f1_global,iou_global\n"
+        "a,u,bce,0,fixed,1124,10704172,0.73,0.58\n"
+        "a,u,dice,0,fixed,1124,10804172,0.74,0.59\n"
+    )
+    assert load_table(path)["dice"].tolist() == [0.73, 0.74]
+    text = path.read_text().replace("f1_global", "f1_of_all")
+    path.write_text(text.replace("iou_global", "iou_of_all"))
+    with pytest.raises(ValueError, match="--map 'f1_of_all=dice'"):
+        load_table(path)

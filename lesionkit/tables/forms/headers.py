@@ -36,6 +36,9 @@ UNIT = re.compile(
 )
 
 
+POOLED = ("global", "pooled")  # over all pixels: a score all the same
+
+
 @dataclass(frozen=True)
 class Header:
     """What a column's name says.
@@ -134,6 +137,8 @@ def _readings(core: str) -> Iterator[tuple[str, dict[str, Any]]]:
         if words[0] in STAGES or words[-1] in STAGES:
             place = 0 if words[0] in STAGES else -1
             facts.setdefault("stage", STAGES[words.pop(place)])
+        elif words[0] in POOLED or words[-1] in POOLED:
+            words.pop(0 if words[0] in POOLED else -1)
         elif words[-1] in PARTS:
             facts.setdefault("part", PARTS[words.pop()])
         elif PARTS.get(words[0]) == "mean":
