@@ -342,6 +342,17 @@ def _white_is_zero(page: Any) -> str:
     return "meant" if truth or page.description.startswith("ImageJ=") else "unclear"
 
 
+def means_stored(data: bytes) -> bool:
+    """Whether a file is a TIFF in which 0 is white, to be read as it is stored."""
+    if data[:4] not in _TIFF_STARTS:
+        return False
+    try:
+        with tifffile.TiffFile(BytesIO(data)) as tiff:
+            return _white_is_zero(tiff.pages[0]) == "meant"
+    except Exception:  # noqa: BLE001 - what is broken is told when it is decoded
+        return False
+
+
 def _check_page(page: tifffile.TiffPage, length: int, pages: int) -> None:
     """Refuse what would be read in part: stacks, strips past the file's end."""
     if pages > 1:

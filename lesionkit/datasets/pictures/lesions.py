@@ -20,6 +20,7 @@ from lesionkit.lookup import nearest
 
 LesionValue = int | str | tuple[int, int, int]  # stored value, a layer, shown colour
 
+READING = 2  # of these rules: a set of one's own read by others is prepared again
 CLASS_LIMIT = 20  # values up to this one are numbers of classes, not greys
 LAYERS = ("opaque", "transparent")
 MANY_COLOURS = 16  # of what is opaque: with more it is a picture, not a mask

@@ -11,7 +11,13 @@ from typing import Protocol
 
 import numpy as np
 
-from lesionkit.datasets.pictures.images import Raster, decode, read_mask, turned
+from lesionkit.datasets.pictures.images import (
+    Raster,
+    decode,
+    means_stored,
+    read_mask,
+    turned,
+)
 
 
 class Sample(Protocol):
@@ -70,5 +76,8 @@ class FileSample:
         """SHA-256 of the image file, and of the rule with the mask files."""
         masks = sha256(self.rule.encode())
         for path in self.masks:
-            masks.update(path.read_bytes())
+            data = path.read_bytes()
+            masks.update(data)
+            if means_stored(data):  # before, such a mask was read inverted
+                masks.update(b"as stored")
         return sha256(self.image.read_bytes()).hexdigest(), masks.hexdigest()
