@@ -27,6 +27,10 @@ RING -= LESION
 OTHER = np.zeros_like(LESION)
 OTHER[20:26, 4:10] = 1
 IMAGE = np.random.default_rng(0).integers(0, 255, (SIDE, SIDE, 3)).astype(np.uint8)
+ROWS = np.mgrid[:SIDE, :SIDE][0].astype(np.uint8)
+SPECKS = (np.arange(SIDE * SIDE) % 97 % 13).astype(np.uint8).reshape(SIDE, SIDE)
+SPECKS[21:25, 5:9] = 2
+THIN = LESION * np.array([0, 30, 0, 90, 0, 220], np.uint8)[ROWS % 6]
 NO_LESION = np.zeros_like(LESION)
 
 
@@ -114,6 +118,11 @@ RIGHT = {
     "JPEG noise in a PNG": (".png", pillow(with_jpeg_noise(LESION * 255, 90))),
     "rougher JPEG noise": (".png", pillow(with_jpeg_noise(LESION * 255, 60))),
     "soft edges": (".png", pillow(resized(LESION * 255))),
+    "0 and 200": (".png", pillow(LESION * 200)),
+    "0 and 60000": (".png", pillow(LESION * np.uint16(60000))),
+    "3 and 255": (".png", pillow(LESION * 252 + 3)),
+    "a few stray values": (".png", pillow(LESION * 255 + OTHER * (ROWS == 22) * 32)),
+    "an even noise of 11": (".png", pillow(LESION * 255 + OTHER * (9 + SPECKS))),
     "JPEG": (".JPEG", pillow(LESION * 255, quality=80)),
 }
 
@@ -189,6 +198,37 @@ REFUSED = {
         "0",
     ),
     "ids of lesions 40 and 200": (".png", pillow(IDS), "values 0, 40, 200;", "40"),
+    "class 2 and a border of 255": (
+        ".png",
+        pillow(LESION * 2 + OTHER * 255),
+        "values 0, 2, 255;",
+        "2",
+    ),
+    "ids of thin lesions": (
+        ".png",
+        pillow(THIN),
+        "values 0, 30, 90, 220;",
+        "30\n90\n220",
+    ),
+    "ids near to background and lesion": (
+        ".png",
+        pillow(LESION * 10 + OTHER * 240),
+        "values 0, 10, 240;",
+        "10",
+    ),
+    "8 bits in 16": (
+        ".tif",
+        tiff(LESION * np.uint16(255) + OTHER * np.uint16(65535)),
+        "values 0, 255, 65535;",
+        "255",
+    ),
+    "classes in soft numbers": (
+        ".png",
+        pillow(LESION + 1),
+        "values 1, 2;",
+        "2",
+    ),
+    "1 and 255": (".png", pillow(LESION + (1 - LESION) * 255), "values 1, 255;", "1"),
     "ids up to 30000": (
         ".tif",
         tiff(LESION * np.uint16(9000) + OTHER * np.uint16(40000)),
@@ -279,7 +319,8 @@ def test_a_mask_that_does_not_say_it_is_refused_and_read_once_it_is_said(
     assert says in told
     assert "lesion_values.txt" in told
     (tmp_path / "lesion_values.txt").write_text(way)
-    assert np.array_equal(folder.samples(tmp_path)[0].read()[1], LESION)
+    lesion = (LESION & (THIN > 0)) if "thin" in case else LESION
+    assert np.array_equal(folder.samples(tmp_path)[0].read()[1], lesion)
 
 
 @pytest.mark.parametrize(

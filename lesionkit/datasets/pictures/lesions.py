@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import ImageColor
-from scipy.ndimage import maximum_filter, minimum_filter
+from scipy.ndimage import label, maximum, maximum_filter, minimum, minimum_filter
 
 from lesionkit.datasets.pictures.images import Raster, lesion_of
 from lesionkit.lookup import nearest
@@ -27,6 +27,8 @@ MANY_COLOURS = 16  # of what is opaque: with more it is a picture, not a mask
 _SHOWN = 5  # values or colours that a refusal names
 _TINT = {True: 16, False: 40}  # channels of a grey file this far apart; False: JPEG
 _BORDER = 20  # greys this near to background or lesion are noise, in 8 bits
+_FEW = 8  # values near to 0 that are classes; noise has more, or some near the top
+_SPOT = 4  # pixels that a lesion with a number of its own has at least
 _WAY = "say which of them count as lesion in lesion_values.txt in the raw folder"
 
 
@@ -41,8 +43,9 @@ def lesion_in(path: Path, mask: Raster, listed: Sequence[LesionValue]) -> np.nda
       may have been rubbed out of it;
     - a TIFF in which 0 is white, by a writer whose meaning is not known;
     - colours; grey with values above 1 and none above half of the range; the values
-      1, 2, ... beside the largest one; an even area of a grey between; fewer than 8
-      bits with values between. In a JPEG, 0 and small values: they are not as saved.
+      1, 2, ... beside the largest one; an even area of a grey between; spots of one
+      grey each, of several greys; fewer than 8 bits with values between. In a JPEG, 0
+      and small values: they are not as saved.
 
     Args:
         path: for the text of the error.
@@ -197,16 +200,29 @@ def _has_classes(values: np.ndarray, top: int, exact: bool) -> bool:
     """
     found = np.unique(values)
     between = found[(found > 0) & (found < top)]
-    if not between.size:
-        return False
-    if top < 255 or (exact and len(between) <= CLASS_LIMIT and _counts(between)):
+    if exact and between.size and len(between) <= CLASS_LIMIT and _counts(between):
         return True
-    side, most = (3, 0) if exact else (5, 24)
-    scale, border = top // 255, _BORDER if exact else 64
+    if not between.size or len(found) == 2:
+        return False
+    if top < 255 or (exact and _has_numbers(values, top)):
+        return True
+    scale = top // 255
+    side, most, border = (3, 0, _BORDER) if exact else (5, 24 * scale, 64 * scale)
     low = minimum_filter(values, side).astype(int)
     high = maximum_filter(values, side).astype(int)
-    even = (high - low <= most * scale) & (low > border * scale)
-    return bool((even & (high < top - border * scale)).any())
+    even = (high - low <= most) & (low > 0) & (high < top - border)
+    few = exact and len(between) <= _FEW and between[-1] <= top // 2  # noise has many
+    return bool((even & (few | (low > border))).any())
+
+
+def _has_numbers(values: np.ndarray, top: int) -> bool:
+    """Whether several spots are of one grey each, not all of them of the same."""
+    spots, count = label(values, np.ones((3, 3)))
+    which = np.arange(1, count + 1)
+    least, most = (of(values, spots, which) for of in (minimum, maximum))
+    large = np.bincount(spots.ravel(), minlength=count + 1)[1:] >= _SPOT
+    plain = least[(least == most) & (most < top) & large]
+    return len(np.unique(plain)) > 1
 
 
 def _counts(between: np.ndarray) -> bool:
