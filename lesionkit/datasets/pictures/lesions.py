@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
 from PIL import ImageColor
-from scipy.ndimage import label, maximum, maximum_filter, minimum, minimum_filter
+from scipy.ndimage import label
 
 from lesionkit.datasets.pictures.images import Raster, lesion_of
 from lesionkit.lookup import nearest
@@ -159,7 +160,7 @@ def _check_layer(path: Path, mask: Raster) -> None:
     opaque = 2 * alpha.astype(int) > np.iinfo(alpha.dtype).max
     if not opaque.any():
         raise _unclear(path, alpha)
-    drawn = np.unique(mask.colour[opaque], axis=0)
+    drawn = _unpacked(np.unique(_packed(mask)[opaque]))
     corners = opaque[[0, 0, -1, -1], [0, -1, 0, -1]].all()
     picture = len(drawn) > MANY_COLOURS and np.ptp(drawn, axis=0).max() > _TINT[False]
     if picture or corners:
@@ -173,9 +174,12 @@ def _check_layer(path: Path, mask: Raster) -> None:
 
 def _tinted(mask: Raster) -> bool:
     """Whether channels differ by more than noise; in a mask of 0 and 1, at all."""
-    spread = np.ptp(mask.colour.astype(int), axis=2).max()
+    planes = np.moveaxis(mask.colour, 2, 0)
+    high, low = reduce(np.maximum, planes), reduce(np.minimum, planes)
     scale = np.iinfo(mask.colour.dtype).max // 255
-    return bool(spread > (_TINT[mask.exact] * scale if mask.colour.max() > 1 else 0))
+    return bool(
+        (high - low).max() > (_TINT[mask.exact] * scale if high.max() > 1 else 0)
+    )
 
 
 def _of_grey(path: Path, mask: Raster) -> np.ndarray:
@@ -198,7 +202,7 @@ def _has_classes(values: np.ndarray, top: int, exact: bool) -> bool:
 
     Soft edges and the noise of a JPEG are nowhere even; areas of a class are.
     """
-    found = np.unique(values)
+    found = np.flatnonzero(np.bincount(values.ravel()))
     between = found[(found > 0) & (found < top)]
     if exact and between.size and len(between) <= CLASS_LIMIT and _counts(between):
         return True
@@ -208,21 +212,31 @@ def _has_classes(values: np.ndarray, top: int, exact: bool) -> bool:
         return True
     scale = top // 255
     side, most, border = (3, 0, _BORDER) if exact else (5, 24 * scale, 64 * scale)
-    low = minimum_filter(values, side).astype(int)
-    high = maximum_filter(values, side).astype(int)
+    low, high = (_extreme(of, values, side) for of in (np.minimum, np.maximum))
     even = (high - low <= most) & (low > 0) & (high < top - border)
     few = exact and len(between) <= _FEW and between[-1] <= top // 2  # noise has many
     return bool((even & (few | (low > border))).any())
 
 
+def _extreme(of: np.ufunc, values: np.ndarray, side: int) -> np.ndarray:
+    """Least or largest value in every window of side x side pixels that fits in."""
+    for axis in (0, 1):
+        moved = np.moveaxis(values, axis, 0)
+        size = max(len(moved) - side + 1, 0)
+        moved = reduce(of, [moved[i : i + size] for i in range(side)])
+        values = np.moveaxis(moved, 0, axis)
+    return values
+
+
 def _has_numbers(values: np.ndarray, top: int) -> bool:
     """Whether several spots are of one grey each, not all of them of the same."""
     spots, count = label(values, np.ones((3, 3)))
-    which = np.arange(1, count + 1)
-    least, most = (of(values, spots, which) for of in (minimum, maximum))
-    large = np.bincount(spots.ravel(), minlength=count + 1)[1:] >= _SPOT
-    plain = least[(least == most) & (most < top) & large]
-    return len(np.unique(plain)) > 1
+    one = np.zeros(count + 1, values.dtype)
+    one[spots] = values  # any value of each spot
+    other = np.bincount(spots[values != one[spots]], minlength=count + 1) > 0
+    large = np.bincount(spots.ravel(), minlength=count + 1) >= _SPOT
+    numbers = np.unique(one[~other & large])
+    return ((numbers > 0) & (numbers < top)).sum() > 1
 
 
 def _counts(between: np.ndarray) -> bool:
@@ -276,19 +290,18 @@ def _of_colours(
     path: Path, mask: Raster, colours: list[tuple[int, int, int]]
 ) -> np.ndarray:
     """Where one of the colours is shown."""
-    scale = np.iinfo(mask.colour.dtype).max // 255
-    shown = np.broadcast_to(mask.colour, (*mask.colour.shape[:2], 3)).astype(int)
-    wanted = np.array(colours) * scale
-    apart = np.array([np.abs(shown - colour).max(2) for colour in wanted])
-    found = (apart == 0).any(0)
-    near = apart.min(0).min()
-    if not found.any() and near <= CLASS_LIMIT * scale:
-        i, place = divmod(int(apart.argmin()), apart[0].size)
+    packed = _packed(mask)
+    shown = _unpacked(np.unique(packed))
+    apart = np.array([np.abs(shown - colour).max(1) for colour in colours])
+    if 0 < apart.min() <= CLASS_LIMIT:
+        i, place = divmod(int(apart.argmin()), len(shown))
         raise ValueError(
-            f"{path}: {_name(shown.reshape(-1, 3)[place] // scale)} is near to the "
-            f"listed {_name(colours[i])}, not the same; list it in lesion_values.txt"
+            f"{path}: {_name(shown[place])} is near to the listed {_name(colours[i])}, "
+            "not the same; list it in lesion_values.txt"
         )
-    return found
+    return np.isin(
+        packed, [red << 16 | green << 8 | blue for red, green, blue in colours]
+    )
 
 
 def _check_found(
@@ -305,18 +318,27 @@ def _check_found(
         )
 
 
+def _packed(mask: Raster) -> np.ndarray:
+    """(H, W) uint32: each colour that is shown as red, green and blue in 8 bits."""
+    scale = np.iinfo(mask.colour.dtype).max // 255
+    planes = [
+        plane.astype(np.uint32) for plane in np.moveaxis(mask.colour // scale, 2, 0)
+    ]
+    return planes[0] << 16 | planes[len(planes) // 2] << 8 | planes[-1]
+
+
+def _unpacked(codes: np.ndarray) -> np.ndarray:
+    """(K,) codes of `_packed` as (K, 3) red, green and blue."""
+    return np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1).astype(int)
+
+
 def _colours(mask: Raster) -> str:
     """The commonest colours that a mask shows, each with its share."""
-    scale = np.iinfo(mask.colour.dtype).max // 255
-    shown = np.broadcast_to(mask.colour // scale, (*mask.colour.shape[:2], 3))
-    packed = shown.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
-    found, times = np.unique(packed, return_counts=True)
+    found, times = np.unique(_packed(mask), return_counts=True)
     most = np.argsort(-times, kind="stable")[:_SHOWN]
-    named = (
-        f"{_name((c >> 16, c >> 8 & 255, c & 255))} ({times[i] / packed.size:.1%})"
-        for i, c in ((i, int(found[i])) for i in most)
-    )
-    return ", ".join(named) + ", ..." * (len(found) > _SHOWN)
+    named = zip(_unpacked(found[most]), times[most] / times.sum(), strict=True)
+    shown = ", ".join(f"{_name(colour)} ({share:.1%})" for colour, share in named)
+    return shown + ", ..." * (len(found) > _SHOWN)
 
 
 def _name(colour: Sequence[int]) -> str:
