@@ -222,6 +222,16 @@ REFUSED = {
         "values 0, 255, 65535;",
         "255",
     ),
+    "a low class beside two high ones in 16 bits": (
+        ".tif",
+        tiff(
+            LESION * np.uint16(5000)
+            + RING * np.uint16(65535)
+            + OTHER * np.uint16(62000)
+        ),
+        "values 0, 5000, 62000, 65535;",
+        "5000",
+    ),
     "classes in soft numbers": (
         ".png",
         pillow(LESION + 1),
