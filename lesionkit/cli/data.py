@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -66,7 +67,7 @@ def _agree(name: str, yes: bool) -> None:
 @option("--size", default=224, help="Side in pixels.")
 @option("--resize", default="bilinear", help="Or nearest.")
 @option("--force", is_flag=True, help="Again, even if nothing changed.")
-@option("--skip-bad", is_flag=True, help="Leave out what cannot be read.")
+@option("--skip-bad", is_flag=True, help="Leave out what cannot be used.")
 @AS_JSON
 def prepare(name: str, raw: Path | None, as_json: bool, **how: Any) -> None:
     """Raw files to the prepared form: arrays that every model reads."""
@@ -74,7 +75,9 @@ def prepare(name: str, raw: Path | None, as_json: bool, **how: Any) -> None:
 
     before = telling.prepared_hashes(name, how["size"], how["resize"])
     shown = partial(bar, desc=f"prepare {name}", unit="image")
-    data = preparing.prepare(name, raw, **how, progress=shown)
+    with warnings.catch_warnings():  # it is among the facts
+        warnings.simplefilter("ignore", preparing.BackgroundWarning)
+        data = preparing.prepare(name, raw, **how, progress=shown)
     facts = telling.facts_of(data, before)
     if as_json:
         answer(facts)

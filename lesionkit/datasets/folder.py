@@ -9,8 +9,8 @@
 
 Beside them may lie groups.csv (columns file and group) or groups.txt (one regular
 expression with one group, looked for in the image's path): whose images belong
-together, a patient's for instance. And lesion_values.txt: which values of a mask of
-several classes are lesion, one integer a line.
+together, a patient's for instance. And lesion_values.txt: what of a mask of several
+classes is lesion, one a line: an integer, a colour, opaque or transparent.
 """
 
 from __future__ import annotations

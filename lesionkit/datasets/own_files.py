@@ -22,19 +22,14 @@ from lesionkit.datasets.pairs import (
     natural_order,
     refuse,
 )
-from lesionkit.datasets.pictures.images import (
-    Raster,
-    decode,
-    lesion_of,
-    turned,
-)
+from lesionkit.datasets.pictures.images import Raster, decode, turned
+from lesionkit.datasets.pictures.lesions import LesionValue, lesion_in, lesion_value
 from lesionkit.datasets.pictures.samples import FileSample
 
 SETTINGS = ("pairs.csv", "groups.csv", "groups.txt", "lesion_values.txt")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 # Pictures as well: to pass over them would lose samples without a word.
 UNREAD = (".gif", ".jfif", ".jp2", ".heic", ".heif", ".avif", ".dcm")
-CLASS_LIMIT = 20  # values up to this one are numbers of classes, not greys
 _BREAKS = ("Cc", "Cs", "Zl", "Zp")  # control characters, bytes that are no text, lines
 
 
@@ -188,28 +183,23 @@ def composed(text: str) -> str:
 
 @dataclass(frozen=True)
 class OwnSample(FileSample):
-    """An image of your own; its masks may hold several classes, told by value."""
+    """An image of your own; its masks may hold classes, told by value or colour."""
 
-    lesion_values: tuple[int, ...] = ()  # empty: a mask of lesion and background
+    lesion_values: tuple[LesionValue, ...] = ()  # empty: lesion and background alone
 
-    def read_mask(self, path: Path) -> np.ndarray:
-        """The mask as 0 and 1: where it holds a listed value, else as `images` does.
-
-        Without listed values, a mask is refused whose values may be numbers of classes:
-        a palette with several indices other than 0, or with one from 2 to CLASS_LIMIT;
-        grey with values above 1 and not one above half of the range.
+    def read_mask(self, path: Path, picture: Raster) -> np.ndarray:
+        """The mask as 0 and 1: what is listed, or what `lesions.lesion_in` finds.
 
         Shape:
             returns: (H, W) uint8 of 0 and 1
 
         Raises:
-            ValueError: as `images.read_mask`; values that are not told apart; with
-                listed values a coloured mask, or a kind that changes values, as JPEG.
+            ValueError: it cannot be decoded, does not say what is lesion, or its image
+                has an orientation tag, it has none, and it fits both ways.
         """
-        raster = decode(path)
-        listed = self.lesion_values
-        lesion = _listed(path, raster, listed) if listed else _binary(path, raster)
-        return turned(lesion, raster.orientation)
+        mask = decode(path)
+        _check_turn(path, mask, picture, self.image.name)
+        return turned(lesion_in(path, mask, self.lesion_values), mask.orientation)
 
     def hashes(self) -> tuple[str, str]:
         """As of the files; other lesion values are another mask."""
@@ -219,60 +209,32 @@ class OwnSample(FileSample):
         return image, masks
 
 
-def _binary(path: Path, raster: Raster) -> np.ndarray:
-    """The lesion of a mask that holds nothing else."""
-    index, alpha = raster.index, raster.drawn_alpha
-    values = raster.colour if alpha is None else alpha
-    lesion = None
-    if index is not None:
-        values = index
-        lesions = np.unique(index[index > 0])
-        unclear = lesions.size > 1 or (lesions.size and 1 < lesions[0] <= CLASS_LIMIT)
-    else:
-        lesion = lesion_of(path, raster)
-        unclear = values.max() > 1 and not lesion.any()
-    if unclear:
-        found = np.unique(values)
-        shown = ", ".join(map(str, found[:5])) + ", ..." * (len(found) > 5)
-        raise ValueError(
-            f"{path}: a mask of the values {shown}; say which of them count as "
-            "lesion in lesion_values.txt in the raw folder, one a line"
-        )
-    return lesion_of(path, raster) if lesion is None else lesion
+def _check_turn(path: Path, mask: Raster, picture: Raster, name: str) -> None:
+    """Refuse a mask that fits its image both as it is tagged and as it is stored."""
+    tags = mask.orientation, picture.orientation
+    shapes = {raster.colour.shape[:2] for raster in (mask, picture)}
+    square = all(height == width for height, width in shapes)
+    sideways = [tag in (5, 6, 7, 8) for tag in tags]
+    if tags[0] == tags[1] or (sideways[0] != sideways[1] and not square):
+        return
+    raise ValueError(
+        f"{path}: its orientation tag is {tags[0]}, that of its image {name} is "
+        f"{tags[1]} (1 is upright), and both fit as they are stored; save the image "
+        "as it was when the mask was drawn, upright or without the tag"
+    )
 
 
-def _listed(path: Path, raster: Raster, listed: Sequence[int]) -> np.ndarray:
-    """Where a mask holds one of the listed values: of a palette the index."""
-    values = raster.index
-    if values is None:
-        values = raster.colour[..., 0]
-        if (raster.colour != values[..., None]).any():
-            raise ValueError(f"{path}: a coloured mask; lesion_values.txt needs grey")
-        if raster.drawn_alpha is not None:
-            raise ValueError(f"{path}: alpha varies; lesion_values.txt needs grey")
-    if not raster.exact:
-        raise ValueError(f"{path}: JPEG and WebP change values; save the mask as PNG")
-    lesion = np.isin(values, listed)
-    if not lesion.any() and values.any() and np.isin(values, (0, 255, 65535)).all():
-        raise ValueError(
-            f"{path}: a mask of 0 and {values.max()}, lesion_values.txt lists "
-            f"{', '.join(map(str, listed))}"
-        )
-    return lesion.astype(np.uint8)
-
-
-def read_lesion_values(path: Path) -> tuple[int, ...]:
-    """The integers of lesion_values.txt.
+def read_lesion_values(path: Path) -> tuple[LesionValue, ...]:
+    """What lesion_values.txt lists: values, colours, layers.
 
     Raises:
-        ValueError: no line, or one that is not an integer from 0 to 65,535.
+        ValueError: no line, or one that is none of these.
     """
-    lines = read_lines(path)
-    wrong = [x for x in lines if not re.fullmatch("[0-9]{1,5}", x) or int(x) > 65535]
-    if wrong or not lines:
-        got = repr(wrong[0]) if wrong else "an empty file"
-        raise ValueError(f"{path}: one integer a line, 0 to 65535, got {got}")
-    return tuple(sorted({int(line) for line in lines}))
+    try:
+        found = {lesion_value(line) for line in read_lines(path) or [""]}
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return tuple(sorted(found, key=lambda value: (type(value).__name__, value)))
 
 
 def read_groups(

@@ -21,6 +21,7 @@ from lesionkit.datasets.pictures.samples import Sample
 from lesionkit.lookup import one_line
 from lesionkit.prepared.preparing import find_samples
 from lesionkit.prepared.staging import in_order
+from lesionkit.prepared.telling import background_marked, told_of_background
 from lesionkit.splits import duplicates, leakage
 
 MASK_SIDE = 64  # of the masks that are copied from the nearest training image
@@ -97,6 +98,8 @@ def of_files(seen: list[Seen]) -> list[Finding]:
     several = [s for s in good if len(s.facts) > 2]
     empty = [s for s in good if s.share == 0]
     full = [s for s in good if s.share == 1]
+    marked = _marked(good)
+    lesions = len(good) - len(empty)
     between = "masks with values between background and lesion, in up to "
     between += f"{most:.1%} of their pixels; cut at half of the range"
     return [
@@ -105,8 +108,16 @@ def of_files(seen: list[Seen]) -> list[Finding]:
         _named("several masks", "united to one ground truth", several),
         _named("empty mask", "no lesion: Dice needs a stated rule there", empty),
         _named("full mask", "every pixel is lesion", full),
-        _named("turned", "an orientation tag, applied to image and mask alike", turned),
+        _named("background marked", told_of_background(len(marked), lesions), marked),
+        _named("turned", "an orientation tag, which is applied", turned),
     ]
+
+
+def _marked(good: list[Seen]) -> list[Seen]:
+    """Samples whose background may be marked, if they are the most."""
+    shares = np.array([s.share for s in good])
+    masks = np.array([s.mask for s in good], np.uint8).reshape(-1, MASK_SIDE, MASK_SIDE)
+    return [good[i] for i in background_marked(shares, masks)]
 
 
 def _named(kind: str, says: str, seen: list[Seen]) -> Finding:

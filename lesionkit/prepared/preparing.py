@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -12,6 +13,8 @@ import numpy as np
 from lesionkit import lookup
 from lesionkit.catalogue import DATASETS
 from lesionkit.config import data_folder
+from lesionkit.datasets.pairs import below, collecting, refuse
+from lesionkit.datasets.pictures.lesions import READING
 from lesionkit.datasets.pictures.resizing import RESIZES
 from lesionkit.datasets.pictures.samples import Sample
 from lesionkit.prepared import (
@@ -21,11 +24,17 @@ from lesionkit.prepared import (
     write,
 )
 from lesionkit.prepared.staging import Stage, fill, in_order, key_of
+from lesionkit.prepared.telling import warning_of
 from lesionkit.records.disks import refusals_told
 from lesionkit.records.files import beside
 from lesionkit.records.runs import RunRecord
 
 SHOWN = 10  # bad files that an error names
+UNPAIRED = ("have no mask", "have no image")  # the defects that skip_bad leaves out
+
+
+class BackgroundWarning(UserWarning):
+    """Most masks of a set look as if their background were marked."""
 
 
 def prepare(
@@ -50,7 +59,8 @@ def prepare(
         size: side of the prepared images, pixels.
         resize: "bilinear" or "nearest", for images.
         force: make it again even if the raw files have not changed.
-        skip_bad: leave out what cannot be read, and name it in the manifest.
+        skip_bad: leave out what cannot be read, images without a mask and masks
+            without an image, and name them in the manifest.
         progress: wraps the list of samples, tqdm for instance.
 
     Raises:
@@ -59,17 +69,23 @@ def prepare(
             unreadable files, which the text names. What was read stays, so that only
             the mended files are read the next time.
         OSError: the disk is full or closed; the text says where.
+
+    Warns:
+        BackgroundWarning: most masks cover more than half of their image or touch all
+            four corners.
     """
     lookup.find("resize", resize, RESIZES)
     if size < 8:
         raise ValueError(f"size must be 8 pixels or more, got {size}")
-    samples, source = find_samples(name, raw)
+    samples, source, unpaired = _paired(name, raw, skip_bad)
     folder = prepared_folder(name, size, resize)
     with refusals_told(folder):  # before the work
         folder.parent.mkdir(parents=True, exist_ok=True)
     rows, bad = _rows(samples)
-    if not force and not bad and _is_prepared(name, size, resize, rows, skip_bad):
-        return open_prepared(name, size, resize=resize)
+    facts = {"source": source, "unpaired": unpaired, "reading": READING}
+    there = not force and not bad and _is_prepared(name, size, resize, rows, facts)
+    if there and (skip_bad or not there.manifest.get("left_out")):
+        return _looked_at(there)
     settings = {"size": size, "resize": resize}
     with refusals_told(folder):
         probe = beside(folder)  # what the disk would refuse after the work
@@ -81,10 +97,39 @@ def prepare(
             raise ValueError(_told(name, bad, len(samples)))
         kept = [row for i, row in enumerate(rows) if i not in bad]
         left_out = [samples[i].name for i in sorted(bad)]
-        facts = {"source": source, "left_out": left_out, "taken_again": again}
+        facts |= {"left_out": left_out + unpaired, "taken_again": again}
         _assemble(stage, folder, kept, {"name": name} | settings | facts)
         stage.clear()
-    return open_prepared(name, size, resize=resize)
+    return _looked_at(open_prepared(name, size, resize=resize))
+
+
+def _looked_at(data: Prepared) -> Prepared:
+    """The set itself, with a warning where its background may be marked."""
+    if says := warning_of(data):
+        warnings.warn(f"{data.name}: {says}", BackgroundWarning, stacklevel=3)
+    return data
+
+
+def _paired(
+    name: str, raw: Path | None, skip_bad: bool
+) -> tuple[list[Sample], str, list[str]]:
+    """The samples of a raw folder, their source, and what is left out as unpaired."""
+    if not skip_bad:
+        try:
+            return *find_samples(name, raw), []
+        except ValueError as error:
+            if not any(defect in str(error) for defect in UNPAIRED):
+                raise
+            hint = "mend them, or leave them out with --skip-bad"
+            raise ValueError(f"{error}; {hint}") from None
+    with collecting() as defects:
+        samples, source = find_samples(name, raw)
+    for defect, files in defects:
+        if defect not in UNPAIRED or not samples:
+            refuse(name, defect, [Path(file) for file in files])
+    folder = data_folder() / "raw" / name if raw is None else Path(raw)
+    files = [Path(file) for _, files in defects for file in files]
+    return samples, source, [below(path, folder) for path in files]
 
 
 def _told(name: str, bad: dict[int, str], count: int) -> str:
@@ -218,21 +263,27 @@ def _hashed(sample: Sample) -> dict[str, Any] | str:
 
 
 def _is_prepared(
-    name: str, size: int, resize: str, rows: list[dict], skip_bad: bool
-) -> bool:
-    """Whether the prepared form there is of exactly these raw files."""
+    name: str, size: int, resize: str, rows: list[dict], facts: dict[str, Any]
+) -> Prepared | None:
+    """The prepared form there, if it is of exactly these raw files.
+
+    One of your own has to be read by the rules of today, too.
+    """
     try:
         data = open_prepared(name, size, resize=resize)
     except (OSError, ValueError, KeyError):
-        return False
+        return None
     index, left_out = data.index, data.manifest.get("left_out", [])
-    if left_out and not skip_bad:
-        return False
+    if data.manifest.get("unpaired", []) != facts["unpaired"]:
+        return None
+    if name not in DATASETS and data.manifest.get("reading") != facts["reading"]:
+        return None
     rows = [row for row in rows if row["file"] not in left_out]
     columns = ["file", "content_hash", "mask_hash", "group"]
     columns += ["stratum"] if any("stratum" in row for row in rows) else []
     found = index.reindex(columns=columns).to_dict("records")
-    return found == [{name: row[name] for name in columns} for row in rows]
+    same = found == [{name: row[name] for name in columns} for row in rows]
+    return data if same else None
 
 
 def _finished(

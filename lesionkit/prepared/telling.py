@@ -4,9 +4,42 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lesionkit.prepared import Prepared, open_prepared
+
+
+def background_marked(shares: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Positions of the masks whose background may be marked, if they are the most.
+
+    Such a mask covers more than half of its image or touches all four of its corners.
+    Empty masks are not counted.
+
+    Shape:
+        shares: (N,) the share of each image that is lesion
+        masks: (N, H, W) uint8 of 0 and 1, at any size
+        returns: (K,) positions, none where they are not more than half of the masks
+    """
+    corners = masks[:, [0, 0, -1, -1], [0, -1, 0, -1]].all(1)  # (N,)
+    marked = np.flatnonzero((shares > 0.5) | corners)
+    return marked if 2 * len(marked) > (shares > 0).sum() else marked[:0]
+
+
+def told_of_background(count: int, masks: int) -> str:
+    """What `background_marked` found, in one line."""
+    return (
+        f"{count} of {masks} masks with lesion cover more than half of the image or "
+        "touch all four corners: is the background marked? Look at some with lesionkit "
+        "inspect; in a set of your own lesion_values.txt says what is lesion"
+    )
+
+
+def warning_of(data: Prepared) -> str:
+    """The line of `told_of_background` for a prepared set, "" where there is none."""
+    share = data.index["lesion_share"].to_numpy()
+    marked = background_marked(share, data.masks)
+    return told_of_background(len(marked), int((share > 0).sum())) * bool(len(marked))
 
 
 def facts_of(
@@ -33,6 +66,7 @@ def facts_of(
         "lesion_share_median": float(share.median()),
         "lesion_share_max": float(share.max()),
         "empty_masks": int((share == 0).sum()),
+        "warning": warning_of(data),
         "groups": int(index["group"].replace("", None).nunique()),
         "exact_copies": int(index["content_hash"].duplicated().sum()),
         "added": len(now.keys() - old.keys()) if old else 0,
@@ -62,7 +96,7 @@ def _size(index: pd.DataFrame, i: int) -> str:
 
 
 def told(facts: dict[str, Any]) -> list[str]:
-    """The facts in six lines."""
+    """The facts in six lines, and the warning where there is one."""
     out = facts["left_out"]
     changes = ", ".join(
         f"{facts[what]} {what}"
@@ -86,4 +120,5 @@ def told(facts: dict[str, Any]) -> list[str]:
         "that are there already",
         groups,
         facts["folder"],
+        *[f"Warning: {facts['warning']}"] * bool(facts["warning"]),
     ]

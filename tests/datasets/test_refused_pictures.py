@@ -88,6 +88,16 @@ BAD_MASKS = {
         pillow(np.array([0, 1, 20], np.uint8)[CLASSES]),
         "lesion_values.txt",
     ),
+    "0, 128 and 255": (
+        ".png",
+        pillow(CLASSES * 127 + (CLASSES > 0)),
+        "the values 0, 128, 255;",
+    ),
+    "0, 127 and 255": (
+        ".png",
+        pillow(CLASSES * 127 + (CLASSES > 1)),
+        "the values 0, 127, 255;",
+    ),
     "0 and 2": (".png", pillow(MASK * 2), "the values 0, 2;"),
     "0 and 100": (".png", pillow(MASK * 100), "the values 0, 100;"),
     "0 and 255 in 16 bits": (".png", pillow(MASK * np.uint16(255)), "0, 255;"),

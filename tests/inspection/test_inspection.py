@@ -120,6 +120,20 @@ def test_masks_of_zero_and_one_are_not_grey(clean: Path) -> None:
     assert found(clean) == {}
 
 
+@pytest.mark.parametrize("marked", ["corners", "area"])
+def test_a_set_whose_background_is_marked_is_told(clean: Path, marked: str) -> None:
+    frame = 255 - disc(radius=20)
+    area = np.zeros_like(frame)
+    area[2:46, 2:46] = 255
+    for i in range(7):
+        save(clean, f"case_{i:02d}", picture(i), frame if marked == "corners" else area)
+    says = found(clean)["background marked"]
+    assert says.files == tuple(f"images/case_{i:02d}.png" for i in range(7))
+    assert says.says.startswith("7 of 12 masks with lesion cover more than half")
+    save(clean, "case_06", picture(6), disc())
+    assert "background marked" not in found(clean)  # half of them are not the most
+
+
 def test_copies_leak_through_an_image_split_and_not_through_a_group_split(
     tmp_path: Path,
 ) -> None:

@@ -5,6 +5,7 @@ Imported by the adapters, by `prepared` and by `inspection`.
 
 __all__ = [
     "images",
+    "lesions",
     "resizing",
     "samples",
 ]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import reduce
 from io import BytesIO
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,30 @@ class Raster:
     index: np.ndarray | None = None  # (H, W), of a palette picture
     orientation: int = 1
     exact: bool = True  # False where the file's kind changes values, as JPEG does
+    bits: int = 8  # of a stored grey value: 2 or 4 are shown on the scale of 8
+    white_is_zero: str = ""  # of a TIFF: "meant" as stored, or "unclear"
+
+    @property
+    def top(self) -> int:
+        """The largest value that a mask's pixel can have, as it is stored."""
+        few = self.bits in (2, 4) and self.index is None
+        return 2**self.bits - 1 if few else _top(self.colour)
+
+    @property
+    def stored(self) -> np.ndarray:
+        """(H, W, C): the values in the file, not as they are shown."""
+        shown = self.colour
+        shown = _top(shown) - shown if self.white_is_zero else shown
+        return shown // (_top(shown) // self.top)
+
+    @property
+    def counted(self) -> np.ndarray:
+        """(H, W, C): the values that a mask is read by.
+
+        Where white is 0: as stored where the file's writer is known to mean that.
+        """
+        unclear = self.white_is_zero == "unclear"
+        return self.top - self.stored if unclear else self.stored
 
     @property
     def drawn_alpha(self) -> np.ndarray | None:
@@ -94,10 +120,14 @@ def read_mask(path: Path) -> np.ndarray:
     2. alpha that is not constant: alpha is the mask, cut at half of its range. Where
        the colours are black and white, they have to say the same;
     3. no value above 1: a 0/1 mask, anything but 0 is lesion;
-    4. otherwise the mean of the channels, lesion above half of the type's range
-       (127.5 or 32767.5). Channels further apart than that (in a 0/1 mask: that
-       differ) are a coloured mask, refused: the file does not say which colour is
-       the lesion.
+    4. otherwise the mean of the channels, lesion above half of the range (1.5, 7.5,
+       127.5 or 32767.5 for 2, 4, 8 or 16 bits). Channels further apart than that (in
+       a 0/1 mask: that differ) are a coloured mask, refused: the file does not say
+       which colour is the lesion.
+
+    A TIFF in which 0 is white is read by rules 3 and 4 as it is shown; one of truth
+    values that tifffile wrote, or one of ImageJ, as it is stored: there the values
+    that are not 0 are the lesion, though they are shown in black.
 
     Shape:
         returns: (H, W) uint8 of 0 and 1
@@ -160,20 +190,24 @@ def lesion_of(path: Path, raster: Raster) -> np.ndarray:
     Raises:
         ValueError: the mask is coloured or contradicts itself.
     """
-    colour = raster.colour
+    colour, top = raster.counted, raster.top
     what, told = "", True
     if raster.index is not None:
         what, lesion = "palette index and grey", raster.index != 0
     elif raster.drawn_alpha is not None:
-        what, lesion = "alpha and colour", _cut(raster.drawn_alpha[..., None])
-        told = np.array_equal(np.unique(colour), [0, _top(colour)])
+        alpha = raster.drawn_alpha[..., None]
+        what, lesion = "alpha and colour", _cut(alpha, _top(alpha))
+        told = np.array_equal(np.unique(colour), [0, top])
     elif _coloured(colour):
         raise ValueError(f"{path}: a coloured mask; {_SAVE_AS_GREY}")
     else:
-        lesion = _cut(colour)
+        lesion = _cut(colour, top)
     also = what and told and (colour == colour[..., :1]).all()  # grey tells it too
-    if also and (lesion != _cut(colour)).any():
-        raise ValueError(f"{path}: {what} differ; {_SAVE_AS_GREY}")
+    if also and (lesion != _cut(colour, top)).any():
+        raise ValueError(
+            f"{path}: {what} differ; {_SAVE_AS_GREY}, or in a set of your own list "
+            "what is lesion in lesion_values.txt"
+        )
     return lesion.astype(np.uint8)
 
 
@@ -226,14 +260,21 @@ def _decode_pillow(data: bytes) -> Raster:
     image.load()
     exact = not _LOSSY & {image.format, image.info.get("compression")}
     turn = image.getexif().get(_ORIENTATION, 1)
-    return Raster(*_planes(image), turn, exact)
+    few = image.format == "PNG" and data[25] == 0  # grey: 2 and 4 bits are spread to 8
+    return Raster(*_planes(image), turn, exact, data[24] if few else 8)
 
 
 def _planes(image: Image.Image) -> _Planes:
     """Colour (H, W, C), alpha and palette index of a loaded Pillow image."""
     mode = image.mode
     if mode == "P":
-        return np.asarray(image.convert("RGBA"))[..., :3], None, np.asarray(image)
+        shown = np.asarray(image.convert("RGBA"))
+        seen_through = "transparency" in image.info
+        return (
+            shown[..., :3],
+            shown[..., 3] if seen_through else None,
+            np.asarray(image),
+        )
     if mode in ("1", "L"):
         return np.asarray(image.convert("L"))[..., None], None, None
     if mode in ("RGB", "CMYK", "YCbCr"):
@@ -256,9 +297,10 @@ def _decode_tiff(data: bytes) -> Raster:
     with tifffile.TiffFile(BytesIO(data)) as tiff:
         page: Any = tiff.pages[0]  # a TiffPage: it is the first
         _check_pixels(page.imagewidth, page.imagelength)
-        _check_page(page, len(data), sum(p.shape == page.shape for p in tiff.pages))
+        _check_page(page, len(data), sum(p.shape == page.shape for p in _frames(tiff)))
         if page.photometric not in _OWN_PHOTOMETRICS:
             return _decode_pillow(data)
+        kind = {"bits": page.bitspersample, "white_is_zero": _white_is_zero(page)}
         orientation = page.tags.get(_ORIENTATION)
         try:
             values = page.asarray()
@@ -266,11 +308,49 @@ def _decode_tiff(data: bytes) -> Raster:
             # Pillow brings LZW and JPEG, but cuts 16-bit colour to 8 bits
             narrow = page.samplesperpixel == 1 or page.dtype == np.uint8
             if "imagecodecs" in str(error) and narrow:
-                return _decode_pillow(data)
+                return replace(_decode_pillow(data), **kind)
             raise
         colour, alpha, index = _tiff_planes(page, values)
     turn = int(orientation.value) if orientation else 1
-    return Raster(colour, alpha, index, turn, page.compression not in _LOSSY_TIFF)
+    exact = page.compression not in _LOSSY_TIFF
+    return Raster(colour, alpha, index, turn, exact, **kind)
+
+
+def _frames(tiff: tifffile.TiffFile) -> Iterator[Any]:
+    """The pages of a TIFF, each of which names the place of the next."""
+    places = set()
+    for i in count():
+        try:
+            page: Any = tiff.pages[i]
+        except IndexError:
+            return
+        if page.offset in places:
+            raise ValueError("the TIFF's frames point in a circle: save it again")
+        places.add(page.offset)
+        yield page
+
+
+def _white_is_zero(page: Any) -> str:
+    """What a TIFF says in which 0 is white; "" of any other.
+
+    tifffile (and so imageio and scikit-image) writes truth values with this tag, but
+    does not invert them; ImageJ writes masks so whose objects are 255.
+    """
+    if page.photometric != tifffile.PHOTOMETRIC.MINISWHITE:
+        return ""
+    truth = page.dtype == bool and page.software.startswith("tifffile")
+    return "meant" if truth or page.description.startswith("ImageJ=") else "unclear"
+
+
+def means_stored(data: bytes) -> bool:
+    """Whether a file is a TIFF in which 0 is white, to be read as it is stored."""
+    if data[:4] not in _TIFF_STARTS:
+        return False
+    try:
+        with tifffile.TiffFile(BytesIO(data)) as tiff:
+            return _white_is_zero(tiff.pages[0]) == "meant"
+    except Exception:  # noqa: BLE001 - what is broken is told when it is decoded
+        return False
 
 
 def _check_page(page: tifffile.TiffPage, length: int, pages: int) -> None:
@@ -293,6 +373,8 @@ def _tiff_planes(page: tifffile.TiffPage, values: np.ndarray) -> _Planes:
             raise ValueError(f"palette TIFF of shape {page.shape} is not supported")
         palette = (np.asarray(page.colormap) >> 8).astype(np.uint8).T  # (256, 3)
         return palette[values], None, values
+    if page.bitspersample in (2, 4):
+        values = values * np.uint8(255 // (2**page.bitspersample - 1))
     if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
         values = np.iinfo(values.dtype).max - values
     if values.ndim == 2:
@@ -314,13 +396,13 @@ def _coloured(colour: np.ndarray) -> bool:
     return bool((high - low).max() > (_top(colour) // 2 if high.max() > 1 else 0))
 
 
-def _cut(values: np.ndarray) -> np.ndarray:
+def _cut(values: np.ndarray, top: int) -> np.ndarray:
     """(H, W, C) to (H, W): mean above half range; in a 0/1 mask, anything but 0."""
     planes = np.moveaxis(values, 2, 0)
     total = reduce(np.add, (plane.astype(np.uint32) for plane in planes))
     if values.max() <= 1:
         return total > 0
-    return 2 * total > values.shape[2] * _top(values)
+    return 2 * total > values.shape[2] * top
 
 
 def _top(values: np.ndarray) -> int:

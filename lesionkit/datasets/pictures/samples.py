@@ -11,7 +11,13 @@ from typing import Protocol
 
 import numpy as np
 
-from lesionkit.datasets.pictures.images import read_image, read_mask
+from lesionkit.datasets.pictures.images import (
+    Raster,
+    decode,
+    means_stored,
+    read_mask,
+    turned,
+)
 
 
 class Sample(Protocol):
@@ -45,18 +51,21 @@ class FileSample:
         Raises:
             ValueError: a file cannot be decoded, or image and mask differ in size.
         """
-        image = read_image(self.image)
-        masks = [self.read_mask(path) for path in self.masks]
+        picture = decode(self.image)
+        image = turned(picture.colour, picture.orientation)
+        masks = [self.read_mask(path, picture) for path in self.masks]
         for path, mask in zip(self.masks, masks, strict=True):
             if mask.shape != image.shape[:2]:
+                turn = picture.orientation
                 raise ValueError(
                     f"{path}: mask is {mask.shape[1]} x {mask.shape[0]}, its image "
                     f"{self.image.name} is {image.shape[1]} x {image.shape[0]}"
+                    + (f", turned by its orientation tag {turn}" if turn != 1 else "")
                 )
         return image, self.united(masks)
 
-    def read_mask(self, path: Path) -> np.ndarray:
-        """One mask file, (H, W) uint8 of 0 and 1."""
+    def read_mask(self, path: Path, picture: Raster) -> np.ndarray:
+        """One mask file of a decoded image, (H, W) uint8 of 0 and 1."""
         return read_mask(path)
 
     def united(self, masks: Sequence[np.ndarray]) -> np.ndarray:
@@ -67,5 +76,8 @@ class FileSample:
         """SHA-256 of the image file, and of the rule with the mask files."""
         masks = sha256(self.rule.encode())
         for path in self.masks:
-            masks.update(path.read_bytes())
+            data = path.read_bytes()
+            masks.update(data)
+            if means_stored(data):  # before, such a mask was read inverted
+                masks.update(b"as stored")
         return sha256(self.image.read_bytes()).hexdigest(), masks.hexdigest()
