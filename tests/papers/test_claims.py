@@ -275,6 +275,14 @@ def test_one_run_a_cell_on_one_data_set_tests_nothing():
     assert set(claims.check(table)["verdict"]) == {UNTESTABLE}
 
 
+def test_scores_by_image_of_one_training_test_no_points():
+    table = made(AS_CLAIMED, datasets=1, models=("unet",), repeats=20)
+    table = table.rename(columns={"repeat": "image"}).assign(repeat=0)
+    found = claims.check(table).set_index("claim")["verdict"]
+    assert found["A-points-data-sets"] == UNTESTABLE
+    assert found["A-focal-last"] == SUPPORTED
+
+
 def test_the_printed_table_of_paper_b_tests_none_of_its_claims():
     table = published.paper_b_table1().rename(columns={"f1": "dice"})
     found = claims.check(table.assign(dataset="lung"))
