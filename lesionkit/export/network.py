@@ -70,13 +70,7 @@ def export_model(
     """
     made = find("format", format, FORMATS)
     made.check()
-    record, folder = finished(record), Path(folder)
-    if not (record.folder / "best.safetensors").is_file():
-        kept = record.config["execution"]["keep_weights"]
-        raise FileNotFoundError(
-            f"{record.folder} has no weights to export (keep_weights {kept}): train"
-            " with -p keep_weights best"
-        )
+    record, folder = with_weights(record, "export"), Path(folder)
     images, source = _images(record)
     model = FromPixels(network_of(record, images.shape[-1])).eval()
     facts = describe(record, images)
@@ -91,6 +85,23 @@ def export_model(
         write_bytes(folder / path.name, path.read_bytes())
     write_json(folder / f"{path.name}.json", facts)
     return Exported(folder / path.name, facts)
+
+
+def with_weights(record: RunRecord | Path | str, use: str) -> RunRecord:
+    """A finished run that kept its weights, or a refusal that says what for.
+
+    Raises:
+        FileNotFoundError: no finished run is there, or it kept no weights.
+        ValueError: a damaged record.
+    """
+    run = finished(record)
+    if not (run.folder / "best.safetensors").is_file():
+        kept = run.config["execution"]["keep_weights"]
+        raise FileNotFoundError(
+            f"{run.folder} has no weights to {use} (keep_weights {kept}): train"
+            " with -p keep_weights best"
+        )
+    return run
 
 
 def network_of(record: RunRecord, channels: int) -> nn.Module:

@@ -23,14 +23,14 @@ from lesionkit.datasets.folder import is_mask, samples
 from lesionkit.datasets.own_files import SUFFIXES, is_read, pictures
 from lesionkit.datasets.pictures.images import read_image
 from lesionkit.datasets.pictures.resizing import resize_image
-from lesionkit.export.network import network_of
+from lesionkit.export.network import network_of, with_weights
 from lesionkit.figures.pixels import outline, png, rgb
 from lesionkit.lookup import find
 from lesionkit.metrics import counts, scores
 from lesionkit.papers.threshold_study import best_validation_cut
 from lesionkit.prepared.loading import normalised
 from lesionkit.records.files import write_bytes
-from lesionkit.records.runs import RunRecord, finished
+from lesionkit.records.runs import RunRecord
 
 Record = RunRecord | Path | str
 RULES = ("probability", "raw_mean", "otsu", "best_validation")
@@ -241,13 +241,7 @@ class Ensemble:
 
 def _member(record: Record, rule: str, device: str) -> Member:
     """The network of a run on a device, with its cut."""
-    run = finished(record)
-    if not (run.folder / "best.safetensors").is_file():
-        kept = run.config["execution"]["keep_weights"]
-        raise FileNotFoundError(
-            f"{run.folder} has no weights to predict with (keep_weights {kept}): train"
-            " with -p keep_weights best"
-        )
+    run = with_weights(record, "predict with")
     network, channels = _network(run)
     cuts: dict[str, Callable[[Tensor], Tensor]] = {
         "probability": lambda logits: torch.zeros(len(logits), dtype=torch.float64),

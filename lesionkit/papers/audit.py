@@ -68,7 +68,7 @@ def open_table(
     if not isinstance(source, pd.DataFrame):
         ours = published.is_table(source)
         if ours and str(source) == published.NAME:
-            source, name = published.CELLS, name or published.NAME
+            source, name = published.printed_rerun(), name or published.NAME
         elif ours or is_url(source) or Path(source).is_dir():
             raise ValueError(
                 f"{source} holds run records, whose scores are computed and not "

@@ -4,25 +4,14 @@ import re
 
 import pandas as pd
 import pytest
-from made_records import TWO_BY_THREE
+from made_cells import table as table
+from made_cells import table_of
 
 from lesionkit.config import RunConfig
 from lesionkit.inference import ranking
 from lesionkit.tables import SETTING
 
 NAN = float("nan")
-
-
-def table_of(cells):
-    """A tidy table, one run a cell."""
-    rows = [(*key, 0, dice) for key, dice in cells.items()]
-    return pd.DataFrame(rows, columns=["dataset", "model", "loss", "repeat", "dice"])
-
-
-@pytest.fixture
-def table():
-    """Two data sets, one model, three losses."""
-    return table_of(TWO_BY_THREE)
 
 
 def test_rows_of_one_setting_may_be_ranked(table):

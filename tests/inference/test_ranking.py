@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_cells import table as table
+from made_cells import table_of
 from made_records import TWO_BY_THREE
 
 from lesionkit.inference import ranking
@@ -17,18 +19,6 @@ needs_published = pytest.mark.skipif(
     not PUBLISHED.is_dir(), reason=f"the public re-run's cells are not in {PUBLISHED}"
 )
 NAN = float("nan")
-
-
-def table_of(cells):
-    """A tidy table, one run a cell."""
-    rows = [(*key, 0, dice) for key, dice in cells.items()]
-    return pd.DataFrame(rows, columns=["dataset", "model", "loss", "repeat", "dice"])
-
-
-@pytest.fixture
-def table():
-    """Two data sets, one model, three losses."""
-    return table_of(TWO_BY_THREE)
 
 
 @pytest.fixture(scope="module")

@@ -192,11 +192,6 @@ def number(text: str) -> float:
     return float(text.replace(",", "."))
 
 
-def is_number(text: object) -> bool:
-    """Whether a cell holds a number, with or without a deviation."""
-    return read(text).kind == "number"
-
-
 def as_text(value: object) -> str:
     """A value of JSON or Excel as text."""
     if value is None or value != value:  # noqa: PLR0124 (not a number)
