@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from os.path import commonpath
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ class Prediction:
     """What the runs say of one image.
 
     Attributes:
-        name: of the image: its path below the folder without its ending.
+        name: of the image: its path below the folder of all images, without ending.
         mask: (H, W) uint8 of 0 and 1.
         probability: (H, W) float32, mean over the runs, 0.5 where the rule cuts.
         spread: (H, W) float32, standard deviation of the runs' probabilities; 0 of one.
@@ -152,7 +153,12 @@ def _of_folder(folder: Path) -> list[Item]:
             raise
         paired = []
     if paired:
-        return [Item(_stem(Path(each.name)), each.read) for each in paired]
+        names = [Path(each.name) for each in paired]
+        above = commonpath([name.parent for name in names])  # images/
+        return [
+            Item(_stem(name.relative_to(above)), each.read)
+            for name, each in zip(names, paired, strict=True)
+        ]
     found = [path for path in pictures(folder, folder) if not is_mask(path)]
     if not found:
         raise FileNotFoundError(_nothing(folder))
