@@ -133,17 +133,17 @@ def predict(
     """
     import pandas as pd
 
-    from lesionkit.export import prediction
+    from lesionkit.export import inputs, outputs, prediction
     from lesionkit.records.files import write_bytes
 
     with arguments():
-        items = prediction.items_of(images)
+        items = inputs.items_of(images)
         network = prediction.Ensemble.of(records, rule, device)
         if output.resolve() == images.resolve():
             raise ValueError(f"{output} holds the images; name another folder")
     rows = []
     for found in bar(network.run(items), total=len(items), unit="image"):
-        path = prediction.write(found, output, probability=probability, overlay=overlay)
+        path = outputs.write(found, output, probability=probability, overlay=overlay)
         facts = {"image": found.name, "mask": path.relative_to(output).as_posix()}
         facts |= {"marked": float(found.mask.mean())}
         rows.append(facts | found.scores())

@@ -3,4 +3,4 @@
 Commands import this room; what the file formats need is an extra.
 """
 
-__all__ = ["browsing", "network", "prediction"]
+__all__ = ["browsing", "inputs", "network", "outputs", "prediction"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from os.path import commonpath
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +19,13 @@ from torch.nn.functional import interpolate
 
 from lesionkit import masks
 from lesionkit.catalogue import DATASETS
-from lesionkit.datasets.folder import is_mask, samples
-from lesionkit.datasets.own_files import SUFFIXES, is_read, pictures
-from lesionkit.datasets.pictures.images import read_image
 from lesionkit.datasets.pictures.resizing import resize_image
+from lesionkit.export.inputs import Item, items_of
 from lesionkit.export.network import network_of, with_weights
-from lesionkit.figures.pixels import outline, png, rgb
 from lesionkit.lookup import find
 from lesionkit.metrics import counts, scores
 from lesionkit.papers.threshold_study import best_validation_cut
 from lesionkit.prepared.loading import normalised
-from lesionkit.records.files import write_bytes
 from lesionkit.records.runs import RunRecord
 
 Record = RunRecord | Path | str
@@ -72,14 +67,6 @@ class Prediction:
         }
 
 
-@dataclass(frozen=True)
-class Item:
-    """An image to be read: its name, how, and its mask if there is one."""
-
-    name: str
-    read: Callable[[], tuple[np.ndarray, np.ndarray | None]]
-
-
 def predict(
     record: Record | Sequence[Record],
     images: Path | str | np.ndarray | Sequence[Path | str | np.ndarray],
@@ -106,96 +93,6 @@ def predict(
     items = items_of(images)
     network = Ensemble.of(record, rule, device)
     return [found.mask for found in network.run(items)]
-
-
-def items_of(
-    images: Path | str | np.ndarray | Sequence[Path | str | np.ndarray],
-) -> list[Item]:
-    """The images that a path, an array or several of them mean.
-
-    A folder with masks beside its images (images/ and masks/, `_mask` files,
-    pairs.csv) brings them along; of any other folder all pictures are taken but those
-    that are named as masks.
-
-    Raises:
-        FileNotFoundError: no such file, or no picture in the folder.
-        ValueError: a volume or another file that is no picture, or two images of one
-            name.
-    """
-    if isinstance(images, str | Path):
-        path = Path(images)
-        found = _of_folder(path) if path.is_dir() else [_of_file(path, path.parent)]
-    elif isinstance(images, np.ndarray):
-        found = [_of_array(images, 0)]
-    else:
-        found = [
-            _of_array(each, place)
-            if isinstance(each, np.ndarray)
-            else _of_file(Path(each), Path(each).parent)
-            for place, each in enumerate(images)
-        ]
-    names = [item.name for item in found]
-    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        raise ValueError(
-            f"two images are called {twice[0]}: their masks would be one file; "
-            "rename one"
-        )
-    return found
-
-
-def _of_folder(folder: Path) -> list[Item]:
-    """The pictures of a folder, with their masks where it has some."""
-    masked = (folder / "masks").is_dir() or (folder / "pairs.csv").is_file()
-    try:
-        paired = samples(folder)
-    except (FileNotFoundError, ValueError):
-        if masked:
-            raise
-        paired = []
-    if paired:
-        names = [Path(each.name) for each in paired]
-        above = commonpath([name.parent for name in names])  # images/
-        return [
-            Item(_stem(name.relative_to(above)), each.read)
-            for name, each in zip(names, paired, strict=True)
-        ]
-    found = [path for path in pictures(folder, folder) if not is_mask(path)]
-    if not found:
-        raise FileNotFoundError(_nothing(folder))
-    return [_of_file(path, folder) for path in found]
-
-
-def _nothing(folder: Path) -> str:
-    """What lies in a folder without a picture."""
-    text = f"no {', '.join(SUFFIXES)} file in {folder}"
-    volumes = [p for p in folder.rglob("*") if p.name.lower().endswith(VOLUMES)]
-    if volumes:
-        text += f"; {len(volumes)} of its files are volumes, which are not read here"
-    return text
-
-
-def _of_file(path: Path, folder: Path) -> Item:
-    """A picture file."""
-    if not path.is_file():
-        raise FileNotFoundError(f"no image {path}")
-    if not is_read(path):
-        what = "a volume" if path.name.lower().endswith(VOLUMES) else "no picture"
-        raise ValueError(f"{path} is {what}; predict reads {', '.join(SUFFIXES)}")
-    return Item(_stem(path.relative_to(folder)), lambda: (read_image(path), None))
-
-
-def _of_array(image: np.ndarray, place: int) -> Item:
-    """An image as an array."""
-    if image.ndim != 3 or image.shape[2] not in (1, 3):
-        raise ValueError(
-            f"an image must be (H, W, 1) or (H, W, 3), got {image.shape} {image.dtype}"
-        )
-    return Item(f"image{place}", lambda: (image, None))
-
-
-def _stem(path: Path) -> str:
-    """A path without its ending, with forward slashes."""
-    return path.with_suffix("").as_posix()
 
 
 @dataclass(frozen=True)
@@ -230,13 +127,20 @@ class Ensemble:
         several = [records] if isinstance(records, RunRecord | Path | str) else records
         return cls(tuple(_member(each, rule, device) for each in several), device)
 
+    def logits(self, images: Sequence[np.ndarray]) -> list[list[Tensor]]:
+        """Logits less the cut: of each network, of each image, (h, w) at its size.
+
+        Shape:
+            images: (H, W, C) each, uint8 or uint16
+        """
+        return [_shifted(member, images, self.device) for member in self.members]
+
     def run(self, items: Iterable[Item]) -> Iterator[Prediction]:
         """What the networks say of each image, in order, read a few at a time."""
         waiting = iter(items)
         while batch := list(islice(waiting, BATCH)):
             read = [item.read() for item in batch]
-            images = [image for image, _ in read]
-            said = [_shifted(member, images, self.device) for member in self.members]
+            said = self.logits([image for image, _ in read])
             for place, (item, (image, truth)) in enumerate(
                 zip(batch, read, strict=True)
             ):
@@ -329,41 +233,3 @@ def _prediction(
 def _resized(logits: Tensor, size: tuple[int, ...]) -> Tensor:
     """A map (h, w) at another size, bilinear."""
     return interpolate(logits[None, None], size, mode="bilinear")[0, 0]
-
-
-def write(
-    found: Prediction, folder: Path, *, probability: bool = False, overlay: bool = False
-) -> Path:
-    """The mask as a PNG of 0 and 255 in a folder, and what else is asked for.
-
-    Args:
-        probability: also `<name>_probability.png`, 16 bits, 65,535 being 1; where
-            several runs vote also `<name>_spread.png`, 65,535 being 0.5.
-        overlay: also `<name>_overlay.png`, the image with the mask's outline.
-
-    Returns:
-        The mask's file.
-    """
-    path = folder / f"{found.name}.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    extra = {}
-    if probability:
-        extra["probability"] = np.rint(found.probability * 65535).astype(np.uint16)
-        if found.spread.any():
-            spread = np.rint(found.spread * 2 * 65535).clip(0, 65535)
-            extra["spread"] = spread.astype(np.uint16)
-    if overlay:
-        extra["overlay"] = _overlay(found.image, found.mask)
-    for kind, picture in extra.items():
-        write_bytes(folder / f"{found.name}_{kind}.png", png(picture))
-    write_bytes(path, png(255 * found.mask))
-    return path
-
-
-def _overlay(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The image in colours of 8 bits with the outline of its mask, (H, W, 3)."""
-    top = np.iinfo(image.dtype).max
-    shown = np.rint(image * (255 / top)).astype(np.uint8)
-    shown = np.repeat(shown, 3 // shown.shape[2], axis=2)
-    shown[outline(mask)] = rgb(OUTLINE)
-    return shown

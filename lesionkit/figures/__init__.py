@@ -37,6 +37,7 @@ __all__ = [
     "leaks",
     "lesion_shares",
     "losses",
+    "masks",
     "note",
     "overview",
     "pixels",

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from lesionkit.figures.ct import windowed
 from lesionkit.figures.losses import focal_curves
+from lesionkit.figures.masks import Predicted, of_image
 from lesionkit.figures.pixels import address, bytes_of, png
 from lesionkit.losses import within
 from lesionkit.thresholds import panels
@@ -70,7 +71,9 @@ class Sliders:
 
 
 def _slider(start: float, low: float, high: float, step: float, **look: Any):
-    return ipywidgets.FloatSlider(value=start, min=low, max=high, step=step, **look)
+    whole = all(isinstance(number, int) for number in (start, low, high, step))
+    kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
+    return kind(value=start, min=low, max=high, step=step, **look)
 
 
 def focal_sliders(alpha: float = 0.8, gamma: float = 2.0) -> Sliders:
@@ -94,6 +97,21 @@ def window_sliders(hu: np.ndarray, center: float = 50, width: float = 350) -> Sl
     """
     limits = {"center": (center, -1000, 1000, 1), "width": (width, 2, 3000, 1)}
     return Sliders(partial(windowed, hu), limits)
+
+
+def image_sliders(found: Sequence[Predicted]) -> Sliders:
+    """A slider over images and what the networks say of each.
+
+    Args:
+        found: of export.prediction, at least one.
+
+    Raises:
+        ValueError: there is no image.
+    """
+    if not found:
+        raise ValueError("no image to show")
+    places = {"image": (1, 1, len(found), 1)}
+    return Sliders(lambda image: of_image(found[image - 1]), places)
 
 
 class ThresholdExplorer:

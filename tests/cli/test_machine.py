@@ -17,7 +17,7 @@ from lesionkit.cli.machine import copy_notebooks
 from lesionkit.extras import notebook_folder
 
 NAMES = ["01_data", "02_losses", "03_train", "04_analysis", "05_thresholds"]
-NAMES = [f"{name}.ipynb" for name in (*NAMES, "06_lung_ct")]
+NAMES = [f"{name}.ipynb" for name in (*NAMES, "06_lung_ct", "07_predict")]
 # The least that pip takes for this kit: a module and its metadata.
 WHEEL = {
     "lesionkit.py": "where = 'the wheel'\n",

@@ -19,8 +19,8 @@ import lesionkit as lk
 from lesionkit import masks
 from lesionkit.config import RunConfig
 from lesionkit.datasets.pictures.resizing import resize_image
-from lesionkit.export import prediction
-from lesionkit.export.network import network_of
+from lesionkit.export import inputs, prediction
+from lesionkit.export.network import FORMATS, export_model, network_of
 from lesionkit.papers.threshold_study import best_validation_cut
 from lesionkit.prepared.loading import normalised
 from lesionkit.records.runs import RunRecord
@@ -75,13 +75,40 @@ def logits_at(record: RunRecord, image: np.ndarray) -> torch.Tensor:
 @pytest.mark.parametrize("rule", ["probability", "raw_mean"])
 def test_masks_of_test_images_have_the_counts_of_the_record(record, tests, rule):
     network = prediction.Ensemble.of(record, rule)
-    found = {p.name: p.scores() for p in network.run(prediction.items_of(tests))}
+    found = {p.name: p.scores() for p in network.run(inputs.items_of(tests))}
     scored = record.images[record.images["threshold"] == rule]
     assert len(found) == len(scored) > 2
     for row in scored.to_dict("records"):
         mine = found[Path(row["file"]).stem]
         for name in ("tp", "fp", "fn", "tn", "dice", "iou"):
             assert mine[name] == pytest.approx(row[name], nan_ok=True), name
+
+
+def test_the_runs_own_test_images_come_with_their_ground_truth(record):
+    items = inputs.items_of_run(record)
+    found = [p.scores() for p in prediction.Ensemble.of(record, "raw_mean").run(items)]
+    rows = record.images[record.images["threshold"] == "raw_mean"]
+    assert [item.name for item in items] == [Path(f).stem for f in rows["file"]]
+    for mine, row in zip(found, rows.to_dict("records"), strict=True):
+        assert [mine[n] for n in ("tp", "fp", "fn")] == [
+            row["tp"],
+            row["fp"],
+            row["fn"],
+        ]
+
+
+@pytest.mark.parametrize("format", ["onnx", "torch"])
+def test_an_exported_network_gives_the_same_masks(record, tmp_path, format):
+    if format == "onnx":
+        pytest.importorskip("onnxruntime")
+    made = export_model(record, tmp_path / "out", format=format)
+    logits = FORMATS[format].load(made.path)
+    images = [picture(32, 32, 3, seed=seed) for seed in range(6)]
+    images += [item.read()[0] for item in inputs.items_of_run(record)]
+    theirs = logits(np.stack(images))[:, 0] >= 0
+    mine = np.stack(lk.predict(record, images))
+    assert 0 < mine.mean() < 1
+    assert np.array_equal(theirs, mine)
 
 
 def test_a_mask_has_its_images_own_size_and_is_cut_there(record):
@@ -116,7 +143,7 @@ def test_several_runs_vote_by_their_mean_probability(tiny):
     several = [logits_at(each, image)[0, 0].double().sigmoid() for each in records]
     both = torch.stack(several)
     network = prediction.Ensemble.of([each.folder for each in records], "probability")
-    (found,) = network.run(prediction.items_of(image))
+    (found,) = network.run(inputs.items_of(image))
     assert found.probability == pytest.approx(both.mean(0).numpy(), abs=1e-6)
     assert found.spread == pytest.approx(both.std(0, correction=0).numpy(), abs=1e-6)
     assert np.array_equal(found.mask, (both.mean(0) >= 0.5).numpy())
@@ -146,10 +173,10 @@ def test_pictures_of_a_folder_are_taken_but_for_its_masks(tmp_path):
     for name in ("a.png", "sub/b.png", "sub/b_mask.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.fromarray(picture(8, 8)).save(tmp_path / name)
-    found = prediction.items_of(tmp_path)
+    found = inputs.items_of(tmp_path)
     assert [item.name for item in found] == ["a", "sub/b"]
     (tmp_path / "a_mask.png").write_bytes((tmp_path / "sub/b_mask.png").read_bytes())
-    with_masks = prediction.items_of(tmp_path)
+    with_masks = inputs.items_of(tmp_path)
     assert all(item.read()[1] is not None for item in with_masks)
 
 
@@ -171,7 +198,7 @@ def test_what_is_no_image_is_refused_in_a_line(files, named, says, tmp_path):
     for name in files:
         (tmp_path / name).write_bytes(b"x")
     with pytest.raises((ValueError, FileNotFoundError), match=says) as caught:
-        prediction.items_of(tmp_path / named)
+        inputs.items_of(tmp_path / named)
     assert "\n" not in str(caught.value)
 
 

@@ -1,6 +1,7 @@
 """Sliders: one picture, replaced in place, with a static twin."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from matplotlib.figure import Figure
 
 from lesionkit import masks, metrics
 from lesionkit.figures import losses as loss_figures
-from lesionkit.figures.pixels import png
+from lesionkit.figures.masks import of_image
+from lesionkit.figures.pixels import bytes_of, png
 from lesionkit.losses import FocalLoss
 from lesionkit.losses.study import pixel_curve
 from lesionkit.thresholds import panels, widgets
@@ -236,3 +238,23 @@ def test_show_displays_the_controls_and_a_twin_that_they_hide(monkeypatch):
 def test_a_name_with_markup_is_shown_as_text():
     numbers = explorer().numbers.assign(loss="<script>x</script>")
     assert "<script>" not in widgets.number_table(numbers, "caption")
+
+
+def predicted(mark: int) -> SimpleNamespace:
+    """An image of which one pixel is marked, without a ground truth."""
+    mask = np.zeros((4, 4), np.uint8)
+    mask.flat[mark] = 1
+    facts = {"name": str(mark), "image": np.zeros((4, 4, 1), np.uint8), "mask": mask}
+    return SimpleNamespace(**facts, truth=None, probability=mask / 2, spread=0 * mask)
+
+
+def test_the_slider_of_images_counts_from_one_and_shows_the_one_it_names(shown):
+    made = widgets.image_sliders([predicted(0), predicted(5)])
+    slider = made.sliders["image"]
+    assert (slider.min, slider.max, slider.value) == (1, 2, 1)
+    assert isinstance(slider.value, int)
+    assert made.picture == bytes_of(of_image(predicted(0)))
+    slider.value = 2
+    assert made.picture == bytes_of(of_image(predicted(5)))
+    with pytest.raises(ValueError, match="no image"):
+        widgets.image_sliders([])
