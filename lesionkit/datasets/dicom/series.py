@@ -35,6 +35,8 @@ class Series:
         positions: (N, 3) mm, centre of each slice's first pixel; NaN where unknown.
         orientation: (6,) direction of a row and of a column, as the tag has it.
         spacing: mm between the centres of rows and of columns; NaN where unknown.
+        shape: (H, W) of a slice.
+        description: SeriesDescription, "" where there is none.
         remarks: what is unusual, a line each.
     """
 
@@ -46,6 +48,8 @@ class Series:
     positions: np.ndarray
     orientation: np.ndarray
     spacing: tuple[float, ...]
+    shape: tuple[int, int]
+    description: str
     remarks: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -124,6 +128,8 @@ def _series(uid: str, headers: list[_Header], scouts: int) -> Series:
         positions=np.array([h.position or unknown for h in headers]),
         orientation=orientation,
         spacing=first.spacing or unknown[:2],
+        shape=(int(first.dataset.Rows), int(first.dataset.Columns)),
+        description=str(first.dataset.get("SeriesDescription") or "").strip(),
         remarks=tuple(remarks),
     )
 
