@@ -111,7 +111,7 @@ def report(
 @click.argument("images", type=Path, metavar="IMAGES")
 @option("-o", "--output", type=Path, required=True, help="A folder for the masks.")
 @option("--rule", default="probability", help="Or raw_mean, otsu, best_validation.")
-@option("--probability", is_flag=True, help="Also the probabilities, as 16-bit PNG.")
+@option("--probability", is_flag=True, help="Also the probabilities, 16-bit PNG.")
 @option("--overlay", is_flag=True, help="Also each image with its mask's outline.")
 @option("--device", default="cpu", help="Of torch, such as cuda.")
 @AS_JSON
@@ -127,9 +127,11 @@ def predict(
 ) -> None:
     """Masks of new images by the network of a run; several runs vote.
 
-    RECORD is the folder of a finished run. IMAGES is a picture or a folder of them. A
-    mask is a PNG of 0 and 255 at its image's own size, <name>.png in the output
-    folder. Where the images have masks beside them, scores.csv has a row an image.
+    RECORD is the folder of a finished run. IMAGES is a picture, a folder of them, the
+    folder of a CT series (DICOM), or a NIfTI file. A mask is a PNG of 0 and 255 at its
+    image's own size, <name>.png in the output folder. A volume also has its masks as
+    one file in its own geometry, DICOM SEG or NIfTI. Where the images have masks beside
+    them, scores.csv has a row an image.
     """
     import pandas as pd
 
@@ -141,12 +143,26 @@ def predict(
         network = prediction.Ensemble.of(records, rule, device)
         if output.resolve() == images.resolve():
             raise ValueError(f"{output} holds the images; name another folder")
-    rows = []
-    for found in bar(network.run(items), total=len(items), unit="image"):
-        path = outputs.write(found, output, probability=probability, overlay=overlay)
-        facts = {"image": found.name, "mask": path.relative_to(output).as_posix()}
-        facts |= {"marked": float(found.mask.mean())}
-        rows.append(facts | found.scores())
+    written = outputs.write_all(
+        items,
+        network.run(items),
+        output,
+        network=network.title,
+        probability=probability,
+        overlay=overlay,
+    )
+    rows, volumes = [], []
+    for volume in dict.fromkeys(item.volume for item in items if item.volume):
+        for remark in volume.remarks:
+            click.echo(f"{volume.name}: {remark}", err=True)
+    for made in bar(written, total=len(items), unit="image"):
+        mask = made.mask.relative_to(output).as_posix()
+        facts = {"image": made.found.name, "mask": mask}
+        facts |= {"marked": float(made.found.mask.mean())}
+        rows.append(facts | made.found.scores())
+        volumes += [made.volume] if made.volume else []
+        if made.remark:
+            click.echo(made.remark, err=True)
     scored = [row for row in rows if "dice" in row]
     if scored:
         table = pd.DataFrame(scored).to_csv(index=False, lineterminator="\n")
@@ -155,6 +171,8 @@ def predict(
         answer(rows)
         return
     click.echo(f"{len(rows)} masks in {output.absolute()}")
+    for path in volumes:
+        click.echo(path.absolute())
     if scored:
         means = pd.DataFrame(scored)[["dice", "iou", "precision", "recall"]].mean()
         named = ", ".join(f"{name} {value:.4f}" for name, value in means.items())

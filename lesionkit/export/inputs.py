@@ -1,29 +1,40 @@
-"""What predict is given: pictures, folders of them, arrays, a run's test images."""
+"""What predict is given: pictures, CT volumes, folders, arrays, a run's test images."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from os.path import commonpath
 from pathlib import Path
 
 import numpy as np
 
+from lesionkit.datasets.dicom import Volume, read_series, read_volume
+from lesionkit.datasets.dicom.files import dicom_files
+from lesionkit.datasets.dicom.masks import read_masks
+from lesionkit.datasets.dicom.nifti import is_nifti, nifti_stem
 from lesionkit.datasets.folder import is_mask, samples
-from lesionkit.datasets.own_files import SUFFIXES, is_read, pictures
+from lesionkit.datasets.own_files import SUFFIXES, is_read, pictures, read_lines
+from lesionkit.datasets.pairs import is_visible, natural_order
 from lesionkit.datasets.pictures.images import read_image
 from lesionkit.prepared.preparing import data_of
 from lesionkit.records.runs import RunRecord
 
-VOLUMES = (".dcm", ".nii", ".nii.gz")
-
 
 @dataclass(frozen=True)
 class Item:
-    """An image to be read: its name, how, and its mask if there is one."""
+    """An image to be read: its name, how, and its mask if there is one.
+
+    Attributes:
+        name: its path below the folder of all images, without ending.
+        read: image (H, W, C) uint8 or uint16, and mask (H, W) of 0 and 1 or None.
+        volume: that it is a slice of; None for a picture.
+    """
 
     name: str
     read: Callable[[], tuple[np.ndarray, np.ndarray | None]]
+    volume: Volume | None = None
 
 
 def items_of(
@@ -33,25 +44,25 @@ def items_of(
 
     A folder with masks beside its images (images/ and masks/, `_mask` files,
     pairs.csv) brings them along; of any other folder all pictures are taken but those
-    that are named as masks.
+    that are named as masks. A folder with DICOM files is one CT series, or a folder a
+    patient; a mask of it (SEG, RTSTRUCT, NIfTI) is its ground truth. NIfTI files are
+    volumes of CT in Hounsfield units.
 
     Raises:
-        FileNotFoundError: no such file, or no picture in the folder.
-        ValueError: a volume or another file that is no picture, or two images of one
-            name.
+        FileNotFoundError: no such file, or neither picture nor volume in the folder.
+        ImportError: a file needs a package of the extra `ct`.
+        ValueError: a file that cannot be read, several series in one folder, or two
+            images of one name.
     """
     if isinstance(images, str | Path):
-        path = Path(images)
-        found = _of_folder(path) if path.is_dir() else [_of_file(path, path.parent)]
+        found = _of_path(Path(images))
     elif isinstance(images, np.ndarray):
         found = [_of_array(images, 0)]
     else:
-        found = [
-            _of_array(each, place)
-            if isinstance(each, np.ndarray)
-            else _of_file(Path(each), Path(each).parent)
-            for place, each in enumerate(images)
-        ]
+        found = []
+        for place, each in enumerate(images):
+            array = isinstance(each, np.ndarray)
+            found += [_of_array(each, place)] if array else _of_path(Path(each))
     names = [item.name for item in found]
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise ValueError(
@@ -59,6 +70,11 @@ def items_of(
             "rename one"
         )
     return found
+
+
+def _of_path(path: Path) -> list[Item]:
+    """A file, or all of a folder."""
+    return _of_folder(path) if path.is_dir() else _of_file(path, path.parent)
 
 
 def items_of_run(record: RunRecord) -> list[Item]:
@@ -78,7 +94,9 @@ def items_of_run(record: RunRecord) -> list[Item]:
 
 
 def _of_folder(folder: Path) -> list[Item]:
-    """The pictures of a folder, with their masks where it has some."""
+    """The volumes of a folder; without any its pictures, with masks if it has some."""
+    if volumes := _volumes(folder):
+        return volumes
     masked = (folder / "masks").is_dir() or (folder / "pairs.csv").is_file()
     try:
         paired = samples(folder)
@@ -95,27 +113,78 @@ def _of_folder(folder: Path) -> list[Item]:
         ]
     found = [path for path in pictures(folder, folder) if not is_mask(path)]
     if not found:
-        raise FileNotFoundError(_nothing(folder))
-    return [_of_file(path, folder) for path in found]
+        raise FileNotFoundError(
+            f"no {', '.join(SUFFIXES)} file, DICOM series or .nii.gz in {folder}"
+        )
+    return [item for path in found for item in _of_file(path, folder)]
 
 
-def _nothing(folder: Path) -> str:
-    """What lies in a folder without a picture."""
-    text = f"no {', '.join(SUFFIXES)} file in {folder}"
-    volumes = [p for p in folder.rglob("*") if p.name.lower().endswith(VOLUMES)]
-    if volumes:
-        text += f"; {len(volumes)} of its files are volumes, which are not read here"
-    return text
+def _volumes(folder: Path) -> list[Item]:
+    """The slices of a folder's CT: of its one series, else of each folder in it."""
+    if dicom_files(folder):
+        inside = [path for path in natural_order(folder.iterdir()) if path.is_dir()]
+        apart = inside and not any(
+            path.parent == folder for path in dicom_files(folder)
+        )
+        if apart and len(read_series(folder)) > 1:
+            several = [path for path in inside if dicom_files(path)]
+            return [item for path in several for item in _of_series(path, folder)]
+        return _of_series(folder, folder)
+    files = natural_order(filter(is_visible, filter(is_nifti, folder.rglob("*"))))
+    images = [path for path in files if not is_mask(Path(f"{nifti_stem(path)}.png"))]
+    return [item for path in images for item in _of_nifti(path, folder)]
 
 
-def _of_file(path: Path, folder: Path) -> Item:
-    """A picture file."""
+def _of_series(folder: Path, above: Path) -> list[Item]:
+    """The slices of a CT series, with the masks that lie in its folder."""
+    listed, structures = (
+        read_lines(path) if (path := above / name).is_file() else []
+        for name in ("series.txt", "structures.txt")
+    )
+    volume = read_volume(folder, listed)
+    truths = {}
+    if volume.series is not None:
+        with suppress(FileNotFoundError):  # no mask lies there
+            truths = read_masks(folder, volume.series, structures)
+    stems = [path.stem for path in volume.paths]
+    by_file = len(set(stems)) == len(stems)
+    names = stems if by_file else [f"{i:04d}" for i in range(len(volume))]
+    place = "" if folder == above else f"{folder.relative_to(above).as_posix()}/"
+    return [
+        Item(f"{place}{name}", _reading(volume, i, truths.get(i)), volume)
+        for i, name in enumerate(names)
+    ]
+
+
+def _of_nifti(path: Path, above: Path) -> list[Item]:
+    """The slices of a NIfTI volume, from feet to head."""
+    volume = read_volume(path)
+    place = (path.relative_to(above).parent / nifti_stem(path)).as_posix()
+    return [
+        Item(f"{place}/{i:04d}", _reading(volume, i, None), volume)
+        for i in range(len(volume))
+    ]
+
+
+def _reading(
+    volume: Volume, i: int, truth: np.ndarray | None
+) -> Callable[[], tuple[np.ndarray, np.ndarray | None]]:
+    """How a slice is read: through the window that training images went through."""
+    return lambda: (volume.slice(i), truth)
+
+
+def _of_file(path: Path, folder: Path) -> list[Item]:
+    """A picture file, or a volume."""
     if not path.is_file():
         raise FileNotFoundError(f"no image {path}")
+    if is_nifti(path):
+        return _of_nifti(path, folder)
+    if path.suffix.lower() == ".dcm":
+        raise ValueError(f"{path} is one file of a series: name its folder")
     if not is_read(path):
-        what = "a volume" if path.name.lower().endswith(VOLUMES) else "no picture"
-        raise ValueError(f"{path} is {what}; predict reads {', '.join(SUFFIXES)}")
-    return Item(_stem(path.relative_to(folder)), lambda: (read_image(path), None))
+        kinds = f"{', '.join(SUFFIXES)}, .nii, .nii.gz, and folders of DICOM files"
+        raise ValueError(f"{path} is no picture; predict reads {kinds}")
+    return [Item(_stem(path.relative_to(folder)), lambda: (read_image(path), None))]
 
 
 def _of_array(image: np.ndarray, place: int) -> Item:

@@ -26,11 +26,12 @@ from lesionkit.lookup import find
 from lesionkit.metrics import counts, scores
 from lesionkit.papers.threshold_study import best_validation_cut
 from lesionkit.prepared.loading import normalised
-from lesionkit.records.runs import RunRecord
+from lesionkit.records.runs import RunRecord, finished
 
 Record = RunRecord | Path | str
 RULES = ("probability", "raw_mean", "otsu", "best_validation")
 BATCH = 8
+HOUNSFIELD = ("ct_phantom", "lungct")  # sets whose images are windowed HU
 OUTLINE = "#00ff00"  # seen on skin, tissue and grey alike
 VOLUMES = (".dcm", ".nii", ".nii.gz")
 
@@ -78,13 +79,15 @@ def predict(
 
     Args:
         record: a finished run or its folder; of several the mean probability counts.
-        images: picture files, a folder of them, or arrays (H, W, C) uint8 or uint16.
+        images: picture files, a folder of them, the folder of a CT series, a NIfTI
+            file, or arrays (H, W, C) uint8 or uint16.
         rule: probability (at 0.5), raw_mean (the mean of an image's logits), otsu, or
             best_validation (the cut that was best on the run's validation images).
         device: of torch.
 
     Returns:
-        A mask each, (H, W) uint8 of 0 and 1, at the image's own size.
+        A mask each, (H, W) uint8 of 0 and 1, at the image's own size; of a volume a
+        mask a slice, from feet to head.
 
     Raises:
         FileNotFoundError: no finished run, no weights, or no picture there.
@@ -99,6 +102,7 @@ def predict(
 class Member:
     """One run's network, and what it was trained on."""
 
+    dataset: str
     network: nn.Module
     channels: int
     size: int
@@ -113,6 +117,7 @@ class Ensemble:
 
     members: tuple[Member, ...]
     device: str = "cpu"
+    title: str = ""  # what found the masks: network, loss and run of each
 
     @classmethod
     def of(
@@ -125,7 +130,9 @@ class Ensemble:
         """
         find("rule", rule, dict.fromkeys(RULES))
         several = [records] if isinstance(records, RunRecord | Path | str) else records
-        return cls(tuple(_member(each, rule, device) for each in several), device)
+        members = tuple(_member(each, rule, device) for each in several)
+        names = [finished(each).config["run_id"] for each in several]
+        return cls(members, device, ", ".join(names))
 
     def logits(self, images: Sequence[np.ndarray]) -> list[list[Tensor]]:
         """Logits less the cut: of each network, of each image, (h, w) at its size.
@@ -135,10 +142,23 @@ class Ensemble:
         """
         return [_shifted(member, images, self.device) for member in self.members]
 
+    def _check(self, item: Item) -> None:
+        """Refuse a slice of CT where a network was trained on something else."""
+        if item.volume is None:
+            return
+        for member in self.members:
+            if member.dataset in DATASETS and member.dataset not in HOUNSFIELD:
+                raise ValueError(
+                    f"{item.volume.name} is CT, and the run was trained on "
+                    f"{member.dataset}: CT needs a run of {' or '.join(HOUNSFIELD)}"
+                )
+
     def run(self, items: Iterable[Item]) -> Iterator[Prediction]:
         """What the networks say of each image, in order, read a few at a time."""
         waiting = iter(items)
         while batch := list(islice(waiting, BATCH)):
+            for item in batch:
+                self._check(item)
             read = [item.read() for item in batch]
             said = self.logits([image for image, _ in read])
             for place, (item, (image, truth)) in enumerate(
@@ -163,6 +183,7 @@ def _member(record: Record, rule: str, device: str) -> Member:
         cuts[rule] = lambda logits: torch.full((len(logits),), best).double()
     asked = run.identity
     return Member(
+        asked["dataset"],
         network.eval().to(device),
         channels,
         asked["size"],

@@ -183,13 +183,9 @@ def test_pictures_of_a_folder_are_taken_but_for_its_masks(tmp_path):
 @pytest.mark.parametrize(
     ("files", "named", "says"),
     [
-        (["ct.nii.gz"], "ct.nii.gz", "ct.nii.gz is a volume; predict reads .png"),
+        (["ct.nii.gz"], "ct.nii.gz", "ct.nii.gz: not a NIfTI file"),
         (["notes.txt"], "notes.txt", "notes.txt is no picture; predict reads"),
-        (
-            ["a.nii", "b.nii.gz"],
-            "",
-            "2 of its files are volumes, which are not read here",
-        ),
+        (["notes.txt"], "", r"no .png, .*file, DICOM series or .nii.gz in"),
         (["a.png", "a.jpg"], "", "two images are called a: their masks would be one"),
         ([], "none.png", "no image .*none.png"),
     ],

@@ -19,7 +19,7 @@ from lesionkit.datasets.dicom.windowing import MEDIASTINAL, window
 _AIR_HU = -200.0  # a CT without any value below this one is not in HU, most likely
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Volume:
     """The slices of one CT, from feet to head, rows to the back, columns to the left.
 
@@ -33,6 +33,7 @@ class Volume:
         paths, frames: DICOM file of each slice and frame in it; empty for NIfTI.
         affine: (4, 4) of the NIfTI file; None for DICOM.
         remarks: what is unusual, a line each.
+        series: that it was read from; None for NIfTI.
     """
 
     name: Path
@@ -43,6 +44,7 @@ class Volume:
     frames: tuple[int, ...]
     affine: np.ndarray | None
     remarks: tuple[str, ...]
+    series: Series | None = field(repr=False)
     _hu: Callable[[int], np.ndarray] = field(repr=False)
     _axes: tuple[int, ...] = (0, 1, 2)
     _flips: tuple[int, ...] = ()
@@ -108,6 +110,7 @@ def _of_series(folder: Path, series: Series) -> Volume:
         frames=series.frames,
         affine=None,
         remarks=series.remarks,
+        series=series,
         _hu=series.slice_hu,
     )
 
@@ -135,6 +138,7 @@ def _of_nifti(path: Path) -> Volume:
         frames=(),
         affine=affine,
         remarks=tuple(remarks),
+        series=None,
         _hu=lambda i: turned[i].astype(np.float32),
         _axes=axes,
         _flips=flips,
