@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from lesionkit.catalogue import DEFINITIONS, LOSSES
 from lesionkit.lookup import find, resolve, unknown
-from lesionkit.losses.pixels import SUMS, Pixels
+from lesionkit.losses.pixels import SUMS, Pixels, share
 
 __all__ = ["FocalLoss", "PixelLoss", "build_loss", "libraries", "study", "within"]
 
@@ -48,10 +48,17 @@ class PixelLoss(nn.Module):
     torch.compile keeps at most eight compiled forms of one code object and then quietly
     runs what it was given. So each loss has a `forward` with a code of its own, or the
     ninth loss that is compiled would run eager.
+
+    Attributes:
+        ignore: whether pixels of 255 in a mask are left out; else they are refused.
+        ignorable: whether the loss can leave pixels out.
     """
+
+    ignorable = True
 
     def __init__(self):
         super().__init__()
+        self.ignore = False
         self.forward = own_code(self.forward)
 
     def __getstate__(self) -> dict:
@@ -62,7 +69,7 @@ class PixelLoss(nn.Module):
         self.forward = own_code(self.forward)
 
     def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
-        return self.of(Pixels(logits, mask))
+        return self.of(Pixels(logits, mask, ignore=self.ignore))
 
     def of(self, pixels: Pixels) -> Tensor:
         """The loss of a batch: what a subclass defines."""
@@ -105,8 +112,8 @@ class IoULoss(PixelLoss):
 
     def of(self, pixels: Pixels) -> Tensor:
         both, marked, lesion = pixels.areas[self.sums]
-        whole = marked + lesion - both
-        return (1 - (both + self.smooth) / (whole + self.smooth)).mean()
+        top, below = both + self.smooth, marked + lesion - both + self.smooth
+        return (1 - share(top, below, empty=1.0)).mean()
 
 
 class DiceLoss(PixelLoss):
@@ -127,8 +134,13 @@ class DiceLoss(PixelLoss):
         self.sums, self.smooth = sums, within("smooth", smooth, inf)
 
     def of(self, pixels: Pixels) -> Tensor:
+        return self.each(pixels).mean()
+
+    def each(self, pixels: Pixels) -> Tensor:
+        """The loss of the batch (), or of each image (N,)."""
         both, marked, lesion = pixels.areas[self.sums]
-        return (1 - (2 * both + self.smooth) / (marked + lesion + self.smooth)).mean()
+        top, below = 2 * both + self.smooth, marked + lesion + self.smooth
+        return 1 - share(top, below, empty=1.0)
 
 
 class BCELoss(PixelLoss):
@@ -161,7 +173,7 @@ class BalancedBCELoss(PixelLoss):
         self.alpha = within("alpha", alpha, 1)
 
     def of(self, pixels: Pixels) -> Tensor:
-        return -(class_weight(pixels.mask, self.alpha) * pixels.log_right).mean()
+        return -pixels.mean(class_weight(pixels.mask, self.alpha) * pixels.log_right)
 
 
 class FocalLoss(PixelLoss):
@@ -211,8 +223,8 @@ class FocalLoss(PixelLoss):
         focus = torch.exp(self.gamma * pixels.log_wrong)
         each = focus * pixels.log_right
         if self.alpha_form == "constant":
-            return -self.alpha * each.mean()
-        return -(class_weight(pixels.mask, self.alpha) * each).mean()
+            return -self.alpha * pixels.mean(each)
+        return -pixels.mean(class_weight(pixels.mask, self.alpha) * each)
 
 
 class SumLoss(PixelLoss):

@@ -11,8 +11,16 @@ from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 SUMS = {"batch": (0, 1, 2, 3), "image": (1, 2, 3)}  # the axes a region sum runs over
 
 
-def check(logits: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+IGNORED = 255  # a pixel of the mask that counts neither way, where that is asked for
+
+
+def check(
+    logits: Tensor, mask: Tensor, *, ignore: bool = False
+) -> tuple[Tensor, Tensor, Tensor | None]:
     """Logits and mask as (N, 1, H, W) in one dtype, float32 or float64.
+
+    With `ignore` pixels of 255 become background with logit 0, and the third result is
+    1 where a pixel counts and 0 where it does not; else it is None.
 
     Half precision becomes float32 before any sum, under autocast too: a float16 sum
     overflows at 65,504. The look at the mask values makes a GPU finish the mask first;
@@ -31,14 +39,20 @@ def check(logits: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         shape = "one shape, (N, 1, H, W) or (N, H, W)"
         raise ValueError(f"logits and mask must have {shape}, got {a} and {b}")
     logits = logits if logits.dtype == torch.float64 else logits.float()
+    valid = None
+    if ignore and mask.dtype != torch.bool:
+        kept = mask != IGNORED
+        logits, mask = torch.where(kept, logits, 0), torch.where(kept, mask, 0)
+        valid = kept.to(logits.dtype)
     if mask.dtype == torch.bool:
-        return logits, mask.to(logits.dtype)
+        return logits, mask.to(logits.dtype), valid
     if torch.compiler.is_compiling():
         # an operator of its own looks at the values without breaking the graph; its 0
         # is added, or the compiler would drop it
-        return logits, mask.to(logits.dtype) + looked_at(mask).to(logits.dtype)
+        looked = looked_at(mask).to(logits.dtype)
+        return logits, mask.to(logits.dtype) + looked, valid
     refuse_other_values(mask)
-    return logits, mask.to(logits.dtype)
+    return logits, mask.to(logits.dtype), valid
 
 
 def refuse_other_values(mask: Tensor) -> None:
@@ -77,44 +91,112 @@ def once(method: Callable) -> property:
     return property(get, doc=method.__doc__)
 
 
+class BothLogs(torch.autograd.Function):
+    """log p_t and log(1 - p_t) of a margin m, the second as log p_t - m.
+
+    Derived from that difference, the gradient of the second is sigmoid(-m) - 1, of
+    which a focal term at m = -10,000 multiplies both halves by 10,000 and loses what
+    they differ by. So it is stated: -sigmoid(m).
+    """
+
+    @staticmethod
+    def forward(margin: Tensor) -> tuple[Tensor, Tensor]:
+        right = logsigmoid(margin)
+        return right, right - margin
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        ctx.save_for_backward(*output)
+
+    @staticmethod
+    def backward(ctx, *gradients: Tensor) -> Tensor:
+        (right, wrong), (of_right, of_wrong) = ctx.saved_tensors, gradients
+        return of_right * wrong.exp() - of_wrong * right.exp()
+
+
+def share(top: Tensor, below: Tensor, *, empty: float) -> Tensor:
+    """top / below, and `empty` with gradient 0 where both are 0."""
+    safe = torch.where(below > 0, below, torch.ones_like(below))
+    return torch.where(below > 0, top / safe, torch.full_like(below, empty))
+
+
+def power(base: Tensor, exponent: float) -> Tensor:
+    """base ^ exponent; where the base is 0 its slope may be infinite: gradient 0."""
+    safe = torch.where(base > 0, base, torch.ones_like(base))
+    return torch.where(base > 0, safe**exponent, 0 * base)
+
+
 class Pixels:
     """What the losses of one batch are made of, each computed once, when first asked.
 
     A compound loss gives one Pixels to all of its parts, so they share the sigmoid, the
     logarithms and the sums, and the gradient goes back through them once. `logits` and
-    `mask` are (N, 1, H, W) in one dtype, checked.
+    `mask` are (N, 1, H, W) in one dtype, checked; `valid` is 1 where a pixel counts, or
+    None where all do.
     """
 
-    def __init__(self, logits: Tensor, mask: Tensor):
-        self.logits, self.mask = check(logits, mask)
+    def __init__(self, logits: Tensor, mask: Tensor, *, ignore: bool = False):
+        self.logits, self.mask, self.valid = check(logits, mask, ignore=ignore)
         self.kept: dict = {}
+
+    @once
+    def probability(self) -> Tensor:
+        """p = sigmoid(z); 0 where a pixel does not count."""
+        p = self.logits.sigmoid()
+        return p if self.valid is None else p * self.valid
 
     @once
     def margin(self) -> Tensor:
         """(2y - 1) z, whose sigmoid is p_t."""
         return self.logits * torch.sub(self.mask, 0.5).mul_(2)
 
-    @once
+    @property
     def log_right(self) -> Tensor:
         """log p_t, from the logits: log(p) is lost once p is 0."""
-        return logsigmoid(self.margin)
+        return self.logs[0] if "logs" in self.kept else self.log_right_alone
 
     @once
+    def log_right_alone(self) -> Tensor:
+        """log p_t where log(1 - p_t) was not asked for before."""
+        return logsigmoid(self.margin)
+
+    @property
     def log_wrong(self) -> Tensor:
-        """log(1 - p_t), which is log(p_t) minus the margin."""
-        return self.log_right - self.margin
+        """log(1 - p_t)."""
+        return self.logs[1]
+
+    @once
+    def logs(self) -> tuple[Tensor, Tensor]:
+        """log p_t and log(1 - p_t)."""
+        return BothLogs.apply(self.margin)
 
     @once
     def bce(self) -> Tensor:
         """The mean of -log p_t."""
-        if "log_right" in self.kept:
-            return -self.log_right.mean()
+        if self.valid is not None or self.kept.keys() & {"logs", "log_right_alone"}:
+            return -self.mean(self.log_right)
         return binary_cross_entropy_with_logits(self.logits, self.mask)
 
     @once
     def areas(self) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
         """I = sum(p y), S = sum(p) and T = sum(y): of the batch (), by image (N,)."""
-        p, y, image = self.logits.sigmoid(), self.mask, SUMS["image"]
+        p, y, image = self.probability, self.mask, SUMS["image"]
         both, marked, lesion = (p * y).sum(image), p.sum(image), y.sum(image)
         in_batch = both.sum(), marked.sum(), lesion.sum()
         return {"image": (both, marked, lesion), "batch": in_batch}
+
+    def mean(self, each: Tensor) -> Tensor:
+        """The mean over the pixels that count; 0 if none does."""
+        if self.valid is None:
+            return each.mean()
+        return (each * self.valid).sum() / self.valid.sum().clamp(min=1)
+
+    def total(self, each: Tensor, sums: str) -> Tensor:
+        """The sum over the pixels that count, of the batch () or by image (N,)."""
+        return (each if self.valid is None else each * self.valid).sum(SUMS[sums])
+
+    def count(self, sums: str) -> Tensor | int:
+        """How many pixels count, of the batch or by image; 1 at least."""
+        if self.valid is not None:
+            return self.valid.sum(SUMS[sums]).clamp(min=1)
+        return self.mask.numel() // (1 if sums == "batch" else len(self.mask))
