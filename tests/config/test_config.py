@@ -179,7 +179,7 @@ def test_every_definition_names_losses_there_are() -> None:
         ({"alpha": 1.5}, ValueError, "must be 0 to 1, got 1.5"),
         ({"learning_rate": float("nan")}, ValueError, "0 or more, got nan"),
         ({"gamma": float("inf")}, ValueError, "0 or more, got inf"),
-        ({"pretrained": "false"}, TypeError, "True or False, got 'false' of type str"),
+        ({"pretrained": "yes"}, TypeError, "True or False, got 'yes' of type str"),
         ({"epochs": True}, TypeError, "of type int, got True of type bool"),
         ({"epochs": 2.5}, TypeError, "of type int, got 2.5 of type float"),
         ({"learning_rate": "1e-3"}, TypeError, "of type float, got '1e-3'"),

@@ -69,7 +69,9 @@ def logits_at(record: RunRecord, image: np.ndarray) -> torch.Tensor:
     """What the network says at the size of the run, (1, 1, 32, 32)."""
     small = resize_image(image, 32, "bilinear")
     with torch.inference_mode():
-        return network_of(record, 3).eval()(normalised(torch.from_numpy(small[None])))
+        return network_of(record, 3).eval()(
+            normalised(torch.from_numpy(small[None]), normalise="unit")
+        )
 
 
 @pytest.mark.parametrize("rule", ["probability", "raw_mean"])

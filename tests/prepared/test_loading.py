@@ -156,6 +156,6 @@ def test_an_unknown_loader_gets_the_nearest_name(tiny: str) -> None:
 def test_16_bit_images_are_divided_by_65535_in_either_order() -> None:
     images = torch.tensor([[[[0], [65535], [32768]]]], dtype=torch.int32)
     images = images.to(torch.uint16)
-    image = loading.normalised(images, "channels_last")
+    image = loading.normalised(images, normalise="unit", memory_format="channels_last")
     assert image.shape == (1, 1, 1, 3)
     assert image.flatten().tolist() == pytest.approx([0, 1, 32768 / 65535])
