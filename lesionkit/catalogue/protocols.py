@@ -83,7 +83,7 @@ PROTOCOLS = {
             "definition": "A-gamma2",
             "size": 224,
             "epochs": 100,
-            "patience": 20,
+            "patience": 30,
             "optimizer": "adamw",
             "learning_rate": 5e-4,
             "weight_decay": 1e-2,
