@@ -70,8 +70,17 @@ class RunConfig:
     stop_rule: str | None = choice("stop at or after patience", "at", "after", "never")
     scored_epoch: str | None = choice("whose weights are scored", "best", "last")
     without_lesion: str | None = choice("images without lesion", "kept", "apart")
+    optimizer: str | None = choice("who takes the step", "adam", "adamw")
     learning_rate: float | None = parameter(None, float, "Adam's step", low=0)
-    weight_decay: float | None = parameter(None, float, "Adam's L2 term", low=0)
+    weight_decay: float | None = parameter(
+        None, float, "Adam's L2 term, AdamW's decay", low=0
+    )
+    schedule: str | None = choice("learning rate over the epochs", "constant", "cosine")
+    warmup: float | None = parameter(
+        None, float, "share of the epochs in which it rises", low=0, high=1
+    )
+    augment: str | None = choice("changes of training images", "none", "flips", "full")
+    normalise: str | None = choice("scale of the pixels", "unit", "imagenet")
     scoring: str | None = choice("which images count", "every_image", "full_batches")
     dtype: str | None = choice(
         "arithmetic of the network", "float32", "tf32", "bfloat16"
@@ -219,6 +228,11 @@ ADDED = {
     "memory_format": "contiguous",
     "accumulate": 1,
     "graphed": False,
+    "optimizer": "adam",
+    "schedule": "constant",
+    "warmup": 0.0,
+    "augment": "none",
+    "normalise": "unit",
 }
 # The numbers of paper B's losses, which its protocol has for each network.
 LOSS_NUMBERS = {
@@ -256,16 +270,22 @@ MEANS_OVER_PIXELS = {"bce", "balanced_bce", "focal", "bcefocal"}
 
 
 def _open_values_of(config: RunConfig) -> dict[str, Any]:
-    """What the protocol sets, with the variant and the side that the network takes."""
+    """What the protocol sets, as far as the network has it.
+
+    Of its own are the variant, the side that it takes, and whether there are weights.
+    """
     protocol = PROTOCOLS[config.protocol]
     entry = MODELS[config.model]
     variant = config.variant or protocol.variants.get(config.model, entry.default)
-    size = entry.variants[variant].nearest(protocol.settings["size"])
-    return {**protocol.settings, "variant": variant, "size": size}
+    network = entry.variants[variant]
+    size = network.nearest(protocol.settings["size"])
+    weights = protocol.settings["pretrained"] and network.pretrained is not None
+    own = {"variant": variant, "size": size, "pretrained": weights}
+    return protocol.settings | own
 
 
 def _check_network(config: RunConfig) -> None:
-    """Refuse what the network cannot do: a side, or heads it has not."""
+    """Refuse what the network cannot do: a side, weights or heads it has not."""
     values = _open_values_of(config)
     network = MODELS[config.model].variants[values["variant"]]
     name = f"{config.model} ({values['variant']})"
@@ -273,6 +293,14 @@ def _check_network(config: RunConfig) -> None:
         raise ValueError(
             f"{name} takes images with sides {network.sides}, and size is"
             f" {config.size}. Try -p size {network.nearest(config.size)}"
+        )
+    if config.pretrained and network.pretrained is None:
+        variants = MODELS[config.model].variants
+        others = [n for n, each in variants.items() if each.pretrained]
+        hint = f" -p variant {others[0]} has some, or" if others else " Take"
+        raise ValueError(
+            f"there are no pretrained encoder weights for {name}:"
+            f"{hint} -p pretrained false"
         )
     if config.deep_supervision and network.heads == 1:
         raise ValueError(
@@ -337,8 +365,13 @@ if TYPE_CHECKING:
         stop_rule: str
         scored_epoch: str
         without_lesion: str
+        optimizer: str
         learning_rate: float
         weight_decay: float
+        schedule: str
+        warmup: float
+        augment: str
+        normalise: str
         scoring: str
         dtype: str
         memory_format: str

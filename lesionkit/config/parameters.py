@@ -34,6 +34,9 @@ def choice(says: str, *names: str, default: str | None = None) -> Any:
 def checked(name: str, value: Any, rules: Mapping[str, Any]) -> Any:
     """The value in its type, an integer for a float as a float.
 
+    Of a command line "true" and "false" come as words, and so does "none" for what is
+    left open; any case is taken, where the word is no name that the parameter has.
+
     Args:
         name: of the parameter, for the text of an error.
         value: what came.
@@ -45,6 +48,7 @@ def checked(name: str, value: Any, rules: Mapping[str, Any]) -> Any:
         ValueError: none of the allowed ones.
     """
     kind = rules["kind"]
+    value = _meant(value, rules)
     if value is None and rules.get("may_be_none"):
         return None
     if kind is float and type(value) is int:
@@ -63,6 +67,15 @@ def checked(name: str, value: Any, rules: Mapping[str, Any]) -> Any:
         limit = f"{low} to {high}" if "high" in rules else limit
         raise ValueError(f"{name} ({rules['says']}) must be {limit}, got {value}")
     return value
+
+
+def _meant(value: Any, rules: Mapping[str, Any]) -> Any:
+    """True, False or None where a word says so."""
+    word = value.lower() if isinstance(value, str) else None
+    if rules["kind"] is bool and word in ("true", "false"):
+        return word == "true"
+    named = word in rules.get("one_of", ())
+    return None if word == "none" and rules.get("may_be_none") and not named else value
 
 
 def parameter_names(namespace: Mapping[str, Any], known: list[str]) -> list[str]:

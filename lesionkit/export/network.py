@@ -25,7 +25,7 @@ from lesionkit.extras import install, version
 from lesionkit.lookup import find, one_line
 from lesionkit.masks import probability_mask
 from lesionkit.models import build_model, load_weights
-from lesionkit.prepared.loading import normalised
+from lesionkit.prepared.loading import normalised, scales
 from lesionkit.prepared.preparing import data_if_here
 from lesionkit.records.files import sha256, write_bytes, write_json
 from lesionkit.records.runs import RunRecord, finished
@@ -72,7 +72,8 @@ def export_model(
     made.check()
     record, folder = with_weights(record, "export"), Path(folder)
     images, source = _images(record)
-    model = FromPixels(network_of(record, images.shape[-1])).eval()
+    network = network_of(record, images.shape[-1])
+    model = FromPixels(network, record.identity["normalise"]).eval()
     facts = describe(record, images)
     graph = graph_of(model, images, f"{facts['network']} ({facts['variant']})")
     with TemporaryDirectory() as temporary:
@@ -142,7 +143,7 @@ def describe(record: RunRecord, images: np.ndarray) -> dict[str, Any]:
         "loss": asked["loss"],
         "definition": asked["definition"],
         "classes": ["background", "lesion"],
-        **_in_and_out(images, asked["resize"]),
+        **_in_and_out(images, asked["resize"], asked["normalise"]),
         "threshold": {"rule": "probability", "cut": 0.5, "lesion_if": "logit >= 0"},
         "weights": kept if kept != "half" else "half (stored in half precision)",
         "trained_in": asked["dtype"],
@@ -150,10 +151,14 @@ def describe(record: RunRecord, images: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _in_and_out(images: np.ndarray, resize: str) -> dict[str, Any]:
+def _in_and_out(images: np.ndarray, resize: str, normalise: str) -> dict[str, Any]:
     """What goes into the file, what is done to it before, and what comes out."""
     _, height, width, channels = images.shape
     top = int(np.iinfo(images.dtype).max)
+    scaling = f"inside the file: divided by {top}"
+    if normalise == "imagenet":
+        means, deviations = zip(*scales(channels), strict=True)
+        scaling += f", less {means}, divided by {deviations}, channel by channel"
     return {
         "input": {
             "name": "image",
@@ -165,7 +170,7 @@ def _in_and_out(images: np.ndarray, resize: str) -> dict[str, Any]:
         "preprocessing": {
             "resize": f"{resize} to {height} x {width}, aspect not kept:"
             " lesionkit.datasets.pictures.resizing.resize_image",
-            "scaling": f"inside the file: divided by {top}",
+            "scaling": scaling,
         },
         "output": {
             "name": "logits",
@@ -177,19 +182,24 @@ def _in_and_out(images: np.ndarray, resize: str) -> dict[str, Any]:
 
 
 class FromPixels(nn.Module):
-    """A network that takes pixels as a picture file has them.
+    """A network that takes pixels as a picture file has them, and scales them itself.
+
+    Args:
+        network: image to logits.
+        normalise: "unit" or "imagenet", as its run had it.
 
     Shape:
         image: (N, H, W, C) uint8 or uint16
         returns: (N, 1, H, W) float32, logits of the head used for inference
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, normalise: str = "unit") -> None:
         super().__init__()
-        self.network = network
+        self.network, self.normalise = network, normalise
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.network(normalised(image)).float()
+        scaled = normalised(image, normalise=self.normalise)
+        return self.network(scaled).float()
 
 
 def graph_of(

@@ -107,6 +107,7 @@ class Member:
     channels: int
     size: int
     resize: str
+    normalise: str
     cut: Callable[[Tensor], Tensor]  # logits (N, 1, h, w) to the cut of each image
     tie: bool  # whether a logit at the cut is lesion
 
@@ -188,6 +189,7 @@ def _member(record: Record, rule: str, device: str) -> Member:
         channels,
         asked["size"],
         asked["resize"],
+        asked["normalise"],
         cuts[rule],
         tie=rule in ("probability", "best_validation"),  # as masks has them
     )
@@ -208,7 +210,12 @@ def _shifted(member: Member, images: Sequence[np.ndarray], device: str) -> list[
     """Logits less the cut of each image, (h, w) each, on the CPU."""
     small = [_scaled(member, image) for image in images]
     with torch.inference_mode():
-        batch = torch.cat([normalised(torch.from_numpy(each[None])) for each in small])
+        batch = torch.cat(
+            [
+                normalised(torch.from_numpy(each[None]), normalise=member.normalise)
+                for each in small
+            ]
+        )
         logits = member.network(batch.to(device)).float().cpu()
     return list(logits[:, 0].double() - member.cut(logits)[:, None, None])
 

@@ -142,6 +142,9 @@ def downloading(weights_id: str, wanted: bool = True) -> Iterator[None]:
         reason = (str(error).splitlines() or [""])[0]
         raise RuntimeError(
             f"the encoder weights {weights_id!r} could not be downloaded"
-            f" ({type(error).__name__}: {reason})."
-            " pretrained may also be False or the path of a weights file."
+            f" ({type(error).__name__}: {reason.rstrip('.')}). Without a network: build"
+            " it once with pretrained=True where there is one, and copy the caches to"
+            " this machine (~/.cache/huggingface or HF_HOME, ~/.cache/torch or"
+            " TORCH_HOME); or go on without weights: pretrained=False, -p pretrained"
+            " false. build_model also takes the path of a weights file."
         ) from error

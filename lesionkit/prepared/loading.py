@@ -19,6 +19,7 @@ LOADERS = {
     "resident": "the whole data set lies in the memory of the device",
     "streamed": "each batch is read from the prepared files and copied to the device",
 }
+FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 KEPT_BYTES = 4 << 30  # of data sets that stay for the next run of the same process
 _kept: OrderedDict[tuple, Store] = OrderedDict()
 
@@ -108,18 +109,49 @@ def free_bytes(device: torch.device) -> int:
     return psutil.virtual_memory().total
 
 
-def normalised(images: Tensor, memory_format: str = "contiguous") -> Tensor:
-    """Integers divided by the largest value of their type (255 or 65,535), no more.
+# Mean and standard deviation of a channel in [0, 1], red, green, blue, over ImageNet;
+# all published encoders of the kit were trained on images less that mean, by that
+# deviation. Of a grey image the means of both, as timm has it.
+IMAGENET = ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))
+IMAGENET_GREY = (sum(m for m, _ in IMAGENET) / 3, sum(s for _, s in IMAGENET) / 3)
+
+
+def normalised(
+    images: Tensor, *, normalise: str, memory_format: str = "contiguous"
+) -> Tensor:
+    """Integers as the network of a run takes them, by that run's `normalise`.
+
+    Args:
+        images: of a data set or of a picture file.
+        normalise: "unit" divides by the largest value of the type (255 or 65,535), no
+            more; "imagenet" then takes IMAGENET's mean off and divides by its
+            deviation.
+        memory_format: "contiguous" or "channels_last".
 
     Shape:
         images: (B, H, W, C) uint8 or uint16
-        returns: (B, C, H, W) float32 in [0, 1], in memory as `memory_format` says
+        returns: (B, C, H, W) float32, in memory as `memory_format` says
     """
     scale = float(torch.iinfo(images.dtype).max)
     image = images.permute(0, 3, 1, 2)  # in memory this is channels last
     if memory_format == "contiguous":
         image = image.contiguous()
-    return image.float() / scale
+    image = image.float() / scale
+    if normalise == "unit":
+        return image
+    # no tensors of constants: to copy one to a GPU makes the host wait
+    planes = [
+        (plane - mean) / deviation
+        for plane, (mean, deviation) in zip(
+            image.unbind(1), scales(image.shape[1]), strict=True
+        )
+    ]
+    return torch.stack(planes, 1).contiguous(memory_format=FORMATS[memory_format])
+
+
+def scales(channels: int) -> tuple[tuple[float, float], ...]:
+    """Mean and deviation over ImageNet of 1 or 3 channels."""
+    return (IMAGENET_GREY,) if channels == 1 else IMAGENET
 
 
 class Batches:
@@ -135,9 +167,10 @@ class Batches:
         device: where the tensors of a batch live.
         loader: one of LOADERS; all give the same bits.
         memory_format: "contiguous" or "channels_last", of the images.
+        normalise: "unit" or "imagenet", as `normalised` has it.
 
     Shape:
-        a batch: image (B, C, H, W) float32 in [0, 1], mask (B, 1, H, W) bool,
+        a batch: image (B, C, H, W) float32, mask (B, 1, H, W) bool,
             positions (B,) int64 in the arrays of the data set
     """
 
@@ -150,12 +183,13 @@ class Batches:
         device: torch.device | str = "cpu",
         loader: str = "resident",
         memory_format: str = "contiguous",
+        normalise: str = "unit",
     ) -> None:
         self.store = open_store(data, device, loader)
         self.positions = torch.as_tensor(np.array(positions))
         self.batch_size = batch_size
         self.device = torch.device(device)
-        self.memory_format = memory_format
+        self.memory_format, self.normalise = memory_format, normalise
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -199,4 +233,7 @@ class Batches:
     def batch(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """Image and mask of the chosen positions."""
         images, masks = self.store.take(chosen)
-        return normalised(images, self.memory_format), masks[:, None].bool()
+        image = normalised(
+            images, normalise=self.normalise, memory_format=self.memory_format
+        )
+        return image, masks[:, None].bool()

@@ -13,16 +13,18 @@ from lesionkit.config import Resolved, RunConfig
 from lesionkit.losses import build_loss
 from lesionkit.models import build_model
 from lesionkit.prepared import Prepared
-from lesionkit.prepared.loading import Batches
+from lesionkit.prepared.loading import FORMATS, Batches
 from lesionkit.prepared.preparing import open_data
 from lesionkit.splits import PARTS, Split, split
 from lesionkit.training import checkpoint
+from lesionkit.training.augmentation import Augment, augmentation
 from lesionkit.training.execution import device_of
 from lesionkit.training.recomputing import recompute
+from lesionkit.training.schedule import Schedule
 from lesionkit.training.step import GraphedStep, Step, can_compile
 
 WITHOUT_LESION = "test_without_lesion"  # the part of images scored apart
-FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 LOSS_OPTIONS = ("alpha", "gamma", "beta", "sums", "smooth", "focal_form", "alpha_form")
 
 
@@ -37,6 +39,8 @@ class Setting:
     model: nn.Module
     loss: nn.Module
     optimizer: torch.optim.Optimizer
+    augment: Augment
+    schedule: Schedule
 
     @property
     def device(self) -> torch.device:
@@ -49,7 +53,7 @@ class Setting:
 
 
 def build(config: RunConfig) -> Setting:
-    """Data, model, loss and optimiser of a run, seeded; nothing is written.
+    """Data, model, loss, optimiser and what changes in training; nothing is written.
 
     Raises:
         FileNotFoundError: the data set is not prepared; the text says how.
@@ -73,12 +77,21 @@ def build(config: RunConfig) -> Setting:
         _refuse_batch_norm(config, model)
     if config.activation_checkpointing:
         recompute(model)
-    optimizer = torch.optim.Adam(
+    captured = config.graphed and device.type == "cuda"
+    optimizer = OPTIMIZERS[config.optimizer](
         model.parameters(),
         lr=config.learning_rate,
         weight_decay=config.weight_decay,
         fused=True,  # one pass over the weights; at small sizes half of a CPU step
-        capturable=config.graphed and device.type == "cuda",
+        capturable=captured,
+    )
+    schedule = Schedule(
+        optimizer,
+        config.learning_rate,
+        kind=config.schedule,
+        warmup=config.warmup * config.epochs,
+        epochs=config.epochs,
+        device=device if captured else None,
     )
     batches = {
         name: Batches(
@@ -88,10 +101,21 @@ def build(config: RunConfig) -> Setting:
             device=device,
             loader=config.loader,
             memory_format=config.memory_format,
+            normalise=config.normalise,
         )
         for name, where in scored_positions(config, data, parts).items()
     }
-    return Setting(config, data, parts, batches, model, loss.to(device), optimizer)
+    return Setting(
+        config,
+        data,
+        parts,
+        batches,
+        model,
+        loss.to(device),
+        optimizer,
+        augmentation(config.augment, config.init_seed),
+        schedule,
+    )
 
 
 def _refuse_batch_norm(config: RunConfig, model: nn.Module) -> None:
@@ -114,6 +138,7 @@ def build_step(setting: Setting) -> Step | GraphedStep:
         setting.optimizer,
         dtype=config.dtype,
         memory_format=config.memory_format,
+        normalise=config.normalise,
         deep_supervision=config.deep_supervision,
         accumulate=config.accumulate,
         compile=config.compile and can_compile(device),

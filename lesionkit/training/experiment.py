@@ -120,6 +120,8 @@ def _train(session: Session) -> None:
             lambda m: evaluation.validation_counts(m, validation, **setting.scoring),
             model=setting.model,
             rules=rules,
+            augment=setting.augment,
+            schedule=setting.schedule,
             progress=session.progress,
             on_epoch=session.epoch,
         )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from lesionkit.metrics import scores
 from lesionkit.prepared.loading import Batches
+from lesionkit.training.augmentation import Augment, unchanged
 from lesionkit.training.step import Step
 
 
@@ -62,6 +63,8 @@ def train(
     *,
     model: nn.Module,
     rules: Rules,
+    augment: Augment = unchanged,
+    schedule: Callable[[int, int, int], None] = lambda epoch, place, steps: None,
     progress: Progress | None = None,
     on_epoch: Callable[[Progress], None] = lambda progress: None,
 ) -> Progress:
@@ -71,6 +74,9 @@ def train(
         step: trains on the integers of a batch and returns its loss.
         validate: model to the counts of every validation image, (N, 4), left on the
             device; their mean Dice says which epoch is the best.
+        augment: images and masks of a batch, epoch (from 1) and the batch's place in it
+            (from 0) to the images and masks that are trained on.
+        schedule: called before every step with epoch, place and the steps of an epoch.
         progress: of an interrupted training, to go on from.
         on_epoch: called after every epoch, with the progress so far.
 
@@ -82,7 +88,11 @@ def train(
         epoch = progress.epoch + 1
         model.train()
         order = batches.order(rules.seed, epoch)
-        losses = [step(*batches.store.take(chosen)) for chosen in order]
+        losses = []
+        for place, chosen in enumerate(order):
+            schedule(epoch, place, len(order))
+            batch = augment(*batches.store.take(chosen), epoch, place)
+            losses.append(step(*batch))
         counts = validate(model)
         # the one wait: everything that the host wants to know of this epoch
         found = torch.cat([torch.stack(losses).double(), counts.double().flatten()])

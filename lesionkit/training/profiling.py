@@ -93,9 +93,10 @@ def _epoch(setting: Setting, watch: Watch, epoch: int, steps: int | None) -> Non
     step.mark = watch
     batches = setting.batches["train"]
     setting.model.train()
-    for chosen in batches.order(setting.config.init_seed, epoch)[:steps]:
+    order = batches.order(setting.config.init_seed, epoch)
+    for place, chosen in enumerate(order[:steps]):
         with watch("data"):
-            batch = batches.store.take(chosen)
+            batch = setting.augment(*batches.store.take(chosen), epoch, place)
         step(*batch)
     with watch("evaluation"):
         evaluation.validation_counts(

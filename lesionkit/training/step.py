@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
-from functools import reduce
+from functools import partial, reduce
 from operator import add
 from typing import Any
 
@@ -31,6 +31,7 @@ class Step:
         optimizer: over the model's parameters.
         dtype: "float32" or "tf32", or "bfloat16" for autocast.
         memory_format: "contiguous" or "channels_last".
+        normalise: "unit" or "imagenet": the scale of the pixels.
         deep_supervision: train on every head.
         accumulate: parts that a batch is cut into; their gradients are summed, each
             with its share of the images. The same as the whole batch only for a loss
@@ -51,6 +52,7 @@ class Step:
         *,
         dtype: str = "float32",
         memory_format: str = "contiguous",
+        normalise: str = "unit",
         deep_supervision: bool = False,
         accumulate: int = 1,
         compile: bool = False,
@@ -59,7 +61,8 @@ class Step:
         self.dtype, self.memory_format = dtype, memory_format
         network: Any = model  # not every module has several heads
         forward = network.supervised if deep_supervision else network
-        self.objective = _objective(forward, loss, dtype, memory_format)
+        scaled = partial(normalised, memory_format=memory_format, normalise=normalise)
+        self.objective = _objective(forward, loss, dtype, scaled)
         self.compiled = compile
         self.mark: Callable[[str], Any] = nullcontext  # around each part, to time it
         if compile:
@@ -97,12 +100,12 @@ class Step:
 
 
 def _objective(
-    forward: Callable, loss: Loss, dtype: str, memory_format: str
+    forward: Callable, loss: Loss, dtype: str, scaled: Callable[[Tensor], Tensor]
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """Integers of a batch to its loss: all that has a gradient, in one function."""
 
     def objective(images: Tensor, masks: Tensor) -> Tensor:
-        image, mask = normalised(images, memory_format), masks[:, None].bool()
+        image, mask = scaled(images), masks[:, None].bool()
         with autocast(images.device, dtype):
             output = forward(image)
         weighted = [(1.0, output)] if torch.is_tensor(output) else output

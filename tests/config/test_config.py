@@ -33,6 +33,11 @@ def test_a_plain_run_lies_in_a_folder_of_its_names_alone() -> None:
         {"init_seed": 1},
         {"learning_rate": 1e-2},
         {"weight_decay": 0.1},
+        {"optimizer": "adamw"},
+        {"schedule": "cosine"},
+        {"warmup": 0.1},
+        {"augment": "flips"},
+        {"normalise": "imagenet"},
         {"batch_size": 4},
         {"patience": 3},
         {"stop_rule": "after"},
@@ -179,7 +184,12 @@ def test_every_definition_names_losses_there_are() -> None:
         ({"alpha": 1.5}, ValueError, "must be 0 to 1, got 1.5"),
         ({"learning_rate": float("nan")}, ValueError, "0 or more, got nan"),
         ({"gamma": float("inf")}, ValueError, "0 or more, got inf"),
-        ({"pretrained": "false"}, TypeError, "True or False, got 'false' of type str"),
+        ({"pretrained": "yes"}, TypeError, "True or False, got 'yes' of type str"),
+        ({"augment": "all"}, ValueError, "One of: none, flips, full"),
+        ({"optimizer": "sgd"}, ValueError, "One of: adam, adamw"),
+        ({"schedule": "cos"}, ValueError, "Did you mean 'cosine'?"),
+        ({"normalise": "imagenett"}, ValueError, "Did you mean 'imagenet'?"),
+        ({"warmup": 5}, ValueError, "0 to 1, got 5"),
         ({"epochs": True}, TypeError, "of type int, got True of type bool"),
         ({"epochs": 2.5}, TypeError, "of type int, got 2.5 of type float"),
         ({"learning_rate": "1e-3"}, TypeError, "of type float, got '1e-3'"),
@@ -295,3 +305,97 @@ def test_a_notebook_shows_a_wrong_parameter_in_one_line(wrong: dict) -> None:
         RunConfig.from_notebook(cells | wrong)
     (line,) = error.value._render_traceback_()
     assert line == f"{type(error.value).__name__}: {error.value}"
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_what_people_do_today_is_off_in_every_other_protocol(protocol: str) -> None:
+    run = RunConfig(protocol=protocol).resolved()
+    found = (run.optimizer, run.schedule, run.warmup, run.augment, run.normalise)
+    today = ("adamw", "cosine", 0.05, "full", "imagenet")
+    plain = ("adam", "constant", 0.0, "none", "unit")
+    assert found == (today if protocol == "practice" else plain)
+    assert run.pretrained is (protocol == "practice")
+
+
+@pytest.mark.parametrize(
+    ("given", "run_id"),
+    [
+        ({}, "demo/toy/unet/ioufocal/A-gamma2/repeat0"),
+        (
+            {"model": "enet", "epochs": 3},
+            "demo/toy/enet/ioufocal/A-gamma2/repeat0-543da7ab",
+        ),
+        (
+            {"model": "esfpnet", "loss": "dicebce", "epochs": 2},
+            "demo/toy/esfpnet/dicebce/A-gamma2/repeat0-63b46a19",
+        ),
+    ],
+)
+def test_runs_made_before_these_parameters_lie_where_they_lay(
+    given: dict, run_id: str
+) -> None:
+    assert RunConfig(**given).run_id == run_id
+
+
+def test_each_piece_of_practice_can_be_turned_off_alone() -> None:
+    off = [
+        {"pretrained": False},
+        {"normalise": "unit"},
+        {"augment": "none"},
+        {"optimizer": "adam"},
+        {"schedule": "constant"},
+        {"warmup": 0.0},
+        {"stop_rule": "never"},
+    ]
+    runs = [RunConfig(protocol="practice", **each) for each in ({}, *off)]
+    assert len({run.run_id for run in runs}) == 1 + len(off)
+
+
+def test_practice_takes_the_weights_that_the_network_has() -> None:
+    for model, entry in MODELS.items():
+        run = RunConfig(protocol="practice", model=model).resolved()
+        has = entry.variants[run.variant].pretrained is not None
+        assert run.pretrained is has, model
+        assert run.run_id.endswith("/repeat0")  # of either kind it is the plain run
+    other = RunConfig(protocol="practice", variant="unet_bn_bilinear")
+    assert not other.resolved().pretrained
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"model": "enet"}, "for enet (enet_port): Take -p pretrained false"),
+        (
+            {"protocol": "paper_a"},
+            "for unet (unet_bn_transposed): -p variant smp_unet_resnet34 has some,"
+            " or -p pretrained false",
+        ),
+    ],
+)
+def test_weights_that_there_are_not_are_refused_before_anything_is_read(
+    given: dict, says: str
+) -> None:
+    with pytest.raises(ValueError, match="no pretrained encoder weights") as told:
+        RunConfig(pretrained=True, **given)
+    assert str(told.value).endswith(says)
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [("true", True), ("TRUE", True), ("False", False), ("false", False)],
+)
+def test_yes_and_no_are_taken_as_words_in_any_case(word: str, value: bool) -> None:
+    assert RunConfig(pretrained=word).pretrained is value
+
+
+@pytest.mark.parametrize("name", ["pretrained", "epochs", "variant", "alpha", "split"])
+def test_none_in_any_case_leaves_a_parameter_to_the_protocol(name: str) -> None:
+    for word in ("none", "None", "NONE"):
+        assert getattr(RunConfig(**{name: word}), name) is None
+
+
+def test_none_stays_a_name_where_it_is_one() -> None:
+    run = RunConfig(augment="none", keep_weights="none", track="none")
+    assert (run.augment, run.keep_weights, run.track) == ("none", "none", "none")
+    with pytest.raises(ValueError, match="unknown loss 'none'"):
+        RunConfig(loss="none")

@@ -42,11 +42,12 @@ def train(**parameters) -> RunRecord:
 onnx_is_slow = pytest.param("onnx", marks=pytest.mark.slow)  # to import, above all
 
 
+@pytest.mark.parametrize("how", [{}, {"normalise": "imagenet"}])
 @pytest.mark.parametrize("format", ["torch", onnx_is_slow])
 def test_the_exported_file_gives_the_logits_of_the_record(
-    tiny: str, tmp_path, format: str
+    tiny: str, tmp_path, format: str, how: dict
 ) -> None:
-    record = train()
+    record = train(**how)
     made = lk.export_model(record, tmp_path, format=format)
     data, found = lk.open_prepared("tiny", size=32), lk.replay(record)
     where = [data.index["file"].tolist().index(name) for name in found.files]
@@ -212,3 +213,12 @@ def test_a_missing_package_is_told_before_anything_is_read(monkeypatch, tmp_path
     monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
     with pytest.raises(ImportError, match="the format onnx needs the extra"):
         lk.export_model(tmp_path / "no record", tmp_path)
+
+
+def test_the_facts_say_how_pixels_are_scaled_in_the_file(tiny: str, tmp_path) -> None:
+    record = train(normalise="imagenet")
+    facts = lk.export_model(record, tmp_path, format="torch").facts
+    assert facts["preprocessing"]["scaling"] == (
+        "inside the file: divided by 255, less (0.485, 0.456, 0.406), divided by"
+        " (0.229, 0.224, 0.225), channel by channel"
+    )

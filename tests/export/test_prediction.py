@@ -36,9 +36,10 @@ def small_model(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def record(tiny: str) -> RunRecord:
-    """A short run on the tiny set."""
-    return run(RunConfig(**SMALL), progress=False)
+def record(tiny: str, request: pytest.FixtureRequest) -> RunRecord:
+    """A short run on the tiny set, with parameters of a test's own."""
+    own = getattr(request, "param", {})
+    return run(RunConfig(**SMALL, **own), progress=False)
 
 
 @pytest.fixture
@@ -69,9 +70,12 @@ def logits_at(record: RunRecord, image: np.ndarray) -> torch.Tensor:
     """What the network says at the size of the run, (1, 1, 32, 32)."""
     small = resize_image(image, 32, "bilinear")
     with torch.inference_mode():
-        return network_of(record, 3).eval()(normalised(torch.from_numpy(small[None])))
+        return network_of(record, 3).eval()(
+            normalised(torch.from_numpy(small[None]), normalise="unit")
+        )
 
 
+@pytest.mark.parametrize("record", [{}, {"normalise": "imagenet"}], indirect=True)
 @pytest.mark.parametrize("rule", ["probability", "raw_mean"])
 def test_masks_of_test_images_have_the_counts_of_the_record(record, tests, rule):
     network = prediction.Ensemble.of(record, rule)

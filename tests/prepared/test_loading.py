@@ -8,6 +8,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from torchvision.transforms.functional import normalize
 
 from lesionkit.prepared import loading, open_prepared
 from lesionkit.prepared.loading import Batches, open_store
@@ -156,6 +157,32 @@ def test_an_unknown_loader_gets_the_nearest_name(tiny: str) -> None:
 def test_16_bit_images_are_divided_by_65535_in_either_order() -> None:
     images = torch.tensor([[[[0], [65535], [32768]]]], dtype=torch.int32)
     images = images.to(torch.uint16)
-    image = loading.normalised(images, "channels_last")
+    image = loading.normalised(images, normalise="unit", memory_format="channels_last")
     assert image.shape == (1, 1, 1, 3)
     assert image.flatten().tolist() == pytest.approx([0, 1, 32768 / 65535])
+
+
+@pytest.mark.parametrize("order", ["contiguous", "channels_last"])
+def test_imagenet_takes_its_mean_off_and_divides_by_its_deviation(order: str) -> None:
+    images = torch.randint(0, 256, (2, 5, 4, 3), dtype=torch.uint8)
+    image = loading.normalised(images, normalise="imagenet", memory_format=order)
+    mean, deviation = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    expected = normalize(images.permute(0, 3, 1, 2).float() / 255, mean, deviation)
+    torch.testing.assert_close(image, expected, rtol=0, atol=1e-6)
+    assert image.is_contiguous(memory_format=loading.FORMATS[order])
+
+
+def test_a_grey_image_is_scaled_by_the_means_over_the_colours() -> None:
+    images = torch.tensor([0, 65535], dtype=torch.int32).to(torch.uint16)
+    image = loading.normalised(images.reshape(1, 1, 2, 1), normalise="imagenet")
+    assert image.flatten().tolist() == pytest.approx([-0.449 / 0.226, 0.551 / 0.226])
+
+
+def test_batches_are_scaled_as_their_run_has_it(tiny: str) -> None:
+    data = open_prepared(tiny, 32)
+    found = [
+        next(Batches(data, np.arange(4), batch_size=4, normalise=way).in_order())[0]
+        for way in ("unit", "imagenet")
+    ]
+    assert 0 <= found[0].min() < found[0].max() <= 1
+    torch.testing.assert_close(found[1][:, 0], (found[0][:, 0] - 0.485) / 0.229)

@@ -40,7 +40,7 @@ SOLE = {
     "PIL": {"datasets", "figures.pixels", "thresholds.panels"},
     "timm": {"models"},
     "segmentation_models_pytorch": {"models", "losses.libraries"},
-    "torchvision": {"models", "doctor.probe"},
+    "torchvision": {"models", "training.augmentation", "doctor.probe"},
     "fsspec": {"records.stores"},
     "requests": {"datasets.fetching"},
     "filelock": {"datasets.fetching", "records"},

@@ -93,3 +93,9 @@ def test_a_run_without_weights_says_how_to_keep_them(tiny: str) -> None:
 def test_an_unknown_part_is_refused(tiny: str) -> None:
     with pytest.raises(ValueError, match="unknown part 'tset'. Did you mean 'test'"):
         lk.replay(train(), "tset")
+
+
+def test_a_run_of_practice_is_replayed_as_it_was_scored(tiny: str) -> None:
+    record = train(protocol="practice")
+    assert len(lk.replay(record).files) > 2  # counts that differ would be refused
+    assert len(lk.replay(record, "validation").files) > 2

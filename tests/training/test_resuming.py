@@ -61,6 +61,45 @@ def test_a_run_goes_on_where_it_stopped_and_ends_the_same(
         assert (resumed.folder / name).read_bytes() == wanted[name], name
 
 
+@pytest.mark.parametrize("epoch", [1, 2, 3])
+def test_practice_goes_on_after_any_epoch_and_ends_the_same(
+    tiny: str, monkeypatch: pytest.MonkeyPatch, epoch: int
+) -> None:
+    how = {"protocol": "practice", "epochs": 4, "save_seconds": 0.0, "warmup": 0.4}
+    whole = train(**how)
+    names = FILES - {"environment.json", "DONE"}
+    wanted = {name: (whole.folder / name).read_bytes() for name in names}
+    whole.folder.rename(whole.folder.with_name("kept"))
+    with monkeypatch.context() as patch:
+        interrupt_after(epoch, patch)
+        with pytest.raises(KeyboardInterrupt):
+            train(**how)
+    torch.manual_seed(99)  # a process with another past
+    resumed = train(**how)
+    sessions = resumed.environment["sessions"]
+    assert [session["first_epoch"] for session in sessions] == [1, epoch + 1]
+    for name in names:
+        assert (resumed.folder / name).read_bytes() == wanted[name], name
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        {"optimizer": "adamw", "weight_decay": 0.1},
+        {"schedule": "cosine"},
+        {"warmup": 0.5},
+        {"augment": "flips"},
+        {"augment": "full"},
+        {"normalise": "imagenet"},
+    ],
+)
+def test_each_piece_of_practice_changes_what_is_learned(tiny: str, piece: dict) -> None:
+    decay = {"weight_decay": piece.get("weight_decay", 0.0)}
+    plain, mine = train(**decay), train(**piece)
+    assert mine.folder != plain.folder
+    assert mine.weights() != plain.weights()
+
+
 def test_a_damaged_state_is_left_for_the_one_before(
     tiny: str, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
@@ -134,9 +173,14 @@ def test_the_reason_of_a_failure_is_gone_while_the_run_is_tried_again(
 
 
 @pytest.mark.slow
-def test_kill_minus_9_in_the_middle_changes_no_bit(tiny: str, data_home: Path) -> None:
+@pytest.mark.parametrize(
+    "protocol", [{}, {"protocol": "practice", "pretrained": False}]
+)
+def test_kill_minus_9_in_the_middle_changes_no_bit(
+    tiny: str, data_home: Path, protocol: dict
+) -> None:
     """Four epochs at once equal some epochs, kill -9, and the rest."""
-    own = {"model": "unet", "epochs": 4, "save_seconds": 0.0, "threads": 1}
+    own = {"model": "unet", "epochs": 4, "save_seconds": 0.0, "threads": 1} | protocol
     parameters = SMALL | own
     config = RunConfig(**parameters)
     pairs = [["-p", name, str(value)] for name, value in parameters.items()]
