@@ -1,9 +1,10 @@
-"""How the kit was installed, and what installs an extra where it is missing."""
+"""How the kit was installed, what installs an extra, and its packages."""
 
 from __future__ import annotations
 
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
+from typing import Any
 
 PACKAGE = Path(__file__).resolve().parent
 CHECKOUT = PACKAGE.parent
@@ -36,3 +37,16 @@ def install(name: str) -> str:
     if in_checkout():
         return f"uv sync --extra {name}, or pip install --editable '.[{name}]'"
     return f"pip install 'lesionkit[{name}]'"
+
+
+def package(name: str, path: Path, *, extra: str) -> Any:
+    """A module of an extra, imported when a file needs it.
+
+    Raises:
+        ImportError: it is not installed; the text names the file and the extra.
+    """
+    try:
+        return import_module(name)
+    except ImportError as error:
+        needs = f"{path} needs {name.split('.')[0]}: {install(extra)}"
+        raise ImportError(needs) from error

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lesionkit.datasets.dicom import MEDIASTINAL, Series, read_series, window
-from lesionkit.datasets.dicom.masks import read_masks
-from lesionkit.datasets.own_files import read_lines, read_table
+from lesionkit.datasets.dicom import MEDIASTINAL, Series, window
+from lesionkit.datasets.dicom.choosing import is_listed
+from lesionkit.datasets.dicom.masks import Choice, Marked, marked_series
+from lesionkit.datasets.own_files import read_lesion_values, read_lines, read_table
 from lesionkit.datasets.pairs import below, existing_folder, is_visible, natural_order
+from lesionkit.lookup import nearest
 
 
 @dataclass(frozen=True)
@@ -59,48 +61,81 @@ class SliceSample:
 def samples(raw: Path) -> list[SliceSample]:
     """Every labelled slice of every patient; the patient is the group.
 
-    A patient's folder has one CT series with its masks; of several series the longest
-    is taken, and what is unusual is said on the standard error. structures.txt in the
-    raw folder chooses among the structures of a mask file; strata.csv in a patient's
-    folder (columns file, stratum) says which slices are of which kind.
+    A patient's folder has CT with its masks. The series is the one that the masks
+    name, or that alone fits them; what is unusual is said on the standard error. Beside
+    the patients may lie series.txt (which series counts where several fit),
+    structures.txt (which structures of a mask file count) and lesion_values.txt (which
+    values of a mask are lesion); strata.csv in a patient's folder (columns file,
+    stratum) says which slices are of which kind.
 
     Raises:
         FileNotFoundError: no folder, no patient in it, or a patient without a mask.
         ImportError: a mask needs a package of the extra `ct`.
-        ValueError: a file that cannot be read or does not fit; the same series in two
-            folders.
+        ValueError: a file that cannot be read or does not fit; several series or
+            structures and none is listed; the same series in two folders.
     """
     inside = natural_order(existing_folder("lungct", raw).iterdir())
     folders = [path for path in inside if path.is_dir() and is_visible(path)]
     if not folders:
         raise FileNotFoundError(f"lungct: no folder of a patient in {raw}")
-    listed = raw / "structures.txt"
-    structures = read_lines(listed) if listed.is_file() else []
+    choice = _choice(raw)
     found: list[SliceSample] = []
     owners: dict[str, str] = {}
     for folder in folders:
-        series, *shorter = read_series(folder)
-        left = [f"{len(shorter)} shorter series left out"] if shorter else []
-        for remark in [*series.remarks, *left]:
+        said: list[str] = []
+        for marked in marked_series(folder, choice):
+            uid = marked.series.uid
+            owner = owners.setdefault(uid or folder.name, folder.name)
+            if owner != folder.name:
+                raise ValueError(
+                    f"{folder}: the same series as in {owner}: one patient as two "
+                    "would lie in two parts of a split"
+                )
+            found += _of_patient(raw, folder, marked)
+            said += marked.remarks
+        for remark in dict.fromkeys(said):
             print(f"{folder}: {remark}", file=sys.stderr)
-        owner = owners.setdefault(series.uid or folder.name, folder.name)
-        if owner != folder.name:
-            raise ValueError(
-                f"{folder}: the same series as in {owner}: one patient as two would "
-                "lie in two parts of a split"
-            )
-        found += _of_patient(raw, folder, series, structures)
+    _check_lines(raw, choice, found)
     return found
 
 
-def _of_patient(
-    raw: Path, folder: Path, series: Series, structures: Sequence[str]
-) -> list[SliceSample]:
+def _choice(raw: Path) -> Choice:
+    """What the files beside the patients say."""
+    lines = {
+        name: tuple(read_lines(raw / name)) if (raw / name).is_file() else ()
+        for name in ("series.txt", "structures.txt")
+    }
+    values = raw / "lesion_values.txt"
+    listed = read_lesion_values(values) if values.is_file() else ()
+    return Choice(raw, lines["series.txt"], lines["structures.txt"], listed)
+
+
+def _check_lines(raw: Path, choice: Choice, found: Sequence[SliceSample]) -> None:
+    """Refuse a line of series.txt that names no series that is read."""
+    read = {id(sample.series): sample.series for sample in found}.values()
+    for line in choice.series:
+        if not any(is_listed(series, line, raw) for series in read):
+            names = [
+                name for series in read for name in (series.uid, *_places(raw, series))
+            ]
+            near = nearest(line, names)
+            hint = f", did you mean {near!r}?" if near else ""
+            raise ValueError(
+                f"{raw / 'series.txt'}: no CT series {line!r} with a mask{hint}"
+            )
+
+
+def _places(raw: Path, series: Series) -> list[str]:
+    """The folders of a series, below the raw folder."""
+    return [below(folder, raw) for folder in {path.parent for path in series.paths}]
+
+
+def _of_patient(raw: Path, folder: Path, marked: Marked) -> list[SliceSample]:
     """The labelled slices of one patient, from the lowest place to the highest."""
     table = folder / "strata.csv"
     rows = read_table(table, ("file", "stratum")) if table.is_file() else []
     strata = {row["file"]: row["stratum"] for _, row in rows}
-    masks = read_masks(folder, series, structures)
+    series = marked.series
     several = len(set(series.paths)) < len(series)
     return [
         SliceSample(
@@ -111,5 +146,5 @@ def _of_patient(
             mask=mask,
             stratum=strata.get(series.paths[i].name, "") if mask.any() else "",
         )
-        for i, mask in masks.items()
+        for i, mask in marked.masks.items()
     ]

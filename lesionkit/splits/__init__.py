@@ -229,7 +229,7 @@ def _deal_groups(
     """Whole groups to the three parts, each to the part that lacks most images.
 
     Of parts that lack nearly as much (SLACK) it is the one that lacks most within the
-    group's own bands of lesion size. No part stays empty.
+    group's own bands of lesion size. Of three groups or more no part stays empty.
     """
     first_seen = list(dict.fromkeys(named[order]))  # ordered by content, not by name
     shuffled = np.random.default_rng(seed).permutation(first_seen)
@@ -248,7 +248,7 @@ def _deal_groups(
         target = int(np.argmax(np.where(near, of_bands, -np.inf)))
         parts[target].append(mine)
         filled[target] += held
-    return [np.concatenate(part) for part in parts]
+    return [np.concatenate([order[:0], *part]) for part in parts]
 
 
 def _written(data: Prepared, parts: Split, groups: np.ndarray | None) -> Split:

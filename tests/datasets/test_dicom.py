@@ -145,6 +145,58 @@ def test_a_scout_image_is_left_out_and_said(tmp_path):
     assert series.remarks == ("1 scout image(s) left out",)
 
 
+OTHER = {
+    "a PET": ({"Modality": "PT"}, "image(s) of modality PT"),
+    "an MR without modality": (
+        {"Modality": None, "SOPClassUID": "1.2.840.10008.5.1.4.1.1.4"},
+        "image(s) of modality MR Image Storage",
+    ),
+    "a topogram": ({"ImageType": ["ORIGINAL", "PRIMARY", "TOPOGRAM"]}, "scout"),
+    "a dose report": ({"SamplesPerPixel": 3}, "colour picture(s)"),
+    "a perfusion map": (
+        {"PhotometricInterpretation": "PALETTE COLOR"},
+        "colour picture(s) (photometric PALETTE COLOR)",
+    ),
+    "a screenshot": (
+        {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7", "RescaleIntercept": None},
+        "screenshot(s) or report(s)",
+    ),
+    "an iodine map": ({"RescaleType": "MGML"}, "image(s) in MGML, not HU,"),
+}
+
+
+@pytest.mark.parametrize("what", OTHER)
+@pytest.mark.parametrize("series", ["of the CT", "of its own"])
+def test_what_is_no_ct_is_left_out_and_said(tmp_path, what, series):
+    tags, says = OTHER[what]
+    write_series(tmp_path, 3)
+    path = write(tmp_path, "other.dcm", 1)
+    own = {} if series == "of the CT" else {"SeriesInstanceUID": "1.2.3"}
+    change(path, **tags, **own)
+    (found,) = read_series(tmp_path)
+    assert len(found) == 3
+    assert len(found.remarks) == 1
+    assert found.remarks[0].startswith(f"1 {says}")
+    assert found.remarks[0].endswith("left out")
+
+
+def test_a_folder_without_any_ct_is_refused_with_what_is_there(tmp_path):
+    change(write(tmp_path, "a.dcm", 0), Modality="MR")
+    with pytest.raises(FileNotFoundError, match=r"no CT image.*1 image\(s\) of mod"):
+        read_series(tmp_path)
+
+
+def test_a_broken_series_is_left_out_beside_a_whole_one(tmp_path):
+    write_series(tmp_path, 3)
+    for k, across in enumerate(([1, 0, 0, 0, 0, -1], [0, 1, 0, 0, 0, -1])):
+        other = {"ImageOrientationPatient": across, "SeriesInstanceUID": "1.2.3"}
+        write(tmp_path / "scouts", f"{k}.dcm", k, **other)
+    (series,) = read_series(tmp_path)
+    assert len(series) == 3
+    assert "series 1.2.3 left out: " in series.remarks[0]
+    assert "several orientations" in series.remarks[0]
+
+
 def test_a_missing_slice_is_said_with_its_place(tmp_path):
     for k in (0, 1, 2, 4, 5):
         write(tmp_path, f"{k}.dcm", k)
@@ -217,16 +269,6 @@ WRONG = {
     "not DICOM": (
         lambda f: (f / "b.dcm").write_bytes(b"hello" * 40),
         "b.dcm: not a DICOM file",
-    ),
-    "colour": (
-        lambda f: change(write(f, "b.dcm", 1), SamplesPerPixel=3),
-        "b.dcm: a colour picture",
-    ),
-    "palette": (
-        lambda f: change(
-            write(f, "b.dcm", 1), PhotometricInterpretation="PALETTE COLOR"
-        ),
-        "photometric PALETTE COLOR",
     ),
 }
 

@@ -12,10 +12,12 @@ from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian
 from shared_data import SHARED, needs_shared
 
-from lesionkit.datasets.dicom import masks as ct_masks
+from lesionkit import extras
 from lesionkit.datasets.dicom import read_series
+from lesionkit.datasets.dicom.contours import from_rtstruct
 from lesionkit.datasets.dicom.files import made_uid
-from lesionkit.datasets.dicom.masks import from_rtstruct, from_seg, read_masks
+from lesionkit.datasets.dicom.masks import Choice, marked_series
+from lesionkit.datasets.dicom.segments import from_seg
 
 
 @pytest.fixture
@@ -30,6 +32,12 @@ def truth(series):
     masks[1, 2:5, 1:3] = 1
     masks[2, 2:4, 1:7] = 1
     return masks
+
+
+def masks_of(folder, **choice):
+    """The masks of the one series of a folder that is marked."""
+    (marked,) = marked_series(folder, Choice(folder, **choice))
+    return marked.masks
 
 
 def stacked(found, series):
@@ -195,7 +203,7 @@ def test_a_nifti_mask_lands_on_its_slices_in_whatever_order_it_is(
         volume, affine = volume.transpose(1, 2, 0), affine[:, [1, 2, 0, 3]]
     path = tmp_path / "ct" / "mask.nii.gz"
     nibabel.save(nibabel.Nifti1Image(volume, affine), path)
-    found = read_masks(tmp_path / "ct", series)
+    found = masks_of(tmp_path / "ct")
     assert np.array_equal(stacked(found, series), truth(series))
 
 
@@ -205,7 +213,7 @@ def test_a_nifti_mask_of_another_grid_is_refused(tmp_path, series):
     path = tmp_path / "ct" / "mask.nii"
     nibabel.save(nibabel.Nifti1Image(np.ones((8, 8, 4), np.uint8), np.eye(4)), path)
     with pytest.raises(ValueError, match=r"mask\.nii: its grid of \(8, 8, 4\)"):
-        read_masks(tmp_path / "ct", series)
+        masks_of(tmp_path / "ct")
 
 
 def test_pictures_and_arrays_label_the_slices_that_they_name(tmp_path, series):
@@ -213,7 +221,7 @@ def test_pictures_and_arrays_label_the_slices_that_they_name(tmp_path, series):
     folder.mkdir()
     Image.fromarray(truth(series)[1] * 255).save(folder / "3.png")
     np.save(folder / "2.npy", truth(series)[2])
-    found = read_masks(tmp_path / "ct", series)
+    found = masks_of(tmp_path / "ct")
     assert list(found) == [1, 2]
     assert all(np.array_equal(found[i], truth(series)[i]) for i in found)
 
@@ -223,14 +231,14 @@ def test_a_picture_of_no_slice_or_another_size_is_refused(tmp_path, series):
     folder.mkdir()
     np.save(folder / "9.npy", truth(series)[1])
     with pytest.raises(ValueError, match=r"belong to no slice: 9\.npy"):
-        read_masks(tmp_path / "ct", series)
+        masks_of(tmp_path / "ct")
     (folder / "9.npy").rename(folder / "2.npy")
     np.save(folder / "2.npy", np.zeros((4, 4), np.uint8))
     with pytest.raises(ValueError, match=r"2\.npy: a mask of \(4, 4\)"):
-        read_masks(tmp_path / "ct", series)
+        masks_of(tmp_path / "ct")
     (folder / "2.npy").write_bytes(b"no array")
     with pytest.raises(ValueError, match=r"2\.npy: not an array"):
-        read_masks(tmp_path / "ct", series)
+        masks_of(tmp_path / "ct")
 
 
 def test_what_macos_puts_beside_a_mask_is_no_mask(tmp_path, series):
@@ -239,12 +247,12 @@ def test_what_macos_puts_beside_a_mask_is_no_mask(tmp_path, series):
     np.save(folder / "2.npy", truth(series)[2])
     for name in ("._2.npy", "._9.png", "../._mask.nii.gz"):
         (folder / name).write_bytes(b"Mac OS X")
-    assert list(read_masks(tmp_path / "ct", series)) == [2]
+    assert list(masks_of(tmp_path / "ct")) == [2]
 
 
 def test_no_mask_at_all_is_refused_with_what_is_looked_for(tmp_path, series):
     with pytest.raises(FileNotFoundError, match="a DICOM SEG or RTSTRUCT"):
-        read_masks(tmp_path / "ct", series)
+        masks_of(tmp_path / "ct")
 
 
 def test_a_missing_package_is_named_with_its_extra(tmp_path, series, monkeypatch):
@@ -253,7 +261,7 @@ def test_a_missing_package_is_named_with_its_extra(tmp_path, series, monkeypatch
     def missing(name):
         raise ImportError(name)
 
-    monkeypatch.setattr(ct_masks, "import_module", missing)
+    monkeypatch.setattr(extras, "import_module", missing)
     with pytest.raises(ImportError, match="highdicom: uv sync --extra ct, or pip"):
         from_seg(path, series)
 
@@ -262,7 +270,7 @@ def test_a_missing_package_is_named_with_its_extra(tmp_path, series, monkeypatch
 def test_the_real_seg_holds_soft_tissue_on_its_ct():
     folder = SHARED / "native" / "dicom" / "ct-3slice-liver-seg"
     (series,) = read_series(folder)
-    masks = stacked(read_masks(folder, series), series)
+    masks = stacked(masks_of(folder), series)
     hu = hu_of(series)
     inside = [float(np.median(hu[i][masks[i] > 0])) for i in range(3)]
     assert all(20 < value < 70 for value in inside)  # liver without contrast agent

@@ -32,6 +32,9 @@ RESCALE = (
     ("PixelValueTransformationSequence", "RescaleIntercept"),
 )
 
+# The file of several frames that was read last: each reader asks for one frame a call.
+_KEPT: dict[tuple[Path, int, int], tuple[pydicom.Dataset, np.ndarray]] = {}
+
 # Which package decodes what; the last one is GPL, so no extra of ours brings it.
 _DECODERS = (
     (JPEG2000TransferSyntaxes, "pylibjpeg-openjpeg"),
@@ -77,14 +80,23 @@ def frame_hu(path: Path, frame: int = 0) -> np.ndarray:
 
     Stored values are cut to BitsStored with their sign, then times slope plus
     intercept; without a rescale they are taken as they are. MONOCHROME1 inverts a
-    display, not the values.
+    display, not the values. The file of several frames that was read last is kept.
 
     Raises:
         ValueError: no decoder for the file (the text names the package), its pixels
             are cut off, or a slope that is 0 or no number; one line with its name.
     """
-    dataset = open_dicom(path)
-    stored = _decoded(dataset, path, frame)
+    state = path.stat()
+    if (path, state.st_mtime_ns, state.st_size) in _KEPT:
+        dataset, every = _KEPT[path, state.st_mtime_ns, state.st_size]
+    else:
+        dataset = open_dicom(path)
+        every = _decoded(dataset, path)
+        _KEPT.clear()
+        if len(every) > 1:
+            del dataset.PixelData
+            _KEPT[path, state.st_mtime_ns, state.st_size] = dataset, every
+    stored = every[frame]
     found = [of_frame(dataset, frame, tag) for tag in RESCALE]
     slope = 1.0 if found[0] in (None, "") else float(found[0])
     intercept = 0.0 if found[1] in (None, "") else float(found[1])
@@ -123,8 +135,8 @@ def numbers_of_frame(
     return numbers if np.isfinite(numbers).all() else None
 
 
-def _decoded(dataset: pydicom.Dataset, path: Path, frame: int) -> np.ndarray:
-    """The stored values of a frame; pydicom drops unused bits and keeps the sign."""
+def _decoded(dataset: pydicom.Dataset, path: Path) -> np.ndarray:
+    """Stored values of all frames, (N, H, W); unused bits dropped, the sign kept."""
     syntax = getattr(dataset.file_meta, "TransferSyntaxUID", None)
     try:
         with warnings.catch_warnings():
@@ -140,25 +152,33 @@ def _decoded(dataset: pydicom.Dataset, path: Path, frame: int) -> np.ndarray:
                 ) from error
         reason = one_line(error, longest=160)
         raise ValueError(f"{path}: pixels cannot be read: {reason}") from error
-    if int(dataset.get("NumberOfFrames") or 1) > 1:
-        values = values[frame]
-    return values
+    return values.reshape(-1, *values.shape[-2:])
 
 
 def _is_padding(dataset: pydicom.Dataset, stored: np.ndarray) -> np.ndarray:
     """Where the stored value is PixelPaddingValue, or in the range it opens.
 
-    Some writers give a signed value as unsigned: 63536 for -2000.
+    Some writers give a signed value as unsigned, 63536 for -2000, or an unsigned one
+    as signed; others one of 16 bits where fewer are stored.
     """
     first = dataset.get("PixelPaddingValue")
     if first in (None, "") or stored.dtype.kind not in "iu":
         return np.zeros(stored.shape, bool)
     last = dataset.get("PixelPaddingRangeLimit")
-    ends = [int(first), int(first if last in (None, "") else last)]
-    if stored.dtype.kind == "i":
-        half = 1 << (int(dataset.get("BitsAllocated", 16)) - 1)
-        ends = [end - 2 * half if end >= half else end for end in ends]
-    return (stored >= min(ends)) & (stored <= max(ends))
+    one = last in (None, "")
+    bits = int(dataset.get("BitsStored") or dataset.get("BitsAllocated") or 16)
+    allocated = int(dataset.get("BitsAllocated") or 16)
+    low = -(1 << (bits - 1)) if stored.dtype.kind == "i" else 0
+    high = low + (1 << bits) - 1
+    ends = []
+    for end in sorted((int(first), int(first if one else last))):
+        for width in (allocated, bits) if one else (allocated,):
+            if not low <= end <= high:  # as the bits of a stored value say it
+                start = -(1 << (width - 1)) if low else 0
+                end = (end - start) % (1 << width) + start
+        ends.append(min(max(end, low), high))
+    above, below = stored >= ends[0], stored <= ends[1]
+    return above & below if ends[0] <= ends[1] else above | below
 
 
 def write_slice(path: Path, stored: np.ndarray, tags: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +19,9 @@ from lesionkit.datasets.dicom.files import (
     numbers_of_frame,
     open_dicom,
 )
+from lesionkit.datasets.dicom.kinds import is_image, why_no_ct
 
 _SAME_MM = 0.01  # two positions nearer than this are one
-NOT_IMAGES = ("SEG", "RTSTRUCT", "RTPLAN", "RTDOSE", "SR", "PR", "KO", "REG")
 
 
 @dataclass(frozen=True)
@@ -79,45 +79,79 @@ class Series:
         return frame_hu(self.paths[i], self.frames[i])
 
 
+@dataclass(frozen=True)
+class Scan:
+    """What the DICOM files of a folder are.
+
+    Attributes:
+        series: of CT, longest first.
+        annotations: SEG and RTSTRUCT files, each with its modality.
+        broken: series that cannot be read, the reason of each by its UID.
+    """
+
+    series: list[Series]
+    annotations: list[tuple[Path, str]]
+    broken: dict[str, str]
+
+
 def read_series(folder: Path) -> list[Series]:
-    """Every image series in or below a folder, longest first.
+    """Every CT series in or below a folder, longest first.
 
     Slices belong together by SeriesInstanceUID and are ordered by their position
     along the normal, whatever the files are called. Where no slice has a position,
-    SliceLocation or InstanceNumber order them, which is said in the remarks.
+    SliceLocation or InstanceNumber order them. What is no CT in Hounsfield units
+    (PET, MR, scouts, dose reports, screenshots) is left out. The remarks say so.
 
     Raises:
-        FileNotFoundError: no DICOM image in the folder.
-        ValueError: a file that cannot be read, a series of several sizes or
-            orientations, two different slices at one place, or no order.
+        FileNotFoundError: no CT image in the folder.
+        ValueError: a file that cannot be read; or no series without several sizes,
+            several orientations, two different slices at one place, or no order.
     """
+    return scan(folder).series
+
+
+def scan(folder: Path) -> Scan:
+    """The CT series and the annotations of a folder; errors as `read_series`."""
     by_series: dict[str, list[_Header]] = {}
-    scouts: Counter[str] = Counter()
+    others: Counter[str] = Counter()
+    annotations: list[tuple[Path, str]] = []
     for path in dicom_files(folder):
         dataset = open_dicom(path, pixels=False)
-        if dataset.get("Modality") in NOT_IMAGES or "Rows" not in dataset:
+        if (modality := str(dataset.get("Modality"))) in ("SEG", "RTSTRUCT"):
+            annotations.append((path, modality))
+        if not is_image(dataset):
+            continue
+        if other := why_no_ct(dataset):
+            others[other] += 1
             continue
         uid = str(dataset.get("SeriesInstanceUID", "")) or f"?{path.parent}"
-        if "LOCALIZER" in (dataset.get("ImageType") or ()):
-            scouts[uid] += 1
-            continue
         by_series.setdefault(uid, []).extend(_headers_of(dataset, path))
+    left = [f"{count} {what} left out" for what, count in sorted(others.items())]
     if not by_series:
-        raise FileNotFoundError(f"no DICOM image in {folder} or below")
-    series = [_series(uid, found, scouts[uid]) for uid, found in by_series.items()]
-    return sorted(series, key=lambda s: (-len(s), s.uid))
+        what = f"no CT image in {folder} or below: {', '.join(left)}"
+        none = f"no DICOM image in {folder} or below"
+        raise FileNotFoundError(what if left else none)
+    series, broken = [], {}
+    for uid, found in by_series.items():
+        try:
+            series.append(_series(uid, found))
+        except ValueError as error:
+            broken[uid] = str(error)
+    if not series:
+        raise ValueError(next(iter(broken.values())))
+    left += [f"series {uid} left out: {why}" for uid, why in broken.items()]
+    series = [replace(s, remarks=(*s.remarks, *left)) for s in series]
+    return Scan(sorted(series, key=lambda s: (-len(s), s.uid)), annotations, broken)
 
 
-def _series(uid: str, headers: list[_Header], scouts: int) -> Series:
-    """The slices of one series, ordered and checked, and how many scouts it had."""
+def _series(uid: str, headers: list[_Header]) -> Series:
+    """The slices of one series, ordered and checked."""
     first, orientation = headers[0], _shared_orientation(headers)
     normal = np.cross(orientation[:3], orientation[3:])
     remarks: list[str] = []
     headers, heights = _ordered(headers, normal, remarks)
     headers, heights = _without_repeated(headers, heights, remarks)
     remarks += [*_gaps(heights), *_unusual_tags(uid, headers)]
-    if scouts:
-        remarks.append(f"{scouts} scout image(s) left out")
     unknown = (np.nan, np.nan, np.nan)
     return Series(
         uid="" if uid[:1] == "?" else uid,
@@ -164,11 +198,7 @@ class _Header:
 
 
 def _headers_of(dataset: pydicom.Dataset, path: Path) -> Iterator[_Header]:
-    """One header a frame; a picture in colour is refused."""
-    photometric = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
-    samples = int(dataset.get("SamplesPerPixel", 1))
-    if samples != 1 or not photometric.startswith("MONOCHROME"):
-        raise ValueError(f"{path}: a colour picture (photometric {photometric})")
+    """One header a frame."""
     for frame in range(int(dataset.get("NumberOfFrames") or 1)):
         yield _Header(
             path,

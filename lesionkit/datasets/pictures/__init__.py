@@ -4,6 +4,7 @@ Imported by the adapters, by `prepared` and by `inspection`.
 """
 
 __all__ = [
+    "arrays",
     "images",
     "lesions",
     "resizing",
