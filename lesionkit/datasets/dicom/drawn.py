@@ -11,7 +11,7 @@ from lesionkit.datasets.dicom.annotations import Annotation, Masks
 from lesionkit.datasets.dicom.series import Series
 from lesionkit.datasets.own_files import SUFFIXES, UNREAD
 from lesionkit.datasets.pairs import is_visible
-from lesionkit.datasets.pictures.arrays import is_soft, lesion_of_values
+from lesionkit.datasets.pictures.array_masks import is_soft, lesion_of_values
 from lesionkit.datasets.pictures.images import decode, read_array, turned
 from lesionkit.datasets.pictures.lesions import LesionValue, lesion_in
 
