@@ -25,9 +25,16 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from lesionkit.datasets.annotations import layouts
-from lesionkit.datasets.annotations.naming import Pairs, is_named_mask
+from lesionkit.datasets.annotations.naming import (
+    FOLDERS,
+    ROLES,
+    Pairs,
+    is_named_mask,
+    squeezed,
+)
 from lesionkit.datasets.annotations.scanning import Scan
 from lesionkit.datasets.own_files import (
+    SETTINGS,
     OwnSample,
     as_posix,
     breaks_line,
@@ -42,8 +49,8 @@ from lesionkit.datasets.own_files import (
 from lesionkit.datasets.pairs import (
     below,
     by_key,
-    find_root,
     in_order,
+    is_visible,
     missing,
     refuse,
 )
@@ -95,11 +102,21 @@ def _grouped(
 
 
 def _root(raw: Path) -> Path:
-    """Where pairs.csv and the like lie beside the set: `raw`, or the one folder in it."""
-    try:
-        return find_root("folder", raw, [("pairs.csv",), ("images", "masks")])
-    except FileNotFoundError:
+    """Where pairs.csv and the like lie: `raw`, or the one folder in it that has some.
+
+    Of a raw folder with images and masks of its own the folders are not looked into.
+    """
+    inside = sorted(p for p in raw.iterdir() if is_visible(p) and p.is_dir())
+    roles = {FOLDERS.get(squeezed(path.name), ("",))[0] for path in inside}
+    if (raw / "pairs.csv").is_file() or roles >= set(ROLES):
         return raw
+    found = [p for p in inside if any((p / name).is_file() for name in SETTINGS)]
+    if len(found) > 1:
+        raise ValueError(
+            f"folder: {', '.join(path.name for path in found)} in {raw} have files such "
+            "as groups.txt or pairs.csv each; one in the raw folder is read"
+        )
+    return found[0] if found else raw
 
 
 def is_mask(path: Path) -> bool:

@@ -75,6 +75,10 @@ class DrawnSample(OwnSample):
         return image, sha256(said.encode()).hexdigest()
 
     def _drawn(self, area: Area, shape: tuple[int, int]) -> np.ndarray:
+        if area.kind not in DRAWN:
+            raise ValueError(
+                f"{self.image}: {area.label!r} is a {area.kind}; a mask needs outlines"
+            )
         try:
             return DRAWN[area.kind](area.data, *shape)
         except ValueError as error:
@@ -147,8 +151,9 @@ def _corners(
 
 
 def _share(corners: Sequence[float], height: int, width: int) -> np.ndarray:
-    scale = np.tile([width, height], len(corners) // 2)
-    return polygon(np.array(corners, float)[: len(scale)] * scale, height, width)
+    sides = (width, height)
+    places = [share * sides[i % 2] for i, share in enumerate(corners)]
+    return polygon(places, height, width)
 
 
 def _circle(data: tuple, height: int, width: int) -> np.ndarray:
@@ -171,9 +176,7 @@ def _crop(data: tuple, height: int, width: int) -> np.ndarray:
     """A small mask at its place."""
     row, column, rows, columns, bits = data
     if min(row, column) < 0 or row + rows > height or column + columns > width:
-        raise ValueError(
-            f"is a mask that leaves the image of {width} x {height} pixels"
-        )
+        raise ValueError(f"leaves the image of {width} x {height} pixels")
     mask = np.zeros((height, width), bool)
     packed = np.frombuffer(bits, np.uint8)
     small = np.unpackbits(packed, count=rows * columns).reshape(rows, columns)

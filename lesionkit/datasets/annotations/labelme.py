@@ -105,15 +105,14 @@ def _area(path: Path, shape: dict[str, Any]) -> Area:
         label, kind = str(shape["label"]), shape.get("shape_type") or "polygon"
         points = np.array(shape["points"], float).reshape(-1, 2)
         if kind == "rectangle" and len(points) == 2:
-            (left, top), (right, bottom) = points
-            points = [(left, top), (right, top), (right, bottom), (left, bottom)]
-            kind = "polygon"
+            (left, top), (right, bottom) = points.tolist()
+            corners = (left, top, right, top, right, bottom, left, bottom)
+            return Area(label, "polygon", corners)
         if kind in OUTLINES or (kind == "rectangle" and len(points) == 4):
-            return Area(label, "polygon", tuple(np.ravel(points).tolist()))
+            return Area(label, "polygon", tuple(points.ravel().tolist()))
         if kind == "circle":
-            centre, edge = points
-            radius = float(np.hypot(*(edge - centre)))
-            return Area(label, kind, (*centre.tolist(), radius))
+            radius = float(np.hypot(*(points[1] - points[0])))
+            return Area(label, kind, (*points[0].tolist(), radius))
         if kind == "mask":
             return Area(label, "crop", _small_mask(points, shape["mask"]))
     except (KeyError, TypeError, ValueError) as error:

@@ -57,9 +57,7 @@ class Scan:
         count = Counter(path.suffix.lower() or "other" for path in self.files)
         kinds = [f"{n} {kind}" for kind, n in count.most_common(_SHOWN)]
         more = ", ..." * (len(count) > _SHOWN)
-        return (
-            f"found {', '.join(kinds)}{more} files" if kinds else "the folder is empty"
-        )
+        return f"found {', '.join(kinds)}{more} files" if kinds else "it is empty"
 
 
 def _document(path: Path) -> Any:
@@ -97,8 +95,8 @@ def places(raw: Path, holds: Callable[[Path], bool]) -> list[Place]:
     if len(found) > 1 and not all(place.part for place in found):
         names = ", ".join(below(place.images, raw) for place in found[:_SHOWN])
         raise ValueError(
-            f"folder: more than one folder of {raw} fits: {names}; name the one that is "
-            "meant, list the pairs in pairs.csv, or call them train/, val/ and test/"
+            f"folder: more than one folder of {raw} fits: {names}; name the one "
+            "that is meant, list the pairs in pairs.csv, or call them train/, val/ and test/"
         )
     return found
 
@@ -112,7 +110,7 @@ def _places(
     for path in inside:
         role, part = FOLDERS.get(squeezed(path.name), ("", ""))
         if role and (holds if role == "masks" else has_images)(path):
-            sides.setdefault(part, dict((r, []) for r in ROLES))[role].append(path)
+            sides.setdefault(part, {r: [] for r in ROLES})[role].append(path)
     taken = []
     for part, by in sides.items():
         if not all(by.values()):
