@@ -113,8 +113,8 @@ def _root(raw: Path) -> Path:
     found = [p for p in inside if any((p / name).is_file() for name in SETTINGS)]
     if len(found) > 1:
         raise ValueError(
-            f"folder: {', '.join(path.name for path in found)} in {raw} have files such "
-            "as groups.txt or pairs.csv each; one in the raw folder is read"
+            f"folder: {', '.join(path.name for path in found)} in {raw} have files "
+            "such as groups.txt or pairs.csv each; one in the raw folder is read"
         )
     return found[0] if found else raw
 

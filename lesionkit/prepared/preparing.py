@@ -310,9 +310,10 @@ def _is_prepared(
         return None
     rows = [row for row in rows if row["file"] not in left_out]
     columns = ["file", "content_hash", "mask_hash", "group"]
-    columns += ["stratum"] if any("stratum" in row for row in rows) else []
-    found = index.reindex(columns=columns).to_dict("records")
-    same = found == [{name: row[name] for name in columns} for row in rows]
+    more = ("stratum", "part")
+    columns += [c for c in more if c in index or any(c in row for row in rows)]
+    found = index.reindex(columns=columns, fill_value="").to_dict("records")
+    same = found == [{name: row.get(name, "") for name in columns} for row in rows]
     return data if same else None
 
 

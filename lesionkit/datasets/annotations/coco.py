@@ -47,7 +47,8 @@ def samples(scan: Scan) -> list[DrawnSample]:
             alike = by_name.get(PurePosixPath(said).name, [])
             meant = _meant(scan.raw, path, said, alike)
             if len(meant) != 1:
-                (unclear if meant else lost).append(path.parent / said)
+                name = PurePosixPath(said).name
+                (unclear if meant else lost).append(path.parent / name)
                 continue
             if meant[0] in made:
                 twice.append(meant[0])

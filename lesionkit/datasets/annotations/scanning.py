@@ -95,8 +95,8 @@ def places(raw: Path, holds: Callable[[Path], bool]) -> list[Place]:
     if len(found) > 1 and not all(place.part for place in found):
         names = ", ".join(below(place.images, raw) for place in found[:_SHOWN])
         raise ValueError(
-            f"folder: more than one folder of {raw} fits: {names}; name the one "
-            "that is meant, list the pairs in pairs.csv, or call them train/, val/ and test/"
+            f"folder: more than one folder of {raw} fits: {names}; name the one that "
+            "is meant, list the pairs in pairs.csv, or call them train/, val/, test/"
         )
     return found
 
