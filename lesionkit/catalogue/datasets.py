@@ -169,7 +169,9 @@ DATASETS = {
         None,
         "yours",
         "you",
-        "pairs.csv, or images/ and masks/ with the same names, or x.png beside"
-        " x_mask.png",
+        "images/ and masks/ (or labels/, gt/, annotations/) with the same names, x.png"
+        " beside x_mask.png, any of these below train/, val/, test/, nnU-Net, LabelMe,"
+        " COCO or YOLO outlines, .npy, .npz, 2D NIfTI, parquet; pairs.csv with the"
+        " columns image, mask always works",
     ),
 }

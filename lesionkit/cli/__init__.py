@@ -50,11 +50,12 @@ def cli() -> None:
 @cli.command()
 @AS_JSON
 def datasets(as_json: bool) -> None:
-    """The data sets, and at which sizes they are prepared here."""
-    from lesionkit.config import data_folder
+    """The data sets, yours too, and at which sizes they are prepared here."""
+    from lesionkit.config import data_folder, prepared_from, prepared_names
 
     rows = []
-    for name, entry in catalogue.DATASETS.items():
+    own = dict.fromkeys(prepared_names(), catalogue.DATASETS["folder"])
+    for name, entry in (catalogue.DATASETS | own | catalogue.DATASETS).items():
         made = sorted((data_folder() / "prepared" / name).glob("*/manifest.json"))
         rows.append(
             {
@@ -64,7 +65,9 @@ def datasets(as_json: bool) -> None:
                 "published": entry.published_count,
                 "prepared": " ".join(path.parent.name for path in made),
                 "licence": entry.licence,
-                "source": entry.source,
+                "source": entry.source
+                if name in catalogue.DATASETS
+                else str(prepared_from(name) or data_folder() / "raw" / name),
             }
         )
     show(rows, as_json)

@@ -18,7 +18,12 @@ from lesionkit import lookup
 from lesionkit.catalogue import DATASETS, DEFINITIONS, LOSSES, MODELS, several_heads
 from lesionkit.catalogue.protocols import PROTOCOLS
 from lesionkit.config.parameters import checked, choice, parameter, parameter_names
-from lesionkit.config.places import data_folder, prepared_names
+from lesionkit.config.places import (
+    data_folder,
+    prepared_from,
+    prepared_names,
+    set_name,
+)
 
 __all__ = [
     "ADDED",
@@ -28,6 +33,8 @@ __all__ = [
     "RunConfig",
     "data_folder",
     "parameters",
+    "prepared_from",
+    "prepared_names",
 ]
 
 
@@ -103,6 +110,7 @@ class RunConfig:
     track: str = choice("logging", "none", "tensorboard", "mlflow", default="none")
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "dataset", set_name(self.dataset))
         for rule in fields(self):
             value = checked(rule.name, getattr(self, rule.name), rule.metadata)
             object.__setattr__(self, rule.name, value)

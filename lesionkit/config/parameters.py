@@ -8,6 +8,7 @@ from dataclasses import field
 from typing import Any
 
 from lesionkit import lookup
+from lesionkit.config.places import set_name
 
 
 def parameter(
@@ -133,13 +134,14 @@ def _statements(cell: str) -> list[ast.stmt]:
 
 
 @lookup.shown_in_a_line(ValueError, TypeError)
-def notebook_parameters(namespace: Mapping[str, Any]) -> dict[str, Any]:
+def notebook_parameters(namespace: dict[str, Any]) -> dict[str, Any]:
     """The values of a notebook's parameters, refused if misspelt or mistyped.
 
     Allowed are the names of the parameters cell, with the types of its annotations.
 
     Args:
-        namespace: the notebook's globals().
+        namespace: the notebook's globals(). A data set's name that came as a number
+            (`-p dataset 2018`) is put back there as the name.
 
     Raises:
         ValueError: papermill passed a name that the parameters cell does not have.
@@ -158,5 +160,7 @@ def notebook_parameters(namespace: Mapping[str, Any]) -> dict[str, Any]:
         if name not in kinds:
             raise lookup.unknown("parameter", name, kinds)
         rules = {"kind": known[kinds[name]], "says": "a parameter of this notebook"}
+        if name == "dataset":
+            namespace[name] = set_name(namespace[name])
         values[name] = checked(name, namespace[name], rules)
     return values

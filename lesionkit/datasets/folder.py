@@ -1,34 +1,45 @@
-"""Your own images and masks, laid out in one of three ways.
+"""Your own images and masks: a table, folders, or the files of an annotation program.
 
 1. A table pairs.csv, columns image, mask and, if you have them, group: paths below
-   its folder. Several rows of one image unite their masks.
-2. Folders images/ and masks/, with the same names in them, in sub-folders too. The
-   mask of a.jpg is a, a_mask, a_segmentation, a_label or a_gt of any suffix of
-   SUFFIXES; a_1, a_2 or a_mask, a_mask_1 are united, as several lesions.
+   its folder. Several rows of one image unite their masks. It is read before all else.
+2. Folders of images and masks side by side, with the same names in them: images,
+   image, imgs with masks, mask, labels, label, gt, annotations, annotation, in any
+   case. The mask of a.jpg is a, a_mask, a-seg, mask_a and the like (`naming`); a_1,
+   a_2 or a_mask, a_mask_1 are united, as several lesions.
 3. One folder, with sub-folders or not: a_mask.png beside a.jpg, endings as above.
+4. nnU-Net, LabelMe, COCO, YOLO, arrays, parquet: see `annotations`.
 
+Below train/, val/ and test/ they are one set, whose split of kind "lists" they are.
 Beside them may lie groups.csv (columns file and group) or groups.txt (one regular
 expression with one group, looked for in the image's path): whose images belong
 together, a patient's for instance. And lesion_values.txt: what of a mask of several
-classes is lesion, one a line: an integer, a colour, opaque or transparent.
+classes is lesion, one a line: an integer, a colour, opaque or transparent; or a name,
+of outlines and labels that have some.
 """
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from lesionkit.datasets.annotations import layouts
+from lesionkit.datasets.annotations.naming import (
+    FOLDERS,
+    ROLES,
+    Pairs,
+    is_named_mask,
+    squeezed,
+)
+from lesionkit.datasets.annotations.scanning import Scan
 from lesionkit.datasets.own_files import (
-    SUFFIXES,
+    SETTINGS,
     OwnSample,
     as_posix,
     breaks_line,
-    composed,
     is_read,
     leaves,
-    pictures,
     read_groups,
     read_lesion_values,
     read_table,
@@ -38,7 +49,6 @@ from lesionkit.datasets.own_files import (
 from lesionkit.datasets.pairs import (
     below,
     by_key,
-    find_root,
     in_order,
     is_visible,
     missing,
@@ -46,82 +56,72 @@ from lesionkit.datasets.pairs import (
 )
 from lesionkit.lookup import nearest
 
-# What a mask's name has more than its image's: a word, a number, or both.
-MASK_ENDING = re.compile(r"(_(?:mask|segmentation|label|gt))?(_\d+)?\Z", re.IGNORECASE)
-NUMBER = re.compile(r"_\d+\Z")
-
-Pairs = dict[Path, list[Path]]  # each image with its masks
-
 
 def samples(raw: Path) -> list[OwnSample]:
-    """Every image with its masks, in the first of the three layouts that is there.
+    """Every image with its masks, in the one form that is there.
 
     Args:
-        raw: the folder that holds one of the layouts, or for the first two the one
-            above it.
+        raw: the folder that holds it, or one above it.
 
     Raises:
-        FileNotFoundError: none of the layouts, or no picture in one of its folders.
-        ValueError: images without a mask, masks without an image, names that may mean
-            two files, paths or links that lead out of `raw`, a table or another file
-            of yours that cannot be used.
+        FileNotFoundError: no form that is known; the text says what was found.
+        ValueError: two forms, images without a mask, masks without an image, names
+            that may mean two files, paths or links that lead out of `raw`, a table or
+            another file of yours that cannot be used.
     """
+    if not raw.is_dir():
+        raise missing("folder", f"no folder {raw}")
     root = _root(raw)
     files = settings(raw, root)
-    pairs, groups = _pairs(raw, root, files)
+    listed = files.get("lesion_values.txt")
+    if "pairs.csv" not in files:
+        return in_order(_grouped(raw, files, layouts.samples(Scan.of(raw, listed))))
+    pairs, groups = _of_table(files["pairs.csv"])
     if not groups:
         groups = read_groups(files, raw, list(pairs))
     elif other := [name for name in ("groups.csv", "groups.txt") if name in files]:
         raise ValueError(f"{raw}: pairs.csv has groups already, {other[0]} is too much")
-    values = files.get("lesion_values.txt")
-    listed = read_lesion_values(values) if values else ()
-    return in_order(
-        OwnSample(below(image, raw), image, tuple(masks), groups[image], "", listed)
+    values = read_lesion_values(listed) if listed else ()
+    found = [
+        OwnSample(below(image, raw), image, tuple(masks), groups[image], "", values)
         for image, masks in pairs.items()
-    )
+    ]
+    return in_order(layouts.in_parts(found))
+
+
+def _grouped(
+    raw: Path, files: Mapping[str, Path], found: list[OwnSample]
+) -> list[OwnSample]:
+    """The samples with the groups that groups.csv or groups.txt names."""
+    names = [raw / sample.name for sample in found]
+    groups = read_groups(dict(files), raw, names)
+    return [
+        replace(sample, group=groups[name])
+        for sample, name in zip(found, names, strict=True)
+    ]
 
 
 def _root(raw: Path) -> Path:
-    """The folder that holds a layout: `raw`, or the one below it that does."""
-    try:
-        root = find_root("folder", raw, [("images", "masks"), ("pairs.csv",)])
-    except FileNotFoundError:
-        if not raw.is_dir() or not any(map(is_mask, pictures(raw, raw))):
-            raise
+    """Where pairs.csv and the like lie: `raw`, or the one folder in it that has some.
+
+    Of a raw folder with images and masks of its own the folders are not looked into.
+    """
+    inside = sorted(p for p in raw.iterdir() if is_visible(p) and p.is_dir())
+    roles = {FOLDERS.get(squeezed(path.name), ("",))[0] for path in inside}
+    if (raw / "pairs.csv").is_file() or roles >= set(ROLES):
         return raw
-    if root != raw:
-        beside = sorted(p for p in raw.iterdir() if is_visible(p) and is_mask(p))
-        refuse("folder", f"lie beside {root.name}/, which is taken", beside)
-    return root
-
-
-def _pairs(
-    raw: Path, root: Path, files: Mapping[str, Path]
-) -> tuple[Pairs, dict[Path, str]]:
-    """Each image with its masks, and the groups if a table gives them."""
-    if "pairs.csv" in files:
-        return _of_table(files["pairs.csv"])
-    if (root / "images").is_dir() and (root / "masks").is_dir():
-        found = [_pictures(raw, root / part) for part in ("images", "masks")]
-        return _matched(found[0], found[1], (root / "images", root / "masks")), {}
-    found = _pictures(raw, root)
-    images = [path for path in found if not is_mask(path)]
-    masks = [path for path in found if is_mask(path)]
-    return _matched(images, masks, (root, root)), {}
-
-
-def _pictures(raw: Path, folder: Path) -> list[Path]:
-    """The pictures of a folder, which must have some."""
-    found = pictures(raw, folder)
-    if not found:
-        raise missing("folder", f"no {', '.join(SUFFIXES)} file in {folder}")
-    return found
+    found = [p for p in inside if any((p / name).is_file() for name in SETTINGS)]
+    if len(found) > 1:
+        raise ValueError(
+            f"folder: {', '.join(path.name for path in found)} in {raw} have files "
+            "such as groups.txt or pairs.csv each; one in the raw folder is read"
+        )
+    return found[0] if found else raw
 
 
 def is_mask(path: Path) -> bool:
-    """Whether a name ends as that of a mask, by a word."""
-    ending = MASK_ENDING.search(path.stem)
-    return is_read(path) and bool(ending and ending[1])
+    """Whether a name has a mask's word at its end or its beginning."""
+    return is_read(path) and is_named_mask(path.stem)
 
 
 def _of_table(table: Path) -> tuple[Pairs, dict[Path, str]]:
@@ -174,67 +174,3 @@ def _add_row(
         raise ValueError(f"{image.name!r} has no group; give all one, or none")
     if group and groups.setdefault(image, group) != group:
         raise ValueError(f"{image.name!r} is in two groups")
-
-
-def _owner_finder(images: Iterable[str]) -> Callable[[str], tuple[list[str], str]]:
-    """Finds the images that a mask's stem may mean, and what it has more than theirs.
-
-    A number more is a further lesion only where no image has such a number: of images
-    a and a_1, a mask a_2 is not the first one's, its own image is missing.
-    """
-    folded: dict[str, list[str]] = {}
-    for stem in images:
-        folded.setdefault(_fold(stem), []).append(stem)
-    numbered = {NUMBER.sub("", stem) for stem in folded if NUMBER.search(stem)}
-
-    def owners(mask: str) -> tuple[list[str], str]:
-        found = MASK_ENDING.search(mask)  # all of it is optional: never None
-        number, whole = (found[2] or "", found[0]) if found else ("", "")
-        for ending in ("", number, whole):
-            stem = mask.removesuffix(ending)
-            alike = folded.get(_fold(stem), [])
-            if alike and not (NUMBER.search(ending) and _fold(stem) in numbered):
-                return [stem] if stem in alike else alike, ending.lower()
-        return [], ""
-
-    return owners
-
-
-def _matched(
-    images: Sequence[Path], masks: Sequence[Path], bases: tuple[Path, Path]
-) -> Pairs:
-    """Each image with the masks of its name, by the path below `bases`."""
-    table = by_key(images, lambda path: _stem(path, bases[0]))
-    for files in table.values():
-        refuse("folder", "share one stem", files if len(files) > 1 else [])
-    find = _owner_finder(table)
-    owners = {mask: find(_stem(mask, bases[1])) for mask in masks}
-    unclear = [mask for mask, (names, _) in owners.items() if len(names) > 1]
-    refuse("folder", "have several images, whose names differ in case", unclear)
-    refuse("folder", "have no image", [m for m in masks if not owners[m][0]])
-    clear = [mask for mask in masks if len(owners[mask][0]) == 1]
-    found = by_key(clear, lambda mask: owners[mask][0][0])
-    for files in found.values():
-        one = len(files) == 1 or _are_parts([owners[mask][1] for mask in files])
-        refuse("folder", "belong to one image", [] if one else files)
-    left = [files[0] for stem, files in table.items() if stem not in found]
-    refuse("folder", "have no mask", left)
-    return {table[stem][0]: found[stem] for stem in table if stem in found}
-
-
-def _are_parts(endings: Sequence[str]) -> bool:
-    """Whether masks of these endings are several lesions: a_1, a_2 or a_mask, a_mask_1.
-
-    A mask named as its image is the whole; beside a_1 it may be another's.
-    """
-    words = {NUMBER.sub("", ending) for ending in endings}
-    return len(words) == 1 and len({*endings, ""}) == len(endings) + 1
-
-
-def _stem(path: Path, base: Path) -> str:
-    return below(path.with_suffix(""), base)
-
-
-def _fold(stem: str) -> str:
-    """The stem without regard to case and to how its accents are written."""
-    return composed(composed(stem).casefold())

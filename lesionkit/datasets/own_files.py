@@ -22,7 +22,8 @@ from lesionkit.datasets.pairs import (
     natural_order,
     refuse,
 )
-from lesionkit.datasets.pictures.images import Raster, decode, turned
+from lesionkit.datasets.pictures.arrays import check_grids, decoded
+from lesionkit.datasets.pictures.images import Raster, turned
 from lesionkit.datasets.pictures.lesions import LesionValue, lesion_in, lesion_value
 from lesionkit.datasets.pictures.samples import FileSample
 
@@ -33,8 +34,13 @@ UNREAD = (".gif", ".jfif", ".jp2", ".heic", ".heif", ".avif", ".dcm")
 _BREAKS = ("Cc", "Cs", "Zl", "Zp")  # control characters, bytes that are no text, lines
 
 
-def pictures(raw: Path, folder: Path) -> list[Path]:
+def pictures(raw: Path, folder: Path, endings: Sequence[str] = SUFFIXES) -> list[Path]:
     """The visible pictures of `folder` and the folders below, in natural order.
+
+    Args:
+        raw: the raw folder, which no link may lead out of.
+        folder: it, or one below.
+        endings: of the files that count, in small letters.
 
     Raises:
         FileNotFoundError: no such folder.
@@ -45,12 +51,13 @@ def pictures(raw: Path, folder: Path) -> list[Path]:
     if leaves(folder, raw):
         refuse("folder", f"lead out of {raw}", [folder])
         return []
-    found = natural_order(_entries(existing_folder("folder", folder)))
+    known = tuple(dict.fromkeys((*endings, *UNREAD)))
+    found = natural_order(visible(existing_folder("folder", folder), known))
     defects = {
         f"are links that lead out of {raw}": lambda path: leaves(path, raw),
         "are links to folders, which are not followed": Path.is_dir,
         "are not files": lambda path: not path.is_file(),
-        f"are none of {', '.join(SUFFIXES)}": lambda path: not is_read(path),
+        f"are none of {', '.join(endings)}": lambda path: not _ends(path, endings),
         "have line breaks in their names": lambda path: breaks_line(path.as_posix()),
     }
     for defect, has in defects.items():
@@ -65,13 +72,17 @@ def is_read(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-def _entries(folder: Path) -> Iterator[Path]:
-    """Visible links to folders, and all else that is named as a picture."""
+def _ends(path: Path, endings: Sequence[str]) -> bool:
+    return path.name.lower().endswith(tuple(endings))
+
+
+def visible(folder: Path, endings: Sequence[str]) -> Iterator[Path]:
+    """Visible links to folders, and all else whose name ends so."""
     for place, folders, files in os.walk(folder, onerror=_stop):
         folders[:] = [name for name in folders if is_visible(Path(name))]
         yield from (p for p in map(Path(place).joinpath, folders) if p.is_symlink())
         for path in map(Path(place).joinpath, files):
-            if path.suffix.lower() in SUFFIXES + UNREAD and is_visible(path):
+            if _ends(path, endings) and is_visible(path):
                 yield path
 
 
@@ -186,6 +197,16 @@ class OwnSample(FileSample):
     """An image of your own; its masks may hold classes, told by value or colour."""
 
     lesion_values: tuple[LesionValue, ...] = ()  # empty: lesion and background alone
+    part: str = ""  # train, validation or test where its folder says so
+
+    @property
+    def details(self) -> dict[str, str]:
+        """Further columns of the index."""
+        return {"part": self.part} if self.part else {}
+
+    def decoded(self, path: Path) -> Raster:
+        """The image file as it is stored, of an array as a picture."""
+        return decoded(path)
 
     def read_mask(self, path: Path, picture: Raster) -> np.ndarray:
         """The mask as 0 and 1: what is listed, or what `lesions.lesion_in` finds.
@@ -197,7 +218,8 @@ class OwnSample(FileSample):
             ValueError: it cannot be decoded, does not say what is lesion, or its image
                 has an orientation tag, it has none, and it fits both ways.
         """
-        mask = decode(path)
+        mask = decoded(path, is_mask=True)
+        check_grids(self.image, path)
         _check_turn(path, mask, picture, self.image.name)
         return turned(lesion_in(path, mask, self.lesion_values), mask.orientation)
 

@@ -26,7 +26,13 @@ from lesionkit.splits import duplicates, leakage
 
 MASK_SIDE = 64  # of the masks that are copied from the nearest training image
 COLOUR_SIDE = 32  # of the pictures that the baseline by colour is fitted to
-ARRAYS = (".npy", ".npz")  # files of samples that are no pictures
+ARRAYS = (
+    ".npy",
+    ".npz",
+    ".nii",
+    ".gz",
+    ".parquet",
+)  # files of samples that are no pictures
 
 
 @dataclass(frozen=True)

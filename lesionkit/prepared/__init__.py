@@ -48,7 +48,7 @@ INDEX_COLUMNS = (
     "width",
     "group",  # patient or sequence; empty where unknown
     "lesion_share",  # of the native mask, 0 to 1
-)  # CT has more: stratum, row_mm, column_mm, slice_mm, height_mm
+)  # CT has more: stratum, row_mm, column_mm, slice_mm, height_mm; your own: part
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def open_prepared(name: str, size: int = 224, *, resize: str = "bilinear") -> Pr
             f"reads {FORMAT}. Prepare it again: lesionkit prepare {name} {options}"
             " --force"
         )
-    texts: Any = dict.fromkeys(("file", "group", "stratum"), str)
+    texts: Any = dict.fromkeys(("file", "group", "stratum", "part"), str)
     index = pd.read_csv(folder / "index.csv", dtype=texts, keep_default_na=False)
     images = np.load(folder / "images.npy", mmap_mode="r")
     masks = np.load(folder / "masks.npy", mmap_mode="r")

@@ -12,7 +12,7 @@ import numpy as np
 
 from lesionkit import lookup
 from lesionkit.catalogue import DATASETS
-from lesionkit.config import data_folder
+from lesionkit.config import data_folder, prepared_from, prepared_names
 from lesionkit.datasets.pairs import below, collecting, refuse
 from lesionkit.datasets.pictures.lesions import READING
 from lesionkit.datasets.pictures.resizing import RESIZES
@@ -26,7 +26,7 @@ from lesionkit.prepared import (
 from lesionkit.prepared.staging import Stage, fill, in_order, key_of
 from lesionkit.prepared.telling import warning_of
 from lesionkit.records.disks import refusals_told
-from lesionkit.records.files import beside
+from lesionkit.records.files import beside, write_json
 from lesionkit.records.runs import RunRecord
 
 SHOWN = 10  # bad files that an error names
@@ -55,7 +55,7 @@ def prepare(
 
     Args:
         name: one of lesionkit.DATASETS, or a new name for a folder of your own.
-        raw: folder of raw files; by default raw/<name> in the data folder.
+        raw: folder of raw files; by default the one of `raw_of`.
         size: side of the prepared images, pixels.
         resize: "bilinear" or "nearest", for images.
         force: make it again even if the raw files have not changed.
@@ -78,6 +78,7 @@ def prepare(
     if size < 8:
         raise ValueError(f"size must be 8 pixels or more, got {size}")
     samples, source, unpaired = _paired(name, raw, skip_bad)
+    raw = raw_of(name, raw)
     folder = prepared_folder(name, size, resize)
     with refusals_told(folder):  # before the work
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +86,7 @@ def prepare(
     facts = {"source": source, "unpaired": unpaired, "reading": READING}
     there = not force and not bad and _is_prepared(name, size, resize, rows, facts)
     if there and (skip_bad or not there.manifest.get("left_out")):
-        return _looked_at(there)
+        return _looked_at(_from(there, raw))
     settings = {"size": size, "resize": resize}
     with refusals_told(folder):
         probe = beside(folder)  # what the disk would refuse after the work
@@ -98,9 +99,37 @@ def prepare(
         kept = [row for i, row in enumerate(rows) if i not in bad]
         left_out = [samples[i].name for i in sorted(bad)]
         facts |= {"left_out": left_out + unpaired, "taken_again": again}
+        facts |= _where(name, raw)
         _assemble(stage, folder, kept, {"name": name} | settings | facts)
         stage.clear()
     return _looked_at(open_prepared(name, size, resize=resize))
+
+
+def raw_of(name: str, raw: Path | None = None) -> Path:
+    """The raw folder of a data set: `raw`, or where it lies as far as is known.
+
+    That is raw/<name> in the data folder or, for a set of your own and where there is
+    no such folder, the one that it was prepared from last.
+    """
+    if raw is not None:
+        return Path(raw)
+    usual, known = data_folder() / "raw" / name, prepared_from(name)
+    return known if known and not (name in DATASETS and usual.is_dir()) else usual
+
+
+def _where(name: str, raw: Path) -> dict[str, str]:
+    """The raw folder, for the manifest; nothing of a set that the kit makes."""
+    made = name in DATASETS and DATASETS[name].generated
+    return {} if made else {"raw": str(raw.resolve())}
+
+
+def _from(data: Prepared, raw: Path) -> Prepared:
+    """The set, whose manifest says where its raw files lie now."""
+    where = _where(data.name, raw)
+    if data.manifest | where != data.manifest:
+        data.manifest.update(where)
+        write_json(data.folder / "manifest.json", data.manifest)
+    return data
 
 
 def _looked_at(data: Prepared) -> Prepared:
@@ -127,9 +156,8 @@ def _paired(
     for defect, files in defects:
         if defect not in UNPAIRED or not samples:
             refuse(name, defect, [Path(file) for file in files])
-    folder = data_folder() / "raw" / name if raw is None else Path(raw)
     files = [Path(file) for _, files in defects for file in files]
-    return samples, source, [below(path, folder) for path in files]
+    return samples, source, [below(path, raw_of(name, raw)) for path in files]
 
 
 def _told(name: str, bad: dict[int, str], count: int) -> str:
@@ -217,9 +245,11 @@ def find_samples(name: str, raw: Path | None = None) -> tuple[list[Sample], str]
         FileNotFoundError: no raw folder, or not laid out as the entry says.
         ValueError: no such data set, or not a name a folder can have.
     """
-    folder = data_folder() / "raw" / name if raw is None else Path(raw)
-    if name not in DATASETS and raw is None and not folder.is_dir():
-        raise lookup.unknown("data set", name, [n for n in DATASETS if n != "folder"])
+    folder = raw_of(name, raw)
+    own = [n for n in prepared_names() if n not in DATASETS]
+    if name not in (*DATASETS, *own) and raw is None and not folder.is_dir():
+        names = [*(n for n in DATASETS if n != "folder"), *own]
+        raise lookup.unknown("data set", name, names)
     if name == "folder" or not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
         raise ValueError(
             "your own data set needs a name of its own, of small letters, digits, "
@@ -280,9 +310,10 @@ def _is_prepared(
         return None
     rows = [row for row in rows if row["file"] not in left_out]
     columns = ["file", "content_hash", "mask_hash", "group"]
-    columns += ["stratum"] if any("stratum" in row for row in rows) else []
-    found = index.reindex(columns=columns).to_dict("records")
-    same = found == [{name: row[name] for name in columns} for row in rows]
+    more = ("stratum", "part")
+    columns += [c for c in more if c in index or any(c in row for row in rows)]
+    found = index.reindex(columns=columns, fill_value="").to_dict("records")
+    same = found == [{name: row.get(name, "") for name in columns} for row in rows]
     return data if same else None
 
 

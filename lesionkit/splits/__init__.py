@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
@@ -60,7 +60,7 @@ def split(
         kind: "image" deals single images, as published; "group" deals whole groups
             (patients, video sequences), so that no group lies in two parts, and keeps
             the shares within each band of lesion size as far as the groups allow;
-            "lists" takes somebody else's lists (`read_lists`).
+            "lists" takes somebody else's lists or your folders (`read_lists`).
         seed: of the shuffle.
         groups: one group name an image, in the order of the index; by default the
             groups that the data set itself knows or, where it knows none, clusters of
@@ -111,14 +111,17 @@ def read_lists(data: Prepared) -> Split:
     """Somebody else's split: train.txt, validation.txt and test.txt, a name a line.
 
     The lists lie in splits/<name>/lists of the data folder. A name is the file's path
-    below the raw folder, its file name, or its stem.
+    below the raw folder, its file name, or its stem. Where there are none, the folders
+    train/, val/ and test/ of a raw folder of your own are the split.
 
     Raises:
-        FileNotFoundError: a list is not there.
+        FileNotFoundError: a list or the folder of a part is not there.
         ValueError: a name that is no image's or several images', or an image that is
             in two lists or twice in one.
     """
     folder = data_folder() / "splits" / data.name / "lists"
+    if "part" in data.index and not folder.is_dir():
+        return _by_folders(data, folder)
     places: dict[str, list[int]] = {}  # every name that a list may use for an image
     for i, file in enumerate(data.index["file"]):
         path = PurePosixPath(file)
@@ -131,7 +134,8 @@ def read_lists(data: Prepared) -> Split:
         if not path.is_file():
             raise FileNotFoundError(
                 f"no list {path}; a split of kind 'lists' needs train.txt, "
-                "validation.txt and test.txt there, one file name a line"
+                "validation.txt and test.txt there, one file name a line, or a set "
+                "of your own in the folders train/, val/ and test/"
             )
         for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), 1):
             if name := line.strip():
@@ -142,6 +146,19 @@ def read_lists(data: Prepared) -> Split:
                 seen[place] = where
                 parts[part].append(place)
     return Split("lists", 0, *(np.array(sorted(parts[p]), int) for p in PARTS))
+
+
+def _by_folders(data: Prepared, folder: Path) -> Split:
+    """The split that the folders of the raw files say."""
+    parts = {name: np.flatnonzero(data.index["part"] == name) for name in PARTS}
+    if left := [name for name in PARTS if not len(parts[name])]:
+        there = ", ".join(f"{len(parts[n])} in {n}" for n in PARTS if n not in left)
+        raise FileNotFoundError(
+            f"split kind 'lists': the folders of {data.name} say {there}, none is in "
+            f"{' and '.join(left)}; move some to a folder of that name, write lists "
+            f"to {folder}, or take kind 'image' or 'group'"
+        )
+    return Split("lists", 0, *(parts[name] for name in PARTS))
 
 
 def _place(name: str, where: str, places: dict[str, list[int]]) -> int:

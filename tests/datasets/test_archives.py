@@ -158,8 +158,43 @@ def test_a_bomb_is_refused_by_its_ratio(path, folder):
 
 
 def test_the_usual_limits_refuse_a_bomb_of_zeros(tmp_path, folder):
-    path = zipped(tmp_path / "a.zip", [("zeros", bytes(20_000_000))])
-    refused(path, folder, "too much for its 19")
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("zeros", bytes(20_000_000))
+    refused(path, folder, "too much for its")
+
+
+def test_masks_that_pack_to_a_thousandth_are_no_bomb(tmp_path, folder):
+    masks = {f"masks/{i}.bmp": b"BM" + bytes(3_000_000) for i in range(3)}
+    path = zipped(tmp_path / "a.zip", list(masks.items()))
+    assert path.stat().st_size * 900 < sum(map(len, masks.values()))
+    unpack(path, folder)
+    assert below(folder) == {name[6:]: data for name, data in masks.items()}
+
+
+def old_zip(path, names):
+    """A zip whose names are these bytes, without a word on their encoding."""
+    stand_ins = [f"{i}".rjust(len(name), "n") for i, name in enumerate(names)]
+    zipped(path, [(name, b"x") for name in stand_ins])
+    data = path.read_bytes()
+    for name, stand_in in zip(names, stand_ins, strict=True):
+        data = data.replace(stand_in.encode(), name)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("encoding", "names"),
+    [
+        ("cp949", ["병변_001.png", "병변_002.png", "환자_김/용종_1.png"]),
+        ("utf-8", ["병변_001.png", "병변_002.png", "환자_김/용종_1.png"]),
+        ("cp932", ["画像表_1.png", "病変_1.png"]),
+        ("cp437", ["lésion_1.png", "lésion_2.png"]),
+    ],
+)
+def test_names_in_the_encoding_of_a_country_are_read(encoding, names, tmp_path, folder):
+    unpack(old_zip(tmp_path / "a.zip", [n.encode(encoding) for n in names]), folder)
+    assert set(below(folder)) == set(names)
 
 
 def test_a_bomb_of_many_files_is_refused_by_their_sum(path, folder):

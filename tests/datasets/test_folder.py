@@ -153,7 +153,7 @@ UNPAIRED = {
     "case, two images meant": (
         "images/ab.png images/AB.png",
         "masks/Ab.png",
-        "have several images, whose names differ in case: Ab.png",
+        "differ in case, in zeros or in a word: Ab.png",
     ),
     "case, two masks": ("images/A.png", "masks/a.png masks/A.png", "A.png, a.png"),
     "one folder, no mask": ("a.png b.png", "a_mask.png", "have no mask: b.png"),

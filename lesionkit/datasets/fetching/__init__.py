@@ -16,7 +16,7 @@ import filelock
 from lesionkit import lookup
 from lesionkit.catalogue import DATASETS
 from lesionkit.catalogue.publishers import PUBLISHERS, Archive, Publisher
-from lesionkit.config import data_folder
+from lesionkit.config import data_folder, prepared_from, prepared_names
 from lesionkit.datasets.fetching.archives import SILENT, BadArchive, in_bytes, unpack
 from lesionkit.datasets.fetching.downloading import DownloadError, download
 from lesionkit.records import files
@@ -102,7 +102,14 @@ def fetch(
     if publisher is None and name in DATASETS and DATASETS[name].generated:
         report(f"{name} is made by the kit, next: lesionkit prepare {name}")
         return Fetched(name, raw, None, None, ())
-    publisher = publisher or lookup.find("data set", name, PUBLISHERS)
+    own = [known for known in prepared_names() if known not in DATASETS]
+    if publisher is None and name not in PUBLISHERS and name in own:
+        where = prepared_from(name) or raw_folder(name)
+        report(f"{name} is a set of your own, its raw files are in {where}")
+        report(f"next: lesionkit prepare {name}")
+        return Fetched(name, where, None, None, ())
+    known = PUBLISHERS | dict.fromkeys(own)
+    publisher = publisher or lookup.find("data set", name, known)
     task = Task(name, publisher, raw, report, progress)
     with refusals_told(raw), _alone(task):
         missing = _missing(task)

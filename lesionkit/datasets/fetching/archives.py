@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import charset_normalizer
 from tqdm import tqdm
 
 from lesionkit.lookup import one_line
@@ -33,7 +34,9 @@ class Limits:
     """What an archive may be at most, unpacked."""
 
     bytes: int = 60_000_000_000  # ISIC 2017's largest has about a tenth of it
-    ratio: int = 200  # of the size unpacked to the size packed
+    # Of the size unpacked to the size packed: zlib cannot do more, and masks of one
+    # value come near to it. What files that overlap or nest add up to is above.
+    ratio: int = 1033
     files: int = 200_000
 
     def most(self, path: Path) -> int:
@@ -52,6 +55,8 @@ class Member:
 
 
 LIMITS = Limits()
+UTF_8 = 0x800  # the flag of a zip's member whose name is UTF-8
+ASIA = ("utf_8", "cp949", "cp932", "gb18030", "big5")
 SILENT = partial(tqdm, disable=True)  # a progress bar that shows nothing
 SPECIAL = "a link or a device"
 # How each kind begins, and where.
@@ -149,7 +154,7 @@ def _opened(path: Path, folder: Path, limits: Limits) -> Iterator[Iterable[Membe
             with TemporaryDirectory(prefix=".", dir=folder) as made:
                 yield _by_program(path, Path(made), limits.most(path))
         elif kind == ".zip":
-            with zipfile.ZipFile(path) as archive:
+            with zipfile.ZipFile(path, metadata_encoding=_encoding(path)) as archive:
                 yield _zip_members(archive)
         else:
             with tarfile.open(path) as archive:
@@ -195,6 +200,19 @@ def safe_parts(name: str) -> tuple[str, ...]:
     if text.startswith("/") or re.match("[A-Za-z]:", text) or ".." in parts:
         raise BadArchive(f"the archive would write outside its folder: {name!r}")
     return parts
+
+
+def _encoding(path: Path) -> str:
+    """What the names of a zip are written in that does not say that it is UTF-8.
+
+    The format's own cp437, unless all names together read as UTF-8 or as one of ASIA.
+    """
+    with zipfile.ZipFile(path) as archive:
+        old = [i.filename for i in archive.infolist() if not i.flag_bits & UTF_8]
+    names = "\n".join(name for name in old if not name.isascii()).encode("cp437")
+    found = charset_normalizer.from_bytes(names, cp_isolation=[*ASIA, "cp1252"]).best()
+    told = found.encoding if names and found else ""
+    return told if told in ASIA else "cp437"
 
 
 def _zip_members(archive: zipfile.ZipFile) -> Iterator[Member]:

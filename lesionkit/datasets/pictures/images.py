@@ -211,9 +211,14 @@ def lesion_of(path: Path, raster: Raster) -> np.ndarray:
     return lesion.astype(np.uint8)
 
 
-def decode(path: Path) -> Raster:
-    """The whole picture, or a ValueError of one line that begins with its path."""
-    data = path.read_bytes()
+def decode(path: Path, data: bytes | None = None) -> Raster:
+    """The whole picture, or a ValueError of one line that begins with its path.
+
+    Args:
+        path: the file.
+        data: its bytes, where they do not lie in a file of their own.
+    """
+    data = path.read_bytes() if data is None else data
     if not data:
         raise ValueError(f"{path}: the file is empty (0 bytes)")
     reader = _decode_tiff if data[:4] in _TIFF_STARTS else _decode_pillow

@@ -51,7 +51,7 @@ class FileSample:
         Raises:
             ValueError: a file cannot be decoded, or image and mask differ in size.
         """
-        picture = decode(self.image)
+        picture = self.decoded(self.image)
         image = turned(picture.colour, picture.orientation)
         masks = [self.read_mask(path, picture) for path in self.masks]
         for path, mask in zip(self.masks, masks, strict=True):
@@ -63,6 +63,10 @@ class FileSample:
                     + (f", turned by its orientation tag {turn}" if turn != 1 else "")
                 )
         return image, self.united(masks)
+
+    def decoded(self, path: Path) -> Raster:
+        """The image file as it is stored."""
+        return decode(path)
 
     def read_mask(self, path: Path, picture: Raster) -> np.ndarray:
         """One mask file of a decoded image, (H, W) uint8 of 0 and 1."""
