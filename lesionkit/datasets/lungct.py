@@ -78,7 +78,7 @@ def samples(raw: Path) -> list[SliceSample]:
     folders = [path for path in inside if path.is_dir() and is_visible(path)]
     if not folders:
         raise FileNotFoundError(f"lungct: no folder of a patient in {raw}")
-    choice = _choice(raw)
+    choice = choice_of(raw)
     found: list[SliceSample] = []
     owners: dict[str, str] = {}
     for folder in folders:
@@ -99,7 +99,7 @@ def samples(raw: Path) -> list[SliceSample]:
     return found
 
 
-def _choice(raw: Path) -> Choice:
+def choice_of(raw: Path) -> Choice:
     """What the files beside the patients say."""
     lines = {
         name: tuple(read_lines(raw / name)) if (raw / name).is_file() else ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from os.path import commonpath
 from pathlib import Path
@@ -12,10 +11,12 @@ import numpy as np
 
 from lesionkit.datasets.dicom import Volume, read_series, read_volume
 from lesionkit.datasets.dicom.files import dicom_files
-from lesionkit.datasets.dicom.masks import read_masks
+from lesionkit.datasets.dicom.masks import marked_series
 from lesionkit.datasets.dicom.nifti import is_nifti, nifti_stem
+from lesionkit.datasets.dicom.volumes import volume_of
 from lesionkit.datasets.folder import is_mask, samples
-from lesionkit.datasets.own_files import SUFFIXES, is_read, pictures, read_lines
+from lesionkit.datasets.lungct import choice_of
+from lesionkit.datasets.own_files import SUFFIXES, is_read, pictures
 from lesionkit.datasets.pairs import is_visible, natural_order
 from lesionkit.datasets.pictures.images import read_image
 from lesionkit.prepared.preparing import data_of
@@ -137,15 +138,17 @@ def _volumes(folder: Path) -> list[Item]:
 
 def _of_series(folder: Path, above: Path) -> list[Item]:
     """The slices of a CT series, with the masks that lie in its folder."""
-    listed, structures = (
-        read_lines(path) if (path := above / name).is_file() else []
-        for name in ("series.txt", "structures.txt")
-    )
-    volume = read_volume(folder, listed)
+    choice = choice_of(above)
     truths = {}
-    if volume.series is not None:
-        with suppress(FileNotFoundError):  # no mask lies there
-            truths = read_masks(folder, volume.series, structures)
+    try:
+        marked = marked_series(folder, choice)
+    except FileNotFoundError:  # no mask lies there
+        volume = read_volume(folder, choice.series)
+    else:
+        if len(marked) > 1:
+            raise ValueError(f"{folder}: list one series in series.txt for predict")
+        volume = volume_of(folder, marked[0].series)
+        truths = marked[0].masks
     stems = [path.stem for path in volume.paths]
     by_file = len(set(stems)) == len(stems)
     names = stems if by_file else [f"{i:04d}" for i in range(len(volume))]

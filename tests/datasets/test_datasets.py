@@ -133,7 +133,7 @@ def test_two_folders_that_fit_are_refused(tmp_path):
     put_pair(tmp_path / "a", "folder", 1)
     (tmp_path / "a" / "mine").rename(tmp_path / "first")
     put_pair(tmp_path, "folder", 1)
-    with pytest.raises(ValueError, match="first, mine"):
+    with pytest.raises(ValueError, match="first/images, mine/images"):
         folder.samples(tmp_path)
 
 

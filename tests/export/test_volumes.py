@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from made_ct import SIDE, change, write, write_series
 from PIL import Image
 
 from lesionkit.datasets.dicom import read_series, read_volume
-from lesionkit.datasets.dicom.masks import from_seg
+from lesionkit.datasets.dicom.segments import from_seg
 from lesionkit.export import inputs, outputs, prediction
 
 
@@ -143,8 +144,7 @@ def test_without_a_seg_the_pictures_are_there_and_a_remark_says_why(
 def test_ct_is_for_runs_that_were_trained_on_ct(tmp_path, of, taken):
     write_series(tmp_path / "p01")
     items = inputs.items_of(tmp_path / "p01")
-    member = prediction.Member(of, None, 1, 8, "bilinear", None, True)  # never called
-    network = prediction.Ensemble((member,))
+    network = prediction.Ensemble((SimpleNamespace(dataset=of),))
     if taken:
         assert network._check(items[0]) is None
         return

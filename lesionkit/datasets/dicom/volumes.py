@@ -97,10 +97,11 @@ def read_volume(
     path = Path(path)
     if is_nifti(path):
         return _of_nifti(path)
-    return _of_series(path, only_series(read_series(path), path, listed, option=option))
+    return volume_of(path, only_series(read_series(path), path, listed, option=option))
 
 
-def _of_series(folder: Path, series: Series) -> Volume:
+def volume_of(folder: Path, series: Series) -> Volume:
+    """The slices of a series; the folder gives it its name."""
     return Volume(
         folder,
         (len(series), *series.shape),

@@ -12,8 +12,8 @@ import numpy as np
 import pydicom
 
 from lesionkit.datasets.dicom.files import open_dicom
-from lesionkit.datasets.dicom.packages import package
 from lesionkit.datasets.dicom.volumes import Volume
+from lesionkit.extras import package
 from lesionkit.lookup import one_line
 
 # What a SEG takes over of its images; the standard lets these be empty.
@@ -38,7 +38,7 @@ def as_nifti(volume: Volume, values: np.ndarray) -> bytes:
     """
     if volume.affine is None:
         raise ValueError(f"{volume.name}: a DICOM series, its masks are a DICOM SEG")
-    nibabel = package("nibabel", volume.name)
+    nibabel = package("nibabel", volume.name, extra="ct")
     image = nibabel.Nifti1Image(volume.in_file_axes(values), volume.affine)
     image.header.set_xyzt_units("mm")
     return gzip.compress(image.to_bytes(), mtime=0)
@@ -63,7 +63,7 @@ def as_seg(volume: Volume, masks: np.ndarray, facts: Mapping[str, str]) -> bytes
     """
     if not masks.any():
         raise ValueError(f"{volume.name}: nothing is marked, so there is no DICOM SEG")
-    highdicom = package("highdicom", volume.name)
+    highdicom = package("highdicom", volume.name, extra="ct")
     images, frames = _sources(volume, masks)
     try:
         with warnings.catch_warnings():
