@@ -8,6 +8,7 @@ __all__ = [
     "dicom",
     "fetching",
     "folder",
+    "lungct",
     "own_files",
     "pairs",
     "pictures",
