@@ -109,9 +109,10 @@ def free_bytes(device: torch.device) -> int:
     return psutil.virtual_memory().total
 
 
-# Mean and standard deviation of a channel in [0, 1], red, green, blue, over ImageNet;
-# all published encoders of the kit were trained on images less that mean, by that
-# deviation. Of a grey image the means of both, as timm has it.
+# Mean and standard deviation of a channel in [0, 1], red, green, blue, over ImageNet.
+# Every published encoder of the kit was trained on pixels scaled by them: timm says so
+# of its weights, and SegFormer's code of MiT's. Of a grey image the means of both
+# count, as timm has it.
 IMAGENET = ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))
 IMAGENET_GREY = (sum(m for m, _ in IMAGENET) / 3, sum(s for _, s in IMAGENET) / 3)
 

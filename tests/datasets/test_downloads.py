@@ -1,6 +1,7 @@
 """Encoder weights come over HTTP: from a hub that the test serves on loopback."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -39,7 +40,9 @@ def hub():
                 self.content = b"{}" if config else content
                 self.send_header("Content-Length", str(len(self.content)))
                 self.send_header("ETag", f'"{hash(self.content)}"')
-                self.send_header("X-Repo-Commit", "0" * 40)
+                asked = self.path.split("/resolve/")[1].split("/")[0]
+                commit = asked if len(asked) == 40 else "0" * 40
+                self.send_header("X-Repo-Commit", commit)
             self.end_headers()
 
         def do_GET(self):
@@ -58,7 +61,7 @@ def hub():
     server.shutdown()
 
 
-def pretrained(hub, name, variant, folder):
+def pretrained(hub, name, variant, folder, **more):
     """The state dict of a model whose weights come from that hub, or what it said."""
     environment = os.environ | {
         "HF_ENDPOINT": hub.address,
@@ -68,6 +71,8 @@ def pretrained(hub, name, variant, folder):
         "PYTHONPATH": str(ROOT),
     }
     environment.pop("HF_HUB_OFFLINE", None)
+    environment |= more
+    folder.mkdir(exist_ok=True)
     path = folder / "state.pt"
     done = subprocess.run(
         [sys.executable, "-c", BUILD, name, variant, str(path)],
@@ -106,3 +111,20 @@ def test_a_hub_without_the_weights_is_one_line_that_names_them(hub, tmp_path):
     said = pretrained(hub, "emcadnet", "emcadnet_b0", tmp_path)
     last = said.strip().splitlines()[-1]
     assert last.startswith("RuntimeError: the encoder weights 'pvt_v2_b0.in1k' could")
+
+
+@pytest.mark.slow
+def test_a_copied_cache_brings_the_weights_without_a_network(hub, tmp_path):
+    torch.manual_seed(7)
+    encoder = seeded("esfpnet", "esfpnet_t").encoder.network
+    hub.files["smp-hub/mit_b0.imagenet"] = save(encoder.state_dict())
+    first = pretrained(hub, "esfpnet", "esfpnet_t", tmp_path / "there")
+    copied = tmp_path / "here"
+    shutil.copytree(tmp_path / "there", copied, symlinks=True)
+    hub.asked.clear()
+    hub.files.clear()
+    again = pretrained(hub, "esfpnet", "esfpnet_t", copied, HF_HUB_OFFLINE="1")
+    names = [name for name in first if name.startswith("encoder.")]
+    assert not isinstance(again, str), again[-900:]
+    assert all(torch.equal(first[name], again[name]) for name in names)
+    assert hub.asked == []

@@ -3,14 +3,19 @@
 import socket
 
 import pytest
+import timm
 import torch
 from every_model import FAST, VARIANTS, facts, seeded, slow_unless
 from safetensors.torch import save_file
 from torch import nn
 
 from lesionkit.models import build_model
+from lesionkit.prepared.loading import IMAGENET
 
 PRETRAINED = [pair for pair in VARIANTS if facts(*pair).pretrained]
+# of the others, smp's MiT, the config lies on the hub
+WEIGHTS = {each for p in PRETRAINED for each in facts(*p).pretrained.split(" + ")}
+IN_TIMM = sorted(each for each in WEIGHTS if not each.startswith("smp-hub/"))
 SCRATCH = [pair for pair in VARIANTS if pair not in PRETRAINED]
 
 
@@ -37,6 +42,17 @@ def test_pretrained_without_a_network_is_one_line_with_the_weights_id(
         build_model(name, variant=variant, pretrained=True)
     assert repr(weights_id) in str(told.value)
     assert "\n" not in str(told.value)
+    for way in ("HF_HOME", "TORCH_HOME", "-p pretrained false"):
+        assert way in str(told.value)
+
+
+@pytest.mark.parametrize("weights_id", IN_TIMM)
+def test_published_encoders_were_trained_on_pixels_scaled_as_imagenet_has_it(
+    weights_id: str,
+):
+    mean, deviation = zip(*IMAGENET, strict=True)
+    published = timm.get_pretrained_cfg(weights_id)
+    assert (published.mean, published.std) == (mean, deviation)
 
 
 @pytest.mark.parametrize(("name", "variant"), SCRATCH)

@@ -157,6 +157,19 @@ def test_the_card_says_what_the_record_says() -> None:
     assert "not for clinical use" in text
 
 
+def test_the_card_says_how_the_network_was_trained() -> None:
+    plain = lk.model_card(card_record())
+    assert "- Adam, learning rate 0.001, weight decay 0, batches of 8" in plain
+    assert "random first weights, no augmentation.\n" in plain
+    text = lk.model_card(card_record(protocol="practice"))
+    assert "- AdamW, learning rate 0.0005, falling along a cosine" in text
+    assert "after a warm-up of 5 % of the epochs, weight decay 0.01" in text
+    assert (
+        "encoder from library weights (resnet34.tv_in1k), augmented by flips," in text
+    )
+    assert "rotation, scale, colour and blur, pixels scaled as for ImageNet.\n" in text
+
+
 def test_a_card_names_terms_and_defects_of_a_published_set() -> None:
     text = lk.model_card(card_record([""] * 6, dataset="clinicdb"))
     assert text.count("research and education only; commercial use forbidden") == 2
@@ -185,6 +198,8 @@ def test_stored_weights_are_counted_from_the_file() -> None:
         {"loss": "ioufocal", "alpha": 0.25, "repeat": 7, "repeats": 9},
         {"protocol": "paper_a", "dataset": "kvasir", "size": 96, "split": "group"},
         {"protocol": "paper_b", "dataset": "lungct", "loss": "custom", "model": "enet"},
+        {"protocol": "practice", "model": "enet", "size": 64, "augment": "flips"},
+        {"protocol": "practice", "pretrained": False, "warmup": 0.1},
         {"split_seed": 1, "compile": True, "learning_rate": 0.01},
         {"protocol": "paper_a", "model": "esfpnet", "variant": "esfpnet_t"},
     ],

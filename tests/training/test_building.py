@@ -60,6 +60,30 @@ def test_a_batch_is_not_cut_where_its_parts_do_not_add_up(
         train(accumulate=2, **how)
 
 
+def test_practice_is_built_as_its_parameters_say(tiny: str) -> None:
+    own = SMALL | {"protocol": "practice", "epochs": 20}
+    setting = building.build(RunConfig(**own))
+    assert type(setting.optimizer) is torch.optim.AdamW
+    (group,) = setting.optimizer.param_groups
+    assert (group["lr"], group["weight_decay"]) == (5e-4, 1e-2)
+    schedule = setting.schedule
+    assert (schedule.kind, schedule.warmup, schedule.epochs) == ("cosine", 1.0, 20)
+    batch = setting.batches["train"].store.take(torch.arange(4))
+    assert not torch.equal(setting.augment(*batch, 1, 0)[0], batch[0])
+    assert {b.normalise for b in setting.batches.values()} == {"imagenet"}
+    assert type(building.build(RunConfig(**SMALL)).optimizer) is torch.optim.Adam
+
+
+def test_the_network_trains_on_the_pixels_that_it_is_scored_on(tiny: str) -> None:
+    own = SMALL | {"normalise": "imagenet"}
+    setting, seen = building.build(RunConfig(**own)), []
+    setting.model.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    chosen = torch.arange(4)
+    building.build_step(setting)(*setting.batches["train"].store.take(chosen))
+    assert torch.equal(seen[0], setting.batches["train"].batch(chosen)[0])
+    assert seen[0].min() < -1
+
+
 def test_the_model_lies_in_memory_as_asked(tiny: str) -> None:
     setting = building.build(RunConfig(**SMALL, memory_format="channels_last"))
     weight = setting.model[0].weight

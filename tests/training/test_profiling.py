@@ -16,7 +16,7 @@ from made_models import list_small_model
 from lesionkit.cli import cli
 from lesionkit.config import RunConfig
 from lesionkit.figures.runs import epoch_parts
-from lesionkit.training import profiling, step
+from lesionkit.training import building, profiling, step
 from lesionkit.training.profiling import PARTS, Watch, profile
 
 SMALL = {"dataset": "tiny", "size": 32, "model": "small", "batch_size": 4}
@@ -111,3 +111,15 @@ def test_a_folder_that_cannot_be_made_is_told_before_the_work(
     with pytest.raises(NotADirectoryError):
         profile(RunConfig(), tmp_path / "file" / "here")
     assert built == []
+
+
+def test_slow_changes_of_the_images_show_as_data(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*batch):
+        time.sleep(0.05)
+        return batch[:2]
+
+    monkeypatch.setattr(building, "augmentation", lambda *given: slow)
+    table = profile(RunConfig(**SMALL), tmp_path / "p").set_index("part")
+    assert table["seconds"]["data"] >= 3 * 0.05

@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from lesionkit.config import RunConfig
+from lesionkit.training.experiment import run
 from lesionkit.training.schedule import Schedule
 
 
@@ -95,3 +97,15 @@ def test_what_a_state_brought_back_does_not_matter() -> None:
     optimizer.load_state_dict(state)
     schedule(2, 1, 2)
     assert optimizer.param_groups[0]["lr"] == now
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is here")
+def test_a_captured_graph_trains_with_the_rates_of_the_plain_steps(tiny: str) -> None:
+    how = {"protocol": "practice", "model": "enet", "epochs": 3, "device": "cuda"}
+    how |= {"dataset": tiny, "size": 32, "batch_size": 2}
+    plain, graphed = (
+        run(RunConfig(**how, graphed=each), progress=False) for each in (False, True)
+    )
+    assert graphed.environment["sessions"][-1]["graphed"]
+    assert graphed.history.equals(plain.history)
