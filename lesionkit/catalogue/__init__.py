@@ -7,6 +7,7 @@ entry here and one file.
 from lesionkit.catalogue.datasets import DATASETS, DatasetEntry
 from lesionkit.catalogue.losses import (
     DEFINITIONS,
+    FURTHER_LOSSES,
     LOSSES,
     PAPER_A_LOSSES,
     PAPER_B_LOSSES,
@@ -18,6 +19,7 @@ from lesionkit.catalogue.protocols import PROTOCOLS, ProtocolEntry
 __all__ = [
     "DATASETS",
     "DEFINITIONS",
+    "FURTHER_LOSSES",
     "LOSSES",
     "MODELS",
     "PAPER_A_LOSSES",
@@ -28,6 +30,7 @@ __all__ = [
     "ModelEntry",
     "ProtocolEntry",
     "Variant",
+    "own",
     "protocols",
     "publishers",
     "several_heads",

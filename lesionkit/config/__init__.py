@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lesionkit import lookup
-from lesionkit.catalogue import DATASETS, DEFINITIONS, LOSSES, MODELS, several_heads
+from lesionkit.catalogue import DATASETS, DEFINITIONS, own, several_heads
 from lesionkit.catalogue.protocols import PROTOCOLS
 from lesionkit.config.parameters import checked, choice, parameter, parameter_names
 from lesionkit.config.places import (
@@ -108,9 +108,17 @@ class RunConfig:
         False, bool, "compute activations twice to hold fewer"
     )
     track: str = choice("logging", "none", "tensorboard", "mlflow", default="none")
+    loss_options: dict | None = parameter(None, dict, "options of the loss, JSON")
+    model_options: dict | None = parameter(None, dict, "options of the network, JSON")
+    loss_code: str | None = parameter(None, str, "hash of one's own loss; found")
+    model_code: str | None = parameter(None, str, "hash of one's own network; found")
+    loss_file: str | None = parameter(None, str, "file of one's own loss; found")
+    model_file: str | None = parameter(None, str, "file of one's own network; found")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dataset", set_name(self.dataset))
+        self._take_own("loss")
+        self._take_own("model")
         for rule in fields(self):
             value = checked(rule.name, getattr(self, rule.name), rule.metadata)
             object.__setattr__(self, rule.name, value)
@@ -125,6 +133,32 @@ class RunConfig:
                 f"For more repetitions: -p repeats {max(12, self.repeat + 1)}"
             )
 
+    def _take_own(self, kind: str) -> None:
+        """Find the file of one's own loss or network, and its hash; run nothing.
+
+        Where the file is not here any more, as of a record, its stated hash stands.
+        """
+        name, code = getattr(self, kind), getattr(self, f"{kind}_code")
+        if not own.is_own(name):
+            for extra in ("code", "file"):
+                if getattr(self, f"{kind}_{extra}") is not None:
+                    raise ValueError(f"{kind}_{extra} is of your own {kind} alone")
+            return
+        place = own.reference(kind, name, getattr(self, f"{kind}_file"))
+        object.__setattr__(self, kind, place.name)
+        try:
+            found = own.code_of(kind, place)
+        except (FileNotFoundError, ModuleNotFoundError):
+            if code is None:
+                raise
+            return
+        if code is None or code == found:
+            file = place.file and str(place.file)
+            object.__setattr__(self, f"{kind}_code", found)
+            object.__setattr__(self, f"{kind}_file", file)
+        elif getattr(self, f"{kind}_file"):
+            raise ValueError(f"{place.file} was changed: {found}, not {code}")
+
     def resolved(self) -> Resolved:
         """The same run with every open parameter filled in.
 
@@ -136,17 +170,18 @@ class RunConfig:
     @cached_property
     def _filled(self) -> dict[str, Any]:
         """The open parameters with their values."""
-        loss = LOSSES[self.loss]
+        loss = own.find_loss(self.loss)
         open_values = _open_values_of(self)
+        open_values |= dict.fromkeys(dict(loss.options))  # the name says them
         open_values["split_seed"] = open_values["init_seed"] = 42 + self.repeat
         if "focal" in (self.loss, *loss.parts):
             definition = DEFINITIONS[self.definition or open_values["definition"]]
             for name in ("alpha", "gamma", "focal_form", "alpha_form"):
                 open_values[name] = definition[name]
-        own = PROTOCOLS[self.protocol].losses.get(self.model, {})
+        numbers = PROTOCOLS[self.protocol].losses.get(self.model, {})
         for name in LOSS_NUMBERS.get(self.loss, ()):
-            if open_values.get(name) is None and name in own:
-                open_values[name] = own[name]
+            if open_values.get(name) is None and name in numbers:
+                open_values[name] = numbers[name]
         return {
             name: open_values.get(name)
             for name in PARAMETERS
@@ -171,15 +206,16 @@ class RunConfig:
         from the protocol's own.
         """
         mine, seed = self._identity, 42 + self.repeat
-        own = {"dataset": self.dataset, "repeat": self.repeat}
-        own |= {"split_seed": seed, "init_seed": seed}
-        plain = _plain(self.loss, self.model, self.protocol, self.definition) | own
+        stated = {"dataset": self.dataset, "repeat": self.repeat}
+        stated |= {"split_seed": seed, "init_seed": seed}
+        plain = _plain(self.loss, self.model, self.protocol, self.definition) | stated
         other = {name: value for name, value in mine.items() if value != plain[name]}
         last = f"repeat{self.repeat}"
         if other:
             text = json.dumps(other, sort_keys=True)
             last += "-" + hashlib.sha256(text.encode()).hexdigest()[:8]
-        path = (self.protocol, self.dataset, self.model, self.loss, mine["definition"])
+        named = (part.replace(":", ".") for part in (self.model, self.loss))
+        path = (self.protocol, self.dataset, *named, mine["definition"])
         return "/".join((*path, last))
 
     @property
@@ -223,8 +259,14 @@ def _plain(
     loss: str, model: str, protocol: str, definition: str | None
 ) -> dict[str, Any]:
     """The identity of a run that leaves everything to its protocol."""
-    named = {"loss": loss, "model": model, "protocol": protocol}
-    return RunConfig(**named, definition=definition).identity()
+    # one's own loss or network has no plain run: its hash always differs
+    named = {"loss": "bce" if own.is_own(loss) else loss, "protocol": protocol}
+    if not own.is_own(model):
+        named["model"] = model
+    plain = RunConfig(**named, definition=definition).identity()
+    if own.is_own(model):
+        plain |= {"variant": own.VARIANT, "size": PROTOCOLS[protocol].settings["size"]}
+    return plain | {"loss": loss, "model": model}
 
 
 # Parameters that came later, with what every record made before them had.
@@ -241,6 +283,10 @@ ADDED = {
     "warmup": 0.0,
     "augment": "none",
     "normalise": "unit",
+    "loss_options": None,
+    "model_options": None,
+    "loss_code": None,
+    "model_code": None,
 }
 # The numbers of paper B's losses, which its protocol has for each network.
 LOSS_NUMBERS = {
@@ -248,6 +294,7 @@ LOSS_NUMBERS = {
     "focal": ("alpha", "gamma"),
     "custom": ("alpha", "gamma", "beta"),
 }
+OWN_FILES = ("loss_file", "model_file")  # paths of this machine: no record has them
 # Where and how a run is executed or stored; these do not change what is computed.
 EXECUTION = (
     "repeats",
@@ -257,14 +304,20 @@ EXECUTION = (
     "loader",
     "activation_checkpointing",
     "track",
+    *OWN_FILES,
 )
 
 
 def _check_names(config: RunConfig) -> None:
     """Refuse names the catalogue does not have."""
-    lookup.find("loss", config.loss, LOSSES)
+    loss = own.find_loss(config.loss)
     lookup.find("protocol", config.protocol, PROTOCOLS)
-    model = lookup.find("model", config.model, MODELS)
+    model = own.find_model(config.model)
+    for name, value in loss.options:
+        if getattr(config, name) is not None:
+            raise ValueError(f"{name} is {value} by the name {config.loss}; leave it")
+    if config.model_options and not own.is_own(config.model):
+        raise ValueError(f"model_options is for your own network, not {config.model}")
     if config.variant is not None:
         lookup.find(f"variant of {config.model}", config.variant, model.variants)
     if config.definition is not None:
@@ -274,7 +327,9 @@ def _check_names(config: RunConfig) -> None:
         lookup.find("dataset", config.dataset, known | dict.fromkeys(prepared_names()))
 
 
-MEANS_OVER_PIXELS = {"bce", "balanced_bce", "focal", "bcefocal"}
+MEANS_OVER_PIXELS = {
+    *("bce", "balanced_bce", "focal", "bcefocal", "poly1", "smoothed_bce"),
+}
 
 
 def _open_values_of(config: RunConfig) -> dict[str, Any]:
@@ -283,19 +338,19 @@ def _open_values_of(config: RunConfig) -> dict[str, Any]:
     Of its own are the variant, the side that it takes, and whether there are weights.
     """
     protocol = PROTOCOLS[config.protocol]
-    entry = MODELS[config.model]
+    entry = own.find_model(config.model)
     variant = config.variant or protocol.variants.get(config.model, entry.default)
     network = entry.variants[variant]
     size = network.nearest(protocol.settings["size"])
     weights = protocol.settings["pretrained"] and network.pretrained is not None
-    own = {"variant": variant, "size": size, "pretrained": weights}
-    return protocol.settings | own
+    theirs = {"variant": variant, "size": size, "pretrained": weights}
+    return protocol.settings | theirs
 
 
 def _check_network(config: RunConfig) -> None:
     """Refuse what the network cannot do: a side, weights or heads it has not."""
     values = _open_values_of(config)
-    network = MODELS[config.model].variants[values["variant"]]
+    network = own.find_model(config.model).variants[values["variant"]]
     name = f"{config.model} ({values['variant']})"
     if config.size is not None and not network.takes(config.size):
         raise ValueError(
@@ -303,7 +358,7 @@ def _check_network(config: RunConfig) -> None:
             f" {config.size}. Try -p size {network.nearest(config.size)}"
         )
     if config.pretrained and network.pretrained is None:
-        variants = MODELS[config.model].variants
+        variants = own.find_model(config.model).variants
         others = [n for n, each in variants.items() if each.pretrained]
         hint = f" -p variant {others[0]} has some, or" if others else " Take"
         raise ValueError(
@@ -326,7 +381,7 @@ def _check_accumulate(config: RunConfig) -> None:
         return
     named = config.definition or PROTOCOLS[config.protocol].settings["definition"]
     form = config.focal_form or DEFINITIONS[named].get("focal_form")
-    has_focal = "focal" in (config.loss, *LOSSES[config.loss].parts)
+    has_focal = "focal" in (config.loss, *own.find_loss(config.loss).parts)
     means_first = has_focal and form == "meanfirst"
     if config.loss not in MEANS_OVER_PIXELS or means_first:
         raise ValueError(

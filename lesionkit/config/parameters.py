@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
@@ -24,7 +25,8 @@ def parameter(
     rules = {"kind": kind, "says": says, "may_be_none": default is None}
     limits = {"one_of": one_of, "low": low, "high": high}
     given = {name: limit for name, limit in limits.items() if limit is not None}
-    return field(default=default, metadata=rules | given)
+    hashed = False if kind is dict else None  # None: as it is compared
+    return field(default=default, metadata=rules | given, hash=hashed)
 
 
 def choice(says: str, *names: str, default: str | None = None) -> Any:
@@ -54,6 +56,8 @@ def checked(name: str, value: Any, rules: Mapping[str, Any]) -> Any:
         return None
     if kind is float and type(value) is int:
         value = float(value)
+    if kind is dict:
+        return options(name, value)
     if type(value) is not kind:
         allowed = "True or False" if kind is bool else f"of type {kind.__name__}"
         raise TypeError(
@@ -77,6 +81,31 @@ def _meant(value: Any, rules: Mapping[str, Any]) -> Any:
         return word == "true"
     named = word in rules.get("one_of", ())
     return None if word == "none" and rules.get("may_be_none") and not named else value
+
+
+def options(name: str, value: Any) -> dict[str, Any] | None:
+    """Options as a dict, from a dict or from JSON text; None where there is none.
+
+    Raises:
+        ValueError: text that is not JSON, or values that JSON does not have.
+        TypeError: no mapping with names.
+    """
+    example = """'{"alpha": 0.3}'"""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError as error:
+            raise ValueError(
+                f"{name} must be JSON such as {example}, got {value!r}: {error}"
+            ) from None
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise TypeError(f"{name} must be a mapping such as {example}, got {value!r}")
+    try:
+        return json.loads(json.dumps(value, allow_nan=False)) or None
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{name} must hold numbers, texts, lists and true or false, got {value!r}"
+        ) from None
 
 
 def parameter_names(namespace: Mapping[str, Any], known: list[str]) -> list[str]:

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lesionkit.catalogue import DATASETS
+from lesionkit.catalogue import DATASETS, own
 from lesionkit.extras import install, version
 from lesionkit.lookup import find, one_line
 from lesionkit.masks import probability_mask
@@ -110,7 +110,11 @@ def network_of(record: RunRecord, channels: int) -> nn.Module:
     asked = record.identity
     # the stored weights replace whatever a pretrained encoder would download
     network = build_model(
-        asked["model"], variant=asked["variant"], in_channels=channels
+        own.with_file(asked["model"], record.own_files().get("model_file")),
+        variant=asked["variant"],
+        in_channels=channels,
+        options=asked["model_options"],
+        code=asked["model_code"],
     )
     load_weights(network, record.folder / "best.safetensors")
     return network

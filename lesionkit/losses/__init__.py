@@ -7,8 +7,9 @@ alone; training, figures, thresholds and commands import it.
 
 from __future__ import annotations
 
-from functools import reduce
-from inspect import signature
+from collections.abc import Callable, Iterable
+from functools import partial, reduce
+from inspect import Parameter, signature
 from itertools import count
 from math import inf
 from numbers import Real
@@ -18,11 +19,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lesionkit.catalogue import DEFINITIONS, LOSSES
+from lesionkit.catalogue import DEFINITIONS, FURTHER_LOSSES, LOSSES, own
 from lesionkit.lookup import find, resolve, unknown
-from lesionkit.losses.pixels import SUMS, Pixels, share
+from lesionkit.losses.pixels import SUMS, Pixels, check, share
 
-__all__ = ["FocalLoss", "PixelLoss", "build_loss", "libraries", "study", "within"]
+__all__ = [
+    "FocalLoss",
+    "PixelLoss",
+    "build_loss",
+    "build_own",
+    "further",
+    "libraries",
+    "study",
+    "within",
+]
 
 FOCAL_FORMS = {"pixel": ("alpha_t", "constant"), "meanfirst": ("constant",)}
 NUMBERS = count()  # one for each copied code
@@ -270,22 +280,33 @@ def build_loss(
     smooth: float = 1e-6,
     focal_form: str | None = None,
     alpha_form: str | None = None,
-) -> PixelLoss:
+    ignore: bool = False,
+    **options: Any,
+) -> nn.Module:
     """The loss `name` in one definition: loss(logits, mask) -> ().
 
     Args:
-        name, definition: of lesionkit.LOSSES and of catalogue.DEFINITIONS.
+        name, definition: of lesionkit.LOSSES and of catalogue.DEFINITIONS; a name
+            FILE.py:NAME or module:NAME is a loss of one's own, whose code this runs.
         alpha, gamma, beta: None takes the definition's; B has none of its own.
         sums, smooth: see IoULoss; only region parts have a use for them.
         focal_form, alpha_form: see FocalLoss; None takes the definition's.
+        ignore: leave pixels of 255 in a mask out, instead of refusing them.
+        options: of the further losses, such as weighting of structure; of one's own
+            loss all of its options.
 
     Raises:
         ValueError: a name or pair that does not exist; a number that is missing, out of
-            range, or given to a loss that has no use for it.
+            range, or given to a loss that has no use for it; pixels cannot be ignored.
+        FileNotFoundError, ImportError: there is no such file or library.
     """
+    if own.is_own(name):
+        given = {"alpha": alpha, "gamma": gamma, "beta": beta}
+        options |= {key: value for key, value in given.items() if value is not None}
+        return build_own(name, options, ignore=ignore)
     find("loss", name, LOSSES)
     defined = find("definition", definition, DEFINITIONS)
-    if name not in defined["losses"]:
+    if name not in (*defined["losses"], *FURTHER_LOSSES):
         homes = [key for key, each in DEFINITIONS.items() if name in each["losses"]]
         wrong = f"loss {name!r} is not in definition {definition!r}"
         here = f"{definition} has {', '.join(defined['losses'])}"
@@ -302,4 +323,85 @@ def build_loss(
         raise ValueError(f"loss {name!r} in definition {definition!r} needs {needs}")
     if filled["focal_form"] == "meanfirst" and alpha_form is None:
         filled["alpha_form"] = "constant"
-    return assemble(name, filled | {"sums": sums, "smooth": smooth})
+    for key in options:
+        find(f"option of {name}", key, dict.fromkeys(_options_of(classes)))
+    filled |= {"sums": sums, "smooth": smooth} | dict(LOSSES[name].options)
+    loss = assemble(name, filled | options)
+    if ignore and not all(cls.ignorable for cls in classes):
+        raise ValueError(f"loss {name!r} cannot leave pixels of 255 in a mask out")
+    loss.ignore = ignore
+    return loss
+
+
+def _options_of(classes: Iterable[type]) -> list[str]:
+    """What a loss takes beside the parameters that all runs have."""
+    every = dict.fromkeys(key for cls in classes for key in signature(cls).parameters)
+    common = {"parts", "focal", "dice", *signature(build_loss).parameters}
+    return [key for key in every if key not in common]
+
+
+class OwnLoss(nn.Module):
+    """A loss of one's own, given float32 or float64 logits and a mask of 0 and 1.
+
+    Args:
+        name: for the text of an error.
+        loss: a function of logits and mask, or an object that can be called so.
+
+    Shape:
+        logits: (N, 1, H, W) float; mask: the same, handed on in the logits' dtype
+        returns: () float
+
+    Raises:
+        TypeError, ValueError: as pixels.check; the loss gives no single number.
+    """
+
+    def __init__(self, name: str, loss: Callable[[Tensor, Tensor], Tensor]):
+        super().__init__()
+        self.name, self.loss = name, loss
+
+    def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
+        logits, mask, _ = check(logits, mask)
+        value = self.loss(logits, mask)
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            what = tuple(value.shape) if isinstance(value, Tensor) else type(value)
+            raise ValueError(f"{self.name} must give one number, got {what}")
+        return value.reshape(())
+
+
+def build_own(
+    name: str, options: dict[str, Any], *, ignore: bool = False, code: str | None = None
+) -> OwnLoss:
+    """A loss of one's own: a class made with its options, or a function.
+
+    A function that takes logits and mask is the loss; one that takes neither makes it.
+
+    Args:
+        code: what the file must be, see catalogue.own.load.
+
+    Raises:
+        ValueError, FileNotFoundError, ImportError: as `build_loss`.
+    """
+    if ignore:
+        raise ValueError(f"loss {name!r} cannot leave pixels of 255 in a mask out")
+    where = own.reference("loss", name)
+    found = own.load("loss", where, code)
+    if own.takes(found, "sigmoid") and "sigmoid" not in options:
+        raise ValueError(
+            f"{where.name} is given logits and takes them for probabilities unless "
+            'told: loss_options {"sigmoid": true}'
+        )
+    if own.is_function(found) and _takes_two(found):
+        for key in options:
+            find(f"option of {where.name}", key, dict(signature(found).parameters))
+        return OwnLoss(where.name, partial(found, **options) if options else found)
+    made = own.made("loss", where, found, options)
+    if not callable(made):
+        raise ValueError(f"{where.name} is no loss: it cannot be called")
+    return OwnLoss(where.name, made)
+
+
+def _takes_two(function: Callable) -> bool:
+    """Whether a function has two parameters that must be given."""
+    listed = signature(function).parameters.values()
+    kinds = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(p.kind in kinds and p.default is p.empty for p in listed) >= 2

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -17,7 +18,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from lesionkit import lookup
-from lesionkit.catalogue import MODELS
+from lesionkit.catalogue import own
 from lesionkit.models.blocks import Network
 
 __all__ = [
@@ -32,6 +33,8 @@ def build_model(
     in_channels: int = 3,
     variant: str | None = None,
     pretrained: bool | str | Path = False,
+    options: Mapping[str, Any] | None = None,
+    code: str | None = None,
 ) -> Network:
     """The network of that name: `model(image)` gives logits at the image's size.
 
@@ -40,12 +43,15 @@ def build_model(
     ValueError that says what may be for an image with sides that it does not take.
 
     Args:
-        name: a key of `lesionkit.catalogue.MODELS`.
+        name: a key of `lesionkit.catalogue.MODELS`; FILE.py:NAME or module:NAME is a
+            network of one's own, whose code this runs.
         in_channels: channels of the image.
         variant: a variant of that model; None is the default, the first listed.
         pretrained: False for random weights; True for encoder weights from the
             library that publishes them; a path for a state dict of the whole model,
             `.safetensors` or what `torch.save` wrote of tensors alone.
+        options: of one's own network.
+        code: what the file of one's own network must be, see catalogue.own.load.
 
     Shape:
         image: (N, in_channels, H, W) float
@@ -58,7 +64,7 @@ def build_model(
         FileNotFoundError: there is no weights file at that path.
         TypeError: `pretrained` is neither of these.
     """
-    entry = lookup.find("model", name, MODELS)
+    entry = own.find_model(name)
     variant = entry.default if variant is None else variant
     facts = lookup.find(f"variant of {name}", variant, entry.variants)
     if not isinstance(in_channels, int) or in_channels < 1:
@@ -70,11 +76,53 @@ def build_model(
             f"there are no pretrained encoder weights for {name}, variant {variant!r}:"
             " pretrained must be False or the path of a weights file"
         )
-    build = lookup.resolve(entry.target)
-    model = build(variant, in_channels=in_channels, pretrained=pretrained is True)
+    if own.is_own(name):
+        model: Network = own_network(name, in_channels, dict(options or {}), code)
+    else:
+        build = lookup.resolve(entry.target)
+        model = build(variant, in_channels=in_channels, pretrained=pretrained is True)
     if isinstance(pretrained, (str, Path)):
         load_weights(model, Path(pretrained))
     return model
+
+
+class OwnNetwork(Network):
+    """A network of one's own, whose output is looked at.
+
+    Raises:
+        ValueError: it gives something else than logits (N, 1, H, W).
+    """
+
+    def __init__(self, name: str, network: nn.Module):
+        super().__init__()
+        self.name, self.network = name, network
+
+    def forward(self, image: Tensor) -> Tensor:
+        logits = self.network(image)
+        wanted = (len(image), 1, *image.shape[2:])
+        if not isinstance(logits, Tensor) or tuple(logits.shape) != wanted:
+            shape = getattr(logits, "shape", None)
+            found = tuple(shape) if shape is not None else type(logits).__name__
+            raise ValueError(f"{self.name} must give logits {wanted}, got {found}")
+        return logits
+
+
+def own_network(
+    name: str, in_channels: int, options: dict[str, Any], code: str | None
+) -> OwnNetwork:
+    """A network of one's own: a class or function, called with its options.
+
+    It is given `in_channels` where it has a parameter of that name.
+    """
+    where = own.reference("model", name)
+    found = own.load("model", where, code)
+    if own.takes(found, "in_channels"):
+        options = {"in_channels": in_channels} | options
+    network = own.made("model", where, found, options)
+    if not isinstance(network, nn.Module):
+        kind = type(network).__name__
+        raise ValueError(f"{where.name} must make a torch.nn.Module, got {kind}")
+    return OwnNetwork(where.name, network)
 
 
 def load_weights(model: nn.Module, path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lesionkit.catalogue import DATASETS, LOSSES, MODELS
+from lesionkit.catalogue import DATASETS, own
 from lesionkit.catalogue.protocols import PROTOCOLS
 from lesionkit.config import RunConfig
 from lesionkit.extras import version
@@ -45,7 +45,7 @@ def model_card(record: RunRecord | Path | str) -> str:
 def _what(record: RunRecord) -> dict[str, Any]:
     """Network, loss and protocol."""
     asked = record.identity
-    network, loss = MODELS[asked["model"]], LOSSES[asked["loss"]]
+    network, loss = own.find_model(asked["model"]), own.find_loss(asked["loss"])
     parts = " + ".join(loss.parts) or asked["loss"]
     names = ("alpha", "gamma", "beta", "sums", "smooth", "focal_form", "alpha_form")
     set_to = ", ".join(f"{n} {asked[n]}" for n in names if asked[n] is not None)
@@ -134,16 +134,19 @@ def command(record: RunRecord) -> str:
     """The `lesionkit train` that makes this run: what its protocol does not say."""
     asked, default = record.identity, RunConfig()
     named = {name: asked[name] for name in ("loss", "model", "protocol")}
-    own = RunConfig(**named).resolved()
+    named |= {name: asked[name] for name in ("loss_code", "model_code")}
+    named |= record.own_files()
+    mine = RunConfig(**named).resolved()
     plain = RunConfig(**named, definition=asked["definition"]).identity()
     plain |= {name: getattr(default, name) for name in ("model", "protocol")}
-    plain |= {"dataset": default.dataset, "definition": own.definition, "repeat": 0}
+    plain |= {"dataset": default.dataset, "definition": mine.definition, "repeat": 0}
     plain |= dict.fromkeys(("split_seed", "init_seed"), 42 + asked["repeat"])
     differ = {n: v for n, v in asked.items() if n != "loss" and v != plain.get(n)}
     given = {"loss": asked["loss"]} | differ
-    if asked["repeat"] >= own.repeats:
+    if asked["repeat"] >= mine.repeats:
         given["repeats"] = record.config["execution"]["repeats"]
-    pairs = [f"-p {name} {shlex.quote(str(value))}" for name, value in given.items()]
+    texts = {n: json.dumps(v) if isinstance(v, dict) else v for n, v in given.items()}
+    pairs = [f"-p {name} {shlex.quote(str(value))}" for name, value in texts.items()]
     return " ".join(["lesionkit train", *pairs])
 
 

@@ -33,12 +33,13 @@ import numpy as np
 import pandas as pd
 
 from lesionkit.catalogue.protocols import PROTOCOLS
-from lesionkit.config import ADDED, EXECUTION, RunConfig
+from lesionkit.config import ADDED, EXECUTION, OWN_FILES, RunConfig
 from lesionkit.records import leases, stores
 from lesionkit.records.files import sha256, write_bytes, write_json
 
 FORMAT = 1
 STATES = ("state.pt", "state.previous.pt")
+OWN_COPIES = {"loss_file": "loss.py", "model_file": "model.py"}  # in the record
 LEASE = ".lease"
 
 
@@ -51,6 +52,18 @@ class RunRecord:
     """
 
     folder: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", Path(self.folder))
+
+    def own_files(self) -> dict[str, str]:
+        """The record's copies of one's own loss and network, as parameters of a run."""
+        asked = self.identity
+        return {
+            name: str(self.folder / copy)
+            for name, copy in OWN_COPIES.items()
+            if ".py:" in asked[name.removesuffix("_file")]
+        }
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -188,8 +201,13 @@ def start(config: RunConfig) -> Path:
             "run_id": config.run_id,
             "identity": config.identity(),
             "deviations": list(PROTOCOLS[config.protocol].deviations),
-            "execution": {name: getattr(resolved, name) for name in EXECUTION},
+            "execution": {
+                name: getattr(resolved, name)
+                for name in EXECUTION
+                if name not in OWN_FILES
+            },
         }
+        _copy_own(config, folder)
         write_json(path, content)
         return folder
     try:
@@ -203,6 +221,17 @@ def start(config: RunConfig) -> Path:
             f"{folder} holds another run ({theirs}); move it away or change -p"
         )
     return folder
+
+
+def _copy_own(config: RunConfig, folder: Path) -> None:
+    """Copy the file of one's own loss or network into the record."""
+    for name, copy in OWN_COPIES.items():
+        if file := getattr(config, name):
+            content = Path(file).read_bytes()
+            code = getattr(config, name.replace("_file", "_code"))
+            if hashlib.sha256(content).hexdigest()[: len(code)] != code:
+                raise ValueError(f"{file} was changed while the run was begun")
+            write_bytes(folder / copy, content)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lesionkit.catalogue import MODELS
+from lesionkit.catalogue import own
 from lesionkit.config import Resolved, RunConfig, data_folder
 from lesionkit.records import runs
 from lesionkit.sweeps.sweep import Sweep
@@ -76,5 +76,5 @@ def _measured_seconds(configs: Iterable[RunConfig]) -> dict[tuple[str, str], flo
 
 def _weight_bytes(config: Resolved) -> int:
     """Size of the weights a run would keep."""
-    parameters = MODELS[config.model].variants[config.variant].parameters
+    parameters = own.find_model(config.model).variants[config.variant].parameters
     return parameters * {"best": 4, "half": 2, "none": 0}[config.keep_weights]

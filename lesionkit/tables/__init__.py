@@ -5,6 +5,7 @@ Free of torch; `inference`, `papers`, `thresholds`, pages and commands import it
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from lesionkit import lookup, published
+from lesionkit.catalogue import own
 from lesionkit.config import EXECUTION, PARAMETERS
 from lesionkit.records.runs import RunRecord, find_records
 from lesionkit.records.stores import is_url
@@ -45,8 +47,10 @@ __all__ = [
 ]
 
 # What must be the same in all rows before losses are compared: all that can change a
-# result, but for what is compared. Variants belong to a model, seeds to a repeat.
-_COMPARED = (*KEYS, "variant", "split_seed", "init_seed")
+# result, but for what is compared. Variants belong to a model, seeds to a repeat, and
+# the options and the code of one's own to its name.
+_COMPARED = (*KEYS, "variant", "split_seed", "init_seed", "loss_options", "loss_code")
+_COMPARED = (*_COMPARED, "model_options", "model_code")
 SETTING = [n for n in PARAMETERS if n not in (*EXECUTION, *_COMPARED)]
 
 # What made a run, and why it matters that it differs: the same parameters then may have
@@ -194,13 +198,25 @@ def _from_records(root: str | Path) -> pd.DataFrame:
             f"no finished run record below {place}. Make one with: "
             "lesionkit train -p loss ioufocal"
         )
-    return pd.DataFrame(rows).sort_values(list(KEYS), ignore_index=True)
+    table = pd.DataFrame(rows)
+    for name in ("loss", "model"):
+        table[name] = _told_apart(table[name], table[f"{name}_code"])
+    return table.sort_values(list(KEYS), ignore_index=True)
+
+
+def _told_apart(names: pd.Series, codes: pd.Series) -> pd.Series:
+    """Names of one's own with the first digits of their code where it was changed."""
+    several = codes.groupby(names).transform("nunique") > 1
+    return names.where(~several, names + "@" + codes.str[:6])
 
 
 def _row(record: RunRecord) -> dict:
     """One finished run as a row."""
     identity, test = record.identity, record.metrics["test"]
     row = {name: identity[name] for name in KEYS} | identity
+    for name in ("loss", "model"):
+        row[name] = own.titled(identity[name], identity[f"{name}_options"])
+        row[f"{name}_options"] = json.dumps(identity[f"{name}_options"])
     row |= {name: test["probability"]["image"][name] for name in METRICS}
     row["average_precision"] = test["average_precision"]
     row["test_images"] = test.get("images")

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from lesionkit.catalogue import own
 from lesionkit.config import Resolved, RunConfig
-from lesionkit.losses import build_loss
+from lesionkit.losses import build_loss, build_own
 from lesionkit.models import build_model
 from lesionkit.prepared import Prepared
 from lesionkit.prepared.loading import FORMATS, Batches
@@ -60,17 +61,18 @@ def build(config: RunConfig) -> Setting:
         ValueError: a combination that does not exist.
     """
     config = config.resolved()
-    options = {name: getattr(config, name) for name in LOSS_OPTIONS}
-    loss = build_loss(config.loss, definition=config.definition, **options)
+    loss = loss_of(config)
     data = open_data(config.dataset, config.size, resize=config.resize)
     parts = split(data, kind=config.split, seed=config.split_seed)
     device = device_of(config)
     checkpoint.seed_everything(config.init_seed)
     network = build_model(
-        config.model,
+        own.with_file(config.model, config.model_file),
         in_channels=data.images.shape[-1],
         variant=config.variant,
         pretrained=config.pretrained,
+        options=config.model_options,
+        code=config.model_code,
     )
     model = network.to(device).to(memory_format=FORMATS[config.memory_format])
     if config.accumulate > 1:
@@ -116,6 +118,25 @@ def build(config: RunConfig) -> Setting:
         augmentation(config.augment, config.init_seed),
         schedule,
     )
+
+
+def loss_of(config: Resolved) -> nn.Module:
+    """The loss of a run.
+
+    Raises:
+        ValueError: an option that the loss does not have, or one with a parameter of
+            its own; a file that was changed since the run was described.
+        FileNotFoundError, ImportError: one's own loss is not there.
+    """
+    options = config.loss_options or {}
+    if own.is_own(config.loss):
+        name = own.with_file(config.loss, config.loss_file)
+        return build_own(name, options, code=config.loss_code)
+    for name in LOSS_OPTIONS:
+        if name in options:
+            raise ValueError(f"{name} is a parameter, not one of loss_options")
+    stated = {name: getattr(config, name) for name in LOSS_OPTIONS}
+    return build_loss(config.loss, definition=config.definition, **stated, **options)
 
 
 def _refuse_batch_norm(config: RunConfig, model: nn.Module) -> None:

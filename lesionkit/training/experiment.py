@@ -252,7 +252,8 @@ def replay(record: RunRecord, part: str = "test") -> Predictions:
             f"{weights} is missing: train with -p keep_weights best"
         )
     # the stored weights replace whatever a pretrained encoder would download
-    config = RunConfig(**record.identity | {"pretrained": False})
+    asked = record.identity | {"pretrained": False} | record.own_files()
+    config = RunConfig.from_mapping(asked)
     with execution(config):
         setting = build(config)
         setting.model.load_state_dict(load(record.weights()))

@@ -12,7 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from lesionkit.catalogue import MODELS
+from lesionkit.catalogue import own
 from lesionkit.records import runs
 from lesionkit.records.runs import RunRecord
 from lesionkit.records.trackers import Tracker
@@ -59,7 +59,7 @@ class Session:
             counts_thread=setting.device.type == "cpu",
             expected_bytes=4 * weights,  # these, two moments, the best epoch's
         )
-        variant = MODELS[config.model].variants[config.variant]
+        variant = own.find_model(config.model).variants[config.variant]
         self.meter = Meter(
             trained=len(setting.batches["train"]),
             validated=setting.batches["validation"].scored(config.scoring),
