@@ -11,6 +11,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from lesionkit.lookup import shown_in_a_line
 from lesionkit.models.blocks import Network
 
 
@@ -140,11 +141,13 @@ def downloading(weights_id: str, wanted: bool = True) -> Iterator[None]:
         if not wanted:
             raise
         reason = (str(error).splitlines() or [""])[0]
-        raise RuntimeError(
+        says = (
             f"the encoder weights {weights_id!r} could not be downloaded"
             f" ({type(error).__name__}: {reason.rstrip('.')}). Without a network: build"
             " it once with pretrained=True where there is one, and copy the caches to"
             " this machine (~/.cache/huggingface or HF_HOME, ~/.cache/torch or"
             " TORCH_HOME); or go on without weights: pretrained=False, -p pretrained"
             " false. build_model also takes the path of a weights file."
-        ) from error
+        )
+        with shown_in_a_line(RuntimeError):
+            raise RuntimeError(says) from error

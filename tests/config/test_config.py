@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 
 import pytest
@@ -399,3 +400,13 @@ def test_none_stays_a_name_where_it_is_one() -> None:
     assert (run.augment, run.keep_weights, run.track) == ("none", "none", "none")
     with pytest.raises(ValueError, match="unknown loss 'none'"):
         RunConfig(loss="none")
+
+
+def test_a_record_made_before_practice_is_that_of_a_run_without_it() -> None:
+    run = RunConfig(epochs=3)
+    path = start(run) / "config.json"
+    content = json.loads(path.read_text())
+    for name in ("optimizer", "schedule", "warmup", "augment", "normalise"):
+        del content["identity"][name]
+    path.write_text(json.dumps(content))
+    assert start(run) == run.folder  # another run's would be refused

@@ -42,6 +42,7 @@ def test_pretrained_without_a_network_is_one_line_with_the_weights_id(
         build_model(name, variant=variant, pretrained=True)
     assert repr(weights_id) in str(told.value)
     assert "\n" not in str(told.value)
+    assert told.value._render_traceback_() == [f"RuntimeError: {told.value}"]
     for way in ("HF_HOME", "TORCH_HOME", "-p pretrained false"):
         assert way in str(told.value)
 

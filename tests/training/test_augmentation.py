@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torchvision import tv_tensors
+from torchvision.transforms import v2
 
 from lesionkit.config import RunConfig
 from lesionkit.training.augmentation import STRENGTHS, augmentation
@@ -110,6 +112,17 @@ def test_colours_and_focus_change() -> None:
     assert means.std(0).min() > 5
     rough = inside.diff(dim=1).abs().mean((1, 2, 3)) / inside.mean((1, 2, 3))
     assert rough.max() > 2 * rough.min()  # some are blurred
+
+
+@pytest.mark.parametrize(("added", "becomes"), [(0.4, 100), (0.6, 101), (999, 255)])
+def test_values_between_two_integers_go_to_the_nearer_one(
+    monkeypatch: pytest.MonkeyPatch, added: float, becomes: int
+) -> None:
+    brighter = v2.Lambda(lambda image: image + added / 255, tv_tensors.Image)
+    monkeypatch.setitem(STRENGTHS, "flips", (brighter,))
+    images = torch.full((1, 8, 8, 3), 100, dtype=torch.uint8)
+    changed, _ = augmentation("flips", 1)(images, images[..., 0] // 100, 1, 0)
+    assert changed.unique().tolist() == [becomes]
 
 
 def test_none_is_the_batch_itself() -> None:
