@@ -3,9 +3,9 @@
 uv run lesionkit sweep practice.yaml
 uv run python benchmarks/practice.py
 
-Reads the records of the sweep: test Dice of each repeat, epochs and their time. Then
-the CPU time of a step's augmentation, a batch of eight, beside the whole step of a
-small and of a large network; one thread, medians of TURNS.
+Reads the records of the sweep: test Dice and epochs of each repeat. Then the CPU time
+of a step's augmentation, a batch of eight, beside the whole step of a small and of a
+large network; one thread, medians of TURNS.
 """
 
 from __future__ import annotations
@@ -40,8 +40,15 @@ def score_lines() -> list[str]:
         " points.",
         "",
     ]
-    names = ("data set", "images", "protocol", "Dice", "SD", "by repeat")
-    lines += measurements.head([*names, "epochs", "best epoch", "seconds an epoch"])
+    names = (
+        "data set",
+        "train, validation, test",
+        "protocol",
+        "Dice",
+        "SD",
+        "by repeat",
+    )
+    lines += measurements.head([*names, "epochs", "best epoch"])
     groups: dict[tuple[str, str], list[RunConfig]] = {}
     for config in configs:
         groups.setdefault((config.dataset, config.protocol), []).append(config)
@@ -53,7 +60,6 @@ def score_row(dataset: str, protocol: str, configs: list[RunConfig]) -> str:
     records = [RunRecord(config.folder) for config in configs]
     found = [record.metrics for record in records]
     dice = [100 * each["test"]["probability"]["image"]["dice"] for each in found]
-    sessions = [session for r in records for session in r.environment["sessions"]]
     cells = (
         dataset,
         ", ".join(str(n) for n in found[0]["data"]["images"].values()),
@@ -63,7 +69,6 @@ def score_row(dataset: str, protocol: str, configs: list[RunConfig]) -> str:
         ", ".join(f"{value:.1f}" for value in dice),
         ", ".join(str(each["epochs"]) for each in found),
         ", ".join(str(each["best_epoch"]) for each in found),
-        f"{statistics.median(s['epoch_seconds'] for s in sessions):.2f}",
     )
     return measurements.row(cells)
 
