@@ -360,7 +360,7 @@ def _check_network(config: RunConfig) -> None:
     if config.pretrained and network.pretrained is None:
         variants = own.find_model(config.model).variants
         others = [n for n, each in variants.items() if each.pretrained]
-        hint = f" -p variant {others[0]} has some, or" if others else " Take"
+        hint = f" -p variant {others[0]} has some, or" if others else ""
         raise ValueError(
             f"there are no pretrained encoder weights for {name}:"
             f"{hint} -p pretrained false"

@@ -365,7 +365,7 @@ def test_practice_takes_the_weights_that_the_network_has() -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"model": "enet"}, "for enet (enet_port): Take -p pretrained false"),
+        ({"model": "enet"}, "for enet (enet_port): -p pretrained false"),
         (
             {"protocol": "paper_a"},
             "for unet (unet_bn_transposed): -p variant smp_unet_resnet34 has some,"
