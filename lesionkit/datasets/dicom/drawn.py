@@ -37,12 +37,18 @@ def mask_folders(folder: Path, listed: Sequence[LesionValue] = ()) -> list[Annot
             raise ValueError(f"{path}: none of {', '.join(_READ)}")
         if path.suffix.lower() in _READ:
             found.setdefault(path.parent, []).append(path)
-    return [
-        Annotation(
-            home, read=lambda s, _, files=files, home=home: _of(home, files, s, listed)
-        )
-        for home, files in found.items()
-    ]
+    return [_annotation(home, files, listed) for home, files in found.items()]
+
+
+def _annotation(
+    home: Path, files: Sequence[Path], listed: Sequence[LesionValue]
+) -> Annotation:
+    """A folder masks/; a series whose slices lie beside it is nearer than others."""
+    return Annotation(
+        home,
+        read=lambda series, _: _of(home, files, series, listed),
+        prefers=lambda series: any(p.parent == home.parent for p in series.paths),
+    )
 
 
 def slice_name(path: Path) -> str:

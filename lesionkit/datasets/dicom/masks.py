@@ -16,7 +16,7 @@ from lesionkit.datasets.dicom.annotations import (
     chosen_structures,
     owners,
 )
-from lesionkit.datasets.dicom.choosing import listed_series
+from lesionkit.datasets.dicom.choosing import IN_SERIES_TXT, described, listed_series
 from lesionkit.datasets.dicom.contours import open_rtstruct
 from lesionkit.datasets.dicom.drawn import mask_folders
 from lesionkit.datasets.dicom.nifti import is_nifti, open_nifti
@@ -83,14 +83,23 @@ def marked_series(folder: Path, choice: Choice) -> list[Marked]:
     listed = listed_series(found.series, choice.series, choice.raw)
     of_series: dict[str, list[Annotation]] = {}
     for annotation in annotations:
-        theirs = owners(annotation, found.series, listed)
+        for uid in annotation.series_uids & set(found.broken):
+            reason = found.broken[uid]
+            raise ValueError(f"{annotation.path}: drawn on series {uid}: {reason}")
+        theirs = owners(annotation, found.series, listed, choice.raw)
         if not listed or any(series in listed for series in theirs):
             for series in theirs:
                 of_series.setdefault(_key(series), []).append(annotation)
         else:
             left.append(f"{annotation.path.name} left out: drawn on {theirs[0].uid}")
     return _read(
-        folder, found.series, of_series, chosen=chosen, left=left, listed=listed
+        folder,
+        found.series,
+        of_series,
+        chosen=chosen,
+        left=left,
+        listed=listed,
+        raw=choice.raw,
     )
 
 
@@ -116,23 +125,22 @@ def _read(
     chosen: dict[Path, set[int]],
     left: list[str],
     listed: Sequence[Series],
+    raw: Path,
 ) -> list[Marked]:
     """The masks of each series that is marked; one, or those that are listed."""
     if not of_series:
         raise ValueError(f"{folder}: the listed series has no mask; {'; '.join(left)}")
     if len(of_series) > 1 and not listed:
-        by = "; ".join(
-            f"{uid} by {', '.join(a.path.name for a in annotations)}"
-            for uid, annotations in of_series.items()
-        )
+        files = ", ".join(a.path.name for each in of_series.values() for a in each)
+        marked = [s for s in found if _key(s) in of_series]
         raise ValueError(
-            f"{folder}: masks of {len(of_series)} series: {by}. List those that count "
-            "in series.txt of the raw folder, one a line"
+            f"{folder}: {files} mark {len(marked)} series: "
+            f"{described(marked, raw)}; of those that count, {IN_SERIES_TXT}"
         )
     others = len(found) - len(of_series)
     if others:
         left.append(f"{others} other CT series left out")
-    marked = []
+    result = []
     for series in (s for s in found if _key(s) in of_series):
         union: Masks = {}
         for annotation in of_series[_key(series)]:
@@ -140,5 +148,5 @@ def _read(
             for i, mask in masks.items():
                 union[i] = union[i] | mask if i in union else mask
         remarks = (*series.remarks, *left)
-        marked.append(Marked(series, dict(sorted(union.items())), remarks))
-    return marked
+        result.append(Marked(series, dict(sorted(union.items())), remarks))
+    return result

@@ -77,14 +77,15 @@ def open_nifti(path: Path, listed: Sequence[LesionValue] = ()) -> Annotation:
         flat = lesion_of_values(path, np.moveaxis(values, 2, 0), listed)
         return affine, np.moveaxis(flat, 0, 2)
 
-    def size_of(series: Series) -> bool:
+    def is_of_size(series: Series) -> bool:
         return lesion()[1].size == len(series) * series.shape[0] * series.shape[1]
 
     return Annotation(
         path,
         read=lambda series, _: _on_slices(path, *lesion(), series),
         names={1: nifti_stem(path)},
-        same_grid=size_of,
+        named_by_file=True,
+        prefers=is_of_size,
         check=lambda: lesion() and None,
     )
 

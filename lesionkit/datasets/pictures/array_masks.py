@@ -51,10 +51,9 @@ def lesion_of_values(
     if values.dtype.kind == "f":
         if not np.isfinite(values).all():
             raise ValueError(f"{path}: values that are not finite; {_WAY}")
-        whole = np.rint(values)
-        if np.abs(values - whole).max() > _WHOLE:
+        if any(np.abs(plane - np.rint(plane)).max() > _WHOLE for plane in values):
             return _soft(path, values, listed, reached)
-        values = whole
+        values = np.rint(values)
     low, high = int(values.min()), int(values.max())
     numbers = [value for value in listed if isinstance(value, int)]
     if (low < 0 or high > _TOP) and not numbers:
@@ -109,7 +108,8 @@ def _grey(path: Path, values: np.ndarray, listed: Sequence[LesionValue]) -> np.n
     top = int(np.iinfo(values.dtype).max)
     if not listed and values.max() > 1:
         between = (values > _BORDER * top) & (values < (1 - _BORDER) * top)
-        if between.mean() > _PICTURE:
+        dark = top == _TOP and 2 * int(values.max()) <= top
+        if between.mean() > _PICTURE or (dark and len(np.unique(values)) > CLASS_LIMIT):
             raise _no_mask(path, values)
     tall = values.reshape(-1, values.shape[-1])
     return lesion_in(path, Raster(tall[..., None]), listed).reshape(values.shape)
