@@ -14,7 +14,7 @@ from lesionkit.datasets.dicom import files, read_series
 from lesionkit.datasets.dicom.contours import from_rtstruct
 from lesionkit.datasets.dicom.files import PADDING_HU, frame_hu
 from lesionkit.datasets.dicom.masks import Choice, marked_series
-from lesionkit.datasets.pictures.arrays import lesion_of_values
+from lesionkit.datasets.pictures.array_masks import lesion_of_values
 
 PLANE = np.zeros((SIDE, SIDE))
 PLANE[2:5, 1:4] = 1
@@ -48,7 +48,7 @@ REFUSED = {  # an array, and what the refusal says
     "an image of 16 bits": (np.arange(64).reshape(8, 8) * 40, "an image, not a mask"),
     "shares of readers": (PLANE * 0.5 + np.eye(8), "no mask .* 0, 0.5, 1, 1.5"),
     "areas of one half": (
-        np.maximum(PLANE * 0.5, np.eye(8)[::-1]),
+        np.where(PLANE > 0, 0.5, np.eye(8)),
         "areas of one fraction",
     ),
     "no lesion above half": (PLANE * 0.4, "none above 0.5"),

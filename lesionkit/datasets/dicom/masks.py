@@ -72,6 +72,7 @@ def marked_series(folder: Path, choice: Choice) -> list[Marked]:
             none is listed.
     """
     found = scan(folder)
+    listed = listed_series(found.series, choice.series, choice.raw)
     annotations = _annotations(folder, found, choice)
     if not annotations:
         raise FileNotFoundError(
@@ -80,7 +81,6 @@ def marked_series(folder: Path, choice: Choice) -> list[Marked]:
         )
     chosen, left = chosen_structures(annotations, choice.structures, folder)
     annotations = [a for a in annotations if not a.names or chosen[a.path]]
-    listed = listed_series(found.series, choice.series, choice.raw)
     of_series: dict[str, list[Annotation]] = {}
     for annotation in annotations:
         for uid in annotation.series_uids & set(found.broken):
@@ -92,15 +92,35 @@ def marked_series(folder: Path, choice: Choice) -> list[Marked]:
                 of_series.setdefault(_key(series), []).append(annotation)
         else:
             left.append(f"{annotation.path.name} left out: drawn on {theirs[0].uid}")
-    return _read(
-        folder,
-        found.series,
-        of_series,
-        chosen=chosen,
-        left=left,
-        listed=listed,
-        raw=choice.raw,
-    )
+    if not of_series:
+        raise FileNotFoundError(
+            f"no mask in {folder} of the listed series: {'; '.join(left)}"
+        )
+    marked = [series for series in found.series if _key(series) in of_series]
+    if len(marked) > 1 and not listed:
+        files = ", ".join(a.path.name for each in of_series.values() for a in each)
+        raise ValueError(
+            f"{folder}: {files} mark {len(marked)} series: "
+            f"{described(marked, choice.raw)}; of those that count, {IN_SERIES_TXT}"
+        )
+    if others := len(found.series) - len(marked):
+        left.append(f"{others} other CT series left out")
+    return [
+        Marked(s, _united(s, of_series[_key(s)], chosen), (*s.remarks, *left))
+        for s in marked
+    ]
+
+
+def _united(
+    series: Series, annotations: Sequence[Annotation], chosen: dict[Path, set[int]]
+) -> Masks:
+    """The masks of a series by all its annotations, in the order of the slices."""
+    union: Masks = {}
+    for annotation in annotations:
+        masks = annotation.read(series, chosen.get(annotation.path, set()))
+        for i, mask in masks.items():
+            union[i] = union[i] | mask if i in union else mask
+    return dict(sorted(union.items()))
 
 
 def _annotations(folder: Path, found: Scan, choice: Choice) -> list[Annotation]:
@@ -115,38 +135,3 @@ def _annotations(folder: Path, found: Scan, choice: Choice) -> list[Annotation]:
 def _key(series: Series) -> str:
     """What tells the series of one folder apart."""
     return series.uid or str(series.paths[0])
-
-
-def _read(
-    folder: Path,
-    found: Sequence[Series],
-    of_series: dict[str, list[Annotation]],
-    *,
-    chosen: dict[Path, set[int]],
-    left: list[str],
-    listed: Sequence[Series],
-    raw: Path,
-) -> list[Marked]:
-    """The masks of each series that is marked; one, or those that are listed."""
-    if not of_series:
-        raise ValueError(f"{folder}: the listed series has no mask; {'; '.join(left)}")
-    if len(of_series) > 1 and not listed:
-        files = ", ".join(a.path.name for each in of_series.values() for a in each)
-        marked = [s for s in found if _key(s) in of_series]
-        raise ValueError(
-            f"{folder}: {files} mark {len(marked)} series: "
-            f"{described(marked, raw)}; of those that count, {IN_SERIES_TXT}"
-        )
-    others = len(found) - len(of_series)
-    if others:
-        left.append(f"{others} other CT series left out")
-    result = []
-    for series in (s for s in found if _key(s) in of_series):
-        union: Masks = {}
-        for annotation in of_series[_key(series)]:
-            masks = annotation.read(series, chosen.get(annotation.path, set()))
-            for i, mask in masks.items():
-                union[i] = union[i] | mask if i in union else mask
-        remarks = (*series.remarks, *left)
-        result.append(Marked(series, dict(sorted(union.items())), remarks))
-    return result
