@@ -30,6 +30,7 @@ class Annotation:
         series_uids, instances, frames: UIDs that it names: of series, of slices, and of
             frames of reference.
         named_by_file: whether its one structure is called as the file.
+        remark: how it is read, where there are several ways.
         prefers: whether a series is nearer than others that fit too, by its size or
             its folder; None where none is.
         check: raises a ValueError where it is no mask, whatever the series.
@@ -42,6 +43,7 @@ class Annotation:
     instances: frozenset[str] = frozenset()
     frames: frozenset[str] = frozenset()
     named_by_file: bool = False
+    remark: str = ""
     prefers: Callable[[Series], bool] | None = field(default=None, repr=False)
     check: Callable[[], None] = field(default=lambda: None, repr=False)
 
@@ -143,7 +145,9 @@ def _named(annotation: Annotation, found: Sequence[Series]) -> list[Series] | No
     names_some = annotation.series_uids or annotation.instances
     if names_some and not (by_slice or by_series or unknown):
         return None
-    fitting = by_slice or by_series or unknown if names_some else list(found)
+    both = [s for s in by_slice if s.uid in annotation.series_uids]
+    named = both or by_slice or by_series or unknown
+    fitting = named if names_some else list(found)
     frames = annotation.frames
     same = [s for s in fitting if s.frame_of_reference in frames]
     known = frames and all(s.frame_of_reference for s in fitting)

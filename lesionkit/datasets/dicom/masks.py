@@ -1,4 +1,4 @@
-"""Masks of CT series from DICOM SEG, RTSTRUCT, NIfTI, pictures or .npy files.
+"""Masks of CT series: DICOM SEG, RTSTRUCT, NIfTI, LIDC's XML, pictures, .npy files.
 
 What the files need beyond pydicom comes with the extra `ct`: highdicom for SEG,
 scikit-image for the contours of RTSTRUCT, nibabel for NIfTI.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from lesionkit.datasets.dicom.annotations import (
@@ -20,6 +21,7 @@ from lesionkit.datasets.dicom.choosing import IN_SERIES_TXT, described, listed_s
 from lesionkit.datasets.dicom.contours import open_rtstruct
 from lesionkit.datasets.dicom.drawn import mask_folders
 from lesionkit.datasets.dicom.nifti import is_nifti, open_nifti
+from lesionkit.datasets.dicom.readers import is_lidc, open_readers
 from lesionkit.datasets.dicom.segments import open_seg
 from lesionkit.datasets.dicom.series import Scan, Series, scan
 from lesionkit.datasets.pairs import is_visible
@@ -35,12 +37,14 @@ class Choice:
         series: lines of series.txt: which series count where several do.
         structures: lines of structures.txt: which structures of mask files count.
         values: of lesion_values.txt: which values of a mask are lesion.
+        consensus: of consensus.txt: how many readers of LIDC's XML have to agree.
     """
 
     raw: Path
     series: tuple[str, ...] = ()
     structures: tuple[str, ...] = ()
     values: tuple[LesionValue, ...] = ()
+    consensus: str = "majority"
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def marked_series(folder: Path, choice: Choice) -> list[Marked]:
     if not annotations:
         raise FileNotFoundError(
             f"no mask in {folder}: a DICOM SEG or RTSTRUCT, a .nii or .nii.gz, or "
-            "masks/<name of the slice's file>.png or .npy"
+            "masks/<name of the slice's file>.png or .npy, or the XML of LIDC-IDRI"
         )
     chosen, left = chosen_structures(annotations, choice.structures, folder)
     annotations = [a for a in annotations if not a.names or chosen[a.path]]
@@ -106,9 +110,18 @@ def marked_series(folder: Path, choice: Choice) -> list[Marked]:
     if others := len(found.series) - len(marked):
         left.append(f"{others} other CT series left out")
     return [
-        Marked(s, _united(s, of_series[_key(s)], chosen), (*s.remarks, *left))
+        Marked(
+            s,
+            _united(s, of_series[_key(s)], chosen),
+            (*s.remarks, *_said(of_series[_key(s)]), *left),
+        )
         for s in marked
     ]
+
+
+def _said(annotations: Sequence[Annotation]) -> list[str]:
+    """How files are read that may be read in several ways."""
+    return [f"{a.path.name}: {a.remark}" for a in annotations if a.remark]
 
 
 def _united(
@@ -127,8 +140,10 @@ def _annotations(folder: Path, found: Scan, choice: Choice) -> list[Annotation]:
     """Every file or folder that marks slices."""
     openers = {"SEG": open_seg, "RTSTRUCT": open_rtstruct}
     annotations = [openers[modality](path) for path, modality in found.annotations]
+    read = partial(open_readers, consensus=choice.consensus)
     files = sorted(p for p in folder.rglob("*") if is_visible(p) and p.is_file())
     annotations += [open_nifti(p, choice.values) for p in files if is_nifti(p)]
+    annotations += [read(p) for p in files if is_lidc(p)]
     return annotations + mask_folders(folder, choice.values)
 
 

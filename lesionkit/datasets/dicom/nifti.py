@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from lesionkit.datasets.dicom.annotations import Annotation, Masks
-from lesionkit.datasets.dicom.grid import GRID_MM, check_placed
-from lesionkit.datasets.dicom.series import Series
+from lesionkit.datasets.dicom.series import GRID_MM, Series, check_placed
 from lesionkit.datasets.pictures.array_masks import lesion_of_values
 from lesionkit.datasets.pictures.lesions import LesionValue
 from lesionkit.extras import package
