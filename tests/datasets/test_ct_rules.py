@@ -117,6 +117,19 @@ def test_pictures_of_classes_are_refused_or_listed(tmp_path, series):
     assert masks_of(tmp_path / "ct", values=(255,))[1].sum() == 2
 
 
+def test_a_slice_saved_as_a_picture_is_no_mask(tmp_path, series):
+    folder = tmp_path / "ct" / "masks"
+    folder.mkdir()
+    shades = np.arange(64, dtype=np.uint8).reshape(8, 8) * 3 + 40
+    Image.fromarray(shades).save(folder / "3.png")
+    with pytest.raises(ValueError, match=r"3\.png: an image, not a mask: it has 64"):
+        masks_of(tmp_path / "ct")
+    np.save(folder / "3.npy", shades)
+    (folder / "3.png").unlink()
+    with pytest.raises(ValueError, match=r"3\.npy: an image, not a mask: it has 64"):
+        masks_of(tmp_path / "ct")
+
+
 def test_a_mask_of_a_kind_that_is_not_read_is_refused(tmp_path, series):
     folder = tmp_path / "ct" / "masks"
     folder.mkdir()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made_ct import SIDE, hu_of, write_series
+from made_ct import SIDE, hu_of, write, write_series
 from made_marks import box, truth, write_rtstruct, write_seg
 from PIL import Image
 from shared_data import SHARED, needs_shared
@@ -70,6 +70,23 @@ def test_a_seg_of_another_grid_is_refused(tmp_path, series):
     )[0]
     with pytest.raises(ValueError, match=r"seg\.dcm: .*(another grid|no slice is)"):
         from_seg(path, moved)
+
+
+def test_a_seg_between_the_slices_is_refused(tmp_path, series):
+    path = write_seg(tmp_path / "seg.dcm", series, {"Nodule": truth(series)})
+    for k in range(4):
+        place = [-10.0, -20.0, 2.0 * k + 0.5]
+        write(tmp_path / "moved", f"{k}.dcm", k, ImagePositionPatient=place)
+    (moved,) = read_series(tmp_path / "moved")
+    with pytest.raises(ValueError, match=r"seg\.dcm: marks 2 mm, where no slice is"):
+        from_seg(path, moved)
+
+
+def test_a_seg_of_other_pixels_is_refused(tmp_path, series):
+    path = write_seg(tmp_path / "seg.dcm", series, {"Nodule": truth(series)})
+    (wider,) = read_series(write_series(tmp_path / "wide", PixelSpacing=[0.5, 0.5]))
+    with pytest.raises(ValueError, match=r"seg\.dcm: .*another grid"):
+        from_seg(path, wider)
 
 
 def test_a_contour_marks_the_pixels_whose_centres_it_holds(tmp_path, series):

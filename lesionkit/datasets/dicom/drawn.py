@@ -11,7 +11,11 @@ from lesionkit.datasets.dicom.annotations import Annotation, Masks
 from lesionkit.datasets.dicom.series import Series
 from lesionkit.datasets.own_files import SUFFIXES, UNREAD
 from lesionkit.datasets.pairs import is_visible
-from lesionkit.datasets.pictures.array_masks import is_soft, lesion_of_values
+from lesionkit.datasets.pictures.array_masks import (
+    check_no_image,
+    is_soft,
+    lesion_of_values,
+)
 from lesionkit.datasets.pictures.images import decode, read_array, turned
 from lesionkit.datasets.pictures.lesions import LesionValue, lesion_in
 
@@ -104,6 +108,8 @@ def _of_picture(
 ) -> np.ndarray:
     """A picture's mask, by the rules of one's own pictures."""
     picture = decode(path)
+    if not listed and picture.index is None and picture.drawn_alpha is None:
+        check_no_image(path, picture.counted[..., 0], picture.top)
     mask = turned(lesion_in(path, picture, listed), picture.orientation)
     _check_shape(path, mask.shape, series)
     return mask
