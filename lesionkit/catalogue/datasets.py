@@ -146,7 +146,8 @@ DATASETS = {
         "yours",
         "you; paper B had 80 patients of a hospital, not published",
         "a folder for each patient with its DICOM slices and a mask: DICOM SEG,"
-        " RTSTRUCT, .nii.gz, or masks/<name of the slice's file>.png or .npy",
+        " RTSTRUCT, .nii.gz, LIDC's XML, or masks/<name of the slice's file>.png or"
+        " .npy",
         channels=1,
     ),
     "lidc_slices_any": _lidc_crops("any", "any reader"),

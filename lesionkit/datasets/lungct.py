@@ -13,9 +13,10 @@ import numpy as np
 from lesionkit.datasets.dicom import MEDIASTINAL, Series, window
 from lesionkit.datasets.dicom.choosing import is_listed
 from lesionkit.datasets.dicom.masks import Choice, Marked, marked_series
+from lesionkit.datasets.lidc import CONSENSUS
 from lesionkit.datasets.own_files import read_lesion_values, read_lines, read_table
 from lesionkit.datasets.pairs import below, existing_folder, is_visible, natural_order
-from lesionkit.lookup import nearest
+from lesionkit.lookup import find, nearest
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,10 @@ def choice_of(raw: Path) -> Choice:
     }
     values = raw / "lesion_values.txt"
     listed = read_lesion_values(values) if values.is_file() else ()
-    return Choice(raw, lines["series.txt"], lines["structures.txt"], listed)
+    rule = raw / "consensus.txt"
+    consensus = " ".join(read_lines(rule)) if rule.is_file() else "majority"
+    find(f"{rule}: consensus of readers", consensus, CONSENSUS)
+    return Choice(raw, lines["series.txt"], lines["structures.txt"], listed, consensus)
 
 
 def _check_lines(raw: Path, choice: Choice, found: Sequence[SliceSample]) -> None:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import pydicom
 import pytest
-from made_ct import SIDE, hu_of, write_series
+from made_ct import SIDE, hu_of, write, write_series
+from made_marks import box, truth, write_rtstruct, write_seg
 from PIL import Image
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.sequence import Sequence
-from pydicom.uid import ExplicitVRLittleEndian
 from shared_data import SHARED, needs_shared
 
 from lesionkit import extras
 from lesionkit.datasets.dicom import read_series
 from lesionkit.datasets.dicom.contours import from_rtstruct
-from lesionkit.datasets.dicom.files import made_uid
 from lesionkit.datasets.dicom.masks import Choice, marked_series
 from lesionkit.datasets.dicom.segments import from_seg
 
@@ -24,14 +20,6 @@ from lesionkit.datasets.dicom.segments import from_seg
 def series(tmp_path):
     """Four slices of 8 x 8, rows 0.5 mm and columns 0.25 mm apart, from (-10, -20)."""
     return read_series(write_series(tmp_path / "ct"))[0]
-
-
-def truth(series):
-    """A mask that no flip and no turn leaves as it is."""
-    masks = np.zeros((len(series), SIDE, SIDE), np.uint8)
-    masks[1, 2:5, 1:3] = 1
-    masks[2, 2:4, 1:7] = 1
-    return masks
 
 
 def masks_of(folder, **choice):
@@ -46,50 +34,6 @@ def stacked(found, series):
     return np.stack(list(found.values()))
 
 
-def write_seg(path, series, labels, fractional=False):
-    """A DICOM SEG by highdicom: each label's mask is one segment."""
-    import highdicom
-    from highdicom.sr.coding import CodedConcept
-
-    sources = [pydicom.dcmread(p) for p in series.paths]
-    for source in sources:
-        for name in ("PatientName", "PatientBirthDate", "PatientSex"):
-            setattr(source, name, "")
-        for name in ("StudyDate", "StudyTime", "AccessionNumber", "StudyID"):
-            setattr(source, name, "")
-        source.ReferringPhysicianName, source.SeriesNumber = "", 1
-        source.SliceThickness = 2.0
-    kind = CodedConcept("52988006", "SCT", "Lesion")
-    segments = [
-        highdicom.seg.SegmentDescription(
-            segment_number=number,
-            segment_label=label,
-            segmented_property_category=CodedConcept("49755003", "SCT", "Morphology"),
-            segmented_property_type=kind,
-            algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.MANUAL,
-        )
-        for number, label in enumerate(labels, 1)
-    ]
-    types = highdicom.seg.SegmentationTypeValues
-    pixels = np.stack(list(labels.values()), axis=-1)
-    highdicom.seg.Segmentation(
-        source_images=sources,
-        pixel_array=pixels.astype(float) if fractional else pixels,
-        segmentation_type=types.FRACTIONAL if fractional else types.BINARY,
-        segment_descriptions=segments,
-        series_instance_uid=made_uid("seg"),
-        series_number=2,
-        sop_instance_uid=made_uid("seg", "one"),
-        instance_number=1,
-        manufacturer="made",
-        manufacturer_model_name="made",
-        software_versions="1",
-        device_serial_number="1",
-        max_fractional_value=100,
-    ).save_as(path)
-    return path
-
-
 def test_a_seg_marks_the_slices_it_was_drawn_on(tmp_path, series):
     path = write_seg(tmp_path / "seg.dcm", series, {"Nodule": truth(series)})
     assert np.array_equal(stacked(from_seg(path, series), series), truth(series))
@@ -98,7 +42,9 @@ def test_a_seg_marks_the_slices_it_was_drawn_on(tmp_path, series):
 def test_a_fractional_seg_is_cut_at_half(tmp_path, series):
     shares = truth(series) * 0.4
     shares[1, 3, 1:3] = 0.6
-    path = write_seg(tmp_path / "seg.dcm", series, {"Nodule": shares}, fractional=True)
+    path = write_seg(
+        tmp_path / "seg.dcm", series, {"Nodule": shares}, kind="FRACTIONAL"
+    )
     found = stacked(from_seg(path, series), series)
     assert np.array_equal(found, shares > 0.5)
 
@@ -126,39 +72,21 @@ def test_a_seg_of_another_grid_is_refused(tmp_path, series):
         from_seg(path, moved)
 
 
-def write_rtstruct(path, contours, *, name="GTV", named=(), frame=None):
-    """An RTSTRUCT of one structure: contours of (x, y, z) in mm."""
-    dataset = Dataset()
-    dataset.SOPClassUID = "1.2.840.10008.5.1.4.1.1.481.3"
-    dataset.SOPInstanceUID, dataset.Modality = made_uid("rt"), "RTSTRUCT"
-    roi, drawn = Dataset(), Dataset()
-    roi.ROINumber, roi.ROIName = 1, name
-    roi.ReferencedFrameOfReferenceUID = frame or made_uid("frame")
-    drawn.ReferencedROINumber, drawn.ContourSequence = 1, Sequence()
-    for points in contours:
-        contour = Dataset()
-        contour.ContourGeometricType = "CLOSED_PLANAR"
-        contour.ContourData = [float(value) for point in points for value in point]
-        images = []
-        for uid in named:
-            image = Dataset()
-            image.ReferencedSOPInstanceUID = uid
-            images.append(image)
-        contour.ContourImageSequence = Sequence(images)
-        drawn.ContourSequence.append(contour)
-    dataset.StructureSetROISequence = Sequence([roi])
-    dataset.ROIContourSequence = Sequence([drawn])
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.save_as(path, enforce_file_format=True)
-    return path
+def test_a_seg_between_the_slices_is_refused(tmp_path, series):
+    path = write_seg(tmp_path / "seg.dcm", series, {"Nodule": truth(series)})
+    for k in range(4):
+        place = [-10.0, -20.0, 2.0 * k + 0.5]
+        write(tmp_path / "moved", f"{k}.dcm", k, ImagePositionPatient=place)
+    (moved,) = read_series(tmp_path / "moved")
+    with pytest.raises(ValueError, match=r"seg\.dcm: marks 2 mm, where no slice is"):
+        from_seg(path, moved)
 
 
-def box(row, rows, column, columns, z):
-    """A rectangle around pixel centres, on the grid of `series`."""
-    left, right = -10 + 0.25 * (column - 0.5), -10 + 0.25 * (column + columns - 0.5)
-    top, bottom = -20 + 0.5 * (row - 0.5), -20 + 0.5 * (row + rows - 0.5)
-    return [(left, top, z), (right, top, z), (right, bottom, z), (left, bottom, z)]
+def test_a_seg_of_other_pixels_is_refused(tmp_path, series):
+    path = write_seg(tmp_path / "seg.dcm", series, {"Nodule": truth(series)})
+    (wider,) = read_series(write_series(tmp_path / "wide", PixelSpacing=[0.5, 0.5]))
+    with pytest.raises(ValueError, match=r"seg\.dcm: .*another grid"):
+        from_seg(path, wider)
 
 
 def test_a_contour_marks_the_pixels_whose_centres_it_holds(tmp_path, series):

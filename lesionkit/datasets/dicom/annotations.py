@@ -29,7 +29,10 @@ class Annotation:
         names: of its structures by number; empty where it has no names.
         series_uids, instances, frames: UIDs that it names: of series, of slices, and of
             frames of reference.
-        same_grid: whether it has as many slices as a series; None where any may fit.
+        named_by_file: whether its one structure is called as the file.
+        remark: how it is read, where there are several ways.
+        prefers: whether a series is nearer than others that fit too, by its size or
+            its folder; None where none is.
         check: raises a ValueError where it is no mask, whatever the series.
     """
 
@@ -39,7 +42,9 @@ class Annotation:
     series_uids: frozenset[str] = frozenset()
     instances: frozenset[str] = frozenset()
     frames: frozenset[str] = frozenset()
-    same_grid: Callable[[Series], bool] | None = field(default=None, repr=False)
+    named_by_file: bool = False
+    remark: str = ""
+    prefers: Callable[[Series], bool] | None = field(default=None, repr=False)
     check: Callable[[], None] = field(default=lambda: None, repr=False)
 
 
@@ -64,7 +69,7 @@ def chosen_structures(
         for a in named
     }
     only = sum(len(a.names) for a in named) == 1
-    if only and not any(found.values()) and (not structures or named[0].same_grid):
+    if only and not any(found.values()) and (not structures or named[0].named_by_file):
         found = {a.path: set(a.names) for a in named}
     if named and not any(found.values()):
         for annotation in named:
@@ -94,7 +99,10 @@ def _none_chosen(named: Sequence[Annotation], folder: Path) -> str:
 
 
 def owners(
-    annotation: Annotation, found: Sequence[Series], listed: Sequence[Series]
+    annotation: Annotation,
+    found: Sequence[Series],
+    listed: Sequence[Series],
+    raw: Path,
 ) -> list[Series]:
     """The series that an annotation belongs to: one, or several that are listed.
 
@@ -103,13 +111,14 @@ def owners(
     Args:
         found: every series of the folder.
         listed: those that the user chose, empty where nothing was chosen.
+        raw: the folder below which series.txt names folders, for the errors.
 
     Raises:
         ValueError: it fits none; or several and none is listed.
     """
     named = _named(annotation, found)
     if named is None and not listed:
-        there = described(found, annotation.path.parent)
+        there = described(found, raw)
         raise ValueError(
             f"{annotation.path}: drawn on series "
             f"{', '.join(sorted(annotation.series_uids)) or 'of other slices'}, which "
@@ -123,8 +132,7 @@ def owners(
     if len(fitting) > 1 and not listed:
         raise ValueError(
             f"{annotation.path}: fits {len(fitting)} series: "
-            f"{described(fitting, annotation.path.parent)}; say which, and "
-            f"{IN_SERIES_TXT}"
+            f"{described(fitting, raw)}; say which, and {IN_SERIES_TXT}"
         )
     return fitting
 
@@ -137,7 +145,9 @@ def _named(annotation: Annotation, found: Sequence[Series]) -> list[Series] | No
     names_some = annotation.series_uids or annotation.instances
     if names_some and not (by_slice or by_series or unknown):
         return None
-    fitting = by_slice or by_series or unknown if names_some else list(found)
+    both = [s for s in by_slice if s.uid in annotation.series_uids]
+    named = both or by_slice or by_series or unknown
+    fitting = named if names_some else list(found)
     frames = annotation.frames
     same = [s for s in fitting if s.frame_of_reference in frames]
     known = frames and all(s.frame_of_reference for s in fitting)
@@ -158,5 +168,5 @@ def _fitting(annotation: Annotation, found: Sequence[Series]) -> list[Series]:
             fitting.append(series)
     if not fitting:
         raise errors[0]
-    of_size = [s for s in fitting if annotation.same_grid and annotation.same_grid(s)]
-    return of_size or fitting
+    nearer = [s for s in fitting if annotation.prefers and annotation.prefers(s)]
+    return nearer or fitting

@@ -10,8 +10,7 @@ import numpy as np
 
 from lesionkit.datasets.dicom.annotations import Annotation, Masks, chosen_structures
 from lesionkit.datasets.dicom.files import open_dicom
-from lesionkit.datasets.dicom.grid import check_placed, slice_at
-from lesionkit.datasets.dicom.series import Series
+from lesionkit.datasets.dicom.series import Series, check_placed, slice_at
 from lesionkit.extras import package
 
 # Closed contours by the standard, and one that planning systems write for contours

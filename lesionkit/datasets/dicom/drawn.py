@@ -11,7 +11,11 @@ from lesionkit.datasets.dicom.annotations import Annotation, Masks
 from lesionkit.datasets.dicom.series import Series
 from lesionkit.datasets.own_files import SUFFIXES, UNREAD
 from lesionkit.datasets.pairs import is_visible
-from lesionkit.datasets.pictures.array_masks import is_soft, lesion_of_values
+from lesionkit.datasets.pictures.array_masks import (
+    check_no_image,
+    is_soft,
+    lesion_of_values,
+)
 from lesionkit.datasets.pictures.images import decode, read_array, turned
 from lesionkit.datasets.pictures.lesions import LesionValue, lesion_in
 
@@ -37,12 +41,18 @@ def mask_folders(folder: Path, listed: Sequence[LesionValue] = ()) -> list[Annot
             raise ValueError(f"{path}: none of {', '.join(_READ)}")
         if path.suffix.lower() in _READ:
             found.setdefault(path.parent, []).append(path)
-    return [
-        Annotation(
-            home, read=lambda s, _, files=files, home=home: _of(home, files, s, listed)
-        )
-        for home, files in found.items()
-    ]
+    return [_annotation(home, files, listed) for home, files in found.items()]
+
+
+def _annotation(
+    home: Path, files: Sequence[Path], listed: Sequence[LesionValue]
+) -> Annotation:
+    """A folder masks/; a series whose slices lie beside it is nearer than others."""
+    return Annotation(
+        home,
+        read=lambda series, _: _of(home, files, series, listed),
+        prefers=lambda series: any(p.parent == home.parent for p in series.paths),
+    )
 
 
 def slice_name(path: Path) -> str:
@@ -98,6 +108,8 @@ def _of_picture(
 ) -> np.ndarray:
     """A picture's mask, by the rules of one's own pictures."""
     picture = decode(path)
+    if not listed and picture.index is None and picture.drawn_alpha is None:
+        check_no_image(path, picture.counted[..., 0], picture.top)
     mask = turned(lesion_in(path, picture, listed), picture.orientation)
     _check_shape(path, mask.shape, series)
     return mask

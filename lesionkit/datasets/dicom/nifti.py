@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from lesionkit.datasets.dicom.annotations import Annotation, Masks
-from lesionkit.datasets.dicom.grid import GRID_MM, check_placed
-from lesionkit.datasets.dicom.series import Series
+from lesionkit.datasets.dicom.series import GRID_MM, Series, check_placed
 from lesionkit.datasets.pictures.array_masks import lesion_of_values
 from lesionkit.datasets.pictures.lesions import LesionValue
 from lesionkit.extras import package
@@ -77,14 +76,15 @@ def open_nifti(path: Path, listed: Sequence[LesionValue] = ()) -> Annotation:
         flat = lesion_of_values(path, np.moveaxis(values, 2, 0), listed)
         return affine, np.moveaxis(flat, 0, 2)
 
-    def size_of(series: Series) -> bool:
+    def is_of_size(series: Series) -> bool:
         return lesion()[1].size == len(series) * series.shape[0] * series.shape[1]
 
     return Annotation(
         path,
         read=lambda series, _: _on_slices(path, *lesion(), series),
         names={1: nifti_stem(path)},
-        same_grid=size_of,
+        named_by_file=True,
+        prefers=is_of_size,
         check=lambda: lesion() and None,
     )
 

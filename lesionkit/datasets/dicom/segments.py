@@ -10,8 +10,7 @@ import numpy as np
 
 from lesionkit.datasets.dicom.annotations import Annotation, Masks, chosen_structures
 from lesionkit.datasets.dicom.files import ORIENTATION, POSITION, SPACING, of_frame
-from lesionkit.datasets.dicom.grid import GRID_MM, slice_at
-from lesionkit.datasets.dicom.series import Series
+from lesionkit.datasets.dicom.series import GRID_MM, Series, slice_at
 from lesionkit.extras import package
 from lesionkit.lookup import one_line
 

@@ -21,6 +21,7 @@ from lesionkit.datasets.dicom.files import (
 )
 from lesionkit.datasets.dicom.kinds import is_image, why_no_ct
 
+GRID_MM = 0.1  # how far a mask's grid may be off the series' grid
 _SAME_MM = 0.01  # two positions nearer than this are one
 
 
@@ -298,3 +299,23 @@ def _unusual_tags(uid: str, headers: list[_Header]) -> Iterator[str]:
         yield "MONOCHROME1: shown inverted elsewhere; the values are not"
     if any(d.get("LossyImageCompression") == "01" for d in datasets):
         yield "pixels went through lossy compression"
+
+
+def check_placed(path: Path, series: Series) -> None:
+    """Refuse slices of which nobody knows where they are."""
+    if np.isnan(series.spacing).any() or np.isnan(series.positions).any():
+        raise ValueError(f"{path}: its slices have no position or no spacing")
+
+
+def slice_at(path: Path, series: Series, height: float, *, within: float = 0.5) -> int:
+    """The slice at a height along the normal, mm; one has to be there.
+
+    Args:
+        within: how far off it may be, as a share of the distance of two slices.
+    """
+    distance = np.abs(series.heights - height)
+    i = int(np.argmin(distance))
+    limit = max(within * series.between, GRID_MM) if len(series) > 1 else GRID_MM
+    if not distance[i] <= limit:
+        raise ValueError(f"{path}: marks {height:g} mm, where no slice is")
+    return i

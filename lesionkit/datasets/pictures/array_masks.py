@@ -51,10 +51,9 @@ def lesion_of_values(
     if values.dtype.kind == "f":
         if not np.isfinite(values).all():
             raise ValueError(f"{path}: values that are not finite; {_WAY}")
-        whole = np.rint(values)
-        if np.abs(values - whole).max() > _WHOLE:
+        if any(np.abs(plane - np.rint(plane)).max() > _WHOLE for plane in values):
             return _soft(path, values, listed, reached)
-        values = whole
+        values = np.rint(values)
     low, high = int(values.min()), int(values.max())
     numbers = [value for value in listed if isinstance(value, int)]
     if (low < 0 or high > _TOP) and not numbers:
@@ -106,13 +105,30 @@ def _soft(
 
 def _grey(path: Path, values: np.ndarray, listed: Sequence[LesionValue]) -> np.ndarray:
     """Whole numbers of 8 or 16 bits as one tall grey picture."""
-    top = int(np.iinfo(values.dtype).max)
-    if not listed and values.max() > 1:
-        between = (values > _BORDER * top) & (values < (1 - _BORDER) * top)
-        if between.mean() > _PICTURE:
-            raise _no_mask(path, values)
+    if not listed:
+        check_no_image(path, values, int(np.iinfo(values.dtype).max))
     tall = values.reshape(-1, values.shape[-1])
     return lesion_in(path, Raster(tall[..., None]), listed).reshape(values.shape)
+
+
+def check_no_image(path: Path, values: np.ndarray, top: int) -> None:
+    """Refuse grey values of which many lie between background and lesion.
+
+    Args:
+        top: the largest value that a mask of this kind can have.
+
+    Raises:
+        ValueError: a quarter of the pixels or more are neither dark nor bright, or of
+            16 bits no value of many is bright.
+    """
+    most = int(values.max())
+    if most <= 1:
+        return
+    between = (values > _BORDER * top) & (values < (1 - _BORDER) * top)
+    dark = top == _TOP and 2 * most <= top
+    many = dark or between.mean() > _PICTURE
+    if many and len(np.unique(values)) > CLASS_LIMIT:
+        raise _no_mask(path, values)
 
 
 def _no_mask(path: Path, values: np.ndarray) -> ValueError:
