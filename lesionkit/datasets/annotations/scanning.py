@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 from lesionkit.datasets.annotations.naming import FOLDERS, ROLES, part_of, squeezed
 from lesionkit.datasets.own_files import SETTINGS, SUFFIXES, leaves, visible
-from lesionkit.datasets.pairs import below, is_visible, natural_order
+from lesionkit.datasets.pairs import below, is_visible, natural_order, refuse
 from lesionkit.datasets.pictures.arrays import ARRAYS
 
 READ = (*SUFFIXES, *ARRAYS)  # endings of images and masks in folders
@@ -129,6 +129,29 @@ def _places(
     for path in inside:
         if path not in taken and depth < DEEP and not path.is_symlink():
             yield from _places(raw, path, holds, depth + 1)
+
+
+def refuse_lone(raw: Path, at: Sequence[Place], images: Sequence[Path]) -> None:
+    """Refuse the images of a folder beside which no folder of masks lies.
+
+    Args:
+        raw: the raw folder.
+        at: the places that are taken.
+        images: of the raw folder, all that may be read.
+    """
+    taken = [folder for place in at for folder in (place.images, place.masks)]
+    lone = [
+        path
+        for path in images
+        if not any(path.is_relative_to(folder) for folder in taken)
+        and any(_role(name) == "images" for name in path.relative_to(raw).parts[:-1])
+    ]
+    refuse("folder", "have no mask", lone)
+
+
+def _role(name: str) -> str:
+    """What a folder of this name holds, if it is one of the words."""
+    return FOLDERS.get(squeezed(name), ("", ""))[0]
 
 
 def has_images(folder: Path) -> bool:

@@ -10,8 +10,14 @@ import yaml
 
 from lesionkit.datasets.annotations.areas import Area, DrawnSample, of_lesions
 from lesionkit.datasets.annotations.naming import Pairs, matched
-from lesionkit.datasets.annotations.scanning import Scan, has_texts, is_setting, places
-from lesionkit.datasets.own_files import pictures, read_lines
+from lesionkit.datasets.annotations.scanning import (
+    Scan,
+    has_texts,
+    is_setting,
+    places,
+    refuse_lone,
+)
+from lesionkit.datasets.own_files import SUFFIXES, pictures, read_lines
 from lesionkit.datasets.pairs import below
 
 LISTS = ("classes.txt", "obj.names", "labels.txt")  # a class's name a line
@@ -60,11 +66,13 @@ def _pairs(scan: Scan) -> Pairs:
         if not is_setting(path) and path.name not in LISTS
     ]
     pairs: Pairs = {}
-    for place in places(scan.raw, has_texts):
+    at = places(scan.raw, has_texts)
+    for place in at:
         mine = [path for path in texts if path.is_relative_to(place.masks)]
         bases = place.images, place.masks
         pairs |= matched(pictures(scan.raw, place.images), mine, bases)
-    if pairs:
+    if at:
+        refuse_lone(scan.raw, at, scan.ending(*SUFFIXES))
         return pairs
     folders = {path.parent for path in found(scan)}
     beside = [path for path in texts if path.parent in folders]
