@@ -6,7 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_annotations import check_truth, image, labelme, mask, masks, parts, shape, write
+from made_annotations import (
+    check_truth,
+    image,
+    labelme,
+    mask,
+    masks,
+    parts,
+    shape,
+    write,
+)
 from made_own_folder import refusal
 
 from lesionkit.datasets import folder
