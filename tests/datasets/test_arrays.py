@@ -263,6 +263,13 @@ def test_medsegbench_is_read_with_its_parts(tmp_path: Path) -> None:
     assert said == ["train", "train", "validation", "test"]
 
 
+def test_a_file_of_arrays_names_its_part(tmp_path: Path) -> None:
+    for i, name in enumerate(("polyps_test", "train", "val_256")):
+        arrays = {"images": stack(pixels, [i]), "masks": stack(truth, [i])}
+        np.savez(tmp_path / f"{name}.npz", **arrays)
+    assert parts(tmp_path) == ["test", "train", "validation"]
+
+
 BUNDLES: dict[str, Any] = {
     "MedSAM": lambda raw: [
         np.savez(raw / f"{i}.npz", imgs=pixels(i), gts=truth(i)) for i in range(COUNT)

@@ -33,6 +33,8 @@ NAMES = {
     "annotations": ("images/a{i}.jpg", "annotations/a{i}.png"),
     "annotation": ("images/a{i}.jpg", "annotation/a{i}.png"),
     "two words": ("Original/{j}.tif", "Ground Truth/{j}.tif"),
+    "of Pascal VOC": ("JPEGImages/a{i}.jpg", "SegmentationClass/a{i}.png"),
+    "_dir": ("img_dir/a{i}.jpg", "ann_dir/a{i}.png"),
     "far down": ("a/b/c/images/a{i}.jpg", "a/b/c/masks/a{i}.png"),
     "_mask": ("images/a{i}.jpg", "masks/a{i}_mask.png"),
     "-mask": ("images/a{i}.jpg", "masks/a{i}-mask.png"),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from made_annotations import image, mask
+from made_annotations import image, labelme, mask, pixels, shape, truth
 
 from lesionkit import inspection, splits
 from lesionkit.cli import main
@@ -187,3 +188,52 @@ def test_what_has_no_partner_can_be_left_out_of_a_part(raw: Path) -> None:
     found = prepare("mine", raw, size=16, skip_bad=True)
     assert found.manifest["left_out"] == ["test/images/9.png"]
     np.testing.assert_array_equal(found.index["part"].value_counts()["train"], 6)
+
+
+def of_labelme(raw: Path) -> None:
+    for i in range(5):
+        image(raw / f"{i}.png", i)
+        labelme(raw / f"{i}.json", f"{i}.png", [shape(i)])
+
+
+def of_arrays(raw: Path) -> None:
+    arrays = {"images": [pixels(i) for i in range(5)]}
+    np.savez(raw / "a.npz", **arrays, masks=[truth(i) for i in range(5)])
+
+
+def of_nifti(raw: Path) -> None:
+    nibabel = pytest.importorskip("nibabel", reason="NIfTI needs the extra ct")
+    for side, of in {"images": lambda i: pixels(i)[..., 0], "masks": truth}.items():
+        (raw / side).mkdir()
+        for i in range(5):
+            stored = nibabel.Nifti1Image(of(i).T[..., None], np.eye(4))
+            nibabel.save(stored, raw / side / f"{i}.nii.gz")
+
+
+def of_parquet(raw: Path) -> None:
+    datasets = pytest.importorskip("datasets", reason="parquet needs the extra hub")
+    of_labelme(raw / "x")
+    shown = [{"bytes": (raw / "x" / f"{i}.png").read_bytes()} for i in range(5)]
+    paths = [mask(raw / "x" / "m" / f"{i}.png", i) for i in range(5)]
+    marked = [{"bytes": path.read_bytes()} for path in paths]
+    shutil.rmtree(raw / "x")
+    table = datasets.Dataset.from_dict({"image": shown, "mask": marked})
+    table.to_parquet(raw / "train.parquet")
+
+
+@pytest.mark.parametrize("make", [of_labelme, of_arrays, of_nifti, of_parquet])
+def test_every_form_is_prepared_inspected_and_split(
+    make, tmp_path: Path, data: Path
+) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    make(raw)
+    found = prepare("mine", raw, size=40)
+    shares = found.index["lesion_share"].to_numpy()
+    np.testing.assert_allclose(shares, [truth(i).mean() for i in range(5)])
+    assert found.index["content_hash"].nunique() == 5
+    assert len(splits.split(found).train) == 3
+    report = inspection.inspect("mine")
+    assert report.facts["readable"] == 5
+    assert not [f for f in report.findings if f.kind == "cannot be used"]
+    assert prepare("mine", size=40).manifest["taken_again"] == 0

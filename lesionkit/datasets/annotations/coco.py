@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lesionkit.datasets.annotations.areas import Area, DrawnSample, of_lesions
-from lesionkit.datasets.annotations.naming import part_of
+from lesionkit.datasets.annotations.naming import part_of, words_of
 from lesionkit.datasets.annotations.scanning import Scan
 from lesionkit.datasets.own_files import as_posix, pictures
 from lesionkit.datasets.pairs import below, by_key, refuse
@@ -65,14 +64,9 @@ def _sample(
 ) -> DrawnSample:
     height, width = listed.get("height"), listed.get("width")
     name = below(image, raw)
-    part = part_of(Path(name).parts[:-1]) or part_of(_words(path))
+    part = part_of(Path(name).parts[:-1]) or part_of(words_of(path.stem))
     size = (height, width) if height and width else None
     return DrawnSample(name, image, (), part=part, areas=tuple(areas), size=size)
-
-
-def _words(path: Path) -> list[str]:
-    """instances and train of instances_train2017.json."""
-    return re.split(r"[\d_.-]+", path.stem)
 
 
 def _meant(raw: Path, path: Path, said: str, images: Sequence[Path]) -> list[Path]:
@@ -80,7 +74,7 @@ def _meant(raw: Path, path: Path, said: str, images: Sequence[Path]) -> list[Pat
     fits = [image for image in images if image.as_posix().endswith("/" + said)]
     fits = fits or list(images)
     near = [image for image in fits if image.is_relative_to(path.parent)]
-    part = part_of(_words(path))
+    part = part_of(words_of(path.stem))
     same = [p for p in fits if part and part_of(p.relative_to(raw).parts) == part]
     for narrower in (near, same):
         fits = narrower if len(fits) > 1 and narrower else fits
