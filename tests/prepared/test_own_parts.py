@@ -8,7 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_annotations import image, labelme, mask, pixels, shape, truth
+from made_annotations import (
+    annotation,
+    coco,
+    image,
+    labelme,
+    mask,
+    outline,
+    pixels,
+    shape,
+    truth,
+    write,
+)
 
 from lesionkit import inspection, splits
 from lesionkit.cli import main
@@ -237,3 +248,16 @@ def test_every_form_is_prepared_inspected_and_split(
     assert report.facts["readable"] == 5
     assert not [f for f in report.findings if f.kind == "cannot be used"]
     assert prepare("mine", size=40).manifest["taken_again"] == 0
+
+
+def test_a_part_that_a_file_is_called_by_is_taken_anew(tmp_path: Path, data) -> None:
+    raw, places = tmp_path / "raw", [*range(5)]
+    for i in places:
+        image(raw / f"{i}.png", i)
+    marked = [annotation(i, outline(i)) for i in places]
+    path = write(raw / "instances_train.json", coco(places, marked))
+    assert set(prepare("mine", raw, size=16).index["part"]) == {"train"}
+    path.rename(raw / "instances_test.json")
+    assert set(prepare("mine", raw, size=16).index["part"]) == {"test"}
+    (raw / "instances_test.json").rename(raw / "all.json")
+    assert "part" not in prepare("mine", raw, size=16).index
