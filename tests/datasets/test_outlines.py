@@ -219,6 +219,39 @@ def test_labelme_files_of_no_image_or_two_are_refused(case: str, tmp_path: Path)
     refusal(tmp_path, says)
 
 
+# a file, the one image of its name elsewhere, another image of the file's own folder
+STRANGERS = {
+    "of another patient": ("p1/1.json", "p2/1.png", "p1/2.png"),
+    "of another patient, apart": ("json/p1/1.json", "img/p2/1.png", "img/p1/2.png"),
+    "of another part": ("train/json/1.json", "val/img/1.png", "train/img/2.png"),
+}
+
+
+@pytest.mark.parametrize("case", STRANGERS)
+def test_an_image_of_the_name_elsewhere_is_not_taken(case: str, tmp_path: Path) -> None:
+    file, stranger, other = STRANGERS[case]
+    for place in (stranger, other):
+        image(tmp_path / place, 1)
+    labelme(tmp_path / file, "1.png", [shape(1)])
+    refusal(tmp_path, "have no image: 1.json")
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [("all.json", "train/1.png"), ("instances_train.json", "1.png")],
+)
+def test_coco_takes_no_image_of_another_part(file: str, said: str, tmp_path: Path):
+    image(tmp_path / "val" / "1.png", 1)
+    write(tmp_path / file, coco([1], [annotation(1, outline(1))], file=said))
+    refusal(tmp_path, "have no image: 1.png")
+
+
+def test_a_file_of_yolo_has_the_name_of_its_image(tmp_path: Path) -> None:
+    image(tmp_path / "images" / "a.jpg", 0)
+    write(tmp_path / "labels" / "a_1.txt", yolo_line(0))
+    refusal(tmp_path, "have no image: a_1.txt")
+
+
 def test_an_image_without_a_file_can_be_left_out(tmp_path: Path) -> None:
     for i in range(3):
         image(tmp_path / f"{i}.png", i)

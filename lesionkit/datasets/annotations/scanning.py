@@ -149,6 +149,39 @@ def refuse_lone(raw: Path, at: Sequence[Place], images: Sequence[Path]) -> None:
     refuse("folder", "have no mask", lone)
 
 
+@dataclass(frozen=True)
+class Holders:
+    """The folders that have images in them, and all above those."""
+
+    above: frozenset[Path]
+    names: frozenset[str]  # of the folders where images lie
+
+    @classmethod
+    def of(cls, images: Sequence[Path]) -> Holders:
+        """Of all images of a raw folder."""
+        above = frozenset(folder for image in images for folder in image.parents)
+        return cls(above, frozenset(image.parent.name for image in images))
+
+    def meant(self, path: Path, images: Sequence[Path], said: str = "") -> list[Path]:
+        """Of images of one name those that a file of outlines elsewhere may mean.
+
+        They lie below the nearest folder above the file that has images at all, and
+        where images lie in folders called as the file's own, or as `said`, in one of
+        that name: the image of json/p1/1.json is never img/p2/1.png.
+
+        Args:
+            path: the file of outlines.
+            images: of the name.
+            said: the folder that the file gives for the image.
+        """
+        near = next((f for f in path.parents if f in self.above), path.parent)
+        found = [image for image in images if image.is_relative_to(near)]
+        for name in (said, path.parent.name):
+            if name in self.names:
+                return [image for image in found if image.parent.name == name]
+        return found
+
+
 def _role(name: str) -> str:
     """What a folder of this name holds, if it is one of the words."""
     return FOLDERS.get(squeezed(name), ("", ""))[0]

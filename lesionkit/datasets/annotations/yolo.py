@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from lesionkit.datasets.annotations.areas import Area, DrawnSample, of_lesions
-from lesionkit.datasets.annotations.naming import Pairs, matched
+from lesionkit.datasets.annotations.naming import Pairs, fold, matched
 from lesionkit.datasets.annotations.scanning import (
     Scan,
     has_texts,
@@ -18,7 +18,7 @@ from lesionkit.datasets.annotations.scanning import (
     refuse_lone,
 )
 from lesionkit.datasets.own_files import SUFFIXES, pictures, read_lines
-from lesionkit.datasets.pairs import below
+from lesionkit.datasets.pairs import below, refuse
 
 LISTS = ("classes.txt", "obj.names", "labels.txt")  # a class's name a line
 TABLES = (".yaml", ".yml")  # with the key names
@@ -59,7 +59,16 @@ def samples(scan: Scan) -> list[DrawnSample]:
 
 
 def _pairs(scan: Scan) -> Pairs:
-    """Each image with its file, in labels/ beside images/ or beside the image."""
+    """Each image with its file, whose name is the same."""
+    pairs = _matched(scan)
+    for image, files in pairs.items():
+        others = [path for path in files if fold(path.stem) != fold(image.stem)]
+        refuse("folder", "have no image", others)
+    return pairs
+
+
+def _matched(scan: Scan) -> Pairs:
+    """Images and files, in labels/ beside images/ or side by side."""
     texts = [
         path
         for path in scan.ending(".txt")
