@@ -21,7 +21,7 @@ from lesionkit.cli.console import (
     show_numbers,
 )
 
-RAW = option("--raw", type=Path, help="Folder of raw files [default: raw/NAME].")
+RAW = option("--raw", type=Path, help="Raw files [default: as before, or raw/NAME].")
 
 
 @click.command()

@@ -32,6 +32,7 @@ EXTRAS = {
     "mlflow": "a data base of runs: -p track mlflow",
     "bayes": "the Bayesian signed-rank test: rank --bayes",
     "ct": "masks of CT from DICOM SEG, RTSTRUCT, NIfTI; compressed DICOM",
+    "hub": "a set of your own from Hugging Face's parquet files",
     "gs": "run records at gs://bucket/runs",
     "onnx": "models as ONNX: export --format onnx",
 }

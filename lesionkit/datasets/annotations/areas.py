@@ -140,9 +140,10 @@ def _corners(
     """The x and the y of an outline that lies on the image."""
     if len(corners) < 6 or len(corners) % 2:
         raise ValueError(f"has {len(corners) // 2} corners; an area has 3 or more")
-    x, y = np.array(corners, float).reshape(-1, 2).T
-    low, high = min(x.min(), y.min()), max(x.max() - width, y.max() - height)
-    if not (low >= -BEYOND and high <= BEYOND):
+    places = np.array(corners, float).reshape(-1, 2)
+    x, y = places.T
+    beyond = np.maximum(-places, places - (width, height))
+    if not beyond.max() <= BEYOND:  # a value that is no number is beyond, too
         raise ValueError(
             f"reaches from ({x.min():g}, {y.min():g}) to ({x.max():g}, {y.max():g}), "
             f"out of the image of {width} x {height} pixels"

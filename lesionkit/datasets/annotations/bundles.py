@@ -11,7 +11,14 @@ from threading import Lock
 
 import numpy as np
 
-from lesionkit.datasets.annotations.naming import FOLDERS, PARTS, ROLES, squeezed
+from lesionkit.datasets.annotations.naming import (
+    FOLDERS,
+    PARTS,
+    ROLES,
+    part_of,
+    squeezed,
+    words_of,
+)
 from lesionkit.datasets.annotations.scanning import Scan
 from lesionkit.datasets.own_files import OwnSample, read_lesion_values
 from lesionkit.datasets.pairs import below
@@ -117,7 +124,8 @@ def samples(scan: Scan) -> list[OwnSample]:
                     f"masks is needed, got {told}"
                 )
             keys = by["images"][0], by["masks"][0]
-            made += _of_arrays(scan.raw, bundle, keys, part, values)
+            said = part or part_of(words_of(bundle.place.stem))
+            made += _of_arrays(scan.raw, bundle, keys, said, values)
     return made
 
 

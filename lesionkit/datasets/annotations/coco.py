@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lesionkit.datasets.annotations.areas import Area, DrawnSample, of_lesions
-from lesionkit.datasets.annotations.naming import part_of
-from lesionkit.datasets.annotations.scanning import Scan
+from lesionkit.datasets.annotations.naming import part_of, words_of
+from lesionkit.datasets.annotations.scanning import Holders, Scan
 from lesionkit.datasets.own_files import as_posix, pictures
 from lesionkit.datasets.pairs import below, by_key, refuse
 
@@ -38,14 +37,14 @@ def samples(scan: Scan) -> list[DrawnSample]:
             several names and no lesion_values.txt.
     """
     images = pictures(scan.raw, scan.raw)
-    by_name = by_key(images, lambda path: path.name)
+    by_name, holders = by_key(images, lambda path: path.name), Holders.of(images)
     made: dict[Path, DrawnSample] = {}
     twice, lost, unclear = [], [], []
     for path in found(scan):
         for listed, areas in _listed(path, scan.documents[path]):
             said = as_posix(str(listed.get("file_name", "")))
-            alike = by_name.get(PurePosixPath(said).name, [])
-            meant = _meant(scan.raw, path, said, alike)
+            same = by_name.get(PurePosixPath(said).name, [])
+            meant = _meant(scan.raw, path, said, same, holders)
             if len(meant) != 1:
                 name = PurePosixPath(said).name
                 (unclear if meant else lost).append(path.parent / name)
@@ -65,26 +64,24 @@ def _sample(
 ) -> DrawnSample:
     height, width = listed.get("height"), listed.get("width")
     name = below(image, raw)
-    part = part_of(Path(name).parts[:-1]) or part_of(_words(path))
+    part = part_of(Path(name).parts[:-1]) or part_of(words_of(path.stem))
     size = (height, width) if height and width else None
     return DrawnSample(name, image, (), part=part, areas=tuple(areas), size=size)
 
 
-def _words(path: Path) -> list[str]:
-    """instances and train of instances_train2017.json."""
-    return re.split(r"[\d_.-]+", path.stem)
-
-
-def _meant(raw: Path, path: Path, said: str, images: Sequence[Path]) -> list[Path]:
-    """The images that a listed name may be the end of; the nearest where some are."""
+def _meant(
+    raw: Path, path: Path, said: str, images: Sequence[Path], holders: Holders
+) -> list[Path]:
+    """The images that a listed name may be the end of, in the part that is said."""
     fits = [image for image in images if image.as_posix().endswith("/" + said)]
-    fits = fits or list(images)
+    fits = fits or holders.meant(path, images, PurePosixPath(said).parent.name)
     near = [image for image in fits if image.is_relative_to(path.parent)]
-    part = part_of(_words(path))
-    same = [p for p in fits if part and part_of(p.relative_to(raw).parts) == part]
-    for narrower in (near, same):
-        fits = narrower if len(fits) > 1 and narrower else fits
-    return fits
+    fits = near if len(fits) > 1 and near else fits
+    part = part_of(PurePosixPath(said).parts[:-1]) or part_of(words_of(path.stem))
+    parts = {image: part_of(image.relative_to(raw).parts[:-1]) for image in fits}
+    if part in parts.values():
+        return [image for image in fits if parts[image] == part]
+    return [image for image in fits if not (part and parts[image])]
 
 
 def _listed(path: Path, content: dict) -> Iterator[tuple[dict[str, Any], list[Area]]]:

@@ -11,6 +11,7 @@ from lesionkit.datasets.annotations.scanning import (
     Scan,
     has_images,
     places,
+    refuse_lone,
 )
 from lesionkit.datasets.own_files import OwnSample, pictures, read_lesion_values
 from lesionkit.datasets.pairs import below, is_visible, refuse
@@ -37,7 +38,9 @@ def samples(scan: Scan) -> list[OwnSample]:
         images = [path for path in every if path not in masks]
         pairs = matched(images, sorted(masks), (scan.raw, scan.raw))
         parts = {Place(scan.raw, scan.raw, ""): pairs}
-    _refuse_beside(scan.raw, at)
+    if at:
+        _refuse_beside(scan.raw, at)
+        refuse_lone(scan.raw, at, scan.ending(*READ))
     return [
         OwnSample(
             below(image, scan.raw), image, tuple(masks), "", "", values, place.part
@@ -55,7 +58,7 @@ def _of_place(raw: Path, place: Place) -> Pairs:
 
 def _refuse_beside(raw: Path, at: list[Place]) -> None:
     """Refuse masks that lie in the raw folder, above the one that is taken."""
-    if at and raw not in [place.images.parent for place in at]:
+    if raw not in [place.images.parent for place in at]:
         lying = [p for p in raw.iterdir() if is_visible(p) and p.is_file()]
         taken = below(at[0].images.parent, raw)
         beside = sorted(masks_among(lying))

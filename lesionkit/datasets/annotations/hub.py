@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from lesionkit.datasets.annotations.bundles import KEYS
-from lesionkit.datasets.annotations.naming import ROLES, part_of, squeezed
+from lesionkit.datasets.annotations.naming import ROLES, part_of, squeezed, words_of
 from lesionkit.datasets.annotations.scanning import Scan
 from lesionkit.datasets.own_files import OwnSample, read_lesion_values
 from lesionkit.datasets.pairs import below
@@ -80,7 +79,7 @@ def samples(scan: Scan) -> list[OwnSample]:
     for path in found(scan):
         table, name = table_of(path), below(path, scan.raw)
         columns = _columns(path, table.column_names)
-        part = part_of(re.split(r"[\d_.-]+", path.stem))
+        part = part_of(words_of(path.stem))
         for row in range(len(table)):
             mine = {"columns": columns, "row": row}
             made.append(

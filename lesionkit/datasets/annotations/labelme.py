@@ -13,7 +13,7 @@ from PIL import Image
 
 from lesionkit.datasets.annotations.areas import Area, DrawnSample, of_lesions
 from lesionkit.datasets.annotations.naming import stem_of
-from lesionkit.datasets.annotations.scanning import Scan
+from lesionkit.datasets.annotations.scanning import Holders, Scan
 from lesionkit.datasets.own_files import as_posix, pictures
 from lesionkit.datasets.pairs import below, by_key, refuse
 
@@ -62,11 +62,12 @@ def samples(scan: Scan) -> list[DrawnSample]:
 def _owners(scan: Scan, images: list[Path]) -> dict[Path, Path]:
     """Each image with its file."""
     by_name = by_key(images, lambda path: path.name)
-    by_stem = by_key(images, stem_of)
+    by_stem, holders = by_key(images, stem_of), Holders.of(images)
     owners: dict[Path, list[Path]] = {}
     lost, unclear = [], []
     for path in found(scan):
-        meant = _meant(path, scan.documents[path], by_name, by_stem)
+        names = by_name, by_stem
+        meant = _meant(path, scan.documents[path], *names, holders)
         if len(meant) == 1:
             owners.setdefault(meant[0], []).append(path)
         else:
@@ -83,20 +84,23 @@ def _meant(
     content: dict[str, Any],
     by_name: dict[str, list[Path]],
     by_stem: dict[str, list[Path]],
+    holders: Holders,
 ) -> list[Path]:
     """The images that a file may mean: as it says, beside it, or of its name."""
     said = as_posix(str(content.get("imagePath") or ""))
     name = PurePosixPath(said).name
     place = Path(os.path.normpath(path.parent / said)) if name else path
     named = [image for image in by_name.get(name, []) if image == place]
-    alike = by_stem.get(path.stem, [])
-    beside = [image for image in alike if image.parent == path.parent]
+    same = by_stem.get(path.stem, [])
+    beside = [image for image in same if image.parent == path.parent]
     if named and beside and named[0] not in beside:
         raise ValueError(
             f"{path}: its imagePath is {said!r}, and {beside[0].name} lies beside it; "
             "which of them was marked?"
         )
-    return named or beside or by_name.get(name, []) or alike
+    if named or beside:
+        return named or beside
+    return holders.meant(path, by_name.get(name, [])) or holders.meant(path, same)
 
 
 def _area(path: Path, shape: dict[str, Any]) -> Area:

@@ -14,10 +14,12 @@ from lesionkit.datasets.own_files import composed
 from lesionkit.datasets.pairs import below, by_key, refuse
 
 ROLES = {
-    "images": "images image imgs img originals original pictures photos".split(),
+    "images": (
+        "images image imgs img originals original pictures photos jpegimages imgdir"
+    ).split(),
     "masks": (
         "masks mask labels label gts gt annotations annotation groundtruths "
-        "groundtruth segmentations segmentation segs seg"
+        "groundtruth segmentations segmentation segs seg segmentationclass anndir"
     ).split(),
 }
 PARTS = {
@@ -65,6 +67,11 @@ def part_of(names: Iterable[str]) -> str:
     """train, validation or test by the folders on a path; "" where none or two say."""
     found = {FOLDER_PARTS.get(squeezed(name), "") for name in names} - {""}
     return found.pop() if len(found) == 1 else ""
+
+
+def words_of(name: str) -> list[str]:
+    """instances and train of instances_train2017: what numbers and marks part."""
+    return re.split(r"[\d\s_.-]+", name)
 
 
 def is_named_mask(stem: str) -> bool:

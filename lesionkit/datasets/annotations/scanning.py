@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 from lesionkit.datasets.annotations.naming import FOLDERS, ROLES, part_of, squeezed
 from lesionkit.datasets.own_files import SETTINGS, SUFFIXES, leaves, visible
-from lesionkit.datasets.pairs import below, is_visible, natural_order
+from lesionkit.datasets.pairs import below, is_visible, natural_order, refuse
 from lesionkit.datasets.pictures.arrays import ARRAYS
 
 READ = (*SUFFIXES, *ARRAYS)  # endings of images and masks in folders
@@ -129,6 +129,62 @@ def _places(
     for path in inside:
         if path not in taken and depth < DEEP and not path.is_symlink():
             yield from _places(raw, path, holds, depth + 1)
+
+
+def refuse_lone(raw: Path, at: Sequence[Place], images: Sequence[Path]) -> None:
+    """Refuse the images of a folder beside which no folder of masks lies.
+
+    Args:
+        raw: the raw folder.
+        at: the places that are taken.
+        images: of the raw folder, all that may be read.
+    """
+    taken = [folder for place in at for folder in (place.images, place.masks)]
+    lone = [
+        path
+        for path in images
+        if not any(path.is_relative_to(folder) for folder in taken)
+        and any(_role(name) == "images" for name in path.relative_to(raw).parts[:-1])
+    ]
+    refuse("folder", "have no mask", lone)
+
+
+@dataclass(frozen=True)
+class Holders:
+    """The folders that have images in them, and all above those."""
+
+    above: frozenset[Path]
+    names: frozenset[str]  # of the folders where images lie
+
+    @classmethod
+    def of(cls, images: Sequence[Path]) -> Holders:
+        """Of all images of a raw folder."""
+        above = frozenset(folder for image in images for folder in image.parents)
+        return cls(above, frozenset(image.parent.name for image in images))
+
+    def meant(self, path: Path, images: Sequence[Path], said: str = "") -> list[Path]:
+        """Of images of one name those that a file of outlines elsewhere may mean.
+
+        They lie below the nearest folder above the file that has images at all, and
+        where images lie in folders called as the file's own, or as `said`, in one of
+        that name: the image of json/p1/1.json is never img/p2/1.png.
+
+        Args:
+            path: the file of outlines.
+            images: of the name.
+            said: the folder that the file gives for the image.
+        """
+        near = next((f for f in path.parents if f in self.above), path.parent)
+        found = [image for image in images if image.is_relative_to(near)]
+        for name in (said, path.parent.name):
+            if name in self.names:
+                return [image for image in found if image.parent.name == name]
+        return found
+
+
+def _role(name: str) -> str:
+    """What a folder of this name holds, if it is one of the words."""
+    return FOLDERS.get(squeezed(name), ("", ""))[0]
 
 
 def has_images(folder: Path) -> bool:

@@ -9,10 +9,16 @@ from pathlib import Path
 import yaml
 
 from lesionkit.datasets.annotations.areas import Area, DrawnSample, of_lesions
-from lesionkit.datasets.annotations.naming import Pairs, matched
-from lesionkit.datasets.annotations.scanning import Scan, has_texts, is_setting, places
-from lesionkit.datasets.own_files import pictures, read_lines
-from lesionkit.datasets.pairs import below
+from lesionkit.datasets.annotations.naming import Pairs, fold, matched
+from lesionkit.datasets.annotations.scanning import (
+    Scan,
+    has_texts,
+    is_setting,
+    places,
+    refuse_lone,
+)
+from lesionkit.datasets.own_files import SUFFIXES, pictures, read_lines
+from lesionkit.datasets.pairs import below, refuse
 
 LISTS = ("classes.txt", "obj.names", "labels.txt")  # a class's name a line
 TABLES = (".yaml", ".yml")  # with the key names
@@ -53,18 +59,29 @@ def samples(scan: Scan) -> list[DrawnSample]:
 
 
 def _pairs(scan: Scan) -> Pairs:
-    """Each image with its file, in labels/ beside images/ or beside the image."""
+    """Each image with its file, whose name is the same."""
+    pairs = _matched(scan)
+    for image, files in pairs.items():
+        others = [path for path in files if fold(path.stem) != fold(image.stem)]
+        refuse("folder", "have no image", others)
+    return pairs
+
+
+def _matched(scan: Scan) -> Pairs:
+    """Images and files, in labels/ beside images/ or side by side."""
     texts = [
         path
         for path in scan.ending(".txt")
         if not is_setting(path) and path.name not in LISTS
     ]
     pairs: Pairs = {}
-    for place in places(scan.raw, has_texts):
+    at = places(scan.raw, has_texts)
+    for place in at:
         mine = [path for path in texts if path.is_relative_to(place.masks)]
         bases = place.images, place.masks
         pairs |= matched(pictures(scan.raw, place.images), mine, bases)
-    if pairs:
+    if at:
+        refuse_lone(scan.raw, at, scan.ending(*SUFFIXES))
         return pairs
     folders = {path.parent for path in found(scan)}
     beside = [path for path in texts if path.parent in folders]

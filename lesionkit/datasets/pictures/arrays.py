@@ -73,7 +73,12 @@ def raster_of(path: Path | str, values: np.ndarray, *, is_mask: bool = False) ->
 
 
 def _check_depth(path: Path | str, values: np.ndarray, narrow: bool) -> None:
-    """Refuse an image that may be of 8 or of 16 bits beside others of its set."""
+    """Refuse an image that may have another scale beside others of its set."""
+    if values.dtype.kind == "f" and values.max() == 1:
+        raise ValueError(
+            f"{path}: 0 and 1 as {values.dtype}: black and white or nearly black? Save "
+            "all images as uint8"
+        )
     if (values.dtype == np.int16) if narrow else (values.dtype.itemsize > 2):
         raise ValueError(
             f"{path}: values up to {values.max():g} as {values.dtype}: of 8 or of 16 "
