@@ -13,9 +13,9 @@ from functools import cache
 from hashlib import sha256
 from importlib import import_module
 from importlib.metadata import packages_distributions, version
-from importlib.util import module_from_spec, spec_from_file_location
 from inspect import isclass, isfunction, signature
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from lesionkit.catalogue.losses import LOSSES, LossEntry
@@ -125,7 +125,7 @@ def load(kind: str, own: Reference, code: str | None = None) -> Any:
     found = code_of(kind, own)
     if code not in (None, found):
         raise ValueError(f"{own.name} is {found} here, and the run is of {code}")
-    module = _run(own, found) if own.file else import_module(own.module)
+    module = _run(own.file, found) if own.file else import_module(own.module)
     if not hasattr(module, own.attribute):
         public = [name for name in vars(module) if name[0] != "_"]
         near = nearest(own.attribute, public)
@@ -135,25 +135,24 @@ def load(kind: str, own: Reference, code: str | None = None) -> Any:
     return getattr(module, own.attribute)
 
 
-def _run(own: Reference, code: str) -> Any:
+def _run(file: Path, code: str) -> Any:
     """The file as a module of its own name for each content."""
-    assert own.file is not None
-    name = f"lesionkit_own_{own.file.stem}_{code}"
+    name = f"lesionkit_own_{file.stem}_{code}"
     if name in sys.modules:
         return sys.modules[name]
-    spec = spec_from_file_location(name, own.file)
-    assert spec and spec.loader
-    module = module_from_spec(spec)
+    module = ModuleType(name)
+    module.__file__ = str(file)
     sys.modules[name] = module
-    sys.path.insert(0, str(own.file.parent))  # for what it imports beside itself
+    sys.path.insert(0, str(file.parent))  # for what it imports beside itself
     try:
-        spec.loader.exec_module(module)
+        # not by the import system, whose cache takes an edit within a second for none
+        exec(compile(file.read_bytes(), file, "exec"), vars(module))
     except Exception as error:
         del sys.modules[name]
         said = f"{type(error).__name__}: {one_line(error)}"
-        raise ValueError(f"{own.file} cannot be run: {said}") from error
+        raise ValueError(f"{file} cannot be run: {said}") from error
     finally:
-        sys.path.remove(str(own.file.parent))
+        sys.path.remove(str(file.parent))
     return module
 
 

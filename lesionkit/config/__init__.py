@@ -28,6 +28,7 @@ from lesionkit.config.places import (
 __all__ = [
     "ADDED",
     "EXECUTION",
+    "OWN_FILES",
     "PARAMETERS",
     "Resolved",
     "RunConfig",

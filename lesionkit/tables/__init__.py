@@ -207,7 +207,9 @@ def _from_records(root: str | Path) -> pd.DataFrame:
 def _told_apart(names: pd.Series, codes: pd.Series) -> pd.Series:
     """Names of one's own with the first digits of their code where it was changed."""
     several = codes.groupby(names).transform("nunique") > 1
-    return names.where(~several, names + "@" + codes.str[:6])
+    if not several.any():
+        return names
+    return names.where(~several, names + "@" + codes.astype(str).str[:6])
 
 
 def _row(record: RunRecord) -> dict:

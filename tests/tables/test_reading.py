@@ -154,7 +154,7 @@ def test_a_cell_table_has_means_deviations_and_numbers_and_no_repeat(csv):
         ("loss", "IoU+Focal", "ioufocal"),
         ("loss", "BCE-Dice", "dicebce"),
         ("loss", "Dice_BCE", "dicebce"),
-        ("loss", "Lovasz", "Lovasz"),
+        ("loss", "Lovasz", "lovasz"),
         ("model", "U-Net++", "unetplusplus"),
         ("model", "DeepLab-V3+", "deeplabv3plus"),
         ("dataset", " Kvasir ", "kvasir"),
