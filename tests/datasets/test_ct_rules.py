@@ -145,6 +145,9 @@ def test_slices_named_by_uid_keep_their_whole_name(tmp_path):
     (folder / "masks").mkdir()
     np.save(folder / "masks" / "1.2.840.1.npy", PLANE)
     assert list(masks_of(folder)) == [1]
+    np.save(folder / "masks" / "1.2.840.npy", PLANE)
+    with pytest.raises(ValueError, match=r"belong to no slice: 1\.2\.840\.npy"):
+        masks_of(folder)
 
 
 KINDS = {  # contours from the outside in, and how many pixels they mark
@@ -211,6 +214,7 @@ PADDED = {  # type, bits, stored, VR, PixelPaddingValue and PixelPaddingRangeLim
     "a range above": ("int16", 16, 3071, "SS", (2500, 3071)),
     "a range in reverse": ("int16", 16, 2600, "SS", (3071, 2500)),
     "a signed range": ("uint16", 16, 64000, "SS", (-2000, -1)),
+    "a signed range around 0": ("uint16", 16, 64000, "SS", (-2000, 10)),
     "a range down to the least": ("int16", 12, -2001, "SS", (-32768, -2000)),
 }
 
