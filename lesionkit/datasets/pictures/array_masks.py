@@ -89,7 +89,6 @@ def _soft(
             "mask is cut: save it as 0 and 1"
         )
     scaled = np.rint(values * _TOP)
-    scaled[scaled <= CLASS_LIMIT] = 0  # as fractions they are nothing, not classes
     try:
         _grey(path, scaled.astype(np.uint16), ())
     except ValueError as error:
