@@ -172,9 +172,9 @@ class MCCLoss(PixelLoss):
 
     Source: Abhishek and Hamarneh, ISBI 2021. Chosen: shares instead of counts.
 
-    >>> right, mask = torch.tensor([[[100.0, -100.0]]]), torch.tensor([[[1.0, 0.0]]])
-    >>> round(MCCLoss()(right, mask).item(), 4)
-    0.0
+    >>> wrong, mask = torch.tensor([[[-100.0, 100.0]]]), torch.tensor([[[1.0, 0.0]]])
+    >>> round(MCCLoss()(wrong, mask).item(), 4)  # 1 less a correlation of -1
+    2.0
     """
 
     def __init__(self, sums: str = "batch", smooth: float = 1e-6):
@@ -291,8 +291,8 @@ class StructureLoss(PixelLoss):
     code of both. Pixels cannot be ignored: the window would see them.
 
     >>> undecided, mask = torch.zeros(1, 1, 2), torch.ones(1, 1, 2)
-    >>> round(StructureLoss("as_run")(undecided, mask).item(), 4)
-    1.1449
+    >>> round(StructureLoss("as_run")(undecided, mask).item(), 4)  # w 5.99 on each
+    1.1546
     """
 
     ignorable = False
