@@ -119,6 +119,13 @@ def _root(raw: Path) -> Path:
     return found[0] if found else raw
 
 
+def holds_masks(folder: Path) -> bool:
+    """Whether a folder has a table of pairs, or a folder named as one of masks."""
+    inside = [path for path in folder.iterdir() if path.is_dir()]
+    roles = {FOLDERS.get(squeezed(path.name), ("",))[0] for path in inside}
+    return (folder / "pairs.csv").is_file() or "masks" in roles
+
+
 def is_mask(path: Path) -> bool:
     """Whether a name has a mask's word at its end or its beginning."""
     return is_read(path) and is_named_mask(path.stem)

@@ -14,13 +14,16 @@ from lesionkit.datasets.dicom.files import dicom_files
 from lesionkit.datasets.dicom.masks import marked_series
 from lesionkit.datasets.dicom.nifti import is_nifti, nifti_stem
 from lesionkit.datasets.dicom.volumes import volume_of
-from lesionkit.datasets.folder import is_mask, samples
+from lesionkit.datasets.folder import holds_masks, is_mask, samples
 from lesionkit.datasets.lungct import choice_of
 from lesionkit.datasets.own_files import SUFFIXES, is_read, pictures
 from lesionkit.datasets.pairs import is_visible, natural_order
+from lesionkit.datasets.pictures.arrays import ARRAYS, decoded, is_plane
 from lesionkit.datasets.pictures.images import read_image
 from lesionkit.prepared.preparing import data_of
 from lesionkit.records.runs import RunRecord
+
+READ = (*SUFFIXES, *ARRAYS)
 
 
 @dataclass(frozen=True)
@@ -98,12 +101,11 @@ def _of_folder(folder: Path) -> list[Item]:
     """The volumes of a folder; without any its pictures, with masks if it has some."""
     if volumes := _volumes(folder):
         return volumes
-    masked = (folder / "masks").is_dir() or (folder / "pairs.csv").is_file()
     try:
         paired = samples(folder)
-    except (FileNotFoundError, ValueError):
-        if masked:
-            raise
+    except (FileNotFoundError, ValueError) as error:
+        if holds_masks(folder):
+            raise ValueError(f"{error}; or name the images' folder alone") from error
         paired = []
     if paired:
         names = [Path(each.name) for each in paired]
@@ -112,11 +114,10 @@ def _of_folder(folder: Path) -> list[Item]:
             Item(_stem(name.relative_to(above)), each.read)
             for name, each in zip(names, paired, strict=True)
         ]
-    found = [path for path in pictures(folder, folder) if not is_mask(path)]
+    every = pictures(folder, folder, READ)
+    found = [path for path in every if not is_mask(_as_picture(path))]
     if not found:
-        raise FileNotFoundError(
-            f"no {', '.join(SUFFIXES)} file, DICOM series or .nii.gz in {folder}"
-        )
+        raise FileNotFoundError(f"no {', '.join(READ)} file and no CT in {folder}")
     return [item for path in found for item in _of_file(path, folder)]
 
 
@@ -132,7 +133,9 @@ def _volumes(folder: Path) -> list[Item]:
             return [item for path in several for item in _of_series(path, folder)]
         return _of_series(folder, folder)
     files = natural_order(filter(is_visible, filter(is_nifti, folder.rglob("*"))))
-    images = [path for path in files if not is_mask(Path(f"{nifti_stem(path)}.png"))]
+    images = [path for path in files if not is_mask(_as_picture(path))]
+    if any(map(is_plane, images)):
+        return []  # pictures
     return [item for path in images for item in _of_nifti(path, folder)]
 
 
@@ -180,14 +183,26 @@ def _of_file(path: Path, folder: Path) -> list[Item]:
     """A picture file, or a volume."""
     if not path.is_file():
         raise FileNotFoundError(f"no image {path}")
-    if is_nifti(path):
+    if is_nifti(path) and not is_plane(path):
         return _of_nifti(path, folder)
     if path.suffix.lower() == ".dcm":
         raise ValueError(f"{path} is one file of a series: name its folder")
-    if not is_read(path):
-        kinds = f"{', '.join(SUFFIXES)}, .nii, .nii.gz, and folders of DICOM files"
+    if not path.name.lower().endswith(READ):
+        kinds = f"{', '.join(READ)} and folders of DICOM files"
         raise ValueError(f"{path} is no picture; predict reads {kinds}")
-    return [Item(_stem(path.relative_to(folder)), lambda: (read_image(path), None))]
+    read = read_image if is_read(path) else _read_array
+    name = _stem(_as_picture(path).relative_to(folder))
+    return [Item(name, lambda: (read(path), None))]
+
+
+def _as_picture(path: Path) -> Path:
+    """The path as if it were a picture's: .nii.gz is one ending."""
+    return path.with_name(f"{nifti_stem(path)}.png") if is_nifti(path) else path
+
+
+def _read_array(path: Path) -> np.ndarray:
+    """An image (H, W, C) of an array file, as prepare takes it."""
+    return decoded(path).colour
 
 
 def _of_array(image: np.ndarray, place: int) -> Item:

@@ -187,19 +187,34 @@ def test_pictures_of_a_folder_are_taken_but_for_its_masks(tmp_path):
 @pytest.mark.parametrize(
     ("files", "named", "says"),
     [
-        (["ct.nii.gz"], "ct.nii.gz", "ct.nii.gz: not a NIfTI file"),
+        (["ct.nii.gz"], "ct.nii.gz", "ct.nii.gz: no NIfTI"),
         (["notes.txt"], "notes.txt", "notes.txt is no picture; predict reads"),
-        (["notes.txt"], "", r"no .png, .*file, DICOM series or .nii.gz in"),
+        (["notes.txt"], "", r"no .png, .*\.nii\.gz file and no CT in"),
+        (["Masks/a.png"], "", "images' folder alone"),
         (["a.png", "a.jpg"], "", "two images are called a: their masks would be one"),
         ([], "none.png", "no image .*none.png"),
     ],
 )
 def test_what_is_no_image_is_refused_in_a_line(files, named, says, tmp_path):
     for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
     with pytest.raises((ValueError, FileNotFoundError), match=says) as caught:
         inputs.items_of(tmp_path / named)
     assert "\n" not in str(caught.value)
+
+
+def test_arrays_and_nifti_of_one_slice_are_pictures(tmp_path):
+    nibabel = pytest.importorskip("nibabel")
+    image = picture(8, 6)
+    np.save(tmp_path / "a.npy", image)
+    plane = nibabel.Nifti1Image(image.T[..., None], np.diag([-1.0, -1.0, 1.0, 1.0]))
+    nibabel.save(plane, tmp_path / "b.nii.gz")
+    found = inputs.items_of(tmp_path)
+    assert [item.name for item in found] == ["a", "b"]
+    for item in found:
+        assert item.volume is None
+        assert np.array_equal(item.read()[0][..., 0], image)
 
 
 def test_a_run_without_weights_and_an_unknown_rule_are_refused(tiny):

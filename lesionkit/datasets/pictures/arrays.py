@@ -21,6 +21,16 @@ def is_nifti(path: Path) -> bool:
     return path.name.lower().endswith(NIFTI)
 
 
+def is_plane(path: Path) -> bool:
+    """Whether a NIfTI file is one picture and no volume.
+
+    Raises:
+        ValueError: nibabel is not there, or the file cannot be read.
+    """
+    sides = [side for side in _opened(path).shape[2:] if side != 1]
+    return sides in ([], [3])
+
+
 def decoded(path: Path, *, is_mask: bool = False) -> Raster:
     """A picture, or an array as if it were one, in 8 or 16 bits.
 
