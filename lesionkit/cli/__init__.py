@@ -13,7 +13,7 @@ import click
 
 from lesionkit import catalogue, lookup
 from lesionkit.cli import console
-from lesionkit.cli.console import AS_JSON, fail, option, show, unread
+from lesionkit.cli.console import AS_JSON, answer, fail, option, show, unread
 from lesionkit.cli.data import fetch, inspect, prepare
 from lesionkit.cli.machine import doctor, notebooks
 from lesionkit.cli.pages import browse, card, export, predict, report, thresholds
@@ -118,7 +118,50 @@ def losses(as_json: bool) -> None:
 
 
 @cli.command()
-@option("-p", "pairs", nargs=2, multiple=True, metavar="KEY VALUE", help="Repeat.")
+@option("--protocol", default="demo", help="Whose defaults to show.")
+@AS_JSON
+def parameters(protocol: str, as_json: bool) -> None:
+    """Every parameter of a run, with its type, its default and its meaning.
+
+    Give one as -p NAME VALUE to `lesionkit train` or to papermill. A default of "-"
+    depends on the loss or on the repeat.
+    """
+    from lesionkit.config import manual
+
+    rows = manual.rows(protocol)
+    if as_json:
+        answer(rows)
+        return
+    click.echo(_manual(rows))
+
+
+def _manual(rows: list[dict[str, Any]]) -> str:
+    """Parameters as lines that fit the terminal."""
+    told = click.HelpFormatter()
+    pairs = []
+    for row in rows:
+        default = "-" if row["default"] is None else row["default"]
+        allowed = f" Allowed: {row['allowed']}." if row["allowed"] else ""
+        meaning = row["meaning"][0].upper() + row["meaning"][1:]
+        name = f"{row['name']}  {row['type']}"
+        pairs.append((name, f"{meaning}.{allowed} Default: {default}."))
+    told.write_dl(pairs, col_max=34)
+    return told.getvalue().rstrip()
+
+
+class Train(click.Command):
+    """A command whose help ends with every parameter of a run."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from lesionkit.config import manual
+
+        formatter.write_paragraph()
+        formatter.write_text("Every KEY, with the defaults of the protocol demo:")
+        formatter.write(_manual(manual.rows()) + "\n")
+
+
+@cli.command(cls=Train)
+@option("-p", "pairs", nargs=2, multiple=True, metavar="KEY VALUE", help="A parameter.")
 @option("--profile", type=Path, metavar="DIR", help="Time one epoch, and stop.")
 @AS_JSON
 def train(pairs: tuple[tuple[str, str]], profile: Path | None, as_json: bool) -> None:

@@ -33,6 +33,7 @@ __all__ = [
     "Resolved",
     "RunConfig",
     "data_folder",
+    "manual",
     "parameters",
     "prepared_from",
     "prepared_names",
@@ -48,73 +49,157 @@ class RunConfig:
         TypeError: a value of the wrong type.
     """
 
-    loss: str = parameter("ioufocal", str, "one of lesionkit.LOSSES")
-    model: str = parameter("unet", str, "one of lesionkit.MODELS")
-    dataset: str = parameter("toy", str, "one of lesionkit.DATASETS or a prepared set")
-    protocol: str = parameter("demo", str, "one of lesionkit.PROTOCOLS")
+    loss: str = parameter(
+        "ioufocal", str, "the loss: a name of lesionkit losses, or FILE.py:NAME"
+    )
+    model: str = parameter(
+        "unet", str, "the network: a name of lesionkit models, or FILE.py:NAME"
+    )
+    dataset: str = parameter("toy", str, "the data set: a name of lesionkit datasets")
+    protocol: str = parameter("demo", str, "the settings of a paper, or of practice")
     repeat: int = parameter(0, int, "which repetition, 0 to repeats - 1", low=0)
-    definition: str | None = parameter(None, str, "formula of the focal term")
-    variant: str | None = parameter(None, str, "exact network behind the model's name")
-    alpha: float | None = parameter(None, float, "focal weight", low=0, high=1)
-    gamma: float | None = parameter(None, float, "focusing exponent", low=0)
+    definition: str | None = parameter(None, str, "which formula the focal term has")
+    variant: str | None = parameter(None, str, "which exact network of that name")
+    alpha: float | None = parameter(
+        None, float, "focal term: weight of the lesion class", low=0, high=1
+    )
+    gamma: float | None = parameter(None, float, "focal term: focusing exponent", low=0)
     beta: float | None = parameter(
-        None, float, "weight of Dice in custom", low=0, high=1
+        None, float, "loss custom: weight of Dice", low=0, high=1
     )
-    sums: str | None = choice("region sums", "batch", "image")
-    smooth: float | None = parameter(None, float, "region smoothing", low=0)
-    focal_form: str | None = choice("form of the focal term", "pixel", "meanfirst")
-    alpha_form: str | None = choice("what alpha multiplies", "alpha_t", "constant")
-    pretrained: bool | None = parameter(None, bool, "start from library weights")
-    deep_supervision: bool | None = parameter(None, bool, "train on every head")
-    size: int | None = parameter(None, int, "side of the prepared images", low=8)
+    sums: str | None = choice(
+        "region losses: sum over the batch or over each image", "batch", "image"
+    )
+    smooth: float | None = parameter(
+        None, float, "region losses: added above and below the fraction", low=0
+    )
+    focal_form: str | None = choice(
+        "focal term: of each pixel, or of the mean BCE", "pixel", "meanfirst"
+    )
+    alpha_form: str | None = choice(
+        "focal term: weight by class, or one weight for all", "alpha_t", "constant"
+    )
+    pretrained: bool | None = parameter(
+        None, bool, "start the encoder from published weights"
+    )
+    deep_supervision: bool | None = parameter(
+        None, bool, "train on every output of the network"
+    )
+    size: int | None = parameter(None, int, "side of the images in pixels", low=8)
     resize: str | None = choice("how images are resized", "bilinear", "nearest")
-    split: str | None = choice("split kind", "image", "group", "lists")
-    split_seed: int | None = parameter(None, int, "42 + repeat when None", low=0)
-    init_seed: int | None = parameter(None, int, "42 + repeat when None", low=0)
-    repeats: int | None = parameter(None, int, "number of repetitions", low=1)
+    split: str | None = choice(
+        "how images are split into train, validation and test",
+        "image",
+        "group",
+        "lists",
+    )
+    split_seed: int | None = parameter(
+        None, int, "seed of the split; if open, 42 + repeat", low=0
+    )
+    init_seed: int | None = parameter(
+        None, int, "seed of weights and order; if open, 42 + repeat", low=0
+    )
+    repeats: int | None = parameter(None, int, "how many repetitions there are", low=1)
     batch_size: int | None = parameter(None, int, "images in a step", low=1)
-    epochs: int | None = parameter(None, int, "at most this many", low=1)
-    patience: int | None = parameter(None, int, "epochs without a better one", low=1)
-    stop_rule: str | None = choice("stop at or after patience", "at", "after", "never")
-    scored_epoch: str | None = choice("whose weights are scored", "best", "last")
-    without_lesion: str | None = choice("images without lesion", "kept", "apart")
-    optimizer: str | None = choice("who takes the step", "adam", "adamw")
-    learning_rate: float | None = parameter(None, float, "Adam's step", low=0)
+    epochs: int | None = parameter(None, int, "train for at most so many epochs", low=1)
+    patience: int | None = parameter(
+        None, int, "stop after so many epochs without a better one", low=1
+    )
+    stop_rule: str | None = choice(
+        "stop when patience is reached, one epoch later, or never",
+        "at",
+        "after",
+        "never",
+    )
+    scored_epoch: str | None = choice(
+        "score the weights of the best or of the last epoch", "best", "last"
+    )
+    without_lesion: str | None = choice(
+        "score images without a lesion with the others, or apart", "kept", "apart"
+    )
+    optimizer: str | None = choice("the optimiser", "adam", "adamw")
+    learning_rate: float | None = parameter(
+        None, float, "step size of the optimiser", low=0
+    )
     weight_decay: float | None = parameter(
-        None, float, "Adam's L2 term, AdamW's decay", low=0
+        None, float, "Adam's L2 term, AdamW's decay of the weights", low=0
     )
-    schedule: str | None = choice("learning rate over the epochs", "constant", "cosine")
+    schedule: str | None = choice(
+        "how the learning rate changes over the epochs", "constant", "cosine"
+    )
     warmup: float | None = parameter(
-        None, float, "share of the epochs in which it rises", low=0, high=1
+        None,
+        float,
+        "share of the epochs in which the learning rate rises",
+        low=0,
+        high=1,
     )
-    augment: str | None = choice("changes of training images", "none", "flips", "full")
-    normalise: str | None = choice("scale of the pixels", "unit", "imagenet")
-    scoring: str | None = choice("which images count", "every_image", "full_batches")
+    augment: str | None = choice(
+        "random changes of the training images", "none", "flips", "full"
+    )
+    normalise: str | None = choice(
+        "pixels divided by their largest value, or as for ImageNet", "unit", "imagenet"
+    )
+    scoring: str | None = choice(
+        "score every image, or leave the last smaller batch out",
+        "every_image",
+        "full_batches",
+    )
     dtype: str | None = choice(
-        "arithmetic of the network", "float32", "tf32", "bfloat16"
+        "number format of the network", "float32", "tf32", "bfloat16"
     )
-    memory_format: str | None = choice("order in memory", "contiguous", "channels_last")
-    accumulate: int | None = parameter(None, int, "parts a batch is cut into", low=1)
-    compile: bool | None = parameter(None, bool, "torch.compile of network and loss")
-    graphed: bool | None = parameter(None, bool, "CUDA graph of the whole step")
-    deterministic: bool | None = parameter(None, bool, "repeatable kernels only")
-    threads: int | None = parameter(None, int, "CPU threads, 0: all cores", low=0)
-    device: str = choice("device", "auto", "cpu", "cuda", default="auto")
-    keep_weights: str = choice("weights kept", "best", "half", "none", default="best")
-    save_seconds: float = parameter(30.0, float, "seconds between states", low=0)
+    memory_format: str | None = choice(
+        "order of the pixels in memory", "contiguous", "channels_last"
+    )
+    accumulate: int | None = parameter(
+        None, int, "cut a batch into so many parts, to save memory", low=1
+    )
+    compile: bool | None = parameter(
+        None, bool, "use torch.compile for network and loss"
+    )
+    graphed: bool | None = parameter(None, bool, "capture each step as a CUDA graph")
+    deterministic: bool | None = parameter(None, bool, "use repeatable kernels alone")
+    threads: int | None = parameter(None, int, "CPU threads; 0 takes all cores", low=0)
+    device: str = choice("where to train", "auto", "cpu", "cuda", default="auto")
+    keep_weights: str = choice(
+        "weights in the record: full, in half precision, or none",
+        "best",
+        "half",
+        "none",
+        default="best",
+    )
+    save_seconds: float = parameter(
+        30.0, float, "seconds between two saved states", low=0
+    )
     loader: str = choice(
-        "where the images lie", "auto", "resident", "streamed", default="auto"
+        "hold all images in memory, or read them batch by batch",
+        "auto",
+        "resident",
+        "streamed",
+        default="auto",
     )
     activation_checkpointing: bool = parameter(
-        False, bool, "compute activations twice to hold fewer"
+        False, bool, "compute activations twice, to save memory"
     )
-    track: str = choice("logging", "none", "tensorboard", "mlflow", default="none")
-    loss_options: dict | None = parameter(None, dict, "options of the loss, JSON")
-    model_options: dict | None = parameter(None, dict, "options of the network, JSON")
-    loss_code: str | None = parameter(None, str, "hash of one's own loss; found")
-    model_code: str | None = parameter(None, str, "hash of one's own network; found")
-    loss_file: str | None = parameter(None, str, "file of one's own loss; found")
-    model_file: str | None = parameter(None, str, "file of one's own network; found")
+    track: str = choice(
+        "log to one of these as well", "none", "tensorboard", "mlflow", default="none"
+    )
+    loss_options: dict | None = parameter(None, dict, "options of the loss, as JSON")
+    model_options: dict | None = parameter(
+        None, dict, "options of your own network, as JSON"
+    )
+    loss_code: str | None = parameter(
+        None, str, "hash of your own loss; found by itself"
+    )
+    model_code: str | None = parameter(
+        None, str, "hash of your own network; found by itself"
+    )
+    loss_file: str | None = parameter(
+        None, str, "file of your own loss; found by itself"
+    )
+    model_file: str | None = parameter(
+        None, str, "file of your own network; found by itself"
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dataset", set_name(self.dataset))

@@ -12,7 +12,7 @@ from made_commands import command as command
 from made_records import made_record
 
 from lesionkit import catalogue, cli
-from lesionkit.config import RunConfig
+from lesionkit.config import PARAMETERS, RunConfig
 from lesionkit.records.runs import RunRecord
 from lesionkit.training import experiment
 
@@ -113,6 +113,32 @@ def test_a_wrong_argument_is_one_line_and_status_2(command, arguments, said):
     assert said in result.err
     assert result.err.startswith("lesionkit: ")
     assert len(result.err.splitlines()) == 1
+
+
+def test_parameters_are_listed_with_type_default_and_meaning(command):
+    rows = {row["name"]: row for row in json.loads(command("parameters", "--json").out)}
+    asked = [n for n in PARAMETERS if not n.endswith(("_code", "_file"))]
+    assert list(rows) == asked
+    assert rows["epochs"] == {
+        "name": "epochs",
+        "type": "int",
+        "default": RunConfig().resolved().epochs,
+        "allowed": "1 or more",
+        "meaning": "train for at most so many epochs",
+    }
+    paper = json.loads(command("parameters", "--protocol", "paper_a", "--json").out)
+    assert {row["name"]: row["default"] for row in paper}["epochs"] == 200
+
+
+@pytest.mark.parametrize("arguments", [("parameters",), ("train", "--help")])
+def test_every_parameter_is_in_the_help_within_80_columns(command, arguments):
+    lines = command(*arguments).out.splitlines()
+    assert max(map(len, lines)) <= 80
+    names = [line.split()[0] for line in lines if line[:1].isalpha()]
+    assert {n for n in PARAMETERS if not n.endswith(("_code", "_file"))} <= {*names}
+    text = " ".join(" ".join(lines).split())
+    assert "Stop after so many epochs without a better one." in text
+    assert "Allowed: adam, adamw. Default: adam." in text
 
 
 def test_training_on_data_that_is_not_there_names_folder_and_command(
