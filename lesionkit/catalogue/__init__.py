@@ -34,4 +34,5 @@ __all__ = [
     "protocols",
     "publishers",
     "several_heads",
+    "works",
 ]

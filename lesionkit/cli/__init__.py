@@ -16,7 +16,7 @@ from lesionkit.cli import console
 from lesionkit.cli.console import AS_JSON, answer, fail, option, show, unread
 from lesionkit.cli.data import fetch, inspect, prepare
 from lesionkit.cli.machine import doctor, notebooks
-from lesionkit.cli.pages import browse, card, export, predict, report, thresholds
+from lesionkit.cli.pages import browse, card, cite, export, predict, report, thresholds
 from lesionkit.cli.sweeps import status, sweep
 from lesionkit.cli.tables import advise, audit, claims, luck, plan, rank, register
 
@@ -200,7 +200,7 @@ def _profile(config: Any, folder: Path, as_json: bool) -> None:
 for _command in (
     *(sweep, status, fetch, prepare, inspect),
     *(rank, register, claims, audit, luck, report, plan, advise, thresholds),
-    *(predict, browse, export, card, notebooks, doctor),
+    *(predict, browse, export, card, cite, notebooks, doctor),
 ):
     cli.add_command(_command)
 

@@ -226,6 +226,33 @@ def export(record: Path, output: Path, format: str, as_json: bool) -> None:
 
 
 @click.command()
+@SOURCE
+@AS_JSON
+def cite(source: Source, as_json: bool) -> None:
+    """The works that a record or a table rests on, as BibTeX.
+
+    SOURCE is a run record, a folder of them, a CSV, or a named table such as
+    public-rerun. Names that no work is known for are told on the standard error.
+    """
+    from lesionkit import published, tables
+    from lesionkit.catalogue import works
+
+    with arguments():
+        table = tables.load_table(source)
+    names = {kind: table[kind].unique() for kind in works.WORKS if kind in table}
+    if published.is_table(source):
+        names["table"] = [str(source)]
+    keys, unknown = works.used(names)
+    entries = works.entries()
+    if as_json:
+        answer({"works": {key: entries[key] for key in keys}, "unknown": unknown})
+        return
+    click.echo("\n\n".join(entries[key] for key in keys))
+    if unknown:
+        click.echo(f"no work is known for: {', '.join(unknown)}", err=True)
+
+
+@click.command()
 @RECORD
 @option("-o", "--output", type=Path, help="The card [default: printed].")
 def card(record: Path, output: Path | None) -> None:

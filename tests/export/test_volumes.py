@@ -6,11 +6,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pydicom
 import pytest
-from made_ct import SIDE, change, write, write_series
+from made_ct import SIDE, change, stored, write, write_series
 from PIL import Image
 
-from lesionkit.datasets.dicom import read_series, read_volume
+from lesionkit.datasets.dicom import read_series, read_volume, writing
 from lesionkit.datasets.dicom.segments import from_seg
 from lesionkit.export import inputs, outputs, prediction
 
@@ -156,3 +157,65 @@ def test_one_file_of_a_series_is_refused_with_its_folder(tmp_path):
     write_series(tmp_path / "p01")
     with pytest.raises(ValueError, match="one file of a series: name its folder"):
         inputs.items_of(read_volume(tmp_path / "p01").paths[0])
+
+
+def write_enhanced(path: Path, count: int) -> None:
+    """One file of frames whose positions run downwards."""
+    planes = np.stack([stored(100 * k) for k in range(count)])
+    write(path.parent, path.name, 0, planes[0], ImagePositionPatient=None)
+    dataset = pydicom.dcmread(path)
+    for name in ("PixelSpacing", "ImageOrientationPatient"):
+        delattr(dataset, name)
+    uid = pydicom.uid.EnhancedCTImageStorage
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = uid
+    dataset.NumberOfFrames, dataset.PixelData = count, planes.tobytes()
+
+    def item(**values) -> pydicom.Dataset:
+        made = pydicom.Dataset()
+        for name, value in values.items():
+            setattr(made, name, value)
+        return made
+
+    measures = item(PixelSpacing=[0.5, 0.25], SliceThickness=2.0)
+    turned = item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0])
+    shared = item(PixelMeasuresSequence=[measures], PlaneOrientationSequence=[turned])
+    dataset.SharedFunctionalGroupsSequence = [shared]
+    places = [item(ImagePositionPatient=[-10, -20, -2.0 * k]) for k in range(count)]
+    dataset.PerFrameFunctionalGroupsSequence = [
+        item(PlanePositionSequence=[place]) for place in places
+    ]
+    dataset.save_as(path)
+
+
+def test_the_seg_of_one_file_of_frames_has_each_mask_on_its_frame(tmp_path):
+    pytest.importorskip("highdicom")
+    write_enhanced(tmp_path / "p01/ct.dcm", 4)
+    items = inputs.items_of(tmp_path / "p01")
+    assert [item.name for item in items] == [f"{i:04d}" for i in range(4)]
+    assert items[0].volume.frames == (3, 2, 1, 0)
+    made = written(items, tmp_path / "out")
+    assert made[-1].remark == ""
+    back = from_seg(made[-1].volume, read_series(tmp_path / "p01")[0])
+    assert np.array_equal(np.stack([back[i] for i in range(4)]), masks_of(items))
+
+
+def test_a_seg_states_how_far_its_slices_are_apart(tmp_path):
+    pytest.importorskip("highdicom")
+    write_series(tmp_path / "p01")
+    made = written(inputs.items_of(tmp_path / "p01"), tmp_path / "out")
+    seg = pydicom.dcmread(made[-1].volume)
+    measures = seg.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    assert float(measures.SliceThickness) == 2.0
+    assert [float(side) for side in measures.PixelSpacing] == [0.5, 0.25]
+    (segment,) = seg.SegmentSequence
+    assert segment.SegmentLabel == "lesion"
+    assert segment.SegmentAlgorithmName == "net"
+
+
+def test_a_nifti_of_masks_holds_no_time(tmp_path):
+    nibabel = pytest.importorskip("nibabel")
+    path = tmp_path / "case.nii"
+    nibabel.save(nibabel.Nifti1Image(np.zeros((4, 4, 2), np.int16), np.eye(4)), path)
+    volume = read_volume(path)
+    packed = writing.as_nifti(volume, np.zeros(volume.shape, np.uint8))
+    assert packed[4:8] == bytes(4)  # where gzip has it

@@ -58,7 +58,10 @@ def test_the_table_of_parameters_has_each_with_its_default_and_limits():
     rows = kit_tables.parameters().splitlines()[2:]
     assert [row.split("`")[1] for row in rows] == [f.name for f in fields(RunConfig)]
     assert rows[0].endswith("| str | `ioufocal` |  |")
-    assert "| `alpha` | focal term: weight of the lesion class | float | open | 0 to 1 |" in rows
+    assert (
+        "| `alpha` | focal term: weight of the lesion class | float | open | 0 to 1 |"
+        in rows
+    )
     assert (
         "| `repeat` | which repetition, 0 to repeats - 1 | int | `0` | 0 or more |"
         in (rows)
