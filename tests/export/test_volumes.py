@@ -12,6 +12,7 @@ from made_ct import SIDE, change, stored, write, write_series
 from PIL import Image
 
 from lesionkit.datasets.dicom import read_series, read_volume, writing
+from lesionkit.datasets.dicom.files import made_uid
 from lesionkit.datasets.dicom.segments import from_seg
 from lesionkit.export import inputs, outputs, prediction
 
@@ -85,6 +86,23 @@ def test_two_series_in_one_folder_are_refused_by_name(tmp_path):
         inputs.items_of(tmp_path / "p01")
     (tmp_path / "p01/series.txt").write_text("1.2.3\n")
     assert len(inputs.items_of(tmp_path / "p01")) == 4
+
+
+def test_of_two_series_the_one_that_a_seg_names_is_taken(tmp_path):
+    pytest.importorskip("highdicom")
+    write_series(tmp_path / "p01/thin", 6)
+    for k in range(3):
+        place = [-10.0, -20.0, 2.0 * k]
+        own = {"SOPInstanceUID": made_uid("other", k), "ImagePositionPatient": place}
+        write(tmp_path / "p01/thick", f"t{k}.dcm", k, SeriesInstanceUID="1.2.3", **own)
+    thick = read_volume(tmp_path / "p01", ["1.2.3"])
+    masks = np.zeros(thick.shape, np.uint8)
+    masks[1, 2:5, 3:7] = 1
+    facts = {"algorithm": "a", "algorithm_version": "1", "software": "1"}
+    (tmp_path / "p01/seg.dcm").write_bytes(writing.as_seg(thick, masks, facts))
+    items = inputs.items_of(tmp_path / "p01")
+    assert [item.name for item in items] == ["t0", "t1", "t2"]
+    assert np.array_equal(np.stack([item.read()[1] for item in items]), masks)
 
 
 @pytest.mark.parametrize("order", ["plain", "flipped"])
