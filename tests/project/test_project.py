@@ -96,8 +96,12 @@ def test_the_readme_has_the_two_commands() -> None:
     assert "pip install uv && uv run pytest" in text
 
 
-def test_the_readme_gives_each_data_set_the_licence_of_the_catalogue() -> None:
-    text = (ROOT / "README.md").read_text()
+def test_the_readme_has_at_most_150_lines() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_the_page_of_data_gives_each_set_the_licence_of_the_catalogue() -> None:
+    text = (ROOT / "docs/data.md").read_text()
     table = text.split("<!-- data sets: begin -->")[1].split("<!-- data sets: end")[0]
     rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line]
     found = {name.strip("`"): (title, lic) for name, title, _, lic in rows[2:]}
