@@ -67,7 +67,8 @@ def prepare(
         FileNotFoundError: no raw folder, or not laid out as the entry says.
         ValueError: a name, a size or a filter that is not allowed; a set that ignores
             pixels and has no lesion; unpaired or unreadable files, which the text
-            names. What was read stays, so that only the mended files are read the next time.
+            names. What was read stays, so that only the mended files are read the next
+            time.
         OSError: the disk is full or closed; the text says where.
 
     Warns:
