@@ -4,7 +4,7 @@ Free of torch, and every later room may import it. A new loss, model or data set
 entry here and one file.
 """
 
-from lesionkit.catalogue.datasets import DATASETS, DatasetEntry
+from lesionkit.catalogue.datasets import DATASETS, IGNORED, DatasetEntry
 from lesionkit.catalogue.losses import (
     DEFINITIONS,
     FURTHER_LOSSES,
@@ -20,6 +20,7 @@ __all__ = [
     "DATASETS",
     "DEFINITIONS",
     "FURTHER_LOSSES",
+    "IGNORED",
     "LOSSES",
     "MODELS",
     "PAPER_A_LOSSES",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+IGNORED = 255  # in a mask: a pixel that counts neither way, where that is asked for
+
 
 @dataclass(frozen=True)
 class DatasetEntry:

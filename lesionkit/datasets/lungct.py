@@ -16,6 +16,7 @@ from lesionkit.datasets.dicom.masks import Choice, Marked, marked_series
 from lesionkit.datasets.lidc import CONSENSUS
 from lesionkit.datasets.own_files import read_lesion_values, read_lines, read_table
 from lesionkit.datasets.pairs import below, existing_folder, is_visible, natural_order
+from lesionkit.datasets.pictures.lesions import ignored_of
 from lesionkit.lookup import find, nearest
 
 
@@ -29,6 +30,7 @@ class SliceSample:
     number: int  # in the series
     mask: np.ndarray = field(repr=False)
     stratum: str = ""  # "attached" or "inside"; "" where nobody said
+    ignores: bool = False  # whether masks of the set may hold ignored pixels
 
     @property
     def details(self) -> dict[str, object]:
@@ -47,7 +49,7 @@ class SliceSample:
         return self.series.slice_hu(self.number)
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
-        """Image (H, W, 1) uint8 and mask (H, W) uint8 of 0 and 1."""
+        """Image (H, W, 1) uint8 and mask (H, W) uint8 of 0 and 1, 255 ignored."""
         return window(self.hu(), **MEDIASTINAL)[..., None], self.mask
 
     def hashes(self) -> tuple[str, str]:
@@ -80,6 +82,7 @@ def samples(raw: Path) -> list[SliceSample]:
     if not folders:
         raise FileNotFoundError(f"lungct: no folder of a patient in {raw}")
     choice = choice_of(raw)
+    ignores = bool(ignored_of(choice.values))
     found: list[SliceSample] = []
     owners: dict[str, str] = {}
     for folder in folders:
@@ -92,7 +95,7 @@ def samples(raw: Path) -> list[SliceSample]:
                     f"{folder}: the same series as in {owner}: one patient as two "
                     "would lie in two parts of a split"
                 )
-            found += _of_patient(raw, folder, marked)
+            found += _of_patient(raw, folder, marked, ignores=ignores)
             said += marked.remarks
         for remark in dict.fromkeys(said):
             print(f"{folder}: {remark}", file=sys.stderr)
@@ -134,7 +137,9 @@ def _places(raw: Path, series: Series) -> list[str]:
     return [below(folder, raw) for folder in {path.parent for path in series.paths}]
 
 
-def _of_patient(raw: Path, folder: Path, marked: Marked) -> list[SliceSample]:
+def _of_patient(
+    raw: Path, folder: Path, marked: Marked, *, ignores: bool
+) -> list[SliceSample]:
     """The labelled slices of one patient, from the lowest place to the highest."""
     table = folder / "strata.csv"
     rows = read_table(table, ("file", "stratum")) if table.is_file() else []
@@ -148,7 +153,8 @@ def _of_patient(raw: Path, folder: Path, marked: Marked) -> list[SliceSample]:
             series=series,
             number=i,
             mask=mask,
-            stratum=strata.get(series.paths[i].name, "") if mask.any() else "",
+            stratum=strata.get(series.paths[i].name, "") if (mask == 1).any() else "",
+            ignores=ignores,
         )
         for i, mask in marked.masks.items()
     ]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,13 @@ from lesionkit.datasets.pairs import (
 )
 from lesionkit.datasets.pictures.arrays import check_grids, decoded
 from lesionkit.datasets.pictures.images import Raster, turned
-from lesionkit.datasets.pictures.lesions import LesionValue, lesion_in, lesion_value
+from lesionkit.datasets.pictures.lesions import (
+    Ignored,
+    LesionValue,
+    ignored_of,
+    lesion_in,
+    lesion_line,
+)
 from lesionkit.datasets.pictures.samples import FileSample
 
 SETTINGS = ("pairs.csv", "groups.csv", "groups.txt", "lesion_values.txt")
@@ -204,6 +211,11 @@ class OwnSample(FileSample):
         """Further columns of the index."""
         return {"part": self.part} if self.part else {}
 
+    @property
+    def ignores(self) -> bool:
+        """Whether its masks may hold pixels that count neither way."""
+        return bool(ignored_of(self.lesion_values))
+
     def decoded(self, path: Path) -> Raster:
         """The image file as it is stored, of an array as a picture."""
         return decoded(path)
@@ -212,7 +224,7 @@ class OwnSample(FileSample):
         """The mask as 0 and 1: what is listed, or what `lesions.lesion_in` finds.
 
         Shape:
-            returns: (H, W) uint8 of 0 and 1
+            returns: (H, W) uint8 of 0 and 1, and 255 where it is ignored
 
         Raises:
             ValueError: it cannot be decoded, does not say what is lesion, or its image
@@ -247,16 +259,29 @@ def _check_turn(path: Path, mask: Raster, picture: Raster, name: str) -> None:
 
 
 def read_lesion_values(path: Path) -> tuple[LesionValue, ...]:
-    """What lesion_values.txt lists: values, colours, layers.
+    """What lesion_values.txt lists: values, colours, layers; and what is ignored.
 
     Raises:
-        ValueError: no line, or one that is none of these.
+        ValueError: no line, one that is none of these, what is ignored alone, or the
+            same as lesion and as ignored.
     """
     try:
-        found = {lesion_value(line) for line in read_lines(path) or [""]}
+        found = {lesion_line(line) for line in read_lines(path) or [""]}
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    return tuple(sorted(found, key=lambda value: (type(value).__name__, value)))
+    out = ignored_of(tuple(found))
+    if len(out) == len(found):
+        raise ValueError(f"{path}: it says what to ignore; list what is lesion, too")
+    if twice := found.intersection(out):
+        raise ValueError(f"{path}: {min(map(str, twice))} is lesion and ignored")
+    return tuple(sorted(found, key=_in_list))
+
+
+def _in_list(value: LesionValue) -> tuple[str, Any]:
+    """Where a line stands in a list: what is ignored first, then by kind."""
+    inner = value.value if isinstance(value, Ignored) else value
+    kind = type(inner).__name__
+    return (kind, inner) if inner is value else (f"Ignored {kind}", inner)
 
 
 def read_groups(

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from lesionkit.catalogue import IGNORED
+from lesionkit.datasets.pictures.ignoring import lesion_share
 from lesionkit.figures import OVERLAY, TRUTH
 from lesionkit.figures.pixels import address, outline, png, rgb
 from lesionkit.masks import probability_mask
@@ -84,7 +86,8 @@ def rows_of(runs: Sequence[RunRecord]) -> list[dict[str, Any]]:
 
     Returns:
         file, lesion (share of the image), dice (one a run), spread (largest less least
-        Dice) and pictures (addresses: ground truth, then one a run).
+        Dice) and pictures (addresses: ground truth, then one a run). Ignored pixels
+        are in no share and no Dice; an image of nothing else is left out.
     """
     data = data_of(runs[0])
     places = {name: i for i, name in enumerate(data.index["file"])}
@@ -97,21 +100,30 @@ def rows_of(runs: Sequence[RunRecord]) -> list[dict[str, Any]]:
         image, truth = (
             np.array(part[places[file]]) for part in (data.images, data.masks)
         )
+        if (truth == IGNORED).all():
+            continue  # no Dice to sort it by
         logits = [each.logits[list(each.files).index(file)] for each in said]
         predicted = [_mask(each) for each in logits]
-        dice = [scores(counts(p[None], truth[None]))["dice"] for p in predicted]
+        dice = [_dice(each, truth) for each in predicted]
         pictures = [_outlined(image, truth)]
         pictures += [_coloured(image, truth, each) for each in predicted]
         rows.append(
             {
                 "file": file,
-                "lesion": float(truth.mean()),
+                "lesion": lesion_share(truth),
                 "dice": dice,
                 "spread": max(dice) - min(dice),
                 "pictures": [address(png(picture)) for picture in pictures],
             }
         )
+    if not rows:
+        raise ValueError("every pixel of the shared test images is ignored")
     return sorted(rows, key=lambda row: row["dice"][0])
+
+
+def _dice(predicted: np.ndarray, truth: np.ndarray) -> float:
+    """Dice of one mask over the pixels that count."""
+    return scores(counts(predicted[None], truth[None], ignore=True))["dice"]
 
 
 def _mask(logits: np.ndarray) -> np.ndarray:
@@ -130,7 +142,7 @@ def _shown(image: np.ndarray) -> np.ndarray:
 def _outlined(image: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """The image with the outline of its ground truth."""
     shown = _shown(image)
-    shown[outline(truth)] = rgb(TRUTH)
+    shown[outline(truth == 1)] = rgb(TRUTH)
     return shown
 
 
@@ -139,8 +151,8 @@ def _coloured(
 ) -> np.ndarray:
     """The image under the colours of what was found, too much, and missed."""
     shown = _shown(image).astype(float)
-    kinds = (predicted & truth, predicted & (1 - truth), (1 - predicted) & truth)
-    for kind, colour in zip(kinds, OVERLAY.values(), strict=True):
-        where = kind.astype(bool)
+    marked, lesion = predicted == 1, truth == 1
+    kinds = (marked & lesion, marked & (truth == 0), ~marked & lesion)
+    for where, colour in zip(kinds, OVERLAY.values(), strict=True):
         shown[where] = (1 - STRENGTH) * shown[where] + STRENGTH * np.array(rgb(colour))
     return np.rint(shown).astype(np.uint8)

@@ -46,7 +46,8 @@ class Prediction:
         probability: (H, W) float32, mean over the runs, 0.5 where the rule cuts.
         spread: (H, W) float32, standard deviation of the runs' probabilities; 0 of one.
         image: (H, W, C) as it was read.
-        truth: (H, W) uint8 of 0 and 1 where the image has a mask, else None.
+        truth: (H, W) uint8 of 0 and 1 where the image has a mask, 255 where a pixel is
+            ignored; else None.
     """
 
     name: str
@@ -57,10 +58,13 @@ class Prediction:
     truth: np.ndarray | None = field(default=None, repr=False)
 
     def scores(self) -> dict[str, Any]:
-        """tp, fp, fn, tn and the four metrics against `truth`; empty without it."""
+        """tp, fp, fn, tn and the four metrics against `truth`; empty without it.
+
+        Ignored pixels of `truth` are in none of them.
+        """
         if self.truth is None:
             return {}
-        found = counts(self.mask[None], self.truth[None])
+        found = counts(self.mask[None], self.truth[None], ignore=True)
         names = ("tp", "fp", "fn", "tn")
         several = scores(found)
         return dict(zip(names, found[0].tolist(), strict=True)) | {

@@ -265,23 +265,29 @@ def note(text: str) -> Figure:
 
 
 def draw_image(axis: Axes, image: np.ndarray, mask: np.ndarray | None = None) -> None:
-    """An image (H, W, C) of 8 or 16 bits, without ticks; its mask's outline, if any."""
+    """An image (H, W, C) of 8 or 16 bits, without ticks; its lesion's outline, if any.
+
+    Of a mask with ignored pixels (255) the outline is that of the lesion alone.
+    """
     shown = image / np.iinfo(image.dtype).max
     axis.imshow(shown.squeeze(), cmap="gray", vmin=0, vmax=1)
     axis.set_xticks([])
     axis.set_yticks([])
     axis.spines[:].set_visible(False)
-    if mask is not None and 0 < mask.mean() < 1:
-        axis.contour(mask, levels=[0.5], colors=[TRUTH], linewidths=1.2)
+    if mask is not None and 0 < (lesion := mask == 1).mean() < 1:
+        axis.contour(lesion, levels=[0.5], colors=[TRUTH], linewidths=1.2)
 
 
 def draw_errors(
     axis: Axes, image: np.ndarray, mask: np.ndarray, *, predicted: np.ndarray
 ) -> None:
-    """An image under the colours of what was found, too much, and missed."""
+    """An image under the colours of what was found, too much, and missed.
+
+    Ignored pixels (255) have none.
+    """
     draw_image(axis, image)
-    truth = mask.astype(bool)
-    kinds = (predicted & truth, predicted & ~truth, ~predicted & truth)
+    truth = mask == 1
+    kinds = (predicted & truth, predicted & (mask == 0), ~predicted & truth)
     layer = np.zeros((*mask.shape, 4))
     for kind, colour in zip(kinds, OVERLAY.values(), strict=True):
         layer[kind] = to_rgba(colour, 0.6)

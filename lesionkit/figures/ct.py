@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lesionkit.datasets.dicom import window
+from lesionkit.datasets.pictures.ignoring import lesion_share
 from lesionkit.figures import blank, draw_image
 from lesionkit.papers.paper_b import base_rate, rates
 from lesionkit.prepared import Prepared
@@ -25,12 +26,12 @@ def cases(data: Prepared, count: int = 4) -> Figure:
     strata = [name for name in sorted(set(data.index["stratum"])) if name]
     figure, axes = blank((2.4 * count, 2.8 * len(strata)), len(strata), count)
     for row, stratum in zip(axes, strata, strict=True):
-        seen = (data.index["stratum"] == stratum) & data.masks.any((1, 2))
+        seen = (data.index["stratum"] == stratum) & (data.masks == 1).any((1, 2))
         shown = data.index[seen].sort_values("lesion_share")
         places = np.linspace(0, len(shown) - 1, count).round().astype(int)
         for axis, i in zip(row, shown.index[places], strict=True):
             draw_image(axis, data.images[i], data.masks[i])
-            share = data.masks[i].mean()
+            share = lesion_share(data.masks[i])
             axis.set_title(f"{stratum}\n{share:.2%} of the pixels", fontsize=9)
     return figure
 

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from matplotlib.figure import Figure
 
+from lesionkit.catalogue import IGNORED
 from lesionkit.figures import OVERLAY, blank, draw_errors, draw_image
 from lesionkit.figures.pixels import rgb
 
@@ -17,7 +18,7 @@ class Predicted(Protocol):
 
     Shape:
         image: (H, W, C) uint8 or uint16
-        mask: (H, W) uint8 of 0 and 1; truth likewise, or None
+        mask: (H, W) uint8 of 0 and 1; truth likewise, 255 if ignored, or None
         probability, spread: (H, W) float, 0 to 1 and 0 to 0.5
     """
 
@@ -86,6 +87,10 @@ def draw_mask(axis, found: Predicted) -> None:
 
 def _agreement(mask: np.ndarray, truth: np.ndarray) -> str:
     """Dice of a mask in words; 1 where both are empty, as the kit counts it."""
+    valid = truth != IGNORED
+    if not valid.any():
+        return "all ignored"
+    mask, truth = mask[valid], truth[valid]
     marked = int(mask.sum() + truth.sum())
     both = int((mask & truth).sum())
     return f"Dice {2 * both / marked if marked else 1:.2f}"

@@ -199,7 +199,7 @@ def _colour_dice(good: list[Seen]) -> float | None:
     train, test = train[:FITTED], test[:FITTED]
     chosen = [good[i] for i in (*train, *test)]
     images = np.array([s.colour for s in chosen], np.float32) / 255
-    masks = np.array([resize_mask(s.mask, COLOUR_SIDE) for s in chosen], bool)
+    masks = np.array([resize_mask(s.mask, COLOUR_SIDE) for s in chosen])
     first, rest = np.split(np.arange(len(chosen)), [len(train)])
     return colour_dice(images, masks, train=first, test=rest)
 
@@ -214,8 +214,9 @@ def _given_away(
         if not (len(train) and len(test)):
             continue  # one group is nearly everything
         shares.append(leakage.leaked_share(pairs, train, test, count=len(labels)))
-        scores = leakage.copy_nearest_scores(small, masks, train=train, test=test)
-        dice.append(scores.mean())
+        parts = {"train": train, "test": test}
+        scores = leakage.copy_nearest_scores(small, masks, **parts, ignore=True)
+        dice.append(np.nanmean(scores) if not np.isnan(scores).all() else np.nan)
     if not shares:
         return float("nan"), float("nan")
     return float(np.mean(shares)), float(np.mean(dice))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from lesionkit.catalogue import IGNORED
+
 EVERY = 7  # of the training pixels, one in this many is fitted
 THRESHOLDS = 41  # quantiles that are tried on the training images
 
@@ -23,13 +25,15 @@ def colour_dice(
 
     Shape:
         images: (N, H, W, 3), 0 to 1
-        masks: (N, H, W) bool
+        masks: (N, H, W) of 0 and 1, and 255 for pixels that are left out
     """
-    marked = masks[train].ravel()[::EVERY]
+    flat = masks[train].ravel()
+    fitted = np.flatnonzero(flat != IGNORED)[::EVERY]
+    marked = flat[fitted] == 1
     if marked.all() or not marked.any():
         return None
     model = LogisticRegression(class_weight="balanced")
-    model.fit(images[train].reshape(-1, 3)[::EVERY], marked)
+    model.fit(images[train].reshape(-1, 3)[fitted], marked)
     values = images @ model.coef_[0]  # (N, H, W)
     least = best_threshold(values[train], masks[train])
     return mean_dice(values[test] > least, masks[test])
@@ -37,12 +41,16 @@ def colour_dice(
 
 def best_threshold(values: np.ndarray, masks: np.ndarray) -> float:
     """The quantile of the values whose mask has the highest mean Dice."""
-    candidates = np.quantile(values, np.linspace(0, 1, THRESHOLDS))
+    counted = values[masks != IGNORED]
+    candidates = np.quantile(counted, np.linspace(0, 1, THRESHOLDS))
     return max(candidates, key=lambda least: mean_dice(values > least, masks))
 
 
 def mean_dice(predicted: np.ndarray, masks: np.ndarray) -> float:
-    """Mean Dice over the images; 1 where both masks are empty."""
-    hits = (predicted & masks).sum((1, 2))
-    sizes = predicted.sum((1, 2)) + masks.sum((1, 2))
-    return float(np.where(sizes == 0, 1, 2 * hits / np.maximum(sizes, 1)).mean())
+    """Mean Dice over the images with pixels that count; 1 where both are empty."""
+    valid, lesion = masks != IGNORED, masks == 1
+    predicted = predicted & valid
+    hits = (predicted & lesion).sum((1, 2))
+    sizes = predicted.sum((1, 2)) + lesion.sum((1, 2))
+    dice = np.where(sizes == 0, 1, 2 * hits / np.maximum(sizes, 1))
+    return float(dice[valid.any((1, 2))].mean())

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lesionkit.datasets.pairs import collecting
+from lesionkit.datasets.pictures.ignoring import lesion_share
 from lesionkit.datasets.pictures.images import FileFacts, file_facts
 from lesionkit.datasets.pictures.resizing import (
     THUMBNAIL,
@@ -86,7 +87,7 @@ def look_at(sample: Sample) -> Seen:
             group=sample.group,
             facts=facts,
             hashes=sample.hashes(),
-            share=float(mask.mean()),
+            share=lesion_share(mask),
             thumbnail=thumbnail(image),
             mask=resize_mask(mask, MASK_SIDE),
             colour=colour.astype(np.uint8),
@@ -134,8 +135,11 @@ def of_copies(good: list[Seen], pairs: pd.DataFrame) -> list[Finding]:
     """Images that are there twice, to the byte or nearly, and labels that disagree."""
     exact = duplicates.exact_copies([s.hashes[0] for s in good])
     different = [g for g in exact if len({good[i].hashes[1] for i in g}) > 1]
-    dice = [leakage.dice(*(np.asarray(good[i].mask) for i in g[:2])) for g in different]
-    labelled = f"median Dice between the labels {np.median(dice):.2f}" if dice else ""
+    pairs_of = [[np.asarray(good[i].mask) for i in group[:2]] for group in different]
+    dice = [leakage.dice(*both, ignore=True) for both in pairs_of]
+    labelled = (
+        f"median Dice between the labels {np.nanmedian(dice):.2f}" if dice else ""
+    )
     extra = sum(len(group) - 1 for group in exact)
     return [
         _named(

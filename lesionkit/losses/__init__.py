@@ -61,6 +61,8 @@ class PixelLoss(nn.Module):
 
     Attributes:
         ignore: whether pixels of 255 in a mask are left out; else they are refused.
+            A call may say by a third argument, bool, which pixels count, and then with
+            a bool mask: no value is looked at, and a device not waited for.
         ignorable: whether the loss can leave pixels out.
     """
 
@@ -78,8 +80,10 @@ class PixelLoss(nn.Module):
         super().__setstate__(state)
         self.forward = own_code(self.forward)
 
-    def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
-        return self.of(Pixels(logits, mask, ignore=self.ignore))
+    def forward(
+        self, logits: Tensor, mask: Tensor, valid: Tensor | None = None
+    ) -> Tensor:
+        return self.of(Pixels(logits, mask, valid, ignore=self.ignore))
 
     def of(self, pixels: Pixels) -> Tensor:
         """The loss of a batch: what a subclass defines."""
@@ -90,7 +94,9 @@ def own_code(method: MethodType) -> MethodType:
     """The same method on a copy of its code."""
     function, number = method.__func__, next(NUMBERS)
     code = function.__code__.replace(co_name=f"{function.__name__}_{number}")
-    return MethodType(FunctionType(code, function.__globals__), method.__self__)
+    defaults = function.__defaults__
+    copied = FunctionType(code, function.__globals__, None, defaults)
+    return MethodType(copied, method.__self__)
 
 
 class IoULoss(PixelLoss):
@@ -327,10 +333,24 @@ def build_loss(
         find(f"option of {name}", key, dict.fromkeys(_options_of(classes)))
     filled |= {"sums": sums, "smooth": smooth} | dict(LOSSES[name].options)
     loss = assemble(name, filled | options)
-    if ignore and not all(cls.ignorable for cls in classes):
-        raise ValueError(f"loss {name!r} cannot leave pixels of 255 in a mask out")
+    if ignore and not _can_ignore(name):
+        raise _cannot_ignore(name)
     loss.ignore = ignore
     return loss
+
+
+def _can_ignore(name: str) -> bool:
+    """Whether a loss of the catalogue can leave pixels out."""
+    parts = (name, *LOSSES[name].parts)
+    return all(resolve(LOSSES[part].target).ignorable for part in parts)
+
+
+def _cannot_ignore(name: str) -> ValueError:
+    """The error for a loss that sees every pixel of a mask."""
+    return ValueError(
+        f"loss {name!r} cannot leave pixels of 255 in a mask out; these can: "
+        f"{', '.join(filter(_can_ignore, LOSSES))}"
+    )
 
 
 def _options_of(classes: Iterable[type]) -> list[str]:
@@ -382,7 +402,7 @@ def build_own(
         ValueError, FileNotFoundError, ImportError: as `build_loss`.
     """
     if ignore:
-        raise ValueError(f"loss {name!r} cannot leave pixels of 255 in a mask out")
+        raise _cannot_ignore(name)
     where = own.reference("loss", name)
     found = own.load("loss", where, code)
     if own.takes(found, "sigmoid") and "sigmoid" not in options:

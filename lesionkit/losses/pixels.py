@@ -8,19 +8,23 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
+from lesionkit.catalogue import IGNORED
+
 SUMS = {"batch": (0, 1, 2, 3), "image": (1, 2, 3)}  # the axes a region sum runs over
 
 
-IGNORED = 255  # a pixel of the mask that counts neither way, where that is asked for
-
-
 def check(
-    logits: Tensor, mask: Tensor, *, ignore: bool = False
+    logits: Tensor,
+    mask: Tensor,
+    valid: Tensor | None = None,
+    *,
+    ignore: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Logits and mask as (N, 1, H, W) in one dtype, float32 or float64.
 
     With `ignore` pixels of 255 become background with logit 0, and the third result is
-    1 where a pixel counts and 0 where it does not; else it is None.
+    1 where a pixel counts and 0 where it does not; else it is None. A `valid` that is
+    given says which pixels count instead: no value of the mask is looked at then.
 
     Half precision becomes float32 before any sum, under autocast too: a float16 sum
     overflows at 65,504. The look at the mask values makes a GPU finish the mask first;
@@ -34,16 +38,23 @@ def check(
         raise TypeError(f"logits must be floating point, got {logits.dtype}")
     a, b = tuple(logits.shape), tuple(mask.shape)
     logits, mask = (v.unsqueeze(1) if v.ndim == 3 else v for v in (logits, mask))
+    if valid is not None:
+        valid = valid.unsqueeze(1) if valid.ndim == 3 else valid
+        if valid.shape != mask.shape or not valid.dtype == mask.dtype == torch.bool:
+            got = f"{tuple(valid.shape)} {valid.dtype} and {mask.dtype}"
+            raise ValueError(f"valid and mask must be bool, of one shape, got {got}")
     one_map = logits.ndim == 4 and logits.shape[1] == 1 and logits.numel()
     if logits.shape != mask.shape or not one_map:
         shape = "one shape, (N, 1, H, W) or (N, H, W)"
         raise ValueError(f"logits and mask must have {shape}, got {a} and {b}")
     logits = logits if logits.dtype == torch.float64 else logits.float()
-    valid = None
-    if ignore and mask.dtype != torch.bool:
-        kept = mask != IGNORED
-        logits, mask = torch.where(kept, logits, 0), torch.where(kept, mask, 0)
-        valid = kept.to(logits.dtype)
+    if valid is None and ignore and mask.dtype != torch.bool:
+        valid = mask != IGNORED
+    if valid is not None:
+        logits = torch.where(valid, logits, 0)
+        known = mask.dtype == torch.bool
+        mask = mask & valid if known else torch.where(valid, mask, 0)
+        valid = valid.to(logits.dtype)
     if mask.dtype == torch.bool:
         return logits, mask.to(logits.dtype), valid
     if torch.compiler.is_compiling():
@@ -135,8 +146,15 @@ class Pixels:
     None where all do.
     """
 
-    def __init__(self, logits: Tensor, mask: Tensor, *, ignore: bool = False):
-        self.logits, self.mask, self.valid = check(logits, mask, ignore=ignore)
+    def __init__(
+        self,
+        logits: Tensor,
+        mask: Tensor,
+        valid: Tensor | None = None,
+        *,
+        ignore: bool = False,
+    ):
+        self.logits, self.mask, self.valid = check(logits, mask, valid, ignore=ignore)
         self.kept: dict = {}
 
     @once

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from lesionkit.catalogue import IGNORED
 from lesionkit.lookup import unknown
 
 __all__ = [
@@ -52,6 +53,17 @@ def binary(name: str, values: Tensor) -> Tensor:
     return values.view(torch.bool) if values.dtype == torch.uint8 else values.bool()
 
 
+def lesion_and_valid(mask: Tensor, *, ignore: bool) -> tuple[Tensor, Tensor | None]:
+    """Where a mask is lesion, and where a pixel counts; None where all do.
+
+    With `ignore` pixels of 255 do not count; a bool mask has none.
+    """
+    if not ignore or mask.dtype == torch.bool:
+        return binary("mask", mask), None
+    valid = mask != IGNORED
+    return binary("mask", torch.where(valid, mask, 0)), valid
+
+
 def row_sums(marked: Tensor) -> Tensor:
     """How many are True in each row, (N,) int64; numpy counts bytes 10 times faster."""
     if marked.device.type == "cpu":
@@ -75,8 +87,12 @@ def pair(name: str, values: Values, mask: Values) -> tuple[Tensor, Tensor]:
     return values, mask
 
 
-def counts(predicted: Values, mask: Values) -> Tensor:
+def counts(predicted: Values, mask: Values, *, ignore: bool = False) -> Tensor:
     """True positives, false positives, false negatives, true negatives of each image.
+
+    Args:
+        ignore: leave pixels of 255 in the mask out of all four, instead of refusing
+            them. An image where all are left out is 0 in all four: undefined.
 
     Shape:
         predicted: (N, 1, H, W) or (N, H, W), 0 or 1 in any dtype
@@ -84,20 +100,26 @@ def counts(predicted: Values, mask: Values) -> Tensor:
         returns: (N, 4) int64: tp, fp, fn, tn
 
     Raises:
-        ValueError: shapes differ or a value is not 0 or 1.
+        ValueError: shapes differ or a value is not 0 or 1 (or 255, with `ignore`).
 
     >>> counts(np.array([[[1, 1, 0, 0]]]), np.array([[[1, 0, 1, 0]]])).tolist()
     [[1, 1, 1, 1]]
+    >>> marked, mask = np.array([[[1, 1, 0, 0]]]), np.array([[[1, 255, 1, 0]]])
+    >>> counts(marked, mask, ignore=True).tolist()
+    [[1, 0, 1, 1]]
     """
     predicted, mask = pair("predicted", predicted, mask)
     if predicted.ndim != 3:
         shape = tuple(predicted.shape)
         raise ValueError(f"predicted must be (N, 1, H, W) or (N, H, W), got {shape}")
     predicted = binary("predicted", predicted).flatten(1)  # (N, H*W)
-    mask = binary("mask", mask).flatten(1)
+    mask, valid = lesion_and_valid(mask.flatten(1), ignore=ignore)
+    pixels: int | Tensor = mask.shape[1]
+    if valid is not None:
+        predicted, pixels = predicted & valid, row_sums(valid)
     tp = row_sums(predicted & mask)
     fp, fn = row_sums(predicted) - tp, row_sums(mask) - tp
-    return torch.stack((tp, fp, fn, mask.shape[1] - tp - fp - fn), 1)
+    return torch.stack((tp, fp, fn, pixels - tp - fp - fn), 1)
 
 
 def as_table(counts: Values) -> np.ndarray:
@@ -123,7 +145,8 @@ def per_image(counts: Values, empty: str = "default") -> dict[str, np.ndarray]:
         precision = tp / (tp + fp)          recall = tp / (tp + fn)
 
     Mask empty and prediction not: recall is undefined, the others are 0. Prediction
-    empty and mask not: precision is undefined, the others are 0.
+    empty and mask not: precision is undefined, the others are 0. An image of no pixel
+    that counts (all four counts 0) has no value, whatever `empty` says.
 
     Args:
         counts: (N, 4) tp, fp, fn, tn.
@@ -143,8 +166,13 @@ def per_image(counts: Values, empty: str = "default") -> dict[str, np.ndarray]:
     table = as_table(counts)
     values = fractions(table)
     for name in {"default": ("dice", "iou"), "one": METRICS}.get(empty, ()):
-        values[name][table[:, :3].sum(1) == 0] = 1.0
+        values[name][both_empty(table)] = 1.0
     return values
+
+
+def both_empty(table: np.ndarray) -> np.ndarray:
+    """Which rows of counts have pixels, but neither lesion nor prediction; (N,)."""
+    return (table[:, :3].sum(1) == 0) & (table[:, 3] > 0)
 
 
 def fractions(counts: np.ndarray, smoothing: int = 0) -> dict[str, np.ndarray]:
@@ -189,7 +217,7 @@ def scores(counts: Values, aggregation: str = "image", empty: str = "default") -
     values = per_image(table.sum(0, keepdims=True) if pooled else table, empty)
     result: dict = {name: mean(values[name], skip=empty != "nan") for name in METRICS}
     result["images"] = len(table)
-    result["both_empty"] = int((table[:, :3].sum(1) == 0).sum())
+    result["both_empty"] = int(both_empty(table).sum())
     result["undefined"] = {name: int(np.isnan(values[name]).sum()) for name in METRICS}
     return result
 
@@ -201,7 +229,7 @@ def mean(values: np.ndarray, *, skip: bool) -> float:
 
 
 def lesion_and_background(
-    probability: Values, mask: Values
+    probability: Values, mask: Values, *, ignore: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """The probabilities of lesion and of background pixels, each sorted upwards."""
     probability, mask = pair("probability", probability, mask)
@@ -210,7 +238,11 @@ def lesion_and_background(
     if probability.isnan().any():
         raise ValueError("probability holds NaN: its pixels have no order")
     values = probability.detach().cpu().numpy().ravel()
-    lesion = binary("mask", mask).cpu().numpy().ravel()
+    found, valid = lesion_and_valid(mask, ignore=ignore)
+    lesion = found.cpu().numpy().ravel()
+    if valid is not None:
+        kept = valid.cpu().numpy().ravel()
+        values, lesion = values[kept], lesion[kept]
     # two plain sorts are several times faster than one that carries the mask along
     return np.sort(values[lesion]), np.sort(values[~lesion])
 
@@ -221,7 +253,7 @@ def at_least(ranked: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
 
 
 def pr_curve(
-    probability: Values, mask: Values
+    probability: Values, mask: Values, *, ignore: bool = False
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Precision and recall of all pixels pooled, at every distinct probability.
 
@@ -231,6 +263,7 @@ def pr_curve(
     Args:
         probability: any shape; only the order counts, so logits do as well.
         mask: the same shape, 0 background, 1 lesion.
+        ignore: leave pixels of 255 in the mask out, instead of refusing them.
 
     Returns:
         precision, recall, thresholds, all of one length, thresholds falling, without a
@@ -243,13 +276,15 @@ def pr_curve(
     >>> precision.round(4).tolist(), recall.tolist()
     ([1.0, 0.5, 0.6667], [0.5, 0.5, 1.0])
     """
-    lesion, background = lesion_and_background(probability, mask)
+    lesion, background = lesion_and_background(probability, mask, ignore=ignore)
     thresholds = np.unique(np.concatenate((lesion, background)))[::-1]
     tp, fp = at_least(lesion, thresholds), at_least(background, thresholds)
     return ratio(tp, tp + fp), ratio(tp, np.full(len(tp), len(lesion))), thresholds
 
 
-def average_precision(probability: Values, mask: Values) -> float:
+def average_precision(
+    probability: Values, mask: Values, *, ignore: bool = False
+) -> float:
     """AP: precision summed over the steps of recall, exact, without interpolation.
 
         AP = sum over thresholds of (R_n - R_(n-1)) P_n
@@ -263,7 +298,7 @@ def average_precision(probability: Values, mask: Values) -> float:
     >>> round(average_precision([[0.9, 0.8, 0.7]], [[1, 0, 1]]), 4)  # 1/2 + 2/3 / 2
     0.8333
     """
-    lesion, background = lesion_and_background(probability, mask)
+    lesion, background = lesion_and_background(probability, mask, ignore=ignore)
     if not lesion.size:
         return float("nan")
     # recall moves only at the probabilities of lesion pixels

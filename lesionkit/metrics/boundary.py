@@ -25,6 +25,9 @@ def per_image(
             from one outline's pixels to the other outline
         surface_dice: the share of both outlines that is within `tolerance` of the other
 
+    Pixels of 255 in a mask cannot be left out: where an outline runs among them is not
+    known. They are refused.
+
     Both empty: surface_dice 1, hausdorff95 undefined. One of them empty: surface_dice
     0, hausdorff95 undefined (a distance to nothing). Undefined is NaN, never 0.
 

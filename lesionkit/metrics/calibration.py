@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from lesionkit.metrics import Values, binary, pair
+from lesionkit.metrics import Values, lesion_and_valid, pair
 
 
 def reliability(
-    probability: Values, mask: Values, bins: int = 15
+    probability: Values, mask: Values, bins: int = 15, *, ignore: bool = False
 ) -> dict[str, np.ndarray]:
     """Pixels by probability: how many there are, what was said, what was true.
 
@@ -16,6 +16,7 @@ def reliability(
         probability: of the lesion class, 0 to 1, any shape; pixels are pooled.
         mask: the same shape, 0 background, 1 lesion.
         bins: of equal width; a probability on an edge belongs to the bin above.
+        ignore: leave pixels of 255 in the mask out, instead of refusing them.
 
     Returns:
         pixels, said (mean probability) and true (share of lesion), each (bins,);
@@ -29,10 +30,14 @@ def reliability(
         raise ValueError(f"bins must be 1 or more, got {bins!r}")
     probability, mask = pair("probability", probability, mask)
     values = probability.detach().double().flatten().cpu().numpy()
-    lesion = binary("mask", mask).flatten().cpu().numpy()
+    found, valid = lesion_and_valid(mask.flatten(), ignore=ignore)
+    lesion = found.cpu().numpy()
     if not ((values >= 0) & (values <= 1)).all():
         low, high = values.min(), values.max()
         raise ValueError(f"probability must be from 0 to 1, got {low:g} to {high:g}")
+    if valid is not None:
+        kept = valid.cpu().numpy()
+        values, lesion = values[kept], lesion[kept]
     where = np.minimum((values * bins).astype(np.int64), bins - 1)
     pixels = np.bincount(where, minlength=bins)
     with np.errstate(invalid="ignore"):
@@ -42,7 +47,7 @@ def reliability(
 
 
 def expected_calibration_error(
-    probability: Values, mask: Values, bins: int = 15
+    probability: Values, mask: Values, bins: int = 15, *, ignore: bool = False
 ) -> float:
     """The mean distance of probability and share of lesion, bin by bin.
 
@@ -58,7 +63,7 @@ def expected_calibration_error(
     >>> round(expected_calibration_error([0.9, 0.9, 0.1, 0.1], [1, 0, 0, 0]), 4)
     0.25
     """
-    found = reliability(probability, mask, bins)
+    found = reliability(probability, mask, bins, ignore=ignore)
     pixels = found["pixels"]
     if not pixels.sum():
         return float("nan")

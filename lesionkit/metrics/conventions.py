@@ -19,13 +19,18 @@ THRESHOLDS = np.arange(256) / 255  # of the saliency protocols
 HEADLINE = "mean over images"
 
 
-def table(logits: Values, mask: Values, *, batch_size: int = 8) -> pd.DataFrame:
+def table(
+    logits: Values, mask: Values, *, batch_size: int = 8, ignore: bool = False
+) -> pd.DataFrame:
     """One line a convention: what it reports for these predictions.
 
     Args:
         logits: (N, 1, H, W) or (N, H, W) float, before the sigmoid.
         mask: the same, 0 background, 1 lesion.
         batch_size: of the conventions that score batches.
+        ignore: leave pixels of 255 in the mask out, instead of refusing them. What
+            looks at a whole image first (its raw mean, its least and largest
+            probability) looks at all of its pixels.
 
     Returns:
         Columns dice, iou, precision, recall and dice_gap, the Dice minus that of the
@@ -38,11 +43,12 @@ def table(logits: Values, mask: Values, *, batch_size: int = 8) -> pd.DataFrame:
     if batch_size < 1:
         raise ValueError(f"batch_size must be 1 or more, got {batch_size!r}")
     logits, mask = metrics.without_channel(logits), metrics.without_channel(mask)
-    counts = metrics.counts(masks.probability_mask(logits), mask).cpu().numpy()
+    counts = metrics.counts(masks.probability_mask(logits), mask, ignore=ignore)
+    counts = counts.cpu().numpy()
     rows = of_counts(counts, batch_size)
-    raw_mean = metrics.counts(masks.raw_mean_mask(logits), mask)
+    raw_mean = metrics.counts(masks.raw_mean_mask(logits), mask, ignore=ignore)
     rows["cut at the raw mean of each image"] = over_images(raw_mean.cpu().numpy())
-    rows |= of_probabilities(logits.float().sigmoid(), mask)
+    rows |= of_probabilities(logits.float().sigmoid(), mask, ignore=ignore)
     found = pd.DataFrame(rows, index=list(metrics.METRICS)).T
     found["dice_gap"] = found["dice"] - found["dice"][HEADLINE]
     return found
@@ -54,6 +60,7 @@ def of_counts(counts: np.ndarray, batch_size: int) -> dict[str, dict[str, float]
     whole = counts[: full * batch_size]
     means = over_images(counts)
     total = counts.sum(0, keepdims=True)
+    scored = counts[counts.sum(1) > 0]  # without images that are ignored as a whole
     # the last batch may be smaller
     batches = np.add.reduceat(counts, np.arange(0, len(counts), batch_size))
     return {
@@ -68,10 +75,10 @@ def of_counts(counts: np.ndarray, batch_size: int) -> dict[str, dict[str, float]
         "both empty: left out": over_images(counts, empty="skip"),
         "both empty: 1 for all four": over_images(counts, empty="one"),
         "undefined: 0": means_of(
-            {k: np.nan_to_num(v) for k, v in metrics.fractions(counts).items()}
+            {k: np.nan_to_num(v) for k, v in metrics.fractions(scored).items()}
         ),
         # as many notebooks have it
-        "smoothing 1 on both sides": means_of(metrics.fractions(counts, smoothing=1)),
+        "smoothing 1 on both sides": means_of(metrics.fractions(scored, smoothing=1)),
     }
 
 
@@ -98,34 +105,39 @@ def harmonic(means: dict[str, float]) -> dict[str, float]:
     return {"dice": dice, "iou": dice / (2 - dice), "precision": p, "recall": r}
 
 
-def of_probabilities(probability: Tensor, mask: Tensor) -> dict[str, dict[str, float]]:
+def of_probabilities(
+    probability: Tensor, mask: Tensor, *, ignore: bool = False
+) -> dict[str, dict[str, float]]:
     """The conventions that look at the probabilities (N, H, W) themselves."""
     low = probability.amin((1, 2), keepdim=True)
     high = probability.amax((1, 2), keepdim=True)
     # each image from 0 to 1; a constant map becomes 0
     stretched = (probability - low) / (high - low).clamp(min=1e-8)
-    at_half = metrics.counts(stretched >= 0.5, mask).cpu().numpy()
-    swept = counts_by_threshold(stretched, mask)
-    plain = counts_by_threshold(probability, mask)
+    at_half = metrics.counts(stretched >= 0.5, mask, ignore=ignore).cpu().numpy()
+    swept = counts_by_threshold(stretched, mask, ignore=ignore)
+    plain = counts_by_threshold(probability, mask, ignore=ignore)
     return {
         "min-max stretched, cut 0.5": over_images(at_half),
         "min-max stretched, mean over 256 thresholds": over_thresholds(swept, np.mean),
         "min-max stretched, best of 256 thresholds": over_thresholds(swept, np.max),
         "mean over 256 thresholds": over_thresholds(plain, np.mean),
         "best of 256 thresholds": over_thresholds(plain, np.max),
-        "soft, without a cut": soft(probability, mask),
+        "soft, without a cut": soft(probability, mask, ignore=ignore),
     }
 
 
-def counts_by_threshold(probability: Tensor, mask: Tensor) -> np.ndarray:
+def counts_by_threshold(
+    probability: Tensor, mask: Tensor, *, ignore: bool = False
+) -> np.ndarray:
     """Counts (256, N, 4) of probability >= k / 255; at k = 0 all is marked."""
     tables = []
     for values, one_mask in zip(probability, mask, strict=True):
         bins = np.searchsorted(THRESHOLDS, values.double().cpu().numpy(), "right") - 1
-        lesion = metrics.binary("mask", one_mask).cpu().numpy()
+        lesion, valid = metrics.lesion_and_valid(one_mask, ignore=ignore)
+        background = ~lesion if valid is None else ~lesion & valid
         tp, fp = (
-            np.bincount(bins[chosen], minlength=256)[::-1].cumsum()[::-1]
-            for chosen in (lesion, ~lesion)
+            np.bincount(bins[chosen.cpu().numpy()], minlength=256)[::-1].cumsum()[::-1]
+            for chosen in (lesion, background)
         )
         tables.append(np.stack([tp, fp, tp[0] - tp, fp[0] - fp], 1))
     return np.stack(tables, 1)
@@ -141,9 +153,13 @@ def over_thresholds(counts: np.ndarray, pick: Callable) -> dict[str, float]:
     return {name: float(pick(each[name].dropna())) for name in names}
 
 
-def soft(probability: Tensor, mask: Tensor) -> dict[str, float]:
+def soft(
+    probability: Tensor, mask: Tensor, *, ignore: bool = False
+) -> dict[str, float]:
     """Sums of probabilities in place of counts, then the mean over images."""
-    p, y = probability.double().flatten(1), mask.double().flatten(1)
+    lesion, valid = metrics.lesion_and_valid(mask.flatten(1), ignore=ignore)
+    p, y = probability.double().flatten(1), lesion.double()
+    p = p if valid is None else p * valid
     both, marked, lesion = (p * y).sum(1), p.sum(1), y.sum(1)
     found = {
         "dice": 2 * both / (marked + lesion),

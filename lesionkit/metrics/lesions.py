@@ -12,6 +12,7 @@ from scipy.ndimage import find_objects, generate_binary_structure, label
 from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist, squareform
 
+from lesionkit.catalogue import IGNORED
 from lesionkit.metrics import same_shape
 
 MEASURED = "volume_mm3 voxels slices longest_mm across_mm slice at_edge".split()
@@ -28,11 +29,19 @@ def components(mask: np.ndarray) -> tuple[np.ndarray, int]:
     return label(marked, generate_binary_structure(marked.ndim, marked.ndim))
 
 
-def detections(predicted: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]:
+def detections(
+    predicted: np.ndarray, mask: np.ndarray, *, ignore: bool = False
+) -> dict[str, np.ndarray]:
     """How many lesions there are, how many were found, how many are false, per image.
 
     A lesion is found if a predicted pixel lies on it; a predicted lesion is false if
     none of its pixels lies on a true one.
+
+    Args:
+        ignore: pixels of 255 in the mask are neither lesion nor background. A predicted
+            lesion that lies on such pixels alone is not counted. One that goes on
+            across them stays one lesion, so that an ignored border around a lesion
+            makes no false one.
 
     Shape:
         predicted, mask: (N, H, W) or (N, D, H, W) of 0 and 1
@@ -41,13 +50,17 @@ def detections(predicted: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]
     Raises:
         ValueError: the two differ in shape.
     """
-    predicted, mask = np.asarray(predicted) > 0, np.asarray(mask) > 0
+    predicted, mask = np.asarray(predicted) > 0, np.asarray(mask)
     same_shape("predicted", predicted, mask)
+    ignored = mask == IGNORED if ignore else np.zeros_like(predicted)
+    mask = (mask > 0) & ~ignored
     found = np.zeros((len(mask), 3), np.int64)
     for i, both in enumerate(predicted & mask):
         lesions, count = components(mask[i])
         marked, marked_count = components(predicted[i])
         hit, right = (len(np.unique(each[both])) for each in (lesions, marked))
+        if ignore:
+            marked_count = len(np.unique(marked[predicted[i] & ~ignored[i]]))
         found[i] = count, hit, marked_count - right
     names = ("lesions", "lesions_found", "false_lesions")
     return dict(zip(names, found.T, strict=True))

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lesionkit.metrics import binary, same_shape
+from lesionkit.metrics import lesion_and_valid, same_shape
 
 # A bin is the sign, exponent and first 16 mantissa bits of a float32 logit. Logits
 # below 2**-16 in size share one bin, those above 2**14 the two outer ones.
@@ -38,8 +38,11 @@ class PrecisionRecall:
         self.pixels = torch.zeros(BINS, dtype=torch.int64, device=device)
         self.lesion = torch.zeros_like(self.pixels)
 
-    def update(self, logits: Tensor, mask: Tensor) -> None:
+    def update(self, logits: Tensor, mask: Tensor, *, ignore: bool = False) -> None:
         """Count the pixels of a batch.
+
+        Args:
+            ignore: leave pixels of 255 in the mask out, instead of refusing them.
 
         Shape:
             logits: any; float64 is rounded to float32
@@ -50,9 +53,12 @@ class PrecisionRecall:
                 nothing was counted then.
         """
         same_shape("logits", logits, mask)
-        flat, lesion = logits.detach().flatten(), binary("mask", mask).flatten()
+        lesion, valid = lesion_and_valid(mask.flatten(), ignore=ignore)
+        flat = logits.detach().flatten()
         if flat.sum().isnan() and flat.isnan().any():  # inf - inf is NaN too
             raise ValueError("logits hold NaN: their pixels have no order")
+        if valid is not None:
+            flat, lesion = flat[valid.to(flat.device)], lesion[valid]
         one = self.pixels.new_ones(1)
         for start in range(0, flat.numel(), CHUNK):
             bins = bin_of(flat[start : start + CHUNK].to(self.pixels.device))

@@ -186,6 +186,8 @@ def _of_probability(record: RunRecord) -> pd.DataFrame:
 def empty_counts(record: RunRecord) -> dict[str, int]:
     """Test images by whether mask and prediction are empty, at probability 0.5."""
     table = _of_probability(record)
+    pixels = table[["tp", "fp", "fn", "tn"]].sum(axis=1)
+    table = table[pixels > 0]  # without images that are ignored as a whole
     mask = (table["tp"] + table["fn"]) == 0
     predicted = (table["tp"] + table["fp"]) == 0
     return {

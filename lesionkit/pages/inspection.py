@@ -54,5 +54,5 @@ def _picture(sample: Sample) -> str:
     scale = 255 / np.iinfo(image.dtype).max
     small = (resize_image(image, SIDE) * scale).round().astype(np.uint8)
     picture = np.broadcast_to(small, (SIDE, SIDE, 3)).copy()
-    picture[outline(resize_mask(mask, SIDE))] = rgb(TRUTH)
+    picture[outline(resize_mask(mask, SIDE) == 1)] = rgb(TRUTH)
     return address(png(picture))

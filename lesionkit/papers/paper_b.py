@@ -117,7 +117,8 @@ def lesion_sizes(data: Prepared) -> pd.DataFrame:
             float(first["row_mm"] * first["height"] / masks.shape[1]),
             float(first["column_mm"] * first["width"] / masks.shape[2]),
         )
-        found[patient] = measure(masks[rows.index.to_numpy()], spacing)
+        lesions = masks[rows.index.to_numpy()] == 1  # ignored pixels are in none
+        found[patient] = measure(lesions, spacing)
     return pd.concat(found, names=["patient"]).reset_index(0).reset_index(drop=True)
 
 

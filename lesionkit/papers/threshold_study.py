@@ -36,7 +36,8 @@ def dice_curve(record: RunRecord, part: str = "test") -> pd.DataFrame:
 
     Returns:
         cut (in units of the logits), dice (both empty counts 1), marked (0 to 1); a row
-        an edge. At cut 0 both are those of probability 0.5, exactly.
+        an edge. At cut 0 both are those of probability 0.5, exactly. Images that are
+        ignored as a whole are in no mean.
 
     Raises:
         ValueError: the record has no histograms of this part.
@@ -45,6 +46,7 @@ def dice_curve(record: RunRecord, part: str = "test") -> pd.DataFrame:
     if f"{part}_lesion" not in stored:
         raise ValueError(f"{record.folder / 'curves.npz'} has no part {part!r}")
     counts = counts_at_edges(stored[f"{part}_lesion"], stored[f"{part}_background"])
+    counts = counts[counts[:, 0].sum(-1) > 0]
     tp, fp, fn, _ = np.moveaxis(counts, -1, 0)
     union = 2 * tp + fp + fn
     dice = np.where(union > 0, 2 * tp / np.maximum(union, 1), 1.0)
@@ -120,8 +122,8 @@ def background_theory(record: RunRecord) -> pd.DataFrame:
     does not vary, are left out.
 
     Returns:
-        lesion_share, gap (NaN without lesion), spread, predicted, measured; a row an
-        image.
+        lesion_share, gap (NaN without lesion, and where pixels are ignored: the mean of
+        all logits has them too), spread, predicted, measured; a row an image.
     """
     stored = record.arrays("curves")
     table = record.images[record.images["threshold"] == "raw_mean"]
@@ -130,8 +132,10 @@ def background_theory(record: RunRecord) -> pd.DataFrame:
     low, high, mean = stored["test_extent"].T
     middle = _middles(stored["bin_edges"], low, high)  # (N, B)
     pixels = background.sum(1)
-    share = lesion.sum(1) / (lesion.sum(1) + pixels)
+    counted = lesion.sum(1) + pixels
+    whole = counted == record.identity["size"] ** 2
     with np.errstate(invalid="ignore", divide="ignore"):
+        share = lesion.sum(1) / counted
         centre = (background * middle).sum(1) / pixels
         deviations = (middle - centre[:, None]) ** 2
         spread = np.sqrt((background * deviations).sum(1) / pixels)
@@ -139,7 +143,8 @@ def background_theory(record: RunRecord) -> pd.DataFrame:
         shift = np.where(share > 0, mean - centre, 0.0)
         predicted = predicted_background(1.0, shift, spread)
         measured = table["fp"].to_numpy() / pixels
-    found = {"lesion_share": share, "gap": np.where(share > 0, gap, np.nan)}
+    gap = np.where((share > 0) & whole, gap, np.nan)
+    found = {"lesion_share": share, "gap": gap}
     found |= {"spread": spread, "predicted": predicted, "measured": measured}
     return pd.DataFrame(found)[(pixels > 0) & (spread > 0)].reset_index(drop=True)
 

@@ -2,7 +2,8 @@
 
     prepared/<name>/<size>[-nearest]/
         images.npy     (N, H, W, C) uint8 or uint16, C 1 or 3
-        masks.npy      (N, H, W) uint8, 0 background, 1 lesion
+        masks.npy      (N, H, W) uint8, 0 background, 1 lesion; 255 counts neither
+                       way, only where manifest.json says ignore: 255
         thumbnails.npy (N, 32, 32) uint8, grey, to look for near-copies among
         index.csv      file, content_hash, mask_hash, height, width, group, lesion_share
         manifest.json  format, counts, settings, hashes of the files beside it
@@ -47,7 +48,7 @@ INDEX_COLUMNS = (
     "height",  # native, pixels
     "width",
     "group",  # patient or sequence; empty where unknown
-    "lesion_share",  # of the native mask, 0 to 1
+    "lesion_share",  # of the pixels of the native mask that count, 0 to 1
 )  # CT has more: stratum, row_mm, column_mm, slice_mm, height_mm; your own: part
 
 
@@ -58,7 +59,8 @@ class Prepared:
     Attributes:
         name: the data set's name.
         images: (N, H, W, C) uint8 or uint16, C 1 or 3, a read-only memory map.
-        masks: (N, H, W) uint8, 0 background, 1 lesion, a read-only memory map.
+        masks: (N, H, W) uint8, 0 background, 1 lesion, a read-only memory map; 255
+            where a pixel counts neither way, if `ignore`.
         index: a row an image, in the order of the arrays; see INDEX_COLUMNS.
         manifest: what was prepared from what, with which settings.
     """
@@ -72,6 +74,11 @@ class Prepared:
 
     def __len__(self) -> int:
         return len(self.index)
+
+    @property
+    def ignore(self) -> bool:
+        """Whether masks may hold 255, of pixels that count neither way."""
+        return "ignore" in self.manifest
 
     @property
     def thumbnails(self) -> np.ndarray:
@@ -119,7 +126,8 @@ def write(
         rows: index rows with the keys of INDEX_COLUMNS.
         shape: (H, W, C) of every image.
         dtype: "uint8" or "uint16".
-        manifest: settings to store beside the counts and hashes.
+        manifest: settings to store beside the counts and hashes; with "ignore" masks
+            may hold that value, too.
 
     Raises:
         ValueError: a sample is not of the stated shape, or a mask is not 0 and 1.
@@ -130,7 +138,8 @@ def write(
         masks = _new(part / "masks.npy", (count, *shape[:2]), "uint8")
         small = np.zeros((count, THUMBNAIL, THUMBNAIL), np.uint8)
         for i, (image, mask, thumbnail) in enumerate(samples):
-            if image.shape != shape or mask.shape != shape[:2] or mask.max() > 1:
+            top = mask.max(initial=0, where=mask != manifest.get("ignore"))
+            if image.shape != shape or mask.shape != shape[:2] or top > 1:
                 raise ValueError(
                     f"{rows[i]['file']}: prepared as image {image.shape} and mask "
                     f"{mask.shape} up to {mask.max()}, expected {shape} and 0 or 1"

@@ -30,7 +30,7 @@ class Store:
 
     Attributes:
         images: (N, H, W, C) uint8 or uint16.
-        masks: (N, H, W) uint8.
+        masks: (N, H, W) uint8 of 0 and 1, and 255 where a pixel is ignored.
         device: where batches go.
         resident: whether the arrays are tensors on that device, or memory maps.
     """
@@ -171,7 +171,8 @@ class Batches:
         normalise: "unit" or "imagenet", as `normalised` has it.
 
     Shape:
-        a batch: image (B, C, H, W) float32, mask (B, 1, H, W) bool,
+        a batch: image (B, C, H, W) float32, mask (B, 1, H, W) bool, or uint8 with 255
+            for ignored pixels if the set has some (`ignore`),
             positions (B,) int64 in the arrays of the data set
     """
 
@@ -187,6 +188,7 @@ class Batches:
         normalise: str = "unit",
     ) -> None:
         self.store = open_store(data, device, loader)
+        self.ignore = data.ignore
         self.positions = torch.as_tensor(np.array(positions))
         self.batch_size = batch_size
         self.device = torch.device(device)
@@ -237,4 +239,4 @@ class Batches:
         image = normalised(
             images, normalise=self.normalise, memory_format=self.memory_format
         )
-        return image, masks[:, None].bool()
+        return image, masks[:, None] if self.ignore else masks[:, None].bool()

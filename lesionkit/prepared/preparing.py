@@ -11,7 +11,7 @@ from typing import Any, overload
 import numpy as np
 
 from lesionkit import lookup
-from lesionkit.catalogue import DATASETS
+from lesionkit.catalogue import DATASETS, IGNORED
 from lesionkit.config import data_folder, prepared_from, prepared_names
 from lesionkit.datasets.pairs import below, collecting, refuse
 from lesionkit.datasets.pictures.lesions import READING
@@ -65,9 +65,10 @@ def prepare(
 
     Raises:
         FileNotFoundError: no raw folder, or not laid out as the entry says.
-        ValueError: a name, a size or a filter that is not allowed; unpaired or
-            unreadable files, which the text names. What was read stays, so that only
-            the mended files are read the next time.
+        ValueError: a name, a size or a filter that is not allowed; a set that ignores
+            pixels and has no lesion; unpaired or unreadable files, which the text
+            names. What was read stays, so that only the mended files are read the next
+            time.
         OSError: the disk is full or closed; the text says where.
 
     Warns:
@@ -84,6 +85,8 @@ def prepare(
         folder.parent.mkdir(parents=True, exist_ok=True)
     rows, bad = _rows(samples)
     facts = {"source": source, "unpaired": unpaired, "reading": READING}
+    if any(getattr(sample, "ignores", False) for sample in samples):
+        facts["ignore"] = IGNORED
     there = not force and not bad and _is_prepared(name, size, resize, rows, facts)
     if there and (skip_bad or not there.manifest.get("left_out")):
         return _looked_at(_from(there, raw))
@@ -176,6 +179,13 @@ def _assemble(
 ) -> None:
     """The finished samples as one prepared form, in the order of the rows."""
     known, dtype = DATASETS.get(manifest["name"]), "uint8"
+    if "ignore" in manifest:
+        shares = [stage.finished(key_of(row)).row["lesion_share"] for row in rows]
+        if not any(shares):
+            raise ValueError(
+                f"{manifest['name']}: no mask has a lesion by lesion_values.txt; is "
+                "what it ignores the lesion?"
+            )
     channels = known.channels if known else 1
     if not known:  # a set of one's own: as many channels as its widest image
         for row in rows:
@@ -304,6 +314,8 @@ def _is_prepared(
     except (OSError, ValueError, KeyError):
         return None
     index, left_out = data.index, data.manifest.get("left_out", [])
+    if data.manifest.get("ignore") != facts.get("ignore"):
+        return None
     if data.manifest.get("unpaired", []) != facts["unpaired"]:
         return None
     if name not in DATASETS and data.manifest.get("reading") != facts["reading"]:

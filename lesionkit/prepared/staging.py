@@ -20,6 +20,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from lesionkit.datasets.pictures.ignoring import lesion_share
 from lesionkit.datasets.pictures.resizing import resize_image, resize_mask, thumbnail
 from lesionkit.datasets.pictures.samples import Sample
 from lesionkit.lookup import one_line
@@ -50,7 +51,7 @@ def made(sample: Sample, size: int, resize: str) -> Arrays:
         ValueError: a file that cannot be read, or an image and a mask of two sizes.
     """
     image, mask = sample.read()
-    facts = np.array([*mask.shape, mask.mean()], np.float64)
+    facts = np.array([*mask.shape, lesion_share(mask)], np.float64)
     small = resize_image(image, size, resize=resize)
     return Arrays(small, resize_mask(mask, size), thumbnail(image), facts)
 

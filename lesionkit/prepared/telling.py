@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lesionkit.datasets.pictures.ignoring import share_ignored
 from lesionkit.prepared import Prepared, open_prepared
 
 
@@ -18,10 +19,10 @@ def background_marked(shares: np.ndarray, masks: np.ndarray) -> np.ndarray:
 
     Shape:
         shares: (N,) the share of each image that is lesion
-        masks: (N, H, W) uint8 of 0 and 1, at any size
+        masks: (N, H, W) uint8 of 0, 1 and 255 (ignored), at any size
         returns: (K,) positions, none where they are not more than half of the masks
     """
-    corners = masks[:, [0, 0, -1, -1], [0, -1, 0, -1]].all(1)  # (N,)
+    corners = (masks[:, [0, 0, -1, -1], [0, -1, 0, -1]] == 1).all(1)  # (N,)
     marked = np.flatnonzero((shares > 0.5) | corners)
     return marked if 2 * len(marked) > (shares > 0).sum() else marked[:0]
 
@@ -66,6 +67,7 @@ def facts_of(
         "lesion_share_median": float(share.median()),
         "lesion_share_max": float(share.max()),
         "empty_masks": int((share == 0).sum()),
+        **_ignored(data),
         "warning": warning_of(data),
         "groups": int(index["group"].replace("", None).nunique()),
         "exact_copies": int(index["content_hash"].duplicated().sum()),
@@ -73,6 +75,18 @@ def facts_of(
         "removed": len(old.keys() - now.keys()),
         "changed": sum(old[f] != now[f] for f in now.keys() & old.keys()),
         "folder": str(data.folder),
+    }
+
+
+def _ignored(data: Prepared) -> dict[str, Any]:
+    """What is ignored, of a set where pixels may be; {} of any other."""
+    if not data.ignore:
+        return {}
+    share = share_ignored(data.masks)
+    return {
+        "ignored_share": float(share.mean()),
+        "ignored_images": int((share > 0).sum()),
+        "wholly_ignored": int((share == 1).sum()),
     }
 
 
@@ -95,8 +109,20 @@ def _size(index: pd.DataFrame, i: int) -> str:
     return f"{index['height'][i]} x {index['width'][i]}"
 
 
+def _told_ignored(facts: dict[str, Any]) -> list[str]:
+    """What is ignored, in one line; none where nothing may be."""
+    if "ignored_share" not in facts:
+        return []
+    whole = facts["wholly_ignored"]
+    return [
+        f"ignored: {facts['ignored_share']:.2%} of the pixels, in "
+        f"{facts['ignored_images']} images; they are in no loss, count or score"
+        + (f"; {whole} images are ignored as a whole" if whole else "")
+    ]
+
+
 def told(facts: dict[str, Any]) -> list[str]:
-    """The facts in six lines, and the warning where there is one."""
+    """The facts in six lines, one on what is ignored, and the warning, if any."""
     out = facts["left_out"]
     changes = ", ".join(
         f"{facts[what]} {what}"
@@ -118,6 +144,7 @@ def told(facts: dict[str, Any]) -> list[str]:
         f"{facts['lesion_share_median']:.4f}, most {facts['lesion_share_max']:.4f}",
         f"{facts['empty_masks']} masks without lesion, {facts['exact_copies']} images "
         "that are there already",
+        *_told_ignored(facts),
         groups,
         facts["folder"],
         *[f"Warning: {facts['warning']}"] * bool(facts["warning"]),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from lesionkit.catalogue import IGNORED
 from lesionkit.splits.duplicates import BLOCK, ends, signatures
 
 _TIE = 1e-5  # float32 sums over 256 products differ by less between machines
@@ -70,7 +71,12 @@ def nearest(
 
 
 def copy_nearest_scores(
-    thumbnails: np.ndarray, masks: np.ndarray, *, train: np.ndarray, test: np.ndarray
+    thumbnails: np.ndarray,
+    masks: np.ndarray,
+    *,
+    train: np.ndarray,
+    test: np.ndarray,
+    ignore: bool = False,
 ) -> np.ndarray:
     """Dice of a "model" that copies the mask of the most similar training image.
 
@@ -80,6 +86,7 @@ def copy_nearest_scores(
     Args:
         train: positions of the training images.
         test: positions of the test images.
+        ignore: leave pixels of 255 out, see `dice`.
 
     Shape:
         thumbnails: (N, 32, 32) uint8
@@ -92,12 +99,21 @@ def copy_nearest_scores(
     if masks.ndim != 3 or len(masks) != len(thumbnails):
         raise ValueError(f"masks must be ({len(thumbnails)}, H, W), got {masks.shape}")
     positions, _ = nearest(thumbnails, train, test)
-    scores = [dice(masks[a], masks[b]) for a, b in zip(positions, test, strict=True)]
-    return np.array(scores)
+    pairs = zip(positions, test, strict=True)
+    return np.array([dice(masks[a], masks[b], ignore=ignore) for a, b in pairs])
 
 
-def dice(copied: np.ndarray, mask: np.ndarray) -> float:
-    """Dice of two masks; 1 if both are empty."""
+def dice(copied: np.ndarray, mask: np.ndarray, *, ignore: bool = False) -> float:
+    """Dice of two masks; 1 if both are empty.
+
+    Args:
+        ignore: leave pixels out that are 255 in either. NaN where that is all of them.
+    """
+    if ignore:
+        valid = (copied != IGNORED) & (mask != IGNORED)
+        copied, mask = copied[valid], mask[valid]
+        if not valid.any():
+            return float("nan")
     copied, mask = copied != 0, mask != 0
     marked = int(copied.sum()) + int(mask.sum())
     return 2 * int((copied & mask).sum()) / marked if marked else 1.0

@@ -43,7 +43,7 @@ class Comparison:
         losses: (L,) names.
         files: (N,) names of the images, the smallest lesion first.
         images: (N, H, W, C) uint8 or uint16.
-        masks: (N, H, W) uint8, 0 or 1.
+        masks: (N, H, W) uint8, 0 or 1; 255 where a pixel is ignored.
         logits: (L, N, H, W) float16 or float32.
         validation_cuts: (L,) the logit with the best mean Dice on validation.
         curves: loss, cut, dice, marked over the whole test set.
@@ -79,10 +79,15 @@ class Comparison:
 
     def choices(self) -> dict[str, str]:
         """The rules that find an image here, each with the file that it finds."""
-        sizes = self.masks.sum((1, 2), dtype=np.int64)
+        sizes = (self.masks == 1).sum((1, 2), dtype=np.int64)
         order = np.argsort(sizes, kind="stable")
-        lesions, empty = order[sizes[order] > 0], order[sizes[order] == 0]
-        found = {"empty": empty[:1], "worst": [self.dice().mean(0).argmin()]}
+        known = (self.masks == 0).any((1, 2))  # else it may be ignored as a whole
+        lesions, empty = (
+            order[sizes[order] > 0],
+            order[(sizes == 0)[order] & known[order]],
+        )
+        dice = self.dice().mean(0)  # NaN of an image that is ignored as a whole
+        found = {"empty": empty[:1], "worst": np.nan_to_num(dice, nan=2).argsort()[:1]}
         found |= {"smallest": lesions[:1], "largest": lesions[-1:]}
         found["median"] = lesions[len(lesions) // 2 :][:1]
         return {rule: self.files[i] for rule in CHOICES for i in found[rule]}
@@ -90,7 +95,10 @@ class Comparison:
     def dice(self) -> np.ndarray:
         """Dice of every loss and image at probability 0.5, (L, N)."""
         logits = torch.from_numpy(self.logits.astype(np.float32))
-        counts = [metrics.counts(masks.probability_mask(z), self.masks) for z in logits]
+        counts = [
+            metrics.counts(masks.probability_mask(z), self.masks, ignore=True)
+            for z in logits
+        ]
         return np.stack([metrics.per_image(c)["dice"] for c in counts])
 
     def save(self, path: str | Path) -> Path:

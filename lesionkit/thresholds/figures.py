@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from lesionkit.datasets.pictures.ignoring import lesion_share
 from lesionkit.figures import BLUE, ORANGE, draw_errors, draw_image, tight, with_legend
 from lesionkit.thresholds.comparison import Comparison
 from lesionkit.thresholds.panels import Panels, Setting
@@ -34,7 +35,7 @@ def two_rules(comparison: Comparison, position: int) -> Figure:
     for line, (rule, (name, *_)) in zip(axes, RULES.items(), strict=True):
         draw_image(line[0], image, mask)
         line[0].set_ylabel(name, fontsize=9)
-        line[0].set_xlabel(f"lesion {mask.mean():.1%}", fontsize=7)
+        line[0].set_xlabel(f"lesion {lesion_share(mask):.1%}", fontsize=7)
         predicted = shown.predicted(Setting(rule)).numpy().astype(bool)
         numbers = shown.numbers(Setting(rule)).itertuples()
         for axis, found, row in zip(line[1:], predicted, numbers, strict=True):

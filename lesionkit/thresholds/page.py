@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lesionkit.datasets.pictures.ignoring import lesion_share
 from lesionkit.figures.pixels import address, png
 from lesionkit.records.files import write_bytes
 from lesionkit.thresholds.comparison import CHOICES, Comparison
@@ -23,6 +24,9 @@ from lesionkit.thresholds.panels import RULES, Panels, Setting
 TEMPLATE = Path(__file__).parent / "page.html"
 STEPS = 20
 BINS = 112
+TRUTH = np.array(
+    [0, 255, 128], np.uint8
+)  # background, lesion, ignored, as page.html has it
 
 
 def settings() -> list[Setting]:
@@ -102,9 +106,9 @@ def _image(comparison: Comparison, name: str) -> dict[str, Any]:
     return {
         "file": file,
         "says": f"{CHOICES[name]}: {file}" if name in CHOICES else file,
-        "lesion": float(shown.mask.mean()),
+        "lesion": lesion_share(shown.mask),
         "picture": address(png(image.squeeze())),
-        "truth": address(png(255 * shown.mask)),
+        "truth": address(png(TRUTH[np.minimum(shown.mask, 2)])),
         "numbers": [_loss(shown, i, m, numbers.loc[[i]]) for i, m in enumerate(masks)],
     }
 
@@ -122,5 +126,7 @@ def _loss(
         found[name] = counts.tolist()
     for name in ("cut", "marked", "dice"):  # JSON holds no infinity; in 6 digits
         values = numbers[name].clip(-1e9, 1e9)
-        found[name] = [float(f"{value:.6g}") for value in values]
+        found[name] = [
+            None if np.isnan(value) else float(f"{value:.6g}") for value in values
+        ]
     return found | {"low": low, "high": high}

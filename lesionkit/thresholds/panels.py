@@ -14,6 +14,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from lesionkit import masks, metrics
+from lesionkit.datasets.pictures.ignoring import lesion_share
 from lesionkit.figures import BLUE, GREEN, OVERLAY, PINK, TRUTH
 from lesionkit.figures.pixels import outline, rgb
 from lesionkit.lookup import find
@@ -39,8 +40,9 @@ LEGEND = (
     (OWN, "the rule's own cut"),
     (INK, "the cut that is shown"),
 )
-# tp, fp, fn and tn of a pixel by 2 * predicted + truth.
-KINDS = np.array([3, 2, 1, 0], dtype=np.intp)
+# tp, fp, fn and tn of a pixel by predicted and truth; an ignored one (truth 2) is 4 if
+# it is marked and looks like tn if it is not.
+KINDS = np.array([[3, 2, 3], [1, 0, 4]], dtype=np.intp)
 FONT, BOLD = ImageFont.load_default(15), ImageFont.load_default(17)
 
 
@@ -77,7 +79,7 @@ class Panels:
 
     Attributes:
         logits: (L, H, W) float32.
-        mask: (H, W) uint8, the ground truth.
+        mask: (H, W) uint8, the ground truth; 255 where a pixel is ignored.
     """
 
     def __init__(self, comparison: Comparison, position: int):
@@ -117,8 +119,8 @@ class Panels:
         return masks.above(self.logits, cuts)
 
     def numbers(self, setting: Setting) -> pd.DataFrame:
-        """loss, cut (logit), marked (share of the image), dice; a row a loss."""
-        counts = metrics.counts(self.predicted(setting), self.truth)
+        """loss, cut (logit), marked (share of what counts), dice; a row a loss."""
+        counts = metrics.counts(self.predicted(setting), self.truth, ignore=True)
         return pd.DataFrame(
             {
                 "loss": self.comparison.losses,
@@ -131,9 +133,10 @@ class Panels:
     def picture(self, setting: Setting) -> np.ndarray:
         """The image, a tile a loss, and the legend: (height, width, 3) uint8."""
         canvas, (height, width) = self.canvas.copy(), self.shown.shape
-        kinds = KINDS[2 * self.predicted(setting).numpy() + self.mask]  # (L, H, W)
+        truth = np.minimum(self.mask, 2)
+        kinds = KINDS[self.predicted(setting).numpy(), truth]  # (L, H, W)
         kinds = kinds.reshape(len(kinds), -1)[:, self.source]  # (L, height * width)
-        layers = self.layers[setting.view]  # (4, height * width, 3)
+        layers = self.layers[setting.view]  # (5, height * width, 3)
         pixels = np.arange(height * width)
         rows = self.numbers(setting).itertuples()
         tiles = list(zip(rows, self.places[1:-1], strict=True))
@@ -171,7 +174,10 @@ class Panels:
         source = np.arange(self.mask.size).reshape(self.mask.shape)[::step, ::step]
         source = source.repeat(self.times, 0).repeat(self.times, 1)
         self.shown, self.source = self.mask.ravel()[source], source.ravel()
-        image, edge = image.reshape(-1, 3)[self.source], outline(self.shown).ravel()
+        image, edge = (
+            image.reshape(-1, 3)[self.source],
+            outline(self.shown == 1).ravel(),
+        )
         self.layers = {name: layers(image, edge, name) for name in VIEWS}
         height, width = self.shown.shape
         self.tile = width + GAP, TITLE + height + HISTOGRAM + GAP
@@ -191,7 +197,7 @@ class Panels:
         for place, name in zip(self.places, names, strict=False):
             pen.text(place, name, fill=INK, font=BOLD)
         left, top = self.places[0]
-        share = f"lesion {self.mask.mean():.1%} of the image"
+        share = f"lesion {lesion_share(self.mask):.1%} of the image"
         pen.text((left, top + 22), share, fill=INK, font=FONT)
         plain = self.layers["image"][0].reshape(*self.shown.shape, 3)
         picture.paste(Image.fromarray(plain), (left, top + TITLE))
@@ -224,12 +230,16 @@ class Panels:
 
 
 def layers(image: np.ndarray, edge: np.ndarray, view: str) -> np.ndarray:
-    """What a pixel looks like as tp, fp, fn and tn: (4, P, 3) uint8."""
-    found = np.repeat(image[None], 4, axis=0)
+    """What a pixel looks like as tp, fp, fn, tn, and marked where it is ignored.
+
+    Shape:
+        returns: (5, P, 3) uint8
+    """
+    found = np.repeat(image[None], 5, axis=0)
     if view == "errors":
         colours = np.array([rgb(colour) for colour in OVERLAY.values()], dtype=float)
         found[:3] = 0.4 * found[:3] + 0.6 * colours[:, None]
     if view == "mask":
-        found[:2], found[2:] = 255, 0  # what is marked, what is not
+        found[[0, 1, 4]], found[[2, 3]] = 255, 0  # what is marked, what is not
     found[:, edge] = rgb(TRUTH)
     return found.round().astype(np.uint8)

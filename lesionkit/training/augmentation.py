@@ -15,7 +15,8 @@ Augment = Callable[[Tensor, Tensor, int, int], tuple[Tensor, Tensor]]
 STREAM = 0x6175676D  # tells these random numbers from those of the shuffling
 
 # Chosen: lesions have no upper side, cameras differ in light and focus. What comes in
-# from outside the image is black and background. Blur is in pixels.
+# from outside the image is black and background, where a set ignores pixels too: the
+# black is ours and has no lesion, and every set is augmented alike. Blur is in pixels.
 _FLIPS = (v2.RandomHorizontalFlip(0.5), v2.RandomVerticalFlip(0.5))
 _BILINEAR = v2.InterpolationMode.BILINEAR  # of the images; masks are always nearest
 STRENGTHS: dict[str, tuple[v2.Transform, ...]] = {
@@ -47,7 +48,7 @@ def augmentation(strength: str, seed: int) -> Augment:
 
     Shape:
         images: (B, H, W, C) uint8 or uint16, C 1 or 3; returned alike, rounded once
-        masks: (B, H, W) uint8 of 0 and 1; returned alike
+        masks: (B, H, W) uint8 of 0, 1 and 255; returned alike
     """
     if not STRENGTHS[strength]:
         return unchanged

@@ -63,6 +63,8 @@ def build(config: RunConfig) -> Setting:
     config = config.resolved()
     loss = loss_of(config)
     data = open_data(config.dataset, config.size, resize=config.resize)
+    if data.ignore:
+        loss = loss_of(config, ignore=True)
     parts = split(data, kind=config.split, seed=config.split_seed)
     device = device_of(config)
     checkpoint.seed_everything(config.init_seed)
@@ -120,23 +122,34 @@ def build(config: RunConfig) -> Setting:
     )
 
 
-def loss_of(config: Resolved) -> nn.Module:
+def loss_of(config: Resolved, *, ignore: bool = False) -> nn.Module:
     """The loss of a run.
 
+    Args:
+        ignore: whether masks of the data set hold pixels that count neither way. No
+            parameter of a run: the data set says it, and its fingerprint tells it.
+
     Raises:
-        ValueError: an option that the loss does not have, or one with a parameter of
-            its own; a file that was changed since the run was described.
+        ValueError: a loss that cannot ignore pixels; an option that the loss does not
+            have, or one with a parameter of its own; a file that was changed since the
+            run was described.
         FileNotFoundError, ImportError: one's own loss is not there.
     """
     options = config.loss_options or {}
     if own.is_own(config.loss):
         name = own.with_file(config.loss, config.loss_file)
-        return build_own(name, options, code=config.loss_code)
+        return build_own(name, options, ignore=ignore, code=config.loss_code)
     for name in LOSS_OPTIONS:
         if name in options:
             raise ValueError(f"{name} is a parameter, not one of loss_options")
     stated = {name: getattr(config, name) for name in LOSS_OPTIONS}
-    return build_loss(config.loss, definition=config.definition, **stated, **options)
+    return build_loss(
+        config.loss,
+        definition=config.definition,
+        ignore=ignore,
+        **stated,
+        **options,
+    )
 
 
 def _refuse_batch_norm(config: RunConfig, model: nn.Module) -> None:
@@ -162,6 +175,7 @@ def build_step(setting: Setting) -> Step | GraphedStep:
         normalise=config.normalise,
         deep_supervision=config.deep_supervision,
         accumulate=config.accumulate,
+        ignore=setting.data.ignore,
         compile=config.compile and can_compile(device),
     )
     if not config.graphed:
@@ -179,7 +193,8 @@ def scored_positions(
     """The images of train, validation and test, and of the tests without lesion.
 
     With `without_lesion` "apart" an image whose mask is empty at this size is in none
-    of the three; those of the test part are scored apart.
+    of the three; those of the test part are scored apart. An image that is ignored as
+    a whole is in no part then.
 
     Raises:
         ValueError: a part is left without an image.
@@ -187,8 +202,10 @@ def scored_positions(
     found, kind = {name: parts.part(name) for name in PARTS}, "image"
     if config.without_lesion == "apart":
         kind = "image with a lesion"
-        lesion = {n: data.masks[where].any((1, 2)) for n, where in found.items()}
+        lesion = {n: (data.masks[w] == 1).any((1, 2)) for n, w in found.items()}
         apart = found["test"][~lesion["test"]]
+        if data.ignore:  # of an image that is ignored as a whole nobody knows it
+            apart = apart[(data.masks[apart] == 0).any((1, 2))]
         found = {name: where[lesion[name]] for name, where in found.items()}
         if len(apart):
             found[WITHOUT_LESION] = apart

@@ -33,7 +33,8 @@ class Evaluation:
         lesion, background: (N, 256) pixels of each class by logit bin.
         extent: (N, 3) min, max and mean of the raw logits of each image.
         logits: (N, H, W) float32.
-        mask: (N, H, W) bool, the ground truth.
+        mask: (N, H, W) bool, the ground truth; uint8 with 255 for ignored pixels if
+            the data set has some.
         lesions: threshold name to columns (N,) lesions, lesions_found, false_lesions.
     """
 
@@ -58,7 +59,10 @@ class Evaluation:
                 for aggregation in metrics.AGGREGATIONS
             }
         logits, mask = map(torch.from_numpy, (self.logits[chosen], self.mask[chosen]))
-        report["average_precision"] = metrics.average_precision(logits, mask)
+        # a mask is bool, which has nothing to ignore, unless its data set has
+        report["average_precision"] = metrics.average_precision(
+            logits, mask, ignore=True
+        )
         return report
 
     def marked(self) -> dict[str, Any]:
@@ -83,7 +87,7 @@ def validation_counts(
     found = []
     for image, mask, _ in batches.in_order(scoring):
         marked = masks.probability_mask(_logits(model, image, dtype)).bool()
-        found.append(metrics.counts(marked, mask))
+        found.append(metrics.counts(marked, mask, ignore=batches.ignore))
     return torch.cat(found)
 
 
@@ -105,7 +109,8 @@ def evaluate(
         logits = _logits(model, image, dtype)
         for name, rule in THRESHOLDS.items():
             marked = rule(logits)
-            counts[name].append(metrics.counts(marked, mask).cpu().numpy())
+            found = metrics.counts(marked, mask, ignore=batches.ignore)
+            counts[name].append(found.cpu().numpy())
             every_marked[name].append(_flat(marked))
         positions.append(where.numpy())
         all_logits.append(logits[:, 0].cpu().numpy())
@@ -122,18 +127,18 @@ def evaluate(
         logits=logits,
         mask=every_mask,
         lesions={
-            name: detections(np.concatenate(parts), every_mask)
+            name: detections(np.concatenate(parts), every_mask, ignore=batches.ignore)
             for name, parts in every_marked.items()
         },
     )
 
 
 def _flat(mask: torch.Tensor) -> np.ndarray:
-    return mask[:, 0].bool().cpu().numpy()  # (N, H, W)
+    return mask[:, 0].cpu().numpy()  # (N, H, W)
 
 
 def histograms(logits: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels of the lesion and of the background by logit bin.
+    """Pixels of the lesion and of the background by logit bin; ignored ones in none.
 
     Shape:
         logits, mask: (N, H, W)
@@ -144,7 +149,7 @@ def histograms(logits: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.nda
     both = np.zeros((2, len(logits), count), np.uint32)
     for i in range(len(logits)):
         bins = np.searchsorted(inner, logits[i], side="right")
-        for k, chosen in enumerate((mask[i], ~mask[i])):
+        for k, chosen in enumerate((mask[i] == 1, mask[i] == 0)):
             both[k, i] = np.bincount(bins[chosen], minlength=count)
     return both[0], both[1]
 
@@ -155,7 +160,8 @@ def figure_sample(masks_of_part: np.ndarray, count: int = 8) -> np.ndarray:
     Of the images (N, H, W), ordered by lesion pixels (then by position), the positions
     of `count` at equal distances, the smallest and the largest lesion among them.
     """
-    order = np.argsort(masks_of_part.sum((1, 2), dtype=np.int64), kind="stable")
+    sizes = (masks_of_part == 1).sum((1, 2), dtype=np.int64)
+    order = np.argsort(sizes, kind="stable")
     count = min(count, len(order))
     return order[np.linspace(0, len(order) - 1, count).round().astype(int)]
 

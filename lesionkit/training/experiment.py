@@ -223,7 +223,7 @@ class Predictions:
     Attributes:
         files: (N,) names.
         logits: (N, H, W) float32.
-        masks: (N, H, W) uint8, the ground truth.
+        masks: (N, H, W) uint8, the ground truth; 255 is ignored, where it is so.
     """
 
     files: np.ndarray

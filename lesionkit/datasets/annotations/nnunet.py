@@ -11,6 +11,7 @@ from lesionkit.datasets.annotations.naming import stem_of
 from lesionkit.datasets.annotations.scanning import READ, Scan
 from lesionkit.datasets.own_files import OwnSample, pictures, read_lines
 from lesionkit.datasets.pairs import below, by_key, existing_folder, is_visible, refuse
+from lesionkit.datasets.pictures.lesions import Ignored, LesionValue
 from lesionkit.lookup import nearest
 
 CHANNEL = re.compile(r"_(\d{4})\Z")
@@ -69,9 +70,13 @@ def _channel(path: Path) -> str:
     return channel[1] if channel else ""
 
 
-def _values(scan: Scan, folder: Path) -> tuple[int, ...]:
-    """The values of the lesion, by dataset.json and lesion_values.txt."""
-    labels = _labels(folder / "dataset.json")
+def _values(scan: Scan, folder: Path) -> tuple[LesionValue, ...]:
+    """The values of the lesion, by dataset.json and lesion_values.txt.
+
+    A line such as `ignore 255`, or with the name of a label, says what is left out.
+    """
+    every = _labels(folder / "dataset.json")
+    labels = {n: values for n, values in every.items() if n.casefold() != "ignore"}
     lines = read_lines(scan.listed) if scan.listed else []
     if not lines:
         if len(labels) > 1:
@@ -82,21 +87,34 @@ def _values(scan: Scan, folder: Path) -> tuple[int, ...]:
             )
         lines = list(labels)
     values: set[int] = set()
+    ignored: set[int] = set()
     for line in lines:
-        same = [name for name in labels if name.casefold() == line.casefold()]
-        if not same and not line.isdecimal():
-            near = nearest(line, labels)
-            hint = f"; did you mean {near!r}?" if near else ""
-            raise ValueError(
-                f"{scan.listed}: no label is called {line!r}{hint} (there: "
-                f"{', '.join(labels)})"
-            )
-        values |= set(labels[same[0]]) if same else {int(line)}
-    return tuple(sorted(values))
+        out = re.fullmatch(r"ignore\s+(.*)", line, re.IGNORECASE)
+        if out:
+            ignored |= _of_line(scan, out[1], every)
+        else:
+            values |= _of_line(scan, line, labels)
+    if ignored and (not values or values & ignored):
+        wrong = "is lesion and ignored" if values else "list what is lesion, too"
+        raise ValueError(f"{scan.listed}: {wrong}: {', '.join(map(str, ignored))}")
+    return (*map(Ignored, sorted(ignored)), *sorted(values))
+
+
+def _of_line(scan: Scan, line: str, labels: dict[str, tuple[int, ...]]) -> set[int]:
+    """The values that a line names."""
+    same = [name for name in labels if name.casefold() == line.casefold()]
+    if not same and not line.isdecimal():
+        near = nearest(line, labels)
+        hint = f"; did you mean {near!r}?" if near else ""
+        raise ValueError(
+            f"{scan.listed}: no label is called {line!r}{hint} (there: "
+            f"{', '.join(labels)})"
+        )
+    return set(labels[same[0]]) if same else {int(line)}
 
 
 def _labels(path: Path) -> dict[str, tuple[int, ...]]:
-    """Each label with its values, background and ignore left out; {} without a file.
+    """Each label with its values, background left out; {} without a file.
 
     Version 1 wrote the value first, version 2 writes the name first.
     """
@@ -112,8 +130,4 @@ def _labels(path: Path) -> dict[str, tuple[int, ...]]:
         }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: no labels that can be read: {error!r}") from None
-    return {
-        name: values
-        for name, values in found.items()
-        if values != (0,) and name.casefold() != "ignore"
-    }
+    return {name: values for name, values in found.items() if values != (0,)}

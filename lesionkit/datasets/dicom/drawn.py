@@ -16,6 +16,7 @@ from lesionkit.datasets.pictures.array_masks import (
     is_soft,
     lesion_of_values,
 )
+from lesionkit.datasets.pictures.ignoring import united
 from lesionkit.datasets.pictures.images import decode, read_array, turned
 from lesionkit.datasets.pictures.lesions import LesionValue, lesion_in
 
@@ -82,7 +83,7 @@ def _of(
             mask = _of_array(path, arrays[path], series, listed, reached=reached)
         else:
             mask = _of_picture(path, series, listed)
-        masks[i] = masks[i] | mask if i in masks else mask
+        masks[i] = united([masks[i], mask]) if i in masks else mask
     return masks
 
 

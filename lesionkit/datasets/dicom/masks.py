@@ -25,6 +25,7 @@ from lesionkit.datasets.dicom.readers import is_lidc, open_readers
 from lesionkit.datasets.dicom.segments import open_seg
 from lesionkit.datasets.dicom.series import Scan, Series, scan
 from lesionkit.datasets.pairs import is_visible
+from lesionkit.datasets.pictures.ignoring import united
 from lesionkit.datasets.pictures.lesions import LesionValue
 
 
@@ -66,7 +67,7 @@ def marked_series(folder: Path, choice: Choice) -> list[Marked]:
     lesion, or the only one. Files are united.
 
     Shape:
-        masks: each (H, W) uint8 of 0 and 1
+        masks: each (H, W) uint8 of 0 and 1, and 255 where it is ignored
 
     Raises:
         FileNotFoundError: no CT, or no mask file at all.
@@ -132,7 +133,7 @@ def _united(
     for annotation in annotations:
         masks = annotation.read(series, chosen.get(annotation.path, set()))
         for i, mask in masks.items():
-            union[i] = union[i] | mask if i in union else mask
+            union[i] = united([union[i], mask]) if i in union else mask
     return dict(sorted(union.items()))
 
 

@@ -7,8 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from lesionkit.datasets.pictures.ignoring import with_ignored
 from lesionkit.datasets.pictures.images import Raster
-from lesionkit.datasets.pictures.lesions import CLASS_LIMIT, LesionValue, lesion_in
+from lesionkit.datasets.pictures.lesions import (
+    CLASS_LIMIT,
+    LesionValue,
+    ignored_of,
+    lesion_in,
+)
 
 _WHOLE = 1e-3  # a value this near to a whole number is one
 _TOP = 65535
@@ -39,7 +45,7 @@ def lesion_of_values(
 
     Shape:
         values: (..., H, W), bool, integer or float
-        returns: (..., H, W) uint8 of 0 and 1
+        returns: (..., H, W) uint8 of 0 and 1, and 255 where it is ignored
 
     Raises:
         ValueError: what is lesion is not clear; one line with the file's name.
@@ -59,7 +65,8 @@ def lesion_of_values(
     if (low < 0 or high > _TOP) and not numbers:
         raise _no_mask(path, values)
     if low < 0 or high > _TOP:
-        return np.isin(values, numbers).astype(np.uint8)
+        out = [value for value in ignored_of(listed) if isinstance(value, int)]
+        return with_ignored(np.isin(values, numbers), np.isin(values, out))
     return _grey(path, values.astype(np.uint8 if high < 256 else np.uint16), listed)
 
 

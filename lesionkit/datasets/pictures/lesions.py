@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 
@@ -16,10 +17,21 @@ import numpy as np
 from PIL import ImageColor
 from scipy.ndimage import label
 
+from lesionkit.datasets.pictures.ignoring import with_ignored
 from lesionkit.datasets.pictures.images import Raster, lesion_of
 from lesionkit.lookup import nearest
 
-LesionValue = int | str | tuple[int, int, int]  # stored value, a layer, shown colour
+Value = int | str | tuple[int, int, int]  # stored value, a layer, shown colour
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """What of a mask counts neither way: a line such as `ignore 255`."""
+
+    value: Value
+
+
+LesionValue = Value | Ignored  # a line of lesion_values.txt
 
 READING = 2  # of these rules: a set of one's own read by others is prepared again
 CLASS_LIMIT = 20  # values up to this one are numbers of classes, not greys
@@ -31,6 +43,7 @@ _BORDER = 20  # greys this near to background or lesion are noise, in 8 bits
 _FEW = 8  # values near to 0 that are classes; noise has more, or some near the top
 _SPOT = 4  # pixels that a lesion with a number of its own has at least
 _WAY = "say which of them count as lesion in lesion_values.txt in the raw folder"
+_WAY_OUT = "; ignore 255 is a line for pixels that count neither way"
 
 
 def lesion_in(path: Path, mask: Raster, listed: Sequence[LesionValue]) -> np.ndarray:
@@ -52,19 +65,49 @@ def lesion_in(path: Path, mask: Raster, listed: Sequence[LesionValue]) -> np.nda
         path: for the text of the error.
         mask: as `images.decode` gives it, not yet turned.
         listed: stored values (of a palette the index), colours as they are shown, and
-            layers; empty for a mask of lesion and background.
+            layers, each for lesion or, in Ignored, for what counts neither way; empty
+            for a mask of lesion and background.
 
     Shape:
-        returns: (H, W) uint8 of 0 and 1, not yet turned
+        returns: (H, W) uint8 of 0 and 1, and 255 where it is ignored; not yet turned
 
     Raises:
         ValueError: what is lesion is not clear; one line with the file's name.
     """
-    return _listed(path, mask, listed) if listed else _told(path, mask)
+    if not listed:
+        return _told(path, mask)
+    out = ignored_of(listed)
+    ignored = _where(path, mask, out) if out else np.zeros(mask.colour.shape[:2], bool)
+    values = [value for value in listed if not isinstance(value, Ignored)]
+    lesion = _where(path, mask, values)
+    if (lesion & ignored).any():
+        raise ValueError(
+            f"{path}: lesion_values.txt lists pixels as lesion and ignored"
+        )
+    _check_found(path, mask, lesion, values, ~ignored)
+    return with_ignored(lesion, ignored)
 
 
-def lesion_value(text: str) -> LesionValue:
-    """A line of lesion_values.txt: 2, red, #ff0000, 255,0,0, opaque or transparent.
+def ignored_of(listed: Sequence[LesionValue]) -> list[Value]:
+    """What of a list counts neither way."""
+    return [each.value for each in listed if isinstance(each, Ignored)]
+
+
+def lesion_line(text: str) -> LesionValue:
+    """A line of lesion_values.txt: what `lesion_value` reads, or ignore before it.
+
+    Raises:
+        ValueError: neither; the text says what is allowed.
+
+    >>> lesion_line("2"), lesion_line("ignore 255")
+    (2, Ignored(value=255))
+    """
+    said = re.fullmatch(r"ignore\s+(.*)", text, re.IGNORECASE)
+    return Ignored(lesion_value(said[1])) if said else lesion_value(text)
+
+
+def lesion_value(text: str) -> Value:
+    """A value of lesion_values.txt: 2, red, #ff0000, 255,0,0, opaque or transparent.
 
     Raises:
         ValueError: none of these; the text says what is allowed.
@@ -86,8 +129,8 @@ def lesion_value(text: str) -> LesionValue:
         near = nearest(text, [*ImageColor.colormap, *LAYERS]) if text.isalpha() else ""
         raise ValueError(
             "one integer a line, 0 to 65535, or a colour (red, #ff0000 or 255,0,0), "
-            f"opaque or transparent, got {text!r}"
-            + (f"; did you mean {near!r}?" if near else "")
+            "opaque or transparent, and after ignore what counts neither way, "
+            f"got {text!r}" + (f"; did you mean {near!r}?" if near else "")
         )
     return colour
 
@@ -124,7 +167,10 @@ def _unclear(path: Path, values: np.ndarray) -> ValueError:
     found, times = np.unique(values, return_counts=True)
     common = np.sort(found[np.argsort(-times, kind="stable")[:_SHOWN]])
     shown = ", ".join(map(str, common)) + ", ..." * (len(found) > _SHOWN)
-    return ValueError(f"{path}: a mask of the values {shown}; {_WAY}, one a line")
+    return ValueError(
+        f"{path}: a mask of the values {shown}; {_WAY}, one a line"
+        + _WAY_OUT * bool(255 in found)
+    )
 
 
 def _check_palette(path: Path, mask: Raster) -> None:
@@ -244,8 +290,8 @@ def _counts(between: np.ndarray) -> bool:
     return bool((between == np.arange(1, len(between) + 1)).all())
 
 
-def _listed(path: Path, mask: Raster, listed: Sequence[LesionValue]) -> np.ndarray:
-    """Where a mask holds one of the listed values, colours or layers."""
+def _where(path: Path, mask: Raster, listed: Sequence[Value]) -> np.ndarray:
+    """Where a mask holds one of the listed values, colours or layers, (H, W) bool."""
     if not mask.exact:
         raise ValueError(f"{path}: JPEG and WebP change values; save the mask as PNG")
     layers = [value for value in listed if isinstance(value, str)]
@@ -268,8 +314,7 @@ def _listed(path: Path, mask: Raster, listed: Sequence[LesionValue]) -> np.ndarr
         lesion |= (opaque if "opaque" in layers else False) | (
             ~opaque if "transparent" in layers else False
         )
-    _check_found(path, mask, lesion, listed)
-    return lesion.astype(np.uint8)
+    return lesion
 
 
 def _of_numbers(
@@ -305,10 +350,16 @@ def _of_colours(
 
 
 def _check_found(
-    path: Path, mask: Raster, lesion: np.ndarray, listed: Sequence[LesionValue]
+    path: Path,
+    mask: Raster,
+    lesion: np.ndarray,
+    listed: Sequence[Value],
+    counts: np.ndarray,
 ) -> None:
-    """Refuse a mask of black and white where something else is listed."""
-    values = mask.stored if mask.index is None else mask.index
+    """Refuse a mask of black and white, where it counts, if else is listed."""
+    values = (mask.stored if mask.index is None else mask.index)[counts]
+    if not values.size:
+        return
     plain = np.isin(values, (0, 255, mask.top)).all() and values.any()
     if plain and not lesion.any() and not _tinted(mask):
         shown = (_name(v) if isinstance(v, tuple) else str(v) for v in listed)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from lesionkit.datasets.pictures.ignoring import united
 from lesionkit.datasets.pictures.images import (
     Raster,
     decode,
@@ -27,7 +27,10 @@ class Sample(Protocol):
     group: str
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
-        """Image (H, W, C) uint8 or uint16 and mask (H, W) uint8 of 0 and 1."""
+        """Image (H, W, C) uint8 or uint16 and mask (H, W) uint8 of 0 and 1.
+
+        Of a sample whose `ignores` is true the mask is 255 where no pixel counts.
+        """
         ...
 
     def hashes(self) -> tuple[str, str]:
@@ -74,7 +77,7 @@ class FileSample:
 
     def united(self, masks: Sequence[np.ndarray]) -> np.ndarray:
         """The ground truth that several masks say: what any of them marks."""
-        return reduce(np.bitwise_or, masks)
+        return united(masks)
 
     def hashes(self) -> tuple[str, str]:
         """SHA-256 of the image file, and of the rule with the mask files."""
