@@ -109,7 +109,8 @@ def losses(as_json: bool) -> None:
                 d
                 for d, facts in catalogue.DEFINITIONS.items()
                 if name in facts["losses"]
-            ),
+            )
+            or "any",  # no definition changes it
             "source": entry.source,
         }
         for name, entry in catalogue.LOSSES.items()

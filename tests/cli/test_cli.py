@@ -69,6 +69,8 @@ def test_losses_tell_which_definitions_have_them(command):
     assert rows["ioufocal"]["definitions"] == "A-printed A-gamma2 A-meanfirst"
     assert rows["focal"]["definitions"].endswith(" B")
     assert rows["ioufocal"]["parts"] == "iou + focal"
+    assert {rows[name]["definitions"] for name in catalogue.FURTHER_LOSSES} == {"any"}
+    assert [n for n, r in rows.items() if not r["definitions"]] == []
 
 
 def test_datasets_tell_which_sizes_are_prepared(command, data_home):

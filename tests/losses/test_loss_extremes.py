@@ -6,13 +6,16 @@ from made_losses import (
     DTYPES,
     FILLS,
     HALF,
+    IGNORING,
     PAIRS,
     at_the_extremes,
     build,
     loss_and_gradient,
 )
 
-from lesionkit.losses import BCELoss, DiceLoss, FocalLoss, IoULoss, build_loss
+from lesionkit.catalogue import LOSSES
+from lesionkit.losses import BCELoss, DiceLoss, FocalLoss, build_loss
+from lesionkit.losses.pixels import SUMS
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -24,9 +27,9 @@ def test_loss_and_gradient_are_finite_at_the_extremes(name, definition, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("name", ["iou", "dice"])
-def test_image_sums_are_finite_at_the_extremes(name, dtype):
-    loss = build_loss(name, sums="image")
+@pytest.mark.parametrize(("name", "definition"), PAIRS)
+def test_image_sums_are_finite_at_the_extremes(name, definition, dtype):
+    loss = build(name, definition, sums="image")
     found = [at_the_extremes(loss, dtype, mask) for mask in FILLS.values()]
     assert torch.cat(found).isfinite().all()
 
@@ -48,6 +51,49 @@ def test_overrides_leave_the_extremes_finite(name, changes, dtype):
         loss = build_loss(name, gamma=gamma, **changes)
         found = [at_the_extremes(loss, dtype, mask) for mask in FILLS.values()]
         assert torch.cat(found).isfinite().all()
+
+
+OPTIONS = [
+    ("tversky", {"fp": 0, "fn": 10}),
+    ("tversky", {"fp": 10, "fn": 0, "smooth": 0}),
+    ("focal_tversky", {"exponent": 0.01}),
+    ("focal_tversky", {"exponent": 0.75, "smooth": 0}),
+    ("focal_tversky", {"exponent": 10}),
+    ("squared_dice", {"smooth": 0}),
+    ("logcosh_dice", {"smooth": 0}),
+    ("mcc", {"smooth": 1e-12}),
+    ("poly1", {"epsilon": -1}),
+    ("poly1", {"epsilon": 100}),
+    ("topk", {"share": 1e-6}),
+    ("topk", {"share": 1}),
+    ("smoothed_bce", {"smoothing": 0}),
+    ("smoothed_bce", {"smoothing": 1}),
+    ("asym_unified_focal", {"focus": 0, "smooth": 0}),
+    ("asym_unified_focal", {"focus": 0.99}),
+    ("asym_unified_focal", {"focus": 1, "delta": 1}),
+    ("asym_unified_focal", {"balance": 0, "delta": 0}),
+    ("dicebce_image", {"smooth": 0}),
+]
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize(("name", "options"), OPTIONS, ids=str)
+def test_the_ends_of_the_options_leave_the_extremes_finite(name, options, dtype):
+    for sums in SUMS:
+        loss = build_loss(name, sums=sums, **options)
+        found = [at_the_extremes(loss, dtype, mask) for mask in FILLS.values()]
+        assert torch.cat(found).isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize(("name", "definition"), IGNORING)
+def test_ignored_pixels_leave_the_extremes_finite(name, definition, dtype):
+    loss = build(name, definition, ignore=True)
+    for mask in FILLS.values():
+        partly = mask.clone()
+        partly[..., 1:] = 255
+        for ignored in (partly, torch.full_like(mask, 255)):
+            assert at_the_extremes(loss, dtype, ignored).isfinite().all()
 
 
 @pytest.mark.parametrize("name", ["iou", "dice"])
@@ -84,7 +130,14 @@ def test_bce_keeps_a_gradient_where_the_region_losses_have_none():
     assert loss_and_gradient(DiceLoss(), logits, mask)[1].abs().max() == 0
 
 
-def test_region_losses_of_nothing_marked_on_an_empty_mask_are_0():
+REGION = [name for name in LOSSES if LOSSES[name].group == "region"]
+OF_NOTHING = [*REGION, "ioudice", "dicebce_image", "asym_unified_focal", "structure"]
+
+
+@pytest.mark.parametrize("sums", SUMS)
+@pytest.mark.parametrize("name", OF_NOTHING)
+def test_losses_of_nothing_marked_on_an_empty_mask_are_0(name, sums):
     logits, mask = torch.full((2, 1, 2, 2), -1e4), torch.zeros(2, 1, 2, 2)
-    assert IoULoss()(logits, mask) == 0
-    assert DiceLoss()(logits, mask) == 0
+    value, gradient = loss_and_gradient(build_loss(name, sums=sums), logits, mask)
+    assert value == 0
+    assert torch.equal(gradient, torch.zeros_like(gradient))

@@ -10,6 +10,7 @@ import torch
 from every_model import slow_unless
 from made_losses import (
     FILLS,
+    FURTHER,
     LOGITS,
     MIXED,
     PAIRS,
@@ -23,7 +24,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from lesionkit.catalogue import LOSSES, PAPER_A_LOSSES
 from lesionkit.losses import build_loss
 
-SHAPES = ("dice", "bce", "dicefocal")  # one of each group
+SHAPES = ("dice", "bce", "dicefocal", "topk", "structure")  # of each kind
+WITH_BOTH = {"poly1", "structure", "asym_unified_focal"}
+WITH_SIGMOID = WITH_BOTH | {"iou", "dice", "tversky", "focal_tversky", "squared_dice"}
+WITH_SIGMOID |= {"logcosh_dice", "mcc"}
+WITH_LOGARITHM = WITH_BOTH | {"bce", "focal", "balanced_bce", "topk", "smoothed_bce"}
+
+TEN = [(name, "A-gamma2") for name in PAPER_A_LOSSES]
 
 # One pass
 
@@ -47,10 +54,10 @@ def test_a_loss_takes_each_sigmoid_and_logarithm_once(name, definition):
     transcendental = ("sigmoid", "log_sigmoid_forward", "exp")
     assert all(calls.count[each] <= 1 for each in transcendental)
     parts = {name, *LOSSES[name].parts}
-    assert calls.count["sigmoid"] == bool(parts & {"iou", "dice"})
+    assert calls.count["sigmoid"] == bool(parts & WITH_SIGMOID)
     logarithms = calls.count["log_sigmoid_forward"]
     logarithms += calls.count["binary_cross_entropy_with_logits"]
-    assert logarithms == bool(parts & {"bce", "focal", "balanced_bce"})
+    assert logarithms == bool(parts & WITH_LOGARITHM)
 
 
 def test_a_compound_of_region_losses_sums_once():
@@ -88,13 +95,14 @@ def compiler():
 
 
 @pytest.mark.slow
-def test_ten_losses_in_two_shapes_and_dtypes_compile_without_falling_back(compiler):
+@pytest.mark.parametrize("pairs", [TEN, FURTHER], ids=["the ten", "the further ones"])
+def test_losses_in_two_shapes_and_dtypes_compile_without_falling_back(pairs, compiler):
     cases = [
         (logits.to(dtype), mask)
         for logits, mask in (MIXED, UNEVEN)
         for dtype in (torch.float32, torch.bfloat16)
     ]
-    made = [build_loss(name) for name in PAPER_A_LOSSES]
+    made = [build(*pair) for pair in pairs]
     compiled = [torch.compile(loss, backend=compiler, fullgraph=True) for loss in made]
     for case in cases:
         for loss, fast in zip(made, compiled, strict=True):

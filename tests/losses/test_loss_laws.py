@@ -27,6 +27,8 @@ from lesionkit.losses import (
 )
 
 COMPOUNDS_OF_A = [name for name in PAPER_A_LOSSES if LOSSES[name].parts]
+WITH_SUMS = [n for n, e in LOSSES.items() if e.group != "distribution"]
+WITH_SUMS.remove("custom")  # of paper B's numbers
 LAWS = settings(max_examples=20, deadline=None)
 
 
@@ -52,7 +54,7 @@ def test_image_sums_equal_batch_sums_for_one_image(name, definition):
     assert image(*MIXED).item() == pytest.approx(batch(*MIXED).item(), rel=1e-12)
 
 
-@pytest.mark.parametrize("name", ["iou", "dice"])
+@pytest.mark.parametrize("name", WITH_SUMS)
 def test_image_sums_are_the_mean_of_the_images(name):
     batch = build_loss(name)
     alone = [batch(UNEVEN[0][i : i + 1], UNEVEN[1][i : i + 1]) for i in range(3)]
@@ -60,7 +62,9 @@ def test_image_sums_are_the_mean_of_the_images(name):
     assert found.item() == pytest.approx(torch.stack(alone).mean().item(), rel=1e-12)
 
 
-@pytest.mark.parametrize(("name", "definition"), PAIRS)
+@pytest.mark.parametrize(
+    ("name", "definition"), [pair for pair in PAIRS if pair[0] != "structure"]
+)
 def test_the_order_of_the_pixels_does_not_matter(name, definition):
     loss = build(name, definition)
     order = uniform(16, 99).argsort()

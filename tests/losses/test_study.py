@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from made_losses import PAIRS
+from made_losses import PAIRS, build
 
 from lesionkit.catalogue import PAPER_A_LOSSES
 from lesionkit.losses import build_loss
@@ -36,7 +36,7 @@ def test_the_curve_of_dice_on_a_lesion_pixel_is_its_fraction():
 
 @pytest.mark.parametrize(("name", "definition"), [p for p in PAIRS if p[1] != "B"])
 def test_slopes_are_the_finite_differences_of_the_values(name, definition):
-    loss = build_loss(name, definition=definition)
+    loss = build(name, definition)
     step = 1e-5  # error of a central difference: step squared, and 1e-16 / step
     _, slopes = loss_study.pixel_curve(loss, LOGITS, 1)
     above, _ = loss_study.pixel_curve(loss, LOGITS + step, 1)

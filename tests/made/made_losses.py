@@ -2,7 +2,7 @@
 
 import torch
 
-from lesionkit.catalogue import DEFINITIONS, LOSSES
+from lesionkit.catalogue import DEFINITIONS, FURTHER_LOSSES, LOSSES
 from lesionkit.losses import build_loss
 
 EVERY_PAIR = [(name, k) for k, each in DEFINITIONS.items() for name in each["losses"]]
@@ -13,6 +13,10 @@ PAIRS = [
     for i, (name, key) in enumerate(EVERY_PAIR)
     if name in FOCAL or name not in {first for first, _ in EVERY_PAIR[:i]}
 ]
+# No definition changes a further loss; the structure loss has two forms.
+FURTHER = [(name, "any") for name in FURTHER_LOSSES] + [("structure", "as_run")]
+PAIRS += FURTHER
+IGNORING = [pair for pair in PAIRS if pair[0] != "structure"]  # that can
 NUMBERS_B = {
     "balanced_bce": {"alpha": 0.25},
     "focal": {"alpha": 0.25, "gamma": 4},
@@ -51,6 +55,9 @@ def loss_and_gradient(loss, logits, mask):
 
 def build(name, definition, **changes):
     """The loss of a pair, with paper B's U-Net numbers where the pair has none."""
+    if definition not in DEFINITIONS:
+        form = {"weighting": definition} if definition != "any" else {}
+        return build_loss(name, **form | changes)
     numbers = NUMBERS_B[name] if definition == "B" else {}
     return build_loss(name, definition=definition, **numbers | changes)
 
