@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import webbrowser
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -239,7 +240,7 @@ def cite(source: Source, as_json: bool) -> None:
 
     with arguments():
         table = tables.load_table(source)
-    names = {kind: table[kind].unique() for kind in works.WORKS if kind in table}
+    names: dict[str, Any] = {k: table[k].unique() for k in works.WORKS if k in table}
     if published.is_table(source):
         names["table"] = [str(source)]
     keys, unknown = works.used(names)
