@@ -18,10 +18,11 @@ from statistics import median
 import measurements
 import torch
 from torch import nn
-from torch.profiler import ProfilerActivity, profile
 
 from lesionkit.catalogue import LOSSES, PAPER_A_LOSSES
 from lesionkit.losses import build_loss
+from lesionkit.losses.cases import loss_and_gradient
+from lesionkit.losses.cost import batch, peak_units
 
 SHAPES = ((8, 1, 224, 224), (30, 1, 512, 512))
 
@@ -84,38 +85,17 @@ def contestants(name: str) -> dict[str, Callable]:
     return found
 
 
-def step(loss: Callable, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """One forward and backward; the gradient."""
-    logits = logits.detach().requires_grad_()
-    loss(logits, mask).backward()
-    return logits.grad
-
-
-def peak_units(loss: Callable, logits: torch.Tensor, mask: torch.Tensor) -> float:
-    """Peak of the memory allocated in a step, in units of the logits."""
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as found:
-        step(loss, logits, mask)
-    events = [e for e in found.profiler.kineto_results.events() if e.nbytes()]
-    now = peak = 0
-    for event in sorted(events, key=lambda e: e.start_ns()):
-        now += event.nbytes()
-        peak = max(peak, now)
-    return peak / (logits.numel() * logits.element_size())
-
-
 def measure(name: str, shape: tuple, rounds: int) -> tuple[dict, dict]:
     """Median milliseconds and peak units of each contestant."""
-    random = torch.Generator().manual_seed(0)
-    mask = (torch.rand(shape, generator=random) < 0.2).float()
-    logits = torch.randn(shape, generator=random) + 2 * mask - 1
+    logits, mask = batch(shape)
     runners = contestants(name)
     for loss in runners.values():  # compile, and warm the caches
-        step(loss, logits, mask)
+        loss_and_gradient(loss, logits, mask)
     times: dict[str, list] = {key: [] for key in runners}
     for _ in range(rounds):
         for key, loss in runners.items():
             began = time.perf_counter()
-            step(loss, logits, mask)
+            loss_and_gradient(loss, logits, mask)
             times[key].append(1e3 * (time.perf_counter() - began))
     peaks = {key: peak_units(loss, logits, mask) for key, loss in runners.items()}
     return {key: median(each) for key, each in times.items()}, peaks

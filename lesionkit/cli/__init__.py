@@ -15,6 +15,7 @@ from lesionkit import catalogue, lookup
 from lesionkit.cli import console
 from lesionkit.cli.console import AS_JSON, answer, fail, option, show, unread
 from lesionkit.cli.data import fetch, inspect, prepare
+from lesionkit.cli.losses import check
 from lesionkit.cli.machine import doctor, notebooks
 from lesionkit.cli.pages import browse, card, cite, export, predict, report, thresholds
 from lesionkit.cli.sweeps import status, sweep
@@ -199,7 +200,7 @@ def _profile(config: Any, folder: Path, as_json: bool) -> None:
 
 
 for _command in (
-    *(sweep, status, fetch, prepare, inspect),
+    *(check, sweep, status, fetch, prepare, inspect),
     *(rank, register, claims, audit, luck, report, plan, advise, thresholds),
     *(predict, browse, export, card, cite, notebooks, doctor),
 ):

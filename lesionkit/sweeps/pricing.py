@@ -18,8 +18,11 @@ def price(sweep: Sweep) -> str:
     there are none. Disk is the weights that would be kept.
     """
     missing = sweep.missing()
-    disk = sum(_weight_bytes(config.resolved()) for config in missing)
-    lines = [f"weights of {len(missing)} runs: {disk / 1e9:.1f} GB"]
+    stated = [config for config in missing if not own.is_own(config.model)]
+    disk = sum(_weight_bytes(config.resolved()) for config in stated)
+    lines = [f"weights of {len(stated)} runs: {disk / 1e9:.1f} GB"]
+    if unknown := len(missing) - len(stated):
+        lines.append(f"{unknown} more: a network of your own, its size is unknown")
     if disk > 50e9:
         lines.append("-p keep_weights half or none in the file takes less")
     known = _measured_seconds(sweep.configs)

@@ -176,7 +176,8 @@ def _described(path: Path, content: Any) -> Sweep:
         if excluded(values):
             continue
         seeds = _seeds(content.get("seeds"), values)
-        config = RunConfig.from_mapping(values | seeds)
+        files = _own_files(path.parent, values)
+        config = RunConfig.from_mapping(values | seeds | files)
         configs.setdefault(config.run_id, config)
     if not configs:
         raise ValueError("exclude leaves no run")
@@ -190,6 +191,27 @@ def _points(axes: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
         for name, value in zip(axes, point, strict=True):
             values |= value if isinstance(value, dict) else {name: value}
         yield values
+
+
+def _own_files(folder: Path, values: dict[str, Any]) -> dict[str, str]:
+    """Names of one's own files that lie beside the sweep file, with their folder.
+
+    Raises:
+        ValueError: one of that name lies in the working directory too, and differs.
+    """
+    found = {}
+    for kind in ("loss", "model"):
+        file, _, attribute = str(values.get(kind)).rpartition(":")
+        beside, here = folder / file, Path(file)
+        if not file.endswith(".py") or not beside.is_file():
+            continue
+        if here.is_file() and here.read_bytes() != beside.read_bytes():
+            raise ValueError(
+                f"{kind} {file} is two files, {here.absolute()} and {beside.absolute()}"
+                ": write the path of the one that is meant"
+            )
+        found[kind] = f"{beside.absolute()}:{attribute}"
+    return found
 
 
 def _refuse_twice(fixed: dict, axes: dict[str, list[Any]]) -> None:

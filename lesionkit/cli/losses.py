@@ -1,0 +1,57 @@
+"""The command that puts a loss through the battery."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from lesionkit.cli.console import AS_JSON, answer, arguments, option
+
+MARKS = {True: "passed", False: "FAILED", None: "note"}
+
+
+@click.command()
+@click.argument("name")
+@option("--options", metavar="JSON", help="Of the loss, such as '{\"alpha\": 0.3}'.")
+@AS_JSON
+def check(name: str, options: str | None, as_json: bool) -> None:
+    """A loss through everything that the kit's own losses pass.
+
+    NAME is FILE.py:NAME of a file of yours, module:NAME of an installed library, or a
+    loss of the kit. The code of the file runs on this machine with your rights, because
+    you name it here: read a stranger's file first. Exit status 1 where a check failed.
+    """
+    from lesionkit.config.parameters import options as read_options
+    from lesionkit.losses.battery import examine
+
+    with arguments():
+        given = read_options("--options", options) if options else None
+        found = examine(name, given)
+    _print(found, as_json)
+    if found.failed:
+        raise SystemExit(1)
+
+
+def _print(found: Any, as_json: bool) -> None:
+    """What was found: a line a check, then which of the kit's losses it is."""
+    if as_json:
+        answer(asdict(found))
+        return
+    click.echo(f"{found.loss}: {_summary(found)}")
+    for finding in found.findings:
+        click.echo(f"{MARKS[finding.passed]:7} {finding.code:11} {finding.says}")
+    if not found.equals:
+        click.echo(f"{'note':7} {'equals':11} It is none of the kit's losses.")
+    for like in found.equals:
+        click.echo(f"{'note':7} {'equals':11} {like}")
+
+
+def _summary(found: Any) -> str:
+    """How many checks failed, in words."""
+    judged = [each for each in found.findings if each.passed is not None]
+    if not found.failed:
+        return f"all {len(judged)} checks passed"
+    named = ", ".join(each.code for each in found.failed)
+    return f"{len(found.failed)} of {len(judged)} checks failed: {named}"
