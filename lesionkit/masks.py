@@ -100,7 +100,8 @@ def raw_mean_mask(logits: Tensor) -> Tensor:
         returns: uint8 of the same shape
 
     Source: paper A, the masks of its figures.
-    Chosen: a tie is background, so that a constant map is left empty.
+    Chosen: a tie is background, so that a constant map is left empty. The mean is over
+    all pixels, where a ground truth ignores some, too: a new image has none.
 
     >>> raw_mean_mask(torch.tensor([[[1.0, 2.0, 6.0]]])).tolist()  # mean 3
     [[[0, 0, 1]]]

@@ -14,7 +14,8 @@ Beside them may lie groups.csv (columns file and group) or groups.txt (one regul
 expression with one group, looked for in the image's path): whose images belong
 together, a patient's for instance. And lesion_values.txt: what of a mask of several
 classes is lesion, one a line: an integer, a colour, opaque or transparent; or a name,
-of outlines and labels that have some.
+of outlines and labels that have some. A line such as ignore 255 says what counts
+neither way.
 """
 
 from __future__ import annotations

@@ -133,7 +133,9 @@ def background_theory(record: RunRecord) -> pd.DataFrame:
     middle = _middles(stored["bin_edges"], low, high)  # (N, B)
     pixels = background.sum(1)
     counted = lesion.sum(1) + pixels
-    whole = counted == record.identity["size"] ** 2
+    whole = np.full(len(counted), True)
+    if "ignore" in record.metrics.get("data", {}):
+        whole = counted == record.identity["size"] ** 2
     with np.errstate(invalid="ignore", divide="ignore"):
         share = lesion.sum(1) / counted
         centre = (background * middle).sum(1) / pixels

@@ -160,6 +160,7 @@ def _store(
             "fingerprint": data.fingerprint,
             "source": data.manifest["source"],
             "images": {name: len(part) for name, part in setting.batches.items()},
+            **{key: data.manifest[key] for key in ("ignore",) if data.ignore},
         },
         "best_epoch": trained.best_epoch,
         "epochs": trained.epoch,

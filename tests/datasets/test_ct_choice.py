@@ -201,6 +201,21 @@ def test_values_that_count_are_listed_in_lesion_values_txt(patient):
     assert found(patient) == ({"thick"}, SUMS)
 
 
+def test_what_counts_neither_way_is_listed_there_too(patient):
+    thick = of(patient, "thick")
+    values = (1 + truth(thick)).astype(np.uint8)
+    kept = values[:, 0] == 1
+    values[:, 0] = np.where(kept, 255, values[:, 0])
+    save_nifti(patient / "seg.nii.gz", values)
+    (patient.parent / "lesion_values.txt").write_text("2\nignore 255\n")
+    samples = lungct.samples(patient.parent)
+    assert all(sample.ignores for sample in samples)
+    masks = np.stack([sample.read()[1] for sample in samples])
+    assert (masks == 255).sum() == kept.sum() > 0
+    assert (masks == 1).sum() == (values == 2).sum() > 0
+    assert set(np.unique(masks)) == {0, 1, 255}
+
+
 def test_a_report_of_one_patient_is_made(patient):
     from lesionkit.inspection import inspect
 

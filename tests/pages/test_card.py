@@ -131,7 +131,8 @@ def test_the_strata_by_size_hold_every_image_with_a_lesion_once() -> None:
 
 def test_empty_masks_and_empty_predictions_are_told_apart() -> None:
     missed, marked, right = (0, 0, 5, 5), (0, 2, 0, 8), (0, 0, 0, 10)
-    counts = [missed] * 3 + [marked] * 2 + [right]
+    ignored = (0, 0, 0, 0)  # as a whole: neither
+    counts = [missed] * 3 + [marked] * 2 + [right, ignored]
     table = pd.DataFrame(counts, columns=["tp", "fp", "fn", "tn"])
     images = table.assign(threshold="probability")
     found = empty_counts(SimpleNamespace(images=images))

@@ -72,6 +72,19 @@ def test_the_curve_is_the_dice_of_the_pixels_at_every_edge(record, pixels, edge)
     assert row["dice"] == pytest.approx(dice_at(pixels, row["cut"]), abs=1e-12)
 
 
+def test_an_image_that_is_ignored_as_a_whole_is_in_no_curve(record):
+    before = threshold_study.dice_curve(record)
+    stored = {k: np.array(v) for k, v in record.arrays("curves").items()}
+    for name in [k for k in stored if k != "bin_edges"]:
+        more = np.zeros_like(stored[name][:1])
+        stored[name] = np.concatenate([stored[name], more])
+    (record.folder / "curves.npz").unlink()
+    runs.store_arrays(record.folder, "curves", stored)
+    runs.finish(record.folder)
+    after = threshold_study.dice_curve(RunRecord(record.folder))
+    pd.testing.assert_frame_equal(before, after)
+
+
 def test_the_share_marked_is_that_of_the_pixels_at_probability_one_half(record, pixels):
     curve = threshold_study.dice_curve(record).set_index("cut")
     share = masks.probability_mask(pixels[0]).float().mean()

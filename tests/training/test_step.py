@@ -89,12 +89,15 @@ def test_gradients_of_a_step_do_not_reach_the_next() -> None:
     )
 
 
-def test_the_host_asks_for_no_value_during_a_step() -> None:
+@pytest.mark.parametrize("loss", ["ioufocal", "dicebce"])
+@pytest.mark.parametrize("ignore", [False, True])
+def test_the_host_asks_for_no_value_during_a_step(loss: str, ignore: bool) -> None:
     model = SmallNet()
     optimizer = torch.optim.Adam(model.parameters(), fused=True)
-    step = Step(model, build_loss("ioufocal"), optimizer)
+    step = Step(model, build_loss(loss, ignore=ignore), optimizer, ignore=ignore)
+    masks = torch.where(IMAGES[..., 1] > 200, 255, MASKS) if ignore else MASKS
     with Asked() as asked:
-        step(IMAGES, MASKS)
+        step(IMAGES, masks.to(torch.uint8))
     assert asked.names == []
 
 
