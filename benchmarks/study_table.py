@@ -6,14 +6,17 @@ Reads the records of study_small.yaml in the data folder (LESIONKIT_DATA) and wr
 lesionkit/published/study_small.csv, a row a run, and the table of parts in
 docs/study.md; run it again when more parts are finished. A part (a network, data set,
 definition and split) enters with its last run, never before. Parts that stand in the
-table and have no records here, for they were trained elsewhere, stay. --measurements
-puts the parts at the end of docs/measurements.md as well. --hardware is what the runs
-were made on, by default the processor of this machine.
+table and have no records here, for they were trained elsewhere, stay. The counts of
+each test image go to study_small_images.csv.gz, an image known by its hash; a part
+whose records were lost before has none. --measurements puts the parts at the end of
+docs/measurements.md as well. --hardware is what the runs were made on, by default the
+processor of this machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,6 +34,8 @@ PART = ("model", "dataset", "definition", "split")
 FLAT = 0.01  # a median late rise below it
 LATE = 0.2  # of the epochs: how flat the curve was at their end
 PAGE = measurements.ROOT / "docs" / "study.md"
+COUNTS = ["tp", "fp", "fn", "tn"]
+DIGITS = 12  # of an image's hash
 KEYS = [*("dataset", "model", "variant", "loss", "definition", "split", "repeat")]
 SCORES = [
     *("dice", "iou", "precision", "recall", "average_precision", "background"),
@@ -58,8 +63,11 @@ def main() -> None:
     if not finished:
         raise SystemExit(f"no part is finished; begun: {open_parts or 'none'}")
     made = {p: table_of(configs, given.hardware) for p, configs in finished.items()}
+    counted = {p: images_of(configs) for p, configs in finished.items()}
     tables = in_order(sweep, earlier(published.STUDY) | made)
     write(pd.concat(tables, ignore_index=True), published.STUDY)
+    images = in_order(sweep, earlier(published.STUDY_IMAGES) | counted)
+    write(pd.concat(images, ignore_index=True), published.STUDY_IMAGES)
     lines = [*measurements.head(HEAD), *map(line_of, tables)]
     total = sum(table["wall_seconds"].sum() for table in tables) / 3600
     count = sum(map(len, tables))
@@ -94,7 +102,7 @@ def earlier(path: Path) -> dict[Part, pd.DataFrame]:
     """The parts of a table that was written before."""
     if not path.exists():
         return {}
-    parts = pd.read_csv(path).groupby(list(PART), sort=False)
+    parts = pd.read_csv(path, dtype={"image": str}).groupby(list(PART), sort=False)
     return {tuple(map(str, part)): rows for part, rows in parts}
 
 
@@ -114,6 +122,31 @@ def table_of(configs: Sequence[RunConfig], hardware: str) -> pd.DataFrame:
     table["hardware"] = table["hardware"].replace("cpu", hardware)
     table["wall_seconds"] = table["wall_seconds"].round(1)
     return table[[*KEYS, *SCORES, *FACTS]].round(dict.fromkeys(SCORES, 6))
+
+
+def images_of(configs: Sequence[RunConfig]) -> pd.DataFrame:
+    """The counts of each test image of a part's runs, under both rules.
+
+    An image is the first digits of the SHA-256 of its file.
+
+    Raises:
+        SystemExit: two images of one split have the same digits.
+    """
+    tables = []
+    for config in configs:
+        record = runs.RunRecord(config.folder)
+        split = record.split.drop_duplicates("file").set_index("file")
+        digits = split["content_hash"].str[:DIGITS]
+        if digits.nunique() < split["content_hash"].nunique():
+            raise SystemExit(f"{record.folder}: {DIGITS} digits are too few")
+        identity = {name: record.identity[name] for name in KEYS}
+        for rule, found in record.images.groupby("threshold", sort=False):
+            named = {"rule": rule, "image": found["file"].map(digits)}
+            tables.append(
+                pd.DataFrame(identity | named | found[COUNTS].to_dict("series"))
+            )
+    table = pd.concat(tables, ignore_index=True)
+    return table.sort_values([*KEYS, "rule", "image"], ignore_index=True)
 
 
 def late_rise(record: runs.RunRecord) -> float:
@@ -137,7 +170,8 @@ def flatness(tables: Sequence[pd.DataFrame]) -> str:
 
 def write(table: pd.DataFrame, path: Path) -> None:
     """The table as CSV; the same table gives the same bytes."""
-    path.write_text(table.to_csv(index=False, lineterminator="\n"), newline="\n")
+    text = table.to_csv(index=False, lineterminator="\n").encode()
+    path.write_bytes(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
 
 
 def line_of(table: pd.DataFrame) -> str:

@@ -74,7 +74,7 @@ WORKS: dict[str, dict[str, tuple[str, ...]]] = {
         "dicebce_image": ("isensee2021nnunet",),
     },
     "table": {
-        **dict.fromkeys(("study-small", "study-small-all"), ()),
+        **dict.fromkeys(("study-small", "study-small-all", "study-small-images"), ()),
         "public-rerun": ("paper_a", "public_rerun"),
         "public-rerun-34": ("paper_a", "public_rerun"),
         "public-rerun-runs": ("paper_a", "public_rerun"),

@@ -29,6 +29,8 @@
   is Isensee et al., nnU-Net Revisited, arXiv:2404.09556 (2024).
 - study_small.csv: the kit's own study (docs/study.md), a row a run, made of its records
   by benchmarks/study_table.py. Facts alone: no image, no mask.
+- study_small_images.csv.gz: its counts by test image, under both rules, an image known
+  by digits of its hash; of those parts whose records are kept.
 
 `dataset`, `model`, `loss` and `metric` are the kit's names; a data set that the kit
 does not have is under its publisher's name.
@@ -72,6 +74,7 @@ RERUN_NAMES = {
     },
 }
 STUDY = FOLDER / "study_small.csv"
+STUDY_IMAGES = FOLDER / "study_small_images.csv.gz"
 MAIN = {"definition": "A-gamma2", "split": "image"}  # the study's main design
 
 
@@ -211,6 +214,33 @@ def study_small(*, every: bool = False) -> pd.DataFrame:
     return table[main].reset_index(drop=True)
 
 
+def study_images(rule: str = "probability") -> pd.DataFrame:
+    """The test images of the kit's own study, one row a run and image.
+
+    Parts whose records were lost before their counts were kept are not among them.
+
+    Args:
+        rule: of the mask: "probability" (at 0.5) or "raw_mean".
+
+    Returns:
+        The keys of `study_small`; image (digits of its file's SHA-256); tp, fp, fn, tn;
+        dice and iou, 1 where mask and prediction are both empty.
+
+    Raises:
+        UnknownName: another rule.
+
+    Source: docs/study.md.
+    """
+    table = pd.read_csv(STUDY_IMAGES, dtype={"image": str})
+    lookup.find("rule", rule, dict.fromkeys(table["rule"].unique()))
+    table = table[table["rule"] == rule].drop(columns="rule").reset_index(drop=True)
+    wrong = table["fp"] + table["fn"]
+    empty = table["tp"] + wrong == 0
+    table["dice"] = (2 * table["tp"] / (2 * table["tp"] + wrong)).mask(empty, 1.0)
+    table["iou"] = (table["tp"] / (table["tp"] + wrong)).mask(empty, 1.0)
+    return table
+
+
 # What can be asked for by name where a table is asked for.
 TABLES = {
     NAME: public_rerun,
@@ -221,6 +251,7 @@ TABLES = {
     "nnunet-revisited": nnunet_revisited,
     "study-small": study_small,
     "study-small-all": partial(study_small, every=True),
+    "study-small-images": study_images,
 }
 
 

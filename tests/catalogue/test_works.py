@@ -29,6 +29,7 @@ def test_only_what_the_kit_made_itself_has_no_work():
     assert bare == {
         *("toy", "ct_phantom", "lungct", "demo", "practice"),
         *("iou", "bce", "ioubce", "study-small", "study-small-all"),
+        "study-small-images",
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 from made_records import made_record
 
+from lesionkit import published
 from lesionkit.config import RunConfig
 from lesionkit.records.runs import RunRecord
 from lesionkit.sweeps.sweep import Sweep, read_sweep
@@ -191,10 +193,44 @@ def test_the_script_writes_the_table_and_the_page_and_tells_what_is_open(
     assert told == "not in the table: unet toy A-gamma2 image, 1 of 4 runs"
 
 
+def test_the_counts_of_each_image_are_kept_under_both_rules(
+    study_table, enet, tmp_path, monkeypatch
+) -> None:
+    split = RunRecord(enet[1].folder).split
+    hashes = [sha256(file.encode()).hexdigest() for file in split["file"]]
+    monkeypatch.setattr(RunRecord, "split", split.assign(content_hash=hashes))
+    table = study_table.images_of(enet)
+    record = RunRecord(enet[1].folder)
+    mine = table[(table["loss"] == "iou") & (table["repeat"] == 1)]
+    hashes = record.split.set_index("file")["content_hash"]
+    for rule, found in record.images.groupby("threshold"):
+        kept = mine[mine["rule"] == rule]
+        digits = found["file"].map(hashes).str[:12]
+        expected = found[["tp", "fp", "fn", "tn"]].assign(image=digits)
+        assert sorted(kept[[*expected]].itertuples(index=False, name=None)) == sorted(
+            expected.itertuples(index=False, name=None)
+        )
+    path = tmp_path / "images.csv.gz"
+    study_table.write(table, path)
+    monkeypatch.setattr(published, "STUDY_IMAGES", path)
+    (part,) = study_table.earlier(path).values()
+    pd.testing.assert_frame_equal(part.reset_index(drop=True), table)
+    again = path.read_bytes()
+    study_table.write(table, path)
+    assert path.read_bytes() == again
+    images = published.study_images("raw_mean")
+    assert (2 * images["tp"] / (2 * images["tp"] + images["fp"] + images["fn"])).equals(
+        images["dice"]
+    )
+    with pytest.raises(ValueError, match="unknown rule 'otsu'"):
+        published.study_images("otsu")
+
+
 def test_without_a_finished_part_nothing_is_written(
     study_table, data_home, tmp_path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(study_table.published, "STUDY", tmp_path / "table.csv")
+    for name in ("STUDY", "STUDY_IMAGES"):
+        monkeypatch.setattr(study_table.published, name, tmp_path / "table.csv")
     grid = Sweep("one", tuple(runs_of("unet")))
     monkeypatch.setattr(study_table, "read_sweep", {"study_small.yaml": grid}.get)
     monkeypatch.setattr("sys.argv", ["study_table.py"])
