@@ -180,12 +180,15 @@ def test_the_script_writes_the_table_and_the_page_and_tells_what_is_open(
     table, page = tmp_path / "table.csv", tmp_path / "page.md"
     page.write_text("a\n<!-- parts: begin -->\nold\n<!-- parts: end -->\nb\n")
     monkeypatch.setattr(study_table.published, "STUDY", table)
+    images = tmp_path / "images.csv.gz"
+    monkeypatch.setattr(study_table.published, "STUDY_IMAGES", images)
     monkeypatch.setattr(study_table, "PAGE", page)
     grid = Sweep("two", (*unet, *enet))
     monkeypatch.setattr(study_table, "read_sweep", {"study_small.yaml": grid}.get)
     monkeypatch.setattr("sys.argv", ["study_table.py", "--hardware", "a machine"])
     study_table.main()
     assert list(pd.read_csv(table)["model"]) == ["enet"] * 4
+    assert set(pd.read_csv(images)["model"]) == {"enet"}
     text = page.read_text()
     assert "| enet | toy |" in text and "old" not in text
     assert "4 runs, 0.0 hours of one core (a machine)." in text
