@@ -26,10 +26,14 @@ from lesionkit.losses.pixels import SUMS, Pixels, check, share
 __all__ = [
     "FocalLoss",
     "PixelLoss",
+    "battery",
     "build_loss",
     "build_own",
+    "cases",
+    "cost",
     "further",
     "libraries",
+    "likeness",
     "study",
     "within",
 ]

@@ -11,6 +11,7 @@ import pytest
 from made_commands import command as command
 from made_training import FILES as PLAIN
 from made_training import SMALL, visible
+from made_training import small_model as small_model
 
 from lesionkit.config import RunConfig
 from lesionkit.records import runs
@@ -97,7 +98,8 @@ def test_tables_pages_and_commands_never_run_the_code(
         ("report", root, "-o", str(tmp_path / "report.html")),
         ("card", str(record.folder)),
     ):
-        command(*words)
+        told = command(*words)
+        assert told.code == 0, (words, told.err)
     assert not mark.exists()
     assert (tmp_path / "report.html").is_file()
 
@@ -105,7 +107,7 @@ def test_tables_pages_and_commands_never_run_the_code(
 def test_predict_and_replay_take_the_copies(record: runs.RunRecord, mark: Path) -> None:
     import lesionkit as lk
 
-    images = np.zeros((1, 32, 32, 3), np.uint8)
+    images = [np.zeros((32, 32, 3), np.uint8)]
     (mask,) = lk.predict(record, images)
     assert mask.shape == (32, 32)
     assert set(mark.read_text().split()) == {"model"}
@@ -116,8 +118,8 @@ def test_a_changed_copy_is_not_run(record: runs.RunRecord, mark: Path) -> None:
     import lesionkit as lk
 
     (record.folder / "model.py").write_text(NETWORK.format(mark=str(mark)) + "# other")
-    with pytest.raises(ValueError, match="model.py was changed after"):
-        lk.predict(record, np.zeros((1, 32, 32, 3), np.uint8))
+    with pytest.raises(ValueError, match="what is made of it would not be"):
+        lk.predict(record, [np.zeros((32, 32, 3), np.uint8)])
     assert not mark.exists()
 
 
