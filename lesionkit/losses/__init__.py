@@ -131,9 +131,9 @@ class IoULoss(PixelLoss):
         self.sums, self.smooth = sums, within("smooth", smooth, inf)
 
     def of(self, pixels: Pixels) -> Tensor:
-        both, marked, lesion = pixels.areas[self.sums]
+        both, marked, lesion = pixels.areas(self.sums)
         top, below = both + self.smooth, marked + lesion - both + self.smooth
-        return (1 - share(top, below, empty=1.0)).mean()
+        return (1 - share(top, below, smooth=self.smooth, empty=1.0)).mean()
 
 
 class DiceLoss(PixelLoss):
@@ -158,9 +158,9 @@ class DiceLoss(PixelLoss):
 
     def each(self, pixels: Pixels) -> Tensor:
         """The loss of the batch (), or of each image (N,)."""
-        both, marked, lesion = pixels.areas[self.sums]
+        both, marked, lesion = pixels.areas(self.sums)
         top, below = 2 * both + self.smooth, marked + lesion + self.smooth
-        return 1 - share(top, below, empty=1.0)
+        return 1 - share(top, below, smooth=self.smooth, empty=1.0)
 
 
 class BCELoss(PixelLoss):

@@ -51,9 +51,9 @@ class TverskyLoss(PixelLoss):
 
     def each(self, pixels: Pixels) -> Tensor:
         """The loss of the batch (), or of each image (N,)."""
-        both, marked, lesion = pixels.areas[self.sums]
+        both, marked, lesion = pixels.areas(self.sums)
         wrong = self.fp * (marked - both) + self.fn * (lesion - both)
-        return share(wrong, both + wrong + self.smooth, empty=0.0)
+        return share(wrong, both + wrong + self.smooth, smooth=self.smooth, empty=0.0)
 
 
 class FocalTverskyLoss(TverskyLoss):
@@ -107,10 +107,10 @@ class SquaredDiceLoss(PixelLoss):
         self.sums, self.smooth = sums, within("smooth", smooth, inf)
 
     def of(self, pixels: Pixels) -> Tensor:
-        both, _, lesion = pixels.areas[self.sums]
+        both, _, lesion = pixels.areas(self.sums)
         squares = pixels.probability.square().sum(SUMS[self.sums])
         top, below = 2 * both + self.smooth, squares + lesion + self.smooth
-        return (1 - share(top, below, empty=1.0)).mean()
+        return (1 - share(top, below, smooth=self.smooth, empty=1.0)).mean()
 
 
 class LogCoshDiceLoss(DiceLoss):
@@ -183,7 +183,7 @@ class MCCLoss(PixelLoss):
         self.sums, self.smooth = sums, positive("smooth", smooth, inf)
 
     def of(self, pixels: Pixels) -> Tensor:
-        both, marked, lesion = pixels.areas[self.sums]
+        both, marked, lesion = pixels.areas(self.sums)
         unmarked = pixels.total(1 - pixels.probability, self.sums)
         count = pixels.count(self.sums)
         both, marked, unmarked = both / count, marked / count, unmarked / count
@@ -352,13 +352,17 @@ class AsymUnifiedFocalLoss(PixelLoss):
         self.smooth = within("smooth", smooth, inf)
 
     def of(self, pixels: Pixels) -> Tensor:
-        both, marked, lesion = pixels.areas[self.sums]
+        both, marked, lesion = pixels.areas(self.sums)
         false, missed = marked - both, lesion - both
         rest = pixels.total((1 - pixels.probability) * (1 - pixels.mask), self.sums)
         of_lesion = self.delta * missed + (1 - self.delta) * false
         of_rest = self.delta * false + (1 - self.delta) * missed
-        lesion_part = share(of_lesion, both + of_lesion + self.smooth, empty=0.0)
-        rest_part = share(of_rest, rest + of_rest + self.smooth, empty=0.0)
+        lesion_part = share(
+            of_lesion, both + of_lesion + self.smooth, smooth=self.smooth, empty=0.0
+        )
+        rest_part = share(
+            of_rest, rest + of_rest + self.smooth, smooth=self.smooth, empty=0.0
+        )
         tversky = (rest_part + power(lesion_part, 1 - self.focus)).mean() / 2
         y = pixels.mask
         focus = torch.exp(self.focus * (1 - y) * pixels.log_wrong)

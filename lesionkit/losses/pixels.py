@@ -13,6 +13,10 @@ from lesionkit.catalogue import IGNORED
 SUMS = {"batch": (0, 1, 2, 3), "image": (1, 2, 3)}  # the axes a region sum runs over
 
 
+IN_CACHE = 2**17  # pixels looked at at once: new memory costs more than the look
+SMALLEST = torch.finfo(torch.float32).tiny  # below it a number may become 0
+
+
 def check(
     logits: Tensor,
     mask: Tensor,
@@ -69,10 +73,12 @@ def check(
 def refuse_other_values(mask: Tensor) -> None:
     """Refuse a mask that holds anything but 0 and 1."""
     # y - y^2 is 0 for 0 and 1 alone, in every dtype; its extremes are found in one pass
-    least, most = torch.addcmul(mask, mask, mask, value=-1).aminmax()
-    if not least == most == 0:  # NaN included
-        low, high = mask.min().item(), mask.max().item()
-        raise ValueError(f"mask values must be 0 or 1, got {low:g} to {high:g}")
+    size = IN_CACHE if mask.device.type == "cpu" else mask.numel()
+    for part in mask.reshape(-1).split(size):
+        least, most = torch.addcmul(part, part, part, value=-1).aminmax()
+        if not least.item() == most.item() == 0:  # NaN included
+            low, high = mask.min().item(), mask.max().item()
+            raise ValueError(f"mask values must be 0 or 1, got {low:g} to {high:g}")
 
 
 @torch.library.custom_op("lesionkit::looked_at", mutates_args=())
@@ -125,10 +131,49 @@ class BothLogs(torch.autograd.Function):
         return of_right * wrong.exp() - of_wrong * right.exp()
 
 
-def share(top: Tensor, below: Tensor, *, empty: float) -> Tensor:
-    """top / below, and `empty` with gradient 0 where both are 0."""
-    safe = torch.where(below > 0, below, torch.ones_like(below))
-    return torch.where(below > 0, top / safe, torch.full_like(below, empty))
+class Areas(torch.autograd.Function):
+    """p = sigmoid(z), sum(p y) and sum(p); new memory for p and the gradient alone."""
+
+    @staticmethod
+    def forward(
+        logits: Tensor, mask: Tensor, sums: str
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        p, image = logits.sigmoid(), SUMS["image"]
+        in_cache = max(1, IN_CACHE // mask[0].numel())  # so many images
+        step = in_cache if mask.device.type == "cpu" else len(mask)
+        parts = zip(p.split(step), mask.split(step), strict=True)
+        both = torch.cat([(part * y).sum(image) for part, y in parts])
+        marked = p.sum(image)
+        return (p, both, marked) if sums == "image" else (p, both.sum(), marked.sum())
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        ctx.save_for_backward(output[0], inputs[1])
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (p, mask), (of_p, *of_sums) = ctx.saved_tensors, gradients
+        zero = p.new_zeros(())
+        of_both, of_marked = (
+            (zero if each is None else each).view(-1, 1, 1, 1) for each in of_sums
+        )
+        slope = torch.addcmul(of_marked, of_both, mask)
+        if of_p is not None:
+            slope = slope + of_p
+        if torch.is_grad_enabled():  # a second derivative is wanted
+            return slope * p * (1 - p), None, None
+        torch.ops.aten.sigmoid_backward.grad_input(slope, p, grad_input=slope)
+        return slope, None, None
+
+
+def share(top: Tensor, below: Tensor, *, smooth: float, empty: float) -> Tensor:
+    """top / below; without `smooth`, `empty` with gradient 0 where both are 0."""
+    if smooth >= SMALLEST:  # it is in below, which is not 0 then
+        return top / below
+    nothing = below == 0
+    safe = torch.where(nothing, torch.ones_like(below), below)
+    return torch.where(nothing, torch.full_like(below, empty), top / safe)
 
 
 def power(base: Tensor, exponent: float) -> Tensor:
@@ -195,13 +240,26 @@ class Pixels:
             return -self.mean(self.log_right)
         return binary_cross_entropy_with_logits(self.logits, self.mask)
 
-    @once
-    def areas(self) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+    def areas(self, sums: str) -> tuple[Tensor, Tensor, Tensor]:
         """I = sum(p y), S = sum(p) and T = sum(y): of the batch (), by image (N,)."""
-        p, y, image = self.probability, self.mask, SUMS["image"]
-        both, marked, lesion = (p * y).sum(image), p.sum(image), y.sum(image)
-        in_batch = both.sum(), marked.sum(), lesion.sum()
-        return {"image": (both, marked, lesion), "batch": in_batch}
+        if sums not in self.kept:
+            both, marked = self._marked(sums)
+            lesion = self.mask.sum(SUMS["image"])
+            lesion = lesion if sums == "image" else lesion.sum()
+            self.kept[sums] = both, marked, lesion
+        return self.kept[sums]
+
+    def _marked(self, sums: str) -> tuple[Tensor, Tensor]:
+        """I and S."""
+        alone = self.valid is None and "probability" not in self.kept
+        if alone and not torch.compiler.is_compiling():  # a compiler joins the passes
+            self.kept["probability"], both, marked = Areas.apply(
+                self.logits, self.mask, sums
+            )
+            return both, marked
+        p, image = self.probability, SUMS["image"]
+        both, marked = (p * self.mask).sum(image), p.sum(image)
+        return (both, marked) if sums == "image" else (both.sum(), marked.sum())
 
     def mean(self, each: Tensor) -> Tensor:
         """The mean over the pixels that count; 0 if none does."""

@@ -104,6 +104,17 @@ def test_a_half_precision_sum_over_65504_does_not_overflow(name):
     assert half.item() == build_loss(name)(logits, mask).item()
 
 
+@pytest.mark.parametrize(("name", "definition"), PAIRS)
+def test_a_network_that_gives_nan_is_not_told_a_finite_loss(name, definition):
+    logits, mask = torch.zeros(2, 1, 4, 4), FILLS["one pixel"]
+    logits[1, 0, 2, 2] = float("nan")
+    for smooth in (1e-6, 1e-300, 0):
+        smooth = 1e-6 if name == "mcc" else smooth  # it needs one
+        for sums in SUMS:
+            value = build(name, definition, sums=sums, smooth=smooth)(logits, mask)
+            assert value.isnan()
+
+
 # Limits
 
 

@@ -15,7 +15,6 @@ from made_losses import (
     uniform,
 )
 
-from lesionkit import losses
 from lesionkit.catalogue import LOSSES, PAPER_A_LOSSES
 from lesionkit.losses import (
     BCELoss,
@@ -24,7 +23,9 @@ from lesionkit.losses import (
     IoULoss,
     PixelLoss,
     build_loss,
+    pixels,
 )
+from lesionkit.losses.pixels import SUMS
 
 COMPOUNDS_OF_A = [name for name in PAPER_A_LOSSES if LOSSES[name].parts]
 WITH_SUMS = [n for n, e in LOSSES.items() if e.group != "distribution"]
@@ -40,12 +41,37 @@ def test_a_loss_without_focal_term_is_the_same_in_every_definition():
         torch.testing.assert_close(found, expected, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("sums", losses.SUMS)
+@pytest.mark.parametrize("sums", SUMS)
 @pytest.mark.parametrize(("name", "definition"), PAIRS)
 def test_the_gradient_equals_finite_differences(name, definition, sums):
     logits, mask = UNEVEN[0][:, :, :2, :3].clone(), UNEVEN[1][:, :, :2, :3]
     loss = build(name, definition, sums=sums)
     assert torch.autograd.gradcheck(lambda z: loss(z, mask), logits.requires_grad_())
+
+
+@pytest.mark.parametrize("sums", SUMS)
+@pytest.mark.parametrize("name", ["iou", "dice", "squared_dice", "mcc"])
+def test_the_second_derivative_equals_finite_differences(name, sums):
+    logits, mask = UNEVEN[0][1:, :, :2, :2].clone(), UNEVEN[1][1:, :, :2, :2]
+    loss = build_loss(name, sums=sums, smooth=0.1)
+    logits.requires_grad_()
+    assert torch.autograd.gradgradcheck(lambda z: loss(z, mask), logits)
+
+
+@pytest.mark.parametrize("images", [1, 3, 7])
+@pytest.mark.parametrize("in_cache", [1, 40, 80, 10_000])
+def test_how_many_images_are_summed_at_once_does_not_matter(
+    images, in_cache, monkeypatch
+):
+    case = example((images, 1, 5, 7), 8, limit=4, shares=[0.3] * images)
+    loss = build_loss("dice", sums="image")
+    expected = loss_and_gradient(loss, *case)
+    monkeypatch.setattr(pixels, "IN_CACHE", in_cache)
+    torch.testing.assert_close(loss_and_gradient(loss, *case), expected)
+    wrong = case[1].clone()
+    wrong.view(-1)[-1] = 0.5
+    with pytest.raises(ValueError, match=r"0 or 1, got 0 to 1|got 0.5"):
+        loss(case[0], wrong)
 
 
 @pytest.mark.parametrize(("name", "definition"), PAIRS)
