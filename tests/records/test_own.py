@@ -85,8 +85,11 @@ def test_the_copies_are_sealed(record: runs.RunRecord) -> None:
 def test_tables_pages_and_commands_never_run_the_code(
     record: runs.RunRecord, mark: Path, command, tmp_path: Path
 ) -> None:
-    second = experiment.run(RunConfig(**SMALL | {"loss": "bce"}), progress=False)
-    assert second.folder != record.folder
+    other = {"loss": "bce", "loss_options": None}
+    other |= {"model_file": str(record.folder / "model.py")}
+    experiment.run(RunConfig(**OWN | other), progress=False)
+    mark.unlink()
+    forget()
     root = str(record.folder.parents[5])
     table = load_table(root)
     assert set(table["loss"]) == {"bce", "my_losses.py:mine(weight=2)"}
