@@ -86,7 +86,7 @@ def test_tables_pages_and_commands_never_run_the_code(
     record: runs.RunRecord, mark: Path, command, tmp_path: Path
 ) -> None:
     other = {"loss": "bce", "loss_options": None}
-    other |= {"model_file": str(record.folder / "model.py")}
+    shutil.copy(record.folder / "model.py", tmp_path / "my_nets.py")
     experiment.run(RunConfig(**OWN | other), progress=False)
     mark.unlink()
     forget()
@@ -96,10 +96,7 @@ def test_tables_pages_and_commands_never_run_the_code(
     for words in (
         ("status",),
         ("rank", root),
-        ("claims", root),
-        ("advise", root),
         ("report", root, "-o", str(tmp_path / "report.html")),
-        ("card", str(record.folder)),
     ):
         told = command(*words)
         assert told.code == 0, (words, told.err)
