@@ -9,9 +9,8 @@ from made_commands import command as command
 
 LOSSES = """
 def right(logits, mask, floor=1e-6):
-    p = logits.sigmoid()
-    y = mask.to(p.dtype)
-    return 1 - 2 * (p * y).float().sum() / (p.float().sum() + y.float().sum() + floor)
+    p, y = logits.float().sigmoid(), mask.float()
+    return 1 - (2 * (p * y).sum() + floor) / (p.sum() + y.sum() + floor)
 
 def breaks_in_half(logits, mask):
     p = logits.sigmoid()
