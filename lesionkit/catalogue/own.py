@@ -67,7 +67,7 @@ def reference(kind: str, name: str, file: str | None = None) -> Reference:
         )
     if place.endswith(".py"):
         path = Path(file or place).expanduser().absolute()
-        return Reference(f"{path.name}:{attribute}", attribute, path, "")
+        return Reference(f"{Path(place).name}:{attribute}", attribute, path, "")
     if not all(part.isidentifier() for part in place.split(".")):
         raise ValueError(
             f"{kind} {name!r}: {place!r} is neither a .py file nor a module"

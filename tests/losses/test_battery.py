@@ -133,7 +133,7 @@ def test_scale_is_the_ratio_of_gradients():
 
 def test_a_loss_that_leaves_torch_is_no_graph_and_no_failure():
     def outside(logits, mask):
-        return dice(logits, mask) * float(mask.max().item() > 0)
+        return dice(logits, mask) * (2.0 if mask.sum() > 3 else 1.0)
 
     assert found(outside, "compile").passed is None
     assert found(dice, "compile").passed is True

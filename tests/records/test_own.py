@@ -96,6 +96,9 @@ def test_tables_pages_and_commands_never_run_the_code(
     for words in (
         ("status",),
         ("rank", root),
+        ("claims", root),
+        ("cite", root),
+        ("card", record.folder),
     ):
         told = command(*words)
         assert told.code == 0, (words, told.err)
