@@ -10,7 +10,7 @@ from made_marks import box, truth, write_rtstruct, write_seg
 from lesionkit.datasets import lungct
 from lesionkit.datasets.dicom import read_series
 from lesionkit.datasets.dicom.files import made_uid
-from lesionkit.prepared.preparing import find_samples
+from lesionkit.prepared.preparing import find_samples, prepare
 
 
 @pytest.fixture
@@ -214,6 +214,17 @@ def test_what_counts_neither_way_is_listed_there_too(patient):
     assert (masks == 255).sum() == kept.sum() > 0
     assert (masks == 1).sum() == (values == 2).sum() > 0
     assert set(np.unique(masks)) == {0, 1, 255}
+
+
+def test_the_line_is_taken_up_where_no_mask_changes(
+    patient, tmp_path_factory, monkeypatch
+):
+    monkeypatch.setenv("LESIONKIT_DATA", str(tmp_path_factory.mktemp("data")))
+    save_nifti(patient / "seg.nii.gz", 1 + truth(of(patient, "thick")))
+    said = {"2\n": False, "2\nignore 255\n": True}
+    for lines, ignore in said.items():
+        (patient.parent / "lesion_values.txt").write_text(lines)
+        assert prepare("lungct", patient.parent, size=8).ignore is ignore
 
 
 def test_a_report_of_one_patient_is_made(patient):

@@ -101,6 +101,26 @@ def test_a_step_is_that_of_the_pixels_that_count(both, loss, accumulate) -> None
     torch.testing.assert_close(*weights, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("loss", TAKING)
+@pytest.mark.parametrize("told", [False, True])
+def test_no_logit_of_an_ignored_pixel_reaches_a_loss(loss, told) -> None:
+    random = torch.Generator().manual_seed(1)
+    mask = torch.randint(0, 2, (2, 1, 6, 6), generator=random).to(torch.uint8)
+    mask[..., :2] = 255
+    valid = mask != 255
+    found = build_loss(loss, **definition_of(loss), ignore=not told)
+    truth = (mask == 1, valid) if told else (mask,)
+    plain = torch.randn(2, 1, 6, 6, generator=random)
+    values = []
+    for at_border in (0.0, float("inf"), float("nan")):
+        logits = torch.where(valid, plain, at_border).requires_grad_()
+        value = found(logits, *truth)
+        value.backward()
+        assert (logits.grad[~valid] == 0).all() and logits.grad.isfinite().all()
+        values.append(value.item())
+    assert values[0] == values[1] == values[2]
+
+
 def definition_of(loss: str) -> dict:
     """What a loss needs beside its name."""
     if loss in ("balanced_bce", "custom"):
