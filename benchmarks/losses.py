@@ -19,7 +19,7 @@ import measurements
 import torch
 from torch import nn
 
-from lesionkit.catalogue import LOSSES, PAPER_A_LOSSES
+from lesionkit.catalogue import FURTHER_LOSSES, LOSSES, PAPER_A_LOSSES
 from lesionkit.losses import build_loss
 from lesionkit.losses.cases import loss_and_gradient
 from lesionkit.losses.cost import batch, peak_units
@@ -56,12 +56,16 @@ def smp_losses() -> dict[str, nn.Module]:
         "dice": smp.DiceLoss("binary", smooth=1e-6),
         "bce": smp.SoftBCEWithLogitsLoss(),
         "focal": smp.FocalLoss("binary", alpha=0.8, gamma=2),
+        "tversky": smp.TverskyLoss("binary", smooth=1e-6, alpha=0.3, beta=0.7),
+        "lovasz": smp.LovaszLoss("binary"),
+        "mcc": smp.MCCLoss(),
+        "smoothed_bce": smp.SoftBCEWithLogitsLoss(smooth_factor=0.1),
     }
 
 
 def monai_losses() -> dict[str, nn.Module]:
     """The base losses of MONAI, batch sums; its BCE is torch's."""
-    from monai.losses import DiceLoss, FocalLoss
+    from monai.losses import DiceLoss, FocalLoss, TverskyLoss
 
     region = {"sigmoid": True, "batch": True, "smooth_nr": 1e-6, "smooth_dr": 1e-6}
     return {
@@ -69,6 +73,8 @@ def monai_losses() -> dict[str, nn.Module]:
         "dice": DiceLoss(**region),
         "bce": nn.BCEWithLogitsLoss(),
         "focal": FocalLoss(alpha=0.8, gamma=2, use_softmax=False),
+        "tversky": TverskyLoss(alpha=0.3, beta=0.7, **region),
+        "squared_dice": DiceLoss(squared_pred=True, **region),
     }
 
 
@@ -79,7 +85,8 @@ def contestants(name: str) -> dict[str, Callable]:
     for library, made in (("smp", smp_losses), ("MONAI", monai_losses)):
         base = made()
         parts = LOSSES[name].parts
-        found[library] = Sum(*(base[p] for p in parts)) if parts else base[name]
+        if all(part in base for part in parts or (name,)):
+            found[library] = Sum(*(base[p] for p in parts)) if parts else base[name]
     if name == "focal":
         found["torchvision"] = TorchvisionFocal()
     return found
@@ -111,11 +118,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--shapes", type=int, default=2, help="1: the first alone")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     lines = [f"{options.threads} thread(s), gamma 2, median of {options.rounds}."]
-    for shape in SHAPES:
-        found = {name: measure(name, shape, options.rounds) for name in PAPER_A_LOSSES}
+    names = (*PAPER_A_LOSSES, *(n for n in FURTHER_LOSSES if n != "dicebce_image"))
+    for shape in SHAPES[: options.shapes]:
+        found = {name: measure(name, shape, options.rounds) for name in names}
         lines += ["", *table("x".join(map(str, shape)), found)]
     measurements.append("Losses: time and memory against other libraries", lines)
 
@@ -130,7 +139,11 @@ def table(title: str, found: dict[str, tuple[dict, dict]]) -> list[str]:
     lines.append("")
     for ours in ("compiled", "eager"):
         for theirs in ("smp", "MONAI"):
-            ratios = {n: times[theirs] / times[ours] for n, (times, _) in found.items()}
+            ratios = {
+                n: times[theirs] / times[ours]
+                for n, (times, _) in found.items()
+                if theirs in times
+            }
             compounds = [ratios[n] for n in ratios if LOSSES[n].parts]
             mean, part = geometric(list(ratios.values())), geometric(compounds)
             lines.append(
