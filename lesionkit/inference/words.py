@@ -10,6 +10,7 @@ import pandas as pd
 from lesionkit.inference.grids import Grid
 
 MOST = 0.5  # of the gap on one data set is worth a word
+LITTLE = 0.2  # of the margin: where such a gap lies says nothing
 STEADY = 0.8  # of the rows lower is worth a word
 NAMED = 3  # names in a row; the rest is counted
 TIED = 1e-12
@@ -66,7 +67,8 @@ def of_losses(grid: Grid, table: pd.DataFrame, margin: float) -> list[str]:
     for place, loss in enumerate(table.index):
         said, row = _failures(grid, loss), table.iloc[place]
         if place and row["answer"] != "alike":
-            said += _against(grid, leader, loss)
+            small = abs(row["behind"]) < LITTLE * margin
+            said += _against(grid, leader, loss, small=small)
         if not place and row["answer"] == "undecided" and np.isfinite(row["high"]):
             said.append(f"{row['limit']} may be up to {amount(row['high'])} ahead")
         if row["answer"] == "behind" and row["high"] < margin:
@@ -96,8 +98,8 @@ def _gaps(grid: Grid, leader: str, loss: str) -> tuple[str, np.ndarray, list[str
     return axis, (level[leader] - level[loss]).to_numpy(), list(grid.names(axis))
 
 
-def _against(grid: Grid, leader: str, loss: str) -> list[str]:
-    """Whether a loss is lower everywhere, and where most of its gap is."""
+def _against(grid: Grid, leader: str, loss: str, *, small: bool) -> list[str]:
+    """Whether a loss is lower everywhere, and where most of a larger gap is."""
     axis, gaps, names = _gaps(grid, leader, loss)
     if len(gaps) < 2 or gaps.sum() <= 0:
         return []
@@ -110,7 +112,7 @@ def _against(grid: Grid, leader: str, loss: str) -> list[str]:
     elif lower >= STEADY * many:
         said.append(f"{side} than {leader} on {lower} of {many} {WORDS[axis]}s")
     share = gaps.max() / np.abs(gaps).sum()
-    if many > 2 and share > MOST:
+    if many > 2 and share > MOST and not small:
         said.append(f"{100 * share:.0f} % of its gap is on {names[int(gaps.argmax())]}")
     return said
 

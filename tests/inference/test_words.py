@@ -151,6 +151,7 @@ def test_where_most_of_a_gap_lies_is_named():
     runs[:, :, 0] += 0.01
     runs[3, :, 0] += 0.06  # 7 of 10 parts
     assert notes(runs)["loss1"].endswith("; 70 % of its gap is on set3")
+    assert "of its gap" not in notes(runs, margin=0.2)["loss1"]  # 0.025 is little
 
 
 def test_a_loss_that_is_surely_behind_by_little_is_told_so():
