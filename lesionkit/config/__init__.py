@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lesionkit import lookup
-from lesionkit.catalogue import DATASETS, DEFINITIONS, own, several_heads
+from lesionkit.catalogue import DEFINITIONS, own
 from lesionkit.catalogue.protocols import PROTOCOLS
+from lesionkit.config import checks
 from lesionkit.config.parameters import checked, choice, parameter, parameter_names
 from lesionkit.config.places import (
     data_folder,
@@ -208,10 +209,10 @@ class RunConfig:
         for rule in fields(self):
             value = checked(rule.name, getattr(self, rule.name), rule.metadata)
             object.__setattr__(self, rule.name, value)
-        _check_names(self)
-        _check_network(self)
-        _check_accumulate(self)
-        _check_graphed(self)
+        checks.names(self)
+        checks.network(self)
+        checks.accumulate(self)
+        checks.graphed(self)
         repeats = self.repeats or PROTOCOLS[self.protocol].settings["repeats"]
         if self.repeat >= repeats:
             raise ValueError(
@@ -257,7 +258,7 @@ class RunConfig:
     def _filled(self) -> dict[str, Any]:
         """The open parameters with their values."""
         loss = own.find_loss(self.loss)
-        open_values = _open_values_of(self)
+        open_values = checks.open_values_of(self)
         open_values |= dict.fromkeys(dict(loss.options))  # the name says them
         open_values["split_seed"] = open_values["init_seed"] = 42 + self.repeat
         if "focal" in (self.loss, *loss.parts):
@@ -392,100 +393,6 @@ EXECUTION = (
     "track",
     *OWN_FILES,
 )
-
-
-def _check_names(config: RunConfig) -> None:
-    """Refuse names the catalogue does not have."""
-    loss = own.find_loss(config.loss)
-    lookup.find("protocol", config.protocol, PROTOCOLS)
-    model = own.find_model(config.model)
-    for name, value in loss.options:
-        if getattr(config, name) is not None:
-            raise ValueError(f"{name} is {value} by the name {config.loss}; leave it")
-    if config.model_options and not own.is_own(config.model):
-        raise ValueError(f"model_options is for your own network, not {config.model}")
-    if config.variant is not None:
-        lookup.find(f"variant of {config.model}", config.variant, model.variants)
-    if config.definition is not None:
-        lookup.find("definition", config.definition, DEFINITIONS)
-    known = dict.fromkeys(name for name in DATASETS if name != "folder")
-    if config.dataset not in known:
-        lookup.find("dataset", config.dataset, known | dict.fromkeys(prepared_names()))
-
-
-MEANS_OVER_PIXELS = {
-    *("bce", "balanced_bce", "focal", "bcefocal", "poly1", "smoothed_bce"),
-}
-
-
-def _open_values_of(config: RunConfig) -> dict[str, Any]:
-    """What the protocol sets, as far as the network has it.
-
-    Of its own are the variant, the side that it takes, and whether there are weights.
-    """
-    protocol = PROTOCOLS[config.protocol]
-    entry = own.find_model(config.model)
-    variant = config.variant or protocol.variants.get(config.model, entry.default)
-    network = entry.variants[variant]
-    size = network.nearest(protocol.settings["size"])
-    weights = protocol.settings["pretrained"] and network.pretrained is not None
-    theirs = {"variant": variant, "size": size, "pretrained": weights}
-    return protocol.settings | theirs
-
-
-def _check_network(config: RunConfig) -> None:
-    """Refuse what the network cannot do: a side, weights or heads it has not."""
-    values = _open_values_of(config)
-    network = own.find_model(config.model).variants[values["variant"]]
-    name = f"{config.model} ({values['variant']})"
-    if config.size is not None and not network.takes(config.size):
-        raise ValueError(
-            f"{name} takes images with sides {network.sides}, and size is"
-            f" {config.size}. Try -p size {network.nearest(config.size)}"
-        )
-    if config.pretrained and network.pretrained is None:
-        variants = own.find_model(config.model).variants
-        others = [n for n, each in variants.items() if each.pretrained]
-        hint = f" -p variant {others[0]} has some, or" if others else ""
-        raise ValueError(
-            f"there are no pretrained encoder weights for {name}:"
-            f"{hint} -p pretrained false"
-        )
-    if config.deep_supervision and network.heads == 1:
-        raise ValueError(
-            f"deep_supervision needs several heads, and {name} has one."
-            f" With several: {', '.join(several_heads())}"
-        )
-
-
-def _check_accumulate(config: RunConfig) -> None:
-    """Refuse to cut a batch for a loss whose parts do not add up to the whole.
-
-    A network with batch normalisation is refused when it is built.
-    """
-    if (config.accumulate or 1) == 1:
-        return
-    named = config.definition or PROTOCOLS[config.protocol].settings["definition"]
-    form = config.focal_form or DEFINITIONS[named].get("focal_form")
-    has_focal = "focal" in (config.loss, *own.find_loss(config.loss).parts)
-    means_first = has_focal and form == "meanfirst"
-    if config.loss not in MEANS_OVER_PIXELS or means_first:
-        raise ValueError(
-            f"accumulate cuts a batch into parts, and the {config.loss} loss of parts"
-            " is not that of the batch (batch sums, or a mean taken first). Losses that"
-            f" are means over pixels: {', '.join(sorted(MEANS_OVER_PIXELS))};"
-            " -p activation_checkpointing True saves memory with every loss"
-        )
-
-
-def _check_graphed(config: RunConfig) -> None:
-    """Refuse a CUDA graph of a step that sets random states while it runs."""
-    if config.graphed and config.activation_checkpointing:
-        raise ValueError(
-            "graphed and activation_checkpointing cannot both be on: computing"
-            " activations again sets the random state, which no CUDA graph can hold."
-            " -p graphed false, or -p activation_checkpointing false"
-        )
 
 
 if TYPE_CHECKING:
