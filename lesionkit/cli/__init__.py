@@ -36,6 +36,12 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
+    def format_commands(self, ctx: click.Context, formatter: Any) -> None:
+        """A whole sentence a command, wrapped instead of cut."""
+        with formatter.section("Commands"):
+            told = [(n, c.get_short_help_str(300)) for n, c in self.commands.items()]
+            formatter.write_dl(told)
+
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args[0] not in self.commands and not args[0].startswith("-"):
             raise lookup.unknown("command", args[0], self.commands)
@@ -51,7 +57,7 @@ def cli() -> None:
 @cli.command()
 @AS_JSON
 def datasets(as_json: bool) -> None:
-    """The data sets, yours too, and at which sizes they are prepared here."""
+    """List the data sets, yours too, with the sizes at which they are prepared here."""
     from lesionkit.config import data_folder, prepared_from, prepared_names
 
     rows = []
@@ -77,7 +83,7 @@ def datasets(as_json: bool) -> None:
 @cli.command()
 @AS_JSON
 def models(as_json: bool) -> None:
-    """The networks with their variants; the first variant is the default."""
+    """List the networks with their variants; the first variant is the default."""
     rows = [
         {
             "name": name,
@@ -100,7 +106,7 @@ def models(as_json: bool) -> None:
 @cli.command()
 @AS_JSON
 def losses(as_json: bool) -> None:
-    """The losses, what they are made of, and the definitions they have."""
+    """List the losses, what they are made of, and which definitions have them."""
     rows = [
         {
             "name": name,
@@ -123,7 +129,7 @@ def losses(as_json: bool) -> None:
 @option("--protocol", default="demo", help="Whose defaults to show.")
 @AS_JSON
 def parameters(protocol: str, as_json: bool) -> None:
-    """Every parameter of a run, with its type, its default and its meaning.
+    """List every parameter of a run with its type, default and meaning.
 
     Give one as -p NAME VALUE to `lesionkit train` or to papermill. A default of "-"
     depends on the loss or on the repeat.
@@ -167,7 +173,7 @@ class Train(click.Command):
 @option("--profile", type=Path, metavar="DIR", help="Time one epoch, and stop.")
 @AS_JSON
 def train(pairs: tuple[tuple[str, str]], profile: Path | None, as_json: bool) -> None:
-    """One run: same parameters and same record as notebooks/03_train.ipynb."""
+    """Train one run, with the parameters and the record of notebooks/03_train.ipynb."""
     from lesionkit.config import RunConfig
 
     with console.arguments():

@@ -29,7 +29,7 @@ RAW = option("--raw", type=Path, help="Raw files [default: as before, or raw/NAM
 @option("--yes", is_flag=True, help="Agree to the terms without being asked.")
 @AS_JSON
 def fetch(name: str, yes: bool, as_json: bool) -> None:
-    """A data set from its publisher, or how to get it by hand.
+    """Download a data set from its publisher, or say how to get it by hand.
 
     NAME is a data set, or public-rerun: the table of a public re-run of paper A. The
     terms are printed and asked about before anything is downloaded; what was cut off
@@ -70,7 +70,7 @@ def _agree(name: str, yes: bool) -> None:
 @option("--skip-bad", is_flag=True, help="Leave out what cannot be used.")
 @AS_JSON
 def prepare(name: str, raw: Path | None, as_json: bool, **how: Any) -> None:
-    """Raw files to the prepared form: arrays that every model reads."""
+    """Turn raw files into the prepared form: arrays that every network reads."""
     from lesionkit.prepared import preparing, telling
 
     before = telling.prepared_hashes(name, how["size"], how["resize"])
@@ -100,7 +100,7 @@ def inspect(
     files: bool,
     as_json: bool,
 ) -> None:
-    """What is wrong with a set's files, what is in it twice, and what a split leaks."""
+    """Say what is wrong with a set, what is in it twice, and what a split leaks."""
     from lesionkit import inspection
 
     with arguments():

@@ -17,7 +17,7 @@ MARKS = {True: "passed", False: "FAILED", None: "note"}
 @option("--options", metavar="JSON", help="Of the loss, such as '{\"alpha\": 0.3}'.")
 @AS_JSON
 def check(name: str, options: str | None, as_json: bool) -> None:
-    """A loss through everything that the kit's own losses pass.
+    """Test a loss, yours too, as the kit's own losses are tested.
 
     NAME is FILE.py:NAME of a file of yours, module:NAME of an installed library, or a
     loss of the kit. The code of the file runs on this machine with your rights, because

@@ -91,7 +91,7 @@ def _content(source: Path, install: str | None) -> bytes:
 @click.command()
 @AS_JSON
 def doctor(as_json: bool) -> None:
-    """What is here, what is wrong with it, and the way out.
+    """Say what is wrong on this machine, and what to do about it.
 
     Exit status 1 if something stops the demo; warnings do not.
     """

@@ -40,7 +40,7 @@ def thresholds(
     bundle: Path | None,
     no_browser: bool,
 ) -> None:
-    """Masks under a threshold to drag, as one HTML file that opens in the browser.
+    """Write a page with sliders that move the threshold of masks, and open it.
 
     SOURCE is a folder of run records, the URL of one, or a bundle; without it, the
     bundle of toy runs that comes with the kit. The page is thresholds.html.
@@ -88,7 +88,7 @@ def report(
     margin: float,
     read: Reader,
 ) -> None:
-    """One self-contained page: verdict, figures, tests, claims, methods and limits."""
+    """Write one page: verdict, figures, tests, claims, methods and limits."""
     from lesionkit.pages import report as pages
     from lesionkit.tables import with_background
 
@@ -126,7 +126,7 @@ def predict(
     device: str,
     as_json: bool,
 ) -> None:
-    """Masks of new images by the network of a run; several runs vote.
+    """Mark new images by the network of a run; several runs vote.
 
     RECORD is the folder of a finished run. IMAGES is a picture, a folder of them, the
     folder of a CT series (DICOM), or a NIfTI file. A mask is a PNG of 0 and 255 at its
@@ -184,7 +184,7 @@ def predict(
 @click.argument("records", nargs=-1, type=Path, metavar="RECORD...", required=True)
 @option("-o", "--output", type=Path, default=Path("browse.html"), help="The page.")
 def browse(records: tuple[Path, ...], output: Path) -> None:
-    """Every test image of a run with its mask, as a page; of several side by side.
+    """Write a page with every test image of a run; several runs stand side by side.
 
     RECORD is the folder of a finished run, or one above such folders. The page sorts
     the images by Dice, by the difference between the runs, or by lesion size.
@@ -203,7 +203,7 @@ def browse(records: tuple[Path, ...], output: Path) -> None:
 @option("--format", default="onnx", help="Or torch: a .pt2.")
 @AS_JSON
 def export(record: Path, output: Path, format: str, as_json: bool) -> None:
-    """A run's network as ONNX or .pt2, loaded again and compared with it."""
+    """Write a run's network as ONNX or .pt2, and compare it with the run."""
     from lesionkit.export.network import export_model
 
     made = export_model(record, output, format=format)
@@ -230,7 +230,7 @@ def export(record: Path, output: Path, format: str, as_json: bool) -> None:
 @SOURCE
 @AS_JSON
 def cite(source: Source, as_json: bool) -> None:
-    """The works that a record or a table rests on, as BibTeX.
+    """Print the works that a record or a table rests on, as BibTeX.
 
     SOURCE is a run record, a folder of them, a CSV, or a named table such as
     public-rerun. Names that no work is known for are told on the standard error.
@@ -257,7 +257,7 @@ def cite(source: Source, as_json: bool) -> None:
 @RECORD
 @option("-o", "--output", type=Path, help="The card [default: printed].")
 def card(record: Path, output: Path | None) -> None:
-    """A model card of a run: data, split, scores with intervals, limits, licence."""
+    """Write a model card of a run: data, split, scores, limits, licence."""
     from lesionkit.pages.card import model_card
     from lesionkit.records.files import write_bytes
 

@@ -67,7 +67,7 @@ def sweep(
     retry_failed: bool,
     **given: Any,
 ) -> None:
-    """All missing runs of a grid; the same command again goes on with the rest."""
+    """Train all missing runs of a grid; the same command goes on where it stopped."""
     from tqdm import tqdm
 
     from lesionkit.records import remote
@@ -154,7 +154,7 @@ def _engine(engine: str, name: str, given: dict[str, Any]) -> Callable:
 def status(
     source: Source | None, verify: bool, figure: Path | None, as_json: bool
 ) -> None:
-    """The grid of a sweep file, or all records: done, running, failed, missing.
+    """Show which runs are done, running, failed or missing: of a grid, or of all.
 
     SOURCE is a sweep file, or the URL of a folder of run records (s3://bucket/runs);
     without it, the records here.

@@ -164,7 +164,7 @@ def rank(
     wide: bool,
     **more: bool,
 ) -> None:
-    """What a table says of its losses, and what of it is beyond chance.
+    """Rank the losses of a table, and say what of it is beyond chance.
 
     SOURCE is a CSV, a folder of run records or the URL of one (s3://bucket/runs), or
     a table that comes with the kit: public-rerun, the cells of a re-run of paper A;
@@ -246,7 +246,7 @@ class Held:
 @click.command()
 @click.argument("file", type=Path)
 def register(file: Path) -> None:
-    """Write down what is to be decided, before the runs: FILE is YAML.
+    """Write down before the runs what is to be decided: FILE is YAML.
 
     It has a claim ("ioufocal is the best"), and any of metric, margin, losses,
     datasets, models and repeats. The time and a seal are added to it; rank
@@ -296,7 +296,7 @@ def _more(grid: Any, margin: float, wanted: dict[str, bool]) -> dict[str, pd.Dat
 @option("--paper", type=click.Choice(["A", "B"]), help="Only this paper's.")
 @AS_JSON
 def claims(source: Source, read: Reader, paper: str | None, as_json: bool) -> None:
-    """Each claim of the two papers, and what a table says of it."""
+    """Judge each claim of the two papers by a table."""
     from lesionkit.papers import claims as asked
     from lesionkit.tables import remarks, with_background
 
@@ -336,9 +336,10 @@ def audit(
     every: bool,
     as_json: bool,
 ) -> None:
-    """The arithmetic of a printed table: of SOURCE, or of both papers.
+    """Check whether the numbers of a printed table can be true together.
 
-    SOURCE is a CSV, or public-rerun, the cells that come with the kit. Run records are
+    SOURCE is a CSV, or public-rerun, the cells that come with the kit; without it, the
+    tables of both papers are checked. Run records are
     not printed, but computed: lesionkit status --verify checks them. What is known of a
     table (--aggregation, --empty, --runs) closes ways in which a row may be possible.
     """
@@ -387,7 +388,7 @@ def luck(
     model: str | None,
     as_json: bool,
 ) -> None:
-    """One printed row: the chance that the order of two means is luck.
+    """Tell the chance that the order of two printed means is luck.
 
     FIRST and SECOND are mean scores of two methods on the same test images, 0 to 1 or
     in percent: lesionkit luck 88.77 88.39 --images 120.
@@ -432,7 +433,7 @@ def plan(
     read: Reader,
     as_json: bool,
 ) -> None:
-    """How many runs it takes to tell two losses apart, from a pilot's spread."""
+    """Plan how many runs it takes to tell two losses apart."""
     from lesionkit.inference import planning
     from lesionkit.inference.grids import full_grid
 
@@ -467,7 +468,7 @@ def advise(
     read: Reader,
     as_json: bool,
 ) -> None:
-    """Which loss to take: by your own pilot runs, or by what is published."""
+    """Advise which loss to take, by your own runs or by published ones."""
     from lesionkit.inference import advice
     from lesionkit.inference.grids import full_grid
 
