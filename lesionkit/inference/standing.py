@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -176,10 +177,16 @@ def means_by_metric(table: pd.DataFrame) -> tuple[pd.DataFrame, ...]:
     mean: what losses have in common, the difficulty of the data, is not in it.
 
     Returns:
-        Three frames, metrics by losses: means, low, high. NaN where nothing is known.
+        Three frames, metrics by losses: means, low, high. NaN where nothing is known. A
+        metric in which no two losses can be compared, as the precision of runs that
+        mark nothing, has no row.
     """
-    there = [name for name in METRICS if name in table]
-    rows = {name: _with_interval(full_grid(table, name)) for name in there}
+    rows = {}
+    for name in METRICS:
+        with suppress(ValueError):
+            rows |= (
+                {name: _with_interval(full_grid(table, name))} if name in table else {}
+            )
     return tuple(
         pd.DataFrame({name: found[k] for name, found in rows.items()}).T
         for k in range(3)
