@@ -182,11 +182,9 @@ def means_by_metric(table: pd.DataFrame) -> tuple[pd.DataFrame, ...]:
         mark nothing, has no row.
     """
     rows = {}
-    for name in METRICS:
+    for name in (name for name in METRICS if name in table):
         with suppress(ValueError):
-            rows |= (
-                {name: _with_interval(full_grid(table, name))} if name in table else {}
-            )
+            rows[name] = _with_interval(full_grid(table, name))
     return tuple(
         pd.DataFrame({name: found[k] for name, found in rows.items()}).T
         for k in range(3)

@@ -91,6 +91,13 @@ def test_another_metric_has_a_ranking_of_its_own():
         lk.rank(table, "recal")
 
 
+def test_a_metric_without_values_has_no_row():
+    table = made(SEVERAL).assign(precision=np.nan, recall=0.5)
+    means, _, _ = standing.means_by_metric(table)
+    assert "precision" not in means.index
+    assert "dice" in means.index
+
+
 def test_means_by_metric_have_intervals_around_them():
     means, low, high = standing.means_by_metric(made(SEVERAL))
     assert list(means.index) == ["dice", "iou", "precision", "recall"]
