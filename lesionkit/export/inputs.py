@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lesionkit.config import data_folder
 from lesionkit.datasets.dicom import Volume, read_series, read_volume
 from lesionkit.datasets.dicom.files import dicom_files
 from lesionkit.datasets.dicom.masks import marked_series
@@ -95,6 +96,15 @@ def items_of_run(record: RunRecord) -> list[Item]:
 
     files = record.images["file"].unique()
     return [Item(_stem(Path(file)), reading(places[file])) for file in files]
+
+
+def newest_run() -> list[RunRecord]:
+    """The run with weights that ended last in data/runs; empty where there is none."""
+    seals = (data_folder() / "runs").rglob("DONE")
+    for seal in sorted(seals, key=lambda path: path.stat().st_mtime, reverse=True):
+        if (seal.parent / "best.safetensors").is_file():
+            return [RunRecord(seal.parent)]
+    return []
 
 
 def _of_folder(folder: Path) -> list[Item]:

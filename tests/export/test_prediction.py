@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -265,3 +266,15 @@ def test_the_command_writes_probabilities_of_16_bits(record, tests, tmp_path, co
     same = command("predict", record.folder, tests, "-o", tests)
     assert (same.code, "holds the images" in same.err) == (2, True)
     assert not list(tests.glob("*.png"))
+
+
+def test_the_newest_run_with_weights_is_taken(tiny, record):
+    later = run(RunConfig(**SMALL, repeat=1), progress=False)
+    bare = run(RunConfig(**SMALL, repeat=2, keep_weights="none"), progress=False)
+    for age, made in enumerate((bare, later, record)):
+        os.utime(made.folder / "DONE", (1e9 - age, 1e9 - age))
+    (found,) = inputs.newest_run()
+    assert found.folder == later.folder
+    (later.folder / "best.safetensors").unlink()
+    (record.folder / "best.safetensors").unlink()
+    assert inputs.newest_run() == []
