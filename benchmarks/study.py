@@ -1,9 +1,9 @@
 """The table of a finished sweep: scores, points with their chance level, and its cost.
 
-    python benchmarks/study.py SWEEP.yaml [--figures FOLDER] [--readme]
+    python benchmarks/study.py SWEEP.yaml [--figures FOLDER] [--page]
 
---figures draws the prediction grid and the podium table there; --readme puts the
-scores between the markers of README.md as well.
+--figures draws the prediction grid and the podium table there; --page puts the
+scores between the markers of docs/results.md as well.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from lesionkit.tables import comparable_records, load_table
 
 
 def main() -> None:
-    """Tabulate the sweep's records; write figures and the README's table if asked."""
+    """Tabulate the sweep's records; write figures and the page of results if asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sweep")
     parser.add_argument("--figures", type=Path)
-    parser.add_argument("--readme", action="store_true")
+    parser.add_argument("--page", action="store_true")
     given = parser.parse_args()
     sweep = read_sweep(given.sweep)
     table = records_of(sweep)
@@ -36,8 +36,8 @@ def main() -> None:
     measurements.append(f"Sweep {sweep.name}", lines)
     if given.figures:
         draw(table, given.figures, sweep.name)
-    if given.readme:
-        page = measurements.ROOT / "README.md"
+    if given.page:
+        page = measurements.ROOT / "docs" / "results.md"
         measurements.put_between(page, "results", scores(table, commands=True))
 
 

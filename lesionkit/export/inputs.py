@@ -133,13 +133,10 @@ def _of_folder(folder: Path) -> list[Item]:
 
 def _volumes(folder: Path) -> list[Item]:
     """The slices of a folder's CT: of its one series, else of each folder in it."""
-    if dicom_files(folder):
-        inside = [path for path in natural_order(folder.iterdir()) if path.is_dir()]
-        apart = inside and not any(
-            path.parent == folder for path in dicom_files(folder)
-        )
-        if apart and len(read_series(folder)) > 1:
-            several = [path for path in inside if dicom_files(path)]
+    if slices := dicom_files(folder):
+        inside = {folder / path.relative_to(folder).parts[0] for path in slices}
+        if inside.isdisjoint(slices) and len(read_series(folder)) > 1:
+            several = natural_order(inside)
             return [item for path in several for item in _of_series(path, folder)]
         return _of_series(folder, folder)
     files = natural_order(filter(is_visible, filter(is_nifti, folder.rglob("*"))))

@@ -26,7 +26,7 @@ from lesionkit.lookup import find
 from lesionkit.metrics import counts, scores
 from lesionkit.papers.threshold_study import best_validation_cut
 from lesionkit.prepared.loading import normalised
-from lesionkit.records.runs import RunRecord, finished
+from lesionkit.records.runs import RunRecord
 
 Record = RunRecord | Path | str
 RULES = ("probability", "raw_mean", "otsu", "best_validation")
@@ -135,9 +135,9 @@ class Ensemble:
         """
         find("rule", rule, dict.fromkeys(RULES))
         several = [records] if isinstance(records, RunRecord | Path | str) else records
-        members = tuple(_member(each, rule, device) for each in several)
-        names = [finished(each).config["run_id"] for each in several]
-        return cls(members, device, ", ".join(names))
+        runs = [with_weights(each, "predict with") for each in several]
+        members = tuple(_member(each, rule, device) for each in runs)
+        return cls(members, device, ", ".join(each.config["run_id"] for each in runs))
 
     def logits(self, images: Sequence[np.ndarray]) -> list[list[Tensor]]:
         """Logits less the cut: of each network, of each image, (h, w) at its size.
@@ -174,9 +174,8 @@ class Ensemble:
                 yield _prediction(item.name, image, truth, maps, tie=tie)
 
 
-def _member(record: Record, rule: str, device: str) -> Member:
+def _member(run: RunRecord, rule: str, device: str) -> Member:
     """The network of a run on a device, with its cut."""
-    run = with_weights(record, "predict with")
     network, channels = _network(run)
     cuts: dict[str, Callable[[Tensor], Tensor]] = {
         "probability": lambda logits: torch.zeros(len(logits), dtype=torch.float64),

@@ -105,13 +105,3 @@ def loss_and_gradient(loss: Loss, logits: Tensor, mask: Tensor) -> tuple:
     value = loss(logits, mask)
     value.backward()
     return value.detach(), logits.grad
-
-
-def at_the_extremes(loss: Loss, dtype: torch.dtype, mask: Tensor) -> Tensor:
-    """Loss and gradient entries of one loss for all `extremes`, in one row."""
-    found = []
-    for logits in extremes().values():
-        given = logits.to(dtype), fitting(mask, logits)
-        value, gradient = loss_and_gradient(loss, *given)
-        found += [value.double().view(1), gradient.double().flatten()]
-    return torch.cat(found)

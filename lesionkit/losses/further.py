@@ -87,7 +87,7 @@ class FocalTverskyLoss(TverskyLoss):
         return power(self.each(pixels), self.exponent).mean()
 
 
-class SquaredDiceLoss(PixelLoss):
+class SquaredDiceLoss(DiceLoss):
     """The Dice loss with the probabilities squared in the denominator.
 
         loss = 1 - (2 I + smooth) / (sum(p^2) + sum(y) + smooth)
@@ -101,16 +101,12 @@ class SquaredDiceLoss(PixelLoss):
     0.2
     """
 
-    def __init__(self, sums: str = "batch", smooth: float = 1e-6):
-        super().__init__()
-        find("sums", sums, SUMS)
-        self.sums, self.smooth = sums, within("smooth", smooth, inf)
-
-    def of(self, pixels: Pixels) -> Tensor:
+    def each(self, pixels: Pixels) -> Tensor:
+        """The loss of the batch (), or of each image (N,)."""
         both, _, lesion = pixels.areas(self.sums)
         squares = pixels.probability.square().sum(SUMS[self.sums])
         top, below = 2 * both + self.smooth, squares + lesion + self.smooth
-        return (1 - share(top, below, smooth=self.smooth, empty=1.0)).mean()
+        return 1 - share(top, below, smooth=self.smooth, empty=1.0)
 
 
 class LogCoshDiceLoss(DiceLoss):

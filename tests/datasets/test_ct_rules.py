@@ -6,12 +6,11 @@ import numpy as np
 import pydicom
 import pytest
 import tifffile
-from made_ct import SIDE, stored, write, write_series
+from made_ct import SIDE, from_rtstruct, stored, write, write_series
 from made_marks import box, truth, write_rtstruct
 from PIL import Image
 
 from lesionkit.datasets.dicom import files, read_series
-from lesionkit.datasets.dicom.contours import from_rtstruct
 from lesionkit.datasets.dicom.files import PADDING_HU, frame_hu
 from lesionkit.datasets.dicom.masks import Choice, marked_series
 from lesionkit.datasets.pictures.array_masks import lesion_of_values

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made_ct import SIDE, hu_of, write, write_series
+from made_ct import SIDE, from_rtstruct, from_seg, hu_of, write, write_series
 from made_marks import box, truth, write_rtstruct, write_seg
 from PIL import Image
 from shared_data import SHARED, needs_shared
 
 from lesionkit import extras
 from lesionkit.datasets.dicom import read_series
-from lesionkit.datasets.dicom.contours import from_rtstruct
 from lesionkit.datasets.dicom.masks import Choice, marked_series
-from lesionkit.datasets.dicom.segments import from_seg
 
 
 @pytest.fixture

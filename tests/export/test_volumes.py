@@ -8,12 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pydicom
 import pytest
-from made_ct import SIDE, change, stored, write, write_series
+from made_ct import SIDE, change, from_seg, stored, write, write_series
 from PIL import Image
 
 from lesionkit.datasets.dicom import read_series, read_volume, writing
 from lesionkit.datasets.dicom.files import made_uid
-from lesionkit.datasets.dicom.segments import from_seg
 from lesionkit.export import inputs, outputs, prediction
 
 

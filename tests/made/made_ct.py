@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pydicom
 
+from lesionkit.datasets.dicom.annotations import chosen_structures
+from lesionkit.datasets.dicom.contours import open_rtstruct
 from lesionkit.datasets.dicom.files import made_uid, write_slice
+from lesionkit.datasets.dicom.segments import open_seg
 
 SIDE = 8
 
@@ -66,3 +70,13 @@ def change(path: Path, **other: Any) -> None:
 def hu_of(series) -> np.ndarray:
     """Every slice in Hounsfield units, (N, H, W)."""
     return np.stack([series.slice_hu(i) for i in range(len(series))])
+
+
+def marked(opener, path: Path, series, structures=()) -> dict[int, np.ndarray]:
+    """The masks that one SEG or RTSTRUCT marks on a series, by slice."""
+    annotation = opener(path)
+    numbers, _ = chosen_structures([annotation], structures, path.parent)
+    return annotation.read(series, numbers[path])
+
+
+from_seg, from_rtstruct = partial(marked, open_seg), partial(marked, open_rtstruct)

@@ -6,7 +6,6 @@ from lesionkit.catalogue import DEFINITIONS, FURTHER_LOSSES, LOSSES
 from lesionkit.losses import build_loss, cases
 from lesionkit.losses.cases import DTYPES as DTYPES
 from lesionkit.losses.cases import HALF as HALF
-from lesionkit.losses.cases import at_the_extremes as at_the_extremes
 from lesionkit.losses.cases import example as example
 from lesionkit.losses.cases import loss_and_gradient as loss_and_gradient
 from lesionkit.losses.cases import uniform as uniform
@@ -37,6 +36,16 @@ def build(name, definition, **changes):
         return build_loss(name, **form | changes)
     numbers = NUMBERS_B[name] if definition == "B" else {}
     return build_loss(name, definition=definition, **numbers | changes)
+
+
+def at_the_extremes(loss, dtype, mask):
+    """Loss and gradient entries of one loss for all extremes, in one row."""
+    found = []
+    for logits in cases.extremes().values():
+        given = logits.to(dtype), cases.fitting(mask, logits)
+        value, gradient = loss_and_gradient(loss, *given)
+        found += [value.double().view(1), gradient.double().flatten()]
+    return torch.cat(found)
 
 
 MIXED, UNEVEN = cases.mixed(), cases.uneven()

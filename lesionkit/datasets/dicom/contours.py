@@ -1,4 +1,16 @@
-"""An RTSTRUCT: closed contours filled on the slices of a series."""
+"""An RTSTRUCT: closed contours filled on the slices of a series.
+
+A pixel is inside where its centre is inside. CLOSEDPLANAR_XOR contours of one structure
+on one slice are combined by exclusive or. Of others a contour all within another is a
+hole, one within that hole is marked again; contours that overlap in part are united,
+and one that is there twice counts once. A hole by a narrow channel (keyhole) is part of
+its one contour. Each must lie on a slice that it names, or, where it names none, on a
+slice of the same frame of reference.
+
+Source: DICOM PS3.3, C.8.8.6.1 and C.8.8.6.3.
+Chosen: the standard has no holes of CLOSED_PLANAR contours but by keyhole; many
+planning systems write them so.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from lesionkit.datasets.dicom.annotations import Annotation, Masks, chosen_structures
+from lesionkit.datasets.dicom.annotations import Annotation, Masks
 from lesionkit.datasets.dicom.files import open_dicom
 from lesionkit.datasets.dicom.series import Series, check_placed, slice_at
 from lesionkit.extras import package
@@ -51,28 +63,6 @@ def open_rtstruct(path: Path) -> Annotation:
         instances=frozenset(images),
         frames=frozenset(frames - {""}),
     )
-
-
-def from_rtstruct(path: Path, series: Series, structures: Sequence[str] = ()) -> Masks:
-    """An RTSTRUCT: a pixel is inside where its centre is inside a closed contour.
-
-    CLOSEDPLANAR_XOR contours of one structure on one slice are combined by exclusive
-    or. Of others a contour all within another is a hole, one within that hole is
-    marked again; contours that overlap in part are united, and one that is there twice
-    counts once. A hole by a narrow channel (keyhole) is part of its one contour. Each
-    must lie on a slice that it names, or, where it names none, on a slice of the same
-    frame of reference.
-
-    Raises:
-        ImportError, ValueError: as `masks.read_masks`.
-
-    Source: DICOM PS3.3, C.8.8.6.1 and C.8.8.6.3.
-    Chosen: the standard has no holes of CLOSED_PLANAR contours but by keyhole; many
-    planning systems write them so.
-    """
-    annotation = open_rtstruct(path)
-    numbers, _ = chosen_structures([annotation], structures, path.parent)
-    return annotation.read(series, numbers[path])
 
 
 def _named(contour: Any) -> list[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lesionkit.datasets.dicom.annotations import Annotation, Masks, chosen_structures
+from lesionkit.datasets.dicom.annotations import Annotation, Masks
 from lesionkit.datasets.dicom.files import ORIENTATION, POSITION, SPACING, of_frame
 from lesionkit.datasets.dicom.series import GRID_MM, Series, slice_at
 from lesionkit.extras import package
@@ -51,19 +51,6 @@ def open_seg(path: Path) -> Annotation:
         instances=frozenset(instances | set(_sources(seg))),
         frames=frozenset({str(seg.get("FrameOfReferenceUID") or "")} - {""}),
     )
-
-
-def from_seg(path: Path, series: Series, structures: Sequence[str] = ()) -> Masks:
-    """A DICOM SEG on a series: fractions cut at half, labels by their segment.
-
-    A frame belongs to the slice whose position it states.
-
-    Raises:
-        ImportError, ValueError: as `masks.read_masks`.
-    """
-    annotation = open_seg(path)
-    numbers, _ = chosen_structures([annotation], structures, path.parent)
-    return annotation.read(series, numbers[path])
 
 
 def _is_labelmap(seg: Any) -> bool:
