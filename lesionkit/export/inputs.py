@@ -13,7 +13,6 @@ from lesionkit.config import data_folder
 from lesionkit.datasets.dicom import Volume, read_series, read_volume
 from lesionkit.datasets.dicom.files import dicom_files
 from lesionkit.datasets.dicom.masks import marked_series
-from lesionkit.datasets.dicom.nifti import is_nifti, nifti_stem
 from lesionkit.datasets.dicom.volumes import volume_of
 from lesionkit.datasets.folder import holds_masks, is_mask, samples
 from lesionkit.datasets.lungct import choice_of
@@ -21,6 +20,7 @@ from lesionkit.datasets.own_files import SUFFIXES, is_read, pictures
 from lesionkit.datasets.pairs import is_visible, natural_order
 from lesionkit.datasets.pictures.arrays import ARRAYS, decoded, is_plane
 from lesionkit.datasets.pictures.images import read_image
+from lesionkit.datasets.pictures.nifti import is_nifti, nifti_stem
 from lesionkit.prepared.preparing import data_of
 from lesionkit.records.runs import RunRecord
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from lesionkit.datasets.dicom import Volume
-from lesionkit.datasets.dicom.nifti import nifti_stem
 from lesionkit.datasets.dicom.writing import as_nifti, as_seg
+from lesionkit.datasets.pictures.nifti import nifti_stem
 from lesionkit.export.inputs import Item
 from lesionkit.export.prediction import Prediction
 from lesionkit.extras import version

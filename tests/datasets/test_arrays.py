@@ -23,7 +23,7 @@ from made_own_folder import refusal
 from PIL import Image
 
 from lesionkit.datasets import folder
-from lesionkit.datasets.pictures.arrays import raster_of
+from lesionkit.datasets.pictures.arrays import decoded, is_plane, raster_of
 from lesionkit.extras import install
 
 nibabel = pytest.importorskip("nibabel", reason="NIfTI needs the extra ct")
@@ -423,3 +423,14 @@ def test_depths_that_would_be_mixed_are_refused() -> None:
         raster_of("a", np.full((4, 4), 300))
     assert raster_of("a", np.full((4, 4), 200)).colour.dtype == np.uint8
     assert raster_of("a", np.full((4, 4), 300), is_mask=True).colour.max() == 300
+
+
+def test_an_ending_in_capitals_is_read_alike(tmp_path: Path) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    values = np.arange(12, dtype=np.uint8).reshape(4, 3, 1)
+    path = tmp_path / "a.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), path)
+    expected = decoded(path).colour
+    upper = path.rename(tmp_path / "A.NII.GZ")
+    assert is_plane(upper)
+    assert np.array_equal(decoded(upper).colour, expected)

@@ -6,13 +6,13 @@ import numpy as np
 import pydicom
 import pytest
 import tifffile
-from made_ct import SIDE, from_rtstruct, stored, write, write_series
+from made_ct import SIDE, from_rtstruct, masks_of, stored, write
+from made_ct import series as series
 from made_marks import box, truth, write_rtstruct
 from PIL import Image
 
 from lesionkit.datasets.dicom import files, read_series
 from lesionkit.datasets.dicom.files import PADDING_HU, frame_hu
-from lesionkit.datasets.dicom.masks import Choice, marked_series
 from lesionkit.datasets.pictures.array_masks import lesion_of_values
 
 PLANE = np.zeros((SIDE, SIDE))
@@ -72,16 +72,6 @@ def test_listed_values_count_signed_ones_beside_them_do_not(tmp_path):
     assert lesion_of_values(tmp_path, PLANE + (SOFT > 0), [2]).sum() == 9
     with pytest.raises(ValueError, match="lists whole numbers"):
         lesion_of_values(tmp_path, SOFT, [1])
-
-
-@pytest.fixture
-def series(tmp_path):
-    return read_series(write_series(tmp_path / "ct"))[0]
-
-
-def masks_of(folder, **choice):
-    (marked,) = marked_series(folder, Choice(folder, **choice))
-    return marked.masks
 
 
 def test_arrays_of_one_set_may_have_slices_without_lesion(tmp_path, series):

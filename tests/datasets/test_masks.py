@@ -4,26 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made_ct import SIDE, from_rtstruct, from_seg, hu_of, write, write_series
+from made_ct import SIDE, from_rtstruct, from_seg, hu_of, masks_of, write, write_series
+from made_ct import series as series
 from made_marks import box, truth, write_rtstruct, write_seg
 from PIL import Image
 from shared_data import SHARED, needs_shared
 
 from lesionkit import extras
 from lesionkit.datasets.dicom import read_series
-from lesionkit.datasets.dicom.masks import Choice, marked_series
-
-
-@pytest.fixture
-def series(tmp_path):
-    """Four slices of 8 x 8, rows 0.5 mm and columns 0.25 mm apart, from (-10, -20)."""
-    return read_series(write_series(tmp_path / "ct"))[0]
-
-
-def masks_of(folder, **choice):
-    """The masks of the one series of a folder that is marked."""
-    (marked,) = marked_series(folder, Choice(folder, **choice))
-    return marked.masks
 
 
 def stacked(found, series):

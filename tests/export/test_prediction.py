@@ -188,7 +188,7 @@ def test_pictures_of_a_folder_are_taken_but_for_its_masks(tmp_path):
 @pytest.mark.parametrize(
     ("files", "named", "says"),
     [
-        (["ct.nii.gz"], "ct.nii.gz", "ct.nii.gz: no NIfTI"),
+        (["ct.nii.gz"], "ct.nii.gz", "ct.nii.gz: not a NIfTI file"),
         (["notes.txt"], "notes.txt", "notes.txt is no picture; predict reads"),
         (["notes.txt"], "", r"no .png, .*\.nii\.gz file and no CT in"),
         (["Masks/a.png"], "", "images' folder alone"),

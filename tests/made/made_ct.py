@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 import pydicom
+import pytest
 
 from lesionkit.datasets.dicom.annotations import chosen_structures
 from lesionkit.datasets.dicom.contours import open_rtstruct
 from lesionkit.datasets.dicom.files import made_uid, write_slice
+from lesionkit.datasets.dicom.masks import Choice, marked_series
 from lesionkit.datasets.dicom.segments import open_seg
+from lesionkit.datasets.dicom.series import read_series
 
 SIDE = 8
 
@@ -80,3 +83,15 @@ def marked(opener, path: Path, series, structures=()) -> dict[int, np.ndarray]:
 
 
 from_seg, from_rtstruct = partial(marked, open_seg), partial(marked, open_rtstruct)
+
+
+@pytest.fixture
+def series(tmp_path):
+    """Four slices of 8 x 8, rows 0.5 mm and columns 0.25 mm apart, from (-10, -20)."""
+    return read_series(write_series(tmp_path / "ct"))[0]
+
+
+def masks_of(folder, **choice):
+    """The masks of the one series of a folder that is marked."""
+    (found,) = marked_series(folder, Choice(folder, **choice))
+    return found.masks

@@ -20,13 +20,14 @@ from lesionkit.datasets.dicom.annotations import (
 from lesionkit.datasets.dicom.choosing import IN_SERIES_TXT, described, listed_series
 from lesionkit.datasets.dicom.contours import open_rtstruct
 from lesionkit.datasets.dicom.drawn import mask_folders
-from lesionkit.datasets.dicom.nifti import is_nifti, open_nifti
+from lesionkit.datasets.dicom.nifti import open_nifti
 from lesionkit.datasets.dicom.readers import is_lidc, open_readers
 from lesionkit.datasets.dicom.segments import open_seg
 from lesionkit.datasets.dicom.series import Scan, Series, scan
 from lesionkit.datasets.pairs import is_visible
 from lesionkit.datasets.pictures.ignoring import united
 from lesionkit.datasets.pictures.lesions import LesionValue
+from lesionkit.datasets.pictures.nifti import is_nifti
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -13,21 +12,8 @@ from lesionkit.datasets.dicom.annotations import Annotation, Masks
 from lesionkit.datasets.dicom.series import GRID_MM, Series, check_placed
 from lesionkit.datasets.pictures.array_masks import lesion_of_values
 from lesionkit.datasets.pictures.lesions import LesionValue
-from lesionkit.extras import package
+from lesionkit.datasets.pictures.nifti import nifti_image, nifti_stem
 from lesionkit.lookup import one_line
-
-_ENDINGS = (".nii", ".nii.gz")
-
-
-def is_nifti(path: Path) -> bool:
-    """Whether a name ends in .nii or .nii.gz, in whatever case."""
-    return path.name.lower().endswith(_ENDINGS)
-
-
-def nifti_stem(path: Path) -> str:
-    """The name without its ending."""
-    lower = path.name.lower()
-    return path.name[: -len(next(e for e in _ENDINGS[::-1] if lower.endswith(e)))]
 
 
 def load_nifti(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -37,17 +23,10 @@ def load_nifti(path: Path) -> tuple[np.ndarray, np.ndarray]:
         ImportError: nibabel is not there.
         ValueError: it cannot be read, or has several frames.
     """
-    nibabel = package("nibabel", path, extra="ct")
+    image = nifti_image(path)
     try:
-        if path.name.endswith(_ENDINGS):
-            image = nibabel.load(path)
-        else:  # nibabel knows endings in small letters alone
-            data = path.read_bytes()
-            if path.name.lower().endswith(".gz"):
-                data = gzip.decompress(data)
-            image = nibabel.Nifti1Image.from_bytes(data)
         values = np.asanyarray(image.dataobj)
-    except Exception as error:  # noqa: BLE001 - truncated gzip, wrong magic, ...
+    except Exception as error:  # noqa: BLE001 - cut off in many ways
         reason = one_line(error, longest=160)
         raise ValueError(f"{path}: not a NIfTI file: {reason}") from error
     if values.ndim < 3 or any(size != 1 for size in values.shape[3:]):

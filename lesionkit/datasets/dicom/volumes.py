@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from lesionkit.datasets.dicom.choosing import IN_SERIES_TXT, only_series
-from lesionkit.datasets.dicom.nifti import is_nifti, load_nifti
+from lesionkit.datasets.dicom.nifti import load_nifti
 from lesionkit.datasets.dicom.series import Series, read_series
 from lesionkit.datasets.dicom.windowing import MEDIASTINAL, window
+from lesionkit.datasets.pictures.nifti import is_nifti
 
 _AIR_HU = -200.0  # a CT without any value below this one is not in HU, most likely
 

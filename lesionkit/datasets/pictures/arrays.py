@@ -8,17 +8,12 @@ from typing import Any
 import numpy as np
 
 from lesionkit.datasets.pictures.images import Raster, decode, read_array
+from lesionkit.datasets.pictures.nifti import NIFTI, is_nifti, nifti_image
 from lesionkit.extras import install
 from lesionkit.lookup import one_line
 
-NIFTI = (".nii", ".nii.gz")
 ARRAYS = (".npy", ".npz", *NIFTI)
 ITK = (-1.0, -1.0)  # directions of rows and columns of a picture that ITK saves
-
-
-def is_nifti(path: Path) -> bool:
-    """Whether a file is named as NIfTI."""
-    return path.name.lower().endswith(NIFTI)
 
 
 def is_plane(path: Path) -> bool:
@@ -149,17 +144,13 @@ def _only_key(path: Path) -> str:
 
 
 def _opened(path: Path) -> Any:
-    """A NIfTI file, its header alone read."""
+    """A NIfTI file; of own images a missing library is one more file that is bad."""
     try:
-        import nibabel
+        return nifti_image(path)
     except ImportError:
         raise ValueError(
             f"{path}: NIfTI is read by nibabel, which is not installed: {install('ct')}"
         ) from None
-    try:
-        return nibabel.load(path)
-    except Exception as error:  # noqa: BLE001 - damaged in many ways
-        raise ValueError(f"{path}: no NIfTI: {one_line(error)}") from None
 
 
 def _nifti_plane(path: Path) -> np.ndarray:
