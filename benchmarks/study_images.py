@@ -1,4 +1,4 @@
-"""Copies the images of the small study, by a rule that needs no list.
+"""Copies the images of the small study, and slices of LIDC, by a rule without a list.
 
     python benchmarks/study_images.py PACK OUT [--count 400]
 
@@ -27,6 +27,7 @@ SETS = {
     "busi": "busi",
     "wound": "wound-fuseg",
     "isic2017": "isic-2017",
+    "lidc_slices_majority": "lung-lidc/LIDC-IDRI-slices",
 }
 WHOLE = ("busi",)
 

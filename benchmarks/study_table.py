@@ -25,6 +25,7 @@ import pandas as pd
 
 from lesionkit import published
 from lesionkit.config import RunConfig
+from lesionkit.papers.threshold_study import background_theory
 from lesionkit.records import runs
 from lesionkit.sweeps.sweep import Sweep, read_sweep
 from lesionkit.tables import load_table, with_background
@@ -35,6 +36,7 @@ FLAT = 0.01  # a median late rise below it
 LATE = 0.2  # of the epochs: how flat the curve was at their end
 PAGE = measurements.ROOT / "docs" / "study.md"
 COUNTS = ["tp", "fp", "fn", "tn"]
+LOGITS = {"gap": 3, "spread": 4}  # decimals
 DIGITS = 12  # of an image's hash
 KEYS = [*("dataset", "model", "variant", "loss", "definition", "split", "repeat")]
 SCORES = [
@@ -127,7 +129,8 @@ def table_of(configs: Sequence[RunConfig], hardware: str) -> pd.DataFrame:
 def images_of(configs: Sequence[RunConfig]) -> pd.DataFrame:
     """The counts of each test image of a part's runs, under both rules.
 
-    An image is the first digits of the SHA-256 of its file.
+    An image is the first digits of the SHA-256 of its file. Gap and spread of its
+    logits are what the theory of the raw mean needs (`background_theory`).
 
     Raises:
         SystemExit: two images of one split have the same digits.
@@ -140,8 +143,12 @@ def images_of(configs: Sequence[RunConfig]) -> pd.DataFrame:
         if digits.nunique() < split["content_hash"].nunique():
             raise SystemExit(f"{record.folder}: {DIGITS} digits are too few")
         identity = {name: record.identity[name] for name in KEYS}
+        logits = background_theory(record).set_index("file")
         for rule, found in record.images.groupby("threshold", sort=False):
             named = {"rule": rule, "image": found["file"].map(digits)}
+            named |= {
+                n: found["file"].map(logits[n]).round(d) for n, d in LOGITS.items()
+            }
             tables.append(
                 pd.DataFrame(identity | named | found[COUNTS].to_dict("series"))
             )

@@ -122,8 +122,8 @@ def background_theory(record: RunRecord) -> pd.DataFrame:
     does not vary, are left out.
 
     Returns:
-        lesion_share, gap (NaN without lesion, and where pixels are ignored: the mean of
-        all logits has them too), spread, predicted, measured; a row an image.
+        file, lesion_share, gap (NaN without lesion, and where pixels are ignored: the
+        mean of all logits has them too), spread, predicted, measured; a row an image.
     """
     stored = record.arrays("curves")
     table = record.images[record.images["threshold"] == "raw_mean"]
@@ -146,7 +146,7 @@ def background_theory(record: RunRecord) -> pd.DataFrame:
         predicted = predicted_background(1.0, shift, spread)
         measured = table["fp"].to_numpy() / pixels
     gap = np.where((share > 0) & whole, gap, np.nan)
-    found = {"lesion_share": share, "gap": gap}
+    found = {"file": table["file"].to_numpy(), "lesion_share": share, "gap": gap}
     found |= {"spread": spread, "predicted": predicted, "measured": measured}
     return pd.DataFrame(found)[(pixels > 0) & (spread > 0)].reset_index(drop=True)
 

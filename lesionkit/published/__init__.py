@@ -30,7 +30,10 @@
 - study_small.csv: the kit's own study (docs/study.md), a row a run, made of its records
   by benchmarks/study_table.py. Facts alone: no image, no mask.
 - study_small_images.csv.gz: its counts by test image, under both rules, an image known
-  by digits of its hash; of those parts whose records are kept.
+  by digits of its hash, with gap and spread of its logits; of those parts whose records
+  are kept.
+- study_noise.csv: one cell of that study trained again and again, a row a run, made by
+  benchmarks/study_noise.py.
 
 `dataset`, `model`, `loss` and `metric` are the kit's names; a data set that the kit
 does not have is under its publisher's name.
@@ -75,6 +78,7 @@ RERUN_NAMES = {
 }
 STUDY = FOLDER / "study_small.csv"
 STUDY_IMAGES = FOLDER / "study_small_images.csv.gz"
+NOISE = FOLDER / "study_noise.csv"
 MAIN = {"definition": "A-gamma2", "split": "image"}  # the study's main design
 
 
@@ -224,7 +228,9 @@ def study_images(rule: str = "probability") -> pd.DataFrame:
 
     Returns:
         The keys of `study_small`; image (digits of its file's SHA-256); tp, fp, fn, tn;
-        dice and iou, 1 where mask and prediction are both empty.
+        gap (mean logit of the lesion less that of the background, NaN without lesion)
+        and spread (standard deviation of the background's logits), the same under both
+        rules; dice and iou, 1 where mask and prediction are both empty.
 
     Raises:
         UnknownName: another rule.
@@ -239,6 +245,20 @@ def study_images(rule: str = "probability") -> pd.DataFrame:
     table["dice"] = (2 * table["tp"] / (2 * table["tp"] + wrong)).mask(empty, 1.0)
     table["iou"] = (table["tp"] / (table["tp"] + wrong)).mask(empty, 1.0)
     return table
+
+
+def study_noise() -> pd.DataFrame:
+    """One cell of the kit's own study, trained again and again; a row a run.
+
+    Returns:
+        kind: "base", or what differs from it: "start", "split", "rounding" (threads, or
+        a weight decay of some 1e-9), "loop" (benchmarks/independent_loop.py);
+        init_seed, split_seed, threads, weight_decay; dice, iou, precision and recall at
+        probability 0.5 (the loop has dice alone); best_epoch; commit.
+
+    Source: docs/study.md.
+    """
+    return pd.read_csv(NOISE, dtype={"commit": str})
 
 
 # What can be asked for by name where a table is asked for.

@@ -49,6 +49,18 @@ def enet(data_home) -> list[RunConfig]:
     return configs
 
 
+@pytest.fixture
+def theory(study_table, monkeypatch) -> None:
+    """Gap and spread of the logits, by the place of an image in its record."""
+
+    def made(record: RunRecord) -> pd.DataFrame:
+        files = record.images["file"].drop_duplicates().to_numpy()
+        gaps = 1.00049 + np.arange(len(files))
+        return pd.DataFrame({"file": files, "gap": gaps, "spread": 2.00004})
+
+    monkeypatch.setattr(study_table, "background_theory", made)
+
+
 def test_a_part_is_finished_with_its_last_run(study_table, enet) -> None:
     unet = runs_of("unet")
     for config in unet[:3]:
@@ -173,7 +185,7 @@ def test_the_same_records_give_the_same_bytes(study_table, enet, tmp_path) -> No
 
 
 def test_the_script_writes_the_table_and_the_page_and_tells_what_is_open(
-    study_table, enet, tmp_path, monkeypatch, capsys
+    study_table, enet, theory, tmp_path, monkeypatch, capsys
 ) -> None:
     unet = runs_of("unet")
     made_record(unet[0])
@@ -197,7 +209,7 @@ def test_the_script_writes_the_table_and_the_page_and_tells_what_is_open(
 
 
 def test_the_counts_of_each_image_are_kept_under_both_rules(
-    study_table, enet, tmp_path, monkeypatch
+    study_table, enet, theory, tmp_path, monkeypatch
 ) -> None:
     split = RunRecord(enet[1].folder).split
     hashes = [sha256(file.encode()).hexdigest() for file in split["file"]]
@@ -209,6 +221,9 @@ def test_the_counts_of_each_image_are_kept_under_both_rules(
     for rule, found in record.images.groupby("threshold"):
         kept = mine[mine["rule"] == rule]
         digits = found["file"].map(hashes).str[:12]
+        gaps = dict(zip(digits, 1.0 + np.arange(len(digits)), strict=True))
+        assert dict(zip(kept["image"], kept["gap"], strict=True)) == gaps
+        assert set(kept["spread"]) == {2.0}
         expected = found[["tp", "fp", "fn", "tn"]].assign(image=digits)
         assert sorted(kept[[*expected]].itertuples(index=False, name=None)) == sorted(
             expected.itertuples(index=False, name=None)
