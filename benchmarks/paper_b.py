@@ -1,9 +1,12 @@
 """Paper B's rows from finished run records, as a table of docs/measurements.md.
 
 uv run python benchmarks/paper_b.py data/runs/paper_b/ct_phantom
+uv run python benchmarks/paper_b.py data/runs/paper_b/lidc_slices_majority --page
 
-Beside the scores: the wall time of each run, and the sizes of the phantom's spheres
-as measured on their masks against the truth.
+With several repeats a row is a network and loss, and the paper's claims are answered;
+--page puts that into docs/study.md as well. Of single runs, beside the scores: the wall
+time of each run, and the sizes of the phantom's spheres as measured on their masks
+against the truth.
 """
 
 from __future__ import annotations
@@ -18,8 +21,13 @@ import pandas as pd
 from lesionkit.config import data_folder
 from lesionkit.datasets.lungct import samples
 from lesionkit.metrics.lesions import measure
-from lesionkit.papers import paper_b
+from lesionkit.papers import claims, paper_b
 from lesionkit.records.runs import RunRecord, find_records
+from lesionkit.tables import load_table
+
+PAGE = measurements.ROOT / "docs" / "study.md"
+SCORES = {"f1": "F1", "precision": "precision", "recall": "recall"}
+SCORES |= {"average_precision": "AP"}
 
 
 def score_lines(records: list[RunRecord]) -> list[str]:
@@ -52,6 +60,31 @@ def score_lines(records: list[RunRecord]) -> list[str]:
     return lines
 
 
+def repeated_lines(records: list[RunRecord]) -> list[str]:
+    """Mean and standard deviation over the repeats, a row a network and loss."""
+    table = paper_b.table_1(records)
+    facts = ["epochs", "dtype"]
+    table = table.assign(**{n: [r.identity[n] for r in records] for n in facts})
+    lines = measurements.head(
+        ["network", "loss", "epochs", "arithmetic", "runs", *SCORES.values()]
+    )
+    for (model, loss), rows in table.groupby(["model", "loss"], sort=False):
+        first = rows.iloc[0]
+        cells = [model, loss, *(str(first[name]) for name in facts), str(len(rows))]
+        cells += [f"{rows[n].mean():.3f} ({rows[n].std():.3f})" for n in SCORES]
+        lines.append(measurements.row(cells))
+    return lines
+
+
+def claim_lines(runs: Path) -> list[str]:
+    """What the paper claims, and what these runs say to it."""
+    names = tuple(name for name in claims.CLAIMS if name.startswith("B-"))
+    answers = claims.check(load_table(runs), names)
+    lines = ["", *measurements.head(["claim of paper B", "verdict", "evidence"])]
+    cells = answers[["says", "verdict", "evidence"]].itertuples(index=False)
+    return lines + [measurements.row(row) for row in cells]
+
+
 def sphere_lines(raw: Path) -> list[str]:
     """Diameter and volume of the spheres inside the lung, measured less truth."""
     found = samples(raw)
@@ -81,10 +114,17 @@ def main() -> None:
     """Read the records, append the page."""
     parser = argparse.ArgumentParser()
     parser.add_argument("runs", type=Path, help="folder of records")
-    records = find_records(parser.parse_args().runs)
+    parser.add_argument("--page", action="store_true")
+    given = parser.parse_args()
+    records = find_records(given.runs)
     if not records:
         raise SystemExit("no finished record there")
-    lines = score_lines(records)
+    if len({record.identity["repeat"] for record in records}) > 1:
+        lines = [*repeated_lines(records), *claim_lines(given.runs)]
+    else:
+        lines = score_lines(records)
+    if given.page:
+        measurements.put_between(PAGE, "people", lines)
     raw = data_folder() / "raw" / "ct_phantom"
     if records[0].identity["dataset"] == "ct_phantom" and raw.is_dir():
         lines += sphere_lines(raw)

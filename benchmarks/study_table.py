@@ -35,6 +35,7 @@ PART = ("model", "dataset", "definition", "split")
 FLAT = 0.01  # a median late rise below it
 LATE = 0.2  # of the epochs: how flat the curve was at their end
 PAGE = measurements.ROOT / "docs" / "study.md"
+README = measurements.ROOT / "README.md"
 COUNTS = ["tp", "fp", "fn", "tn"]
 LOGITS = {"gap": 3, "spread": 4}  # decimals
 DIGITS = 12  # of an image's hash
@@ -78,6 +79,7 @@ def main() -> None:
     if given.measurements:
         measurements.append("The study in small", lines)
     measurements.put_between(PAGE, "parts", lines)
+    measurements.put_between(README, "study", losses_of(published.study_small()))
     print("\n".join(lines))
     for part, (done, wanted) in open_parts.items():
         print(f"not in the table: {' '.join(part)}, {done} of {wanted} runs")
@@ -164,6 +166,18 @@ def late_rise(record: runs.RunRecord) -> float:
     curve = record.history["validation_dice"]
     before = curve[: len(curve) - max(1, round(len(curve) * LATE))]
     return float(curve.max() - before.max()) if len(before) else float(curve.max())
+
+
+def losses_of(table: pd.DataFrame) -> list[str]:
+    """Mean Dice of each loss on each data set; the best mean over the sets first."""
+    sets = list(dict.fromkeys(table["dataset"]))
+    means = table.pivot_table(index="loss", columns="dataset", values="dice")[sets]
+    means["mean"] = means.mean(axis=1)
+    lines = measurements.head(["loss", *means])
+    for row in means.sort_values("mean", ascending=False).itertuples(name=None):
+        cells = [row[0], *(f"{value:.3f}" for value in row[1:])]
+        lines.append(measurements.row(cells))
+    return lines
 
 
 def flatness(tables: Sequence[pd.DataFrame]) -> str:

@@ -135,9 +135,7 @@ def test_the_page_of_networks_has_every_one(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "page", ["README.md", "docs/howto/losses-and-metrics.md", "docs/focal.md"]
-)
+@pytest.mark.parametrize("page", ["docs/howto/losses-and-metrics.md", "docs/focal.md"])
 def test_the_python_of_a_page_runs(page: str) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.S)
     from lesionkit.losses import build_loss

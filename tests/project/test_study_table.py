@@ -167,6 +167,17 @@ def test_a_line_tells_how_late_the_curves_rose(study_table, enet) -> None:
     assert line.endswith("| 0.750 to 0.750 |")
 
 
+def test_losses_come_by_their_mean_over_the_sets(study_table) -> None:
+    rows = [("b", "iou", 0.2), ("a", "iou", 0.4), ("b", "bce", 0.5), ("a", "bce", 0.3)]
+    table = pd.DataFrame(rows, columns=["dataset", "loss", "dice"])
+    assert study_table.losses_of(table) == [
+        "| loss | b | a | mean |",
+        "|---|---|---|---|",
+        "| bce | 0.500 | 0.300 | 0.400 |",
+        "| iou | 0.200 | 0.400 | 0.300 |",
+    ]
+
+
 def test_parts_that_were_still_rising_are_named(study_table, enet) -> None:
     flat = study_table.table_of(enet, "here")
     assert study_table.flatness([flat]).endswith("below 0.01: flat.")
@@ -195,6 +206,9 @@ def test_the_script_writes_the_table_and_the_page_and_tells_what_is_open(
     images = tmp_path / "images.csv.gz"
     monkeypatch.setattr(study_table.published, "STUDY_IMAGES", images)
     monkeypatch.setattr(study_table, "PAGE", page)
+    readme = tmp_path / "README.md"
+    readme.write_text("<!-- study: begin -->\n<!-- study: end -->\n")
+    monkeypatch.setattr(study_table, "README", readme)
     grid = Sweep("two", (*unet, *enet))
     monkeypatch.setattr(study_table, "read_sweep", {"study_small.yaml": grid}.get)
     monkeypatch.setattr("sys.argv", ["study_table.py", "--hardware", "a machine"])
@@ -204,6 +218,9 @@ def test_the_script_writes_the_table_and_the_page_and_tells_what_is_open(
     text = page.read_text()
     assert "| enet | toy |" in text and "old" not in text
     assert "4 runs, 0.0 hours of one core (a machine)." in text
+    head, _, *rows = readme.read_text().splitlines()[1:-1]
+    assert head == "| loss | toy | mean |"
+    assert sorted(rows) == ["| bce | 0.750 | 0.750 |", "| iou | 0.750 | 0.750 |"]
     told = capsys.readouterr().out.splitlines()[-1]
     assert told == "not in the table: unet toy A-gamma2 image, 1 of 4 runs"
 
