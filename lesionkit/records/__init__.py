@@ -9,6 +9,7 @@ __all__ = [
     "disks",
     "files",
     "leases",
+    "locks",
     "remote",
     "runs",
     "stores",

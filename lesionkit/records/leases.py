@@ -10,7 +10,9 @@ judge an old holder at once cannot both take over.
 
 On one machine nobody waits for that: the holder also has a lock of the system on its
 file, which ends with the process, even by kill -9. Where it gets none, as on Windows or
-on some shared disks, its signs of life decide on its own machine too.
+on some shared disks, its signs of life decide on its own machine too. So they do where
+one machine has the disk twice, as two containers may: neither mount sees the other's
+locks. An error of the disk never says that a lease is free.
 """
 
 from __future__ import annotations
@@ -128,31 +130,51 @@ def is_held(path: Path, seconds: float = SECONDS) -> bool:
 
     Of a holder on another machine it counts whether the file changed in the last so
     many seconds, by the clock of the disk: good enough to tell people, not to decide.
+    A lease that cannot be read counts as held.
     """
     here = is_held_here(path)
     if here is not None:
         return here
     probe = path / f".{uuid4().hex[:8]}.part"
-    with contextlib.suppress(OSError):
+    try:
         now, changed = time.time(), (path / str(_last(path))).stat().st_mtime
-        with contextlib.suppress(OSError):  # of a disk that is read only
-            probe.touch()
-            now = probe.stat().st_mtime
-            probe.unlink()
-        return now - changed < seconds
-    return False
+    except FileNotFoundError:
+        return False
+    except OSError:  # a disk that hangs, or a folder of somebody else
+        return True
+    with contextlib.suppress(OSError):  # of a disk that is read only
+        probe.touch()
+        now = probe.stat().st_mtime
+        probe.unlink()
+    return now - changed < seconds
 
 
 def is_held_here(path: Path) -> bool | None:
-    """Whether a process of this machine holds a lease; None: it may be another's."""
+    """Whether a process of this machine holds a lease; None: it may be another's.
+
+    None as well where the lease cannot be read.
+    """
     try:
         file = path / str(_last(path))
         content = file.read_bytes()
-    except OSError:
+    except FileNotFoundError:
         return False
+    except OSError:
+        return None
     if content == FREE:
         return False
-    return is_locked(file) if _found(content).get("machine") == machine() else None
+    return is_locked(file) if _is_here(_found(content), file) else None
+
+
+def _is_here(found: dict[str, object], file: Path) -> bool:
+    """Whether a holder locks its file on this machine, through the mount used here.
+
+    The number of the device tells two mounts of one NFS or FUSE disk apart.
+    """
+    with contextlib.suppress(OSError):
+        same_disk = found.get("disk") == file.stat().st_dev
+        return same_disk and found.get("machine") == machine()
+    return False
 
 
 @cache
@@ -213,8 +235,8 @@ def _next(path: Path, seconds: float) -> Path | None:
 def _judge(path: Path, last: int, content: bytes, seconds: float) -> None:
     """Raise Held unless the last holder is gone."""
     found, look = _found(content), _look(path, last, content)
-    here = found.get("machine") == machine()
-    locked = is_locked(path / str(last)) if here else None
+    file = path / str(last)
+    locked = is_locked(file) if _is_here(found, file) else None
     silent = time.monotonic() - look.since >= seconds
     if locked is False or (locked is None and silent):
         return
@@ -267,7 +289,8 @@ class _Holder:
         self.lock = file.open("rb+")  # on NFS a lock needs a file open for writing
         # without one this is nobody's machine: a free lock would say that it is gone
         here = machine() if _locks(self.lock) else ""
-        self.who |= {"token": uuid4().hex, "machine": here}
+        disk = os.fstat(self.lock.fileno()).st_dev
+        self.who |= {"token": uuid4().hex, "machine": here, "disk": disk}
         self.beats, self.heard = 0, time.monotonic()
         self.beat()
         self.stop = threading.Event()

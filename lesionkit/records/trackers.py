@@ -16,6 +16,7 @@ from typing import Any
 from lesionkit import lookup
 from lesionkit.config import RunConfig, data_folder
 from lesionkit.extras import install
+from lesionkit.records.locks import alone
 
 # Set for this process unless the user did.
 # By itself mlflow waits minutes for a server, reports its use, and prints.
@@ -187,7 +188,6 @@ class MLflow:
 
 def _mlflow_client() -> Any:
     """A client of MLFLOW_TRACKING_URI, otherwise of data/mlflow/mlflow.db."""
-    from filelock import FileLock
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
@@ -204,7 +204,11 @@ def _mlflow_client() -> Any:
     folder = data_folder() / "mlflow"
     folder.mkdir(parents=True, exist_ok=True)
     # runs that create the tables at the same moment break each other's
-    with FileLock(folder / ".creating", timeout=60), warnings.catch_warnings():
+    says = f"another process has been creating {folder}/mlflow.db for a minute"
+    with (
+        alone(folder / ".creating", says, seconds=60),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")  # of alembic, about mlflow's own tables
         return MlflowClient(f"sqlite:///{(folder / 'mlflow.db').as_posix()}")
 

@@ -43,7 +43,7 @@ SOLE = {
     "torchvision": {"models", "training.augmentation", "doctor.probe"},
     "fsspec": {"records.stores"},
     "requests": {"datasets.fetching"},
-    "filelock": {"datasets.fetching", "records"},
+    "filelock": {"records.locks"},
     "mlflow": {"records.trackers"},
     "tensorboard": {"records.trackers"},
     "monai": {"metrics.boundary", "losses.libraries"},

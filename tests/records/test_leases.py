@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -255,6 +256,45 @@ def test_a_holder_that_got_no_lock_is_not_taken_for_gone(
         assert (leases.is_held(path), leases.is_held_here(path)) == (True, None)
         assert not taken(path, 120)
     assert taken(path, 120)
+
+
+def test_where_the_disk_has_no_locks_at_all_signs_of_life_decide(
+    path: Path, holder, monkeypatch
+) -> None:
+    def refuse(handle, operation) -> None:
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    holder(120).kill()
+    assert (leases.is_held(path), leases.is_held_here(path)) == (True, None)
+    assert not taken(path, 120)
+
+
+@pytest.mark.parametrize("call", ["listdir", "read_bytes"])
+def test_a_lease_that_cannot_be_read_counts_as_held(
+    path: Path, monkeypatch, call: str
+) -> None:
+    def stale(*_) -> None:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    with lease(path):
+        monkeypatch.setattr(os if call == "listdir" else Path, call, stale)
+        assert (leases.is_held(path), leases.is_held_here(path)) == (True, None)
+        monkeypatch.undo()
+
+
+def test_a_holder_behind_another_mount_of_the_disk_is_judged_by_its_life(
+    path: Path, holder
+) -> None:
+    living = holder(120)
+    # as a container that mounted the disk once more: its lock is not seen here
+    found = json.loads((path / "0").read_text())
+    living.kill()
+    living.wait()
+    (path / "0").write_text(json.dumps(found | {"disk": found["disk"] + 1}))
+    assert leases.is_held_here(path) is None
+    assert leases.is_held(path)
+    assert not taken(path, 120)
 
 
 def test_a_thread_that_holds_a_lease_may_take_it_again(path: Path) -> None:

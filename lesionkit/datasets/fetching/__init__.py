@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import filelock
-
 from lesionkit import lookup
 from lesionkit.catalogue import DATASETS
 from lesionkit.catalogue.publishers import PUBLISHERS, Archive, Publisher
@@ -21,6 +19,7 @@ from lesionkit.datasets.fetching.archives import SILENT, BadArchive, in_bytes, u
 from lesionkit.datasets.fetching.downloading import DownloadError, download
 from lesionkit.records import files
 from lesionkit.records.disks import refusals_told
+from lesionkit.records.locks import alone
 
 HASHES = ".lesionkit-hashes.json"  # in a raw folder: facts of each file, by its name
 
@@ -133,14 +132,8 @@ def fetch(
 def _alone(task: Task) -> Iterator[None]:
     """Keep other processes out, and remove what a killed one left half unpacked."""
     task.raw.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(task.raw / ".lesionkit-fetch.lock")
-    try:
-        held = lock.acquire(timeout=0)
-    except filelock.Timeout:
-        raise RuntimeError(
-            f"another process is fetching {task.name} into {task.raw}; wait for it"
-        ) from None
-    with held:
+    says = f"another process is fetching {task.name} into {task.raw}; wait for it"
+    with alone(task.raw / ".lesionkit-fetch.lock", says):
         for left in task.raw.glob(".*.part"):
             left.unlink() if left.is_file() else shutil.rmtree(left)
         yield
