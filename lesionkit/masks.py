@@ -106,6 +106,8 @@ def raw_mean_mask(logits: Tensor) -> Tensor:
     >>> raw_mean_mask(torch.tensor([[[1.0, 2.0, 6.0]]])).tolist()  # mean 3
     [[[0, 0, 1]]]
     """
+    if logits.device.type == "mps":  # has no float64
+        return raw_mean_mask(logits.cpu()).to(logits.device)
     return above(check(logits), raw_mean_cut(logits))
 
 

@@ -16,6 +16,7 @@ WORKS: dict[str, dict[str, tuple[str, ...]]] = {
     "protocol": {
         **dict.fromkeys(("demo", "practice"), ()),
         "paper_a": ("paper_a",),
+        "paper_a_fast": ("paper_a",),
         "paper_a_public": ("paper_a", "public_rerun"),
         "paper_b": ("paper_b",),
     },

@@ -161,7 +161,7 @@ class RunConfig:
     graphed: bool | None = parameter(None, bool, "capture each step as a CUDA graph")
     deterministic: bool | None = parameter(None, bool, "use repeatable kernels alone")
     threads: int | None = parameter(None, int, "CPU threads; 0 takes all cores", low=0)
-    device: str = choice("where to train", "auto", "cpu", "cuda", default="auto")
+    device: str = choice("where to train", "auto", "cpu", "cuda", "mps", default="auto")
     keep_weights: str = choice(
         "weights in the record: full, in half precision, or none",
         "best",

@@ -43,6 +43,8 @@ def judge(
         f"{gpu['name']} ({gpu['bytes'] / GIB:.0f} GiB, capability {gpu['capability']})"
         for gpu in torch["gpus"]
     ]
+    if torch.get("mps"):
+        usable.append("the GPU by Apple (MPS), with -p device mps; auto takes the CPU")
     section.facts["torch can use"] = "; ".join(usable) or "the CPU"
     section.facts["threads of torch"] = str(torch["threads"])
     if cards and not torch["available"]:

@@ -16,6 +16,7 @@ def facts() -> dict:
         "cuda": torch.version.cuda,
         "threads": torch.get_num_threads(),
         "available": available,
+        "mps": torch.backends.mps.is_available(),
         "gpus": [],
         "architectures": torch.cuda.get_arch_list() if available else [],
     }

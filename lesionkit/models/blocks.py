@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from lesionkit.models.resampling import bilinear
 
 
 class Network(nn.Module):
@@ -111,7 +112,7 @@ def resize(
     Pixel centres are kept apart from the corners (align_corners False).
     """
     size = None if like is None else like.shape[-2:]
-    return F.interpolate(features, size, scale, mode="bilinear", align_corners=False)
+    return bilinear(features, size, scale)
 
 
 def check_sides(

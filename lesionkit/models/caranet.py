@@ -35,6 +35,7 @@ from torch import Tensor, nn
 
 from lesionkit.models.blocks import Network, check_sides, resize
 from lesionkit.models.encoders import timm_stages
+from lesionkit.models.resampling import Bilinear
 from lesionkit.models.reverse_attention import (
     AxialReverseAttention,
     conv_prelu,
@@ -96,7 +97,7 @@ class PartialDecoder(nn.Module):
 
     def __init__(self, channels: int):
         super().__init__()
-        self.up = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)
+        self.up = Bilinear(2, align_corners=True)
         self.times3 = conv(channels)
         self.times2 = nn.ModuleList([conv(channels), conv(channels)])
         self.join3, self.up3 = conv(2 * channels), conv(channels)

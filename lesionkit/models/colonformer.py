@@ -44,6 +44,7 @@ from lesionkit.models.blocks import (
     resize,
 )
 from lesionkit.models.encoders import MixTransformer
+from lesionkit.models.resampling import MeanPool
 from lesionkit.models.reverse_attention import AxialReverseAttention, refined
 
 ENCODERS = {"colonformer": "mit_b3", "colonformer_s": "mit_b2"}
@@ -104,7 +105,7 @@ class PyramidHead(nn.Module):
         super().__init__()
         width, deepest = 128, channels[-1]
         self.pooled = nn.ModuleList(
-            nn.Sequential(nn.AdaptiveAvgPool2d(side), *conv_bn_relu(deepest, width, 1))
+            nn.Sequential(MeanPool(side), *conv_bn_relu(deepest, width, 1))
             for side in (1, 2, 3, 6)
         )
         self.bottleneck = conv_bn_relu(deepest + 4 * width, width, 3)

@@ -31,11 +31,14 @@ study's is a ResNet.
 
 from __future__ import annotations
 
-import segmentation_models_pytorch as smp
-from torch import Tensor
+from typing import Any
 
-from lesionkit.models.blocks import check_batch, check_sides
+import segmentation_models_pytorch as smp
+from torch import Tensor, nn
+
+from lesionkit.models.blocks import check_batch, check_sides, resize
 from lesionkit.models.encoders import LibraryNetwork, downloading
+from lesionkit.models.resampling import repeatable
 
 ENCODERS = {
     "smp_resnet101_rates_6_12_18": "resnet101",
@@ -55,7 +58,17 @@ def build(variant: str, *, in_channels: int, pretrained: bool) -> LibraryNetwork
             in_channels=in_channels,
             classes=1,
         )
+    pyramid: Any = network.decoder.aspp[0]
+    pyramid.convs[-1] = Pooled(*pyramid.convs[-1])
+    repeatable(network)
     return DeepLabV3Plus(network)
+
+
+class Pooled(nn.Sequential):
+    """The pyramid's last branch: the whole map to one value, and back to its size."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return resize(super().forward(input), like=input)
 
 
 class DeepLabV3Plus(LibraryNetwork):

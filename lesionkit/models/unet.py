@@ -47,6 +47,7 @@ from lesionkit.models.blocks import (
     init_he_normal,
 )
 from lesionkit.models.encoders import LibraryNetwork, downloading
+from lesionkit.models.resampling import Bilinear
 
 # variant -> what UNet is given
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -154,7 +155,7 @@ class Expand(nn.Module):
             conv = conv_bn_relu(wide, half, 3, bias=True)
             self.up = nn.Sequential(nn.Upsample(scale_factor=2), *conv)
         else:
-            self.up = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)
+            self.up = Bilinear(2, align_corners=True)
             joined = skip + wide
             middle = joined // 2
         self.double_conv = DoubleConv(joined, out, middle=middle, norm=norm, bias=bias)

@@ -35,6 +35,7 @@ import torch
 from torch import Tensor, nn
 
 from lesionkit.models.blocks import DoubleConv, Network, check_sides
+from lesionkit.models.resampling import Bilinear
 
 WIDTHS = (32, 64, 128, 256, 512)
 # variant -> the j of the nodes X(0,j) that have a head, the one for inference first
@@ -71,7 +72,7 @@ class UNetPlusPlus(Network):
             )
             self.nodes[f"{i}_{j}"] = DoubleConv(wide, WIDTHS[i], bias=True)
         self.pool = nn.MaxPool2d(2)
-        self.up = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)
+        self.up = Bilinear(2, align_corners=True)
         self.outputs = nn.ModuleDict({f"0_{j}": nn.Conv2d(32, 1, 1) for j in heads})
 
     def heads(self, image: Tensor) -> list[Tensor]:

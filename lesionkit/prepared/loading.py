@@ -57,8 +57,8 @@ class Store:
         if isinstance(array, Tensor):
             return array.index_select(0, chosen)
         rows = torch.from_numpy(array[chosen.numpy()])
-        if self.device.type == "cpu":
-            return rows
+        if self.device.type != "cuda":
+            return rows.to(self.device)
         return rows.pin_memory().to(self.device, non_blocking=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,12 +18,13 @@ from lesionkit.prepared import Prepared
 from lesionkit.prepared.loading import FORMATS, Batches
 from lesionkit.prepared.preparing import open_data
 from lesionkit.splits import PARTS, Split, split
-from lesionkit.training import checkpoint
+from lesionkit.training import checkpoint, evaluation, warm
 from lesionkit.training.augmentation import Augment, augmentation
 from lesionkit.training.execution import device_of
+from lesionkit.training.graphs import Graph, GraphedStep
 from lesionkit.training.recomputing import recompute
 from lesionkit.training.schedule import Schedule
-from lesionkit.training.step import GraphedStep, Step, can_compile
+from lesionkit.training.step import Step, can_compile
 
 WITHOUT_LESION = "test_without_lesion"  # the part of images scored apart
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
@@ -42,6 +44,7 @@ class Setting:
     optimizer: torch.optim.Optimizer
     augment: Augment
     schedule: Schedule
+    kept: warm.Kept | None = None  # for the next run of this process, where it pays
 
     @property
     def device(self) -> torch.device:
@@ -53,8 +56,11 @@ class Setting:
         return {"scoring": self.config.scoring, "dtype": self.config.dtype}
 
 
-def build(config: RunConfig) -> Setting:
+def build(config: RunConfig, *, again: bool = False) -> Setting:
     """Data, model, loss, optimiser and what changes in training; nothing is written.
+
+    Args:
+        again: go on with the step that the last run of this process left, if it fits.
 
     Raises:
         FileNotFoundError: the data set is not prepared; the text says how.
@@ -67,6 +73,8 @@ def build(config: RunConfig) -> Setting:
         loss = loss_of(config, ignore=True)
     parts = split(data, kind=config.split, seed=config.split_seed)
     device = device_of(config)
+    key = warm.key_of(config, data, device) if again else None
+    kept = warm.take(key) if again else None  # and so freed before memory is asked for
     checkpoint.seed_everything(config.init_seed)
     network = build_model(
         own.with_file(config.model, config.model_file),
@@ -76,26 +84,17 @@ def build(config: RunConfig) -> Setting:
         options=config.model_options,
         code=config.model_code,
     )
-    model = network.to(device).to(memory_format=FORMATS[config.memory_format])
-    if config.accumulate > 1:
-        _refuse_batch_norm(config, model)
-    if config.activation_checkpointing:
-        recompute(model)
-    captured = config.graphed and device.type == "cuda"
-    optimizer = OPTIMIZERS[config.optimizer](
-        model.parameters(),
-        lr=config.learning_rate,
-        weight_decay=config.weight_decay,
-        fused=True,  # one pass over the weights; at small sizes half of a CPU step
-        capturable=captured,
-    )
+    if kept:
+        kept.restart(network)
+    else:
+        kept = _parts(config, network, loss, device, key or "")
     schedule = Schedule(
-        optimizer,
+        kept.optimizer,
         config.learning_rate,
         kind=config.schedule,
         warmup=config.warmup * config.epochs,
         epochs=config.epochs,
-        device=device if captured else None,
+        tensor=kept.rate,
     )
     batches = {
         name: Batches(
@@ -114,12 +113,39 @@ def build(config: RunConfig) -> Setting:
         data,
         parts,
         batches,
-        model,
-        loss.to(device),
-        optimizer,
+        kept.model,
+        kept.loss,
+        kept.optimizer,
         augmentation(config.augment, config.init_seed),
         schedule,
+        kept if key else None,
     )
+
+
+def _parts(
+    config: Resolved,
+    network: nn.Module,
+    loss: nn.Module,
+    device: torch.device,
+    key: str,
+) -> warm.Kept:
+    """Network, loss and optimiser on the device."""
+    model = network.to(device).to(memory_format=FORMATS[config.memory_format])
+    if config.accumulate > 1:
+        _refuse_batch_norm(config, model)
+    if config.activation_checkpointing:
+        recompute(model)
+    captured = config.graphed and device.type == "cuda"
+    optimizer = OPTIMIZERS[config.optimizer](
+        model.parameters(),
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
+        fused=True,  # one pass over the weights; at small sizes half of a CPU step
+        capturable=captured,
+    )
+    # a graph reads the rate anew at each launch, from where it lies
+    rate = torch.tensor(0.0, device=device) if captured else None
+    return warm.Kept(key, model, loss.to(device), optimizer, rate)
 
 
 def loss_of(config: Resolved, *, ignore: bool = False) -> nn.Module:
@@ -165,6 +191,36 @@ def _refuse_batch_norm(config: RunConfig, model: nn.Module) -> None:
 
 def build_step(setting: Setting) -> Step | GraphedStep:
     """The step of a setting: plain, compiled or a CUDA graph, as it can be here."""
+    kept = setting.kept
+    if kept and kept.step is not None:
+        return kept.step
+    step = _new_step(setting)
+    if kept:
+        kept.step = step
+    return step
+
+
+def build_validation(setting: Setting) -> Callable[[nn.Module], torch.Tensor]:
+    """What scores the validation images of an epoch; a CUDA graph beside such a step.
+
+    The graph reads the weights where they are trained, so it is captured once.
+    """
+    config, batches = setting.config, setting.batches["validation"]
+    count = setting.kept.count if setting.kept else None
+    if count is None:
+        count = evaluation.counter(setting.model, config.dtype, ignore=batches.ignore)
+        if config.graphed and setting.device.type == "cuda":
+            count = Graph(count, what="validation")
+        if setting.kept:
+            setting.kept.count = count
+    scoring = config.scoring
+    return lambda model: evaluation.validation_counts(
+        model, batches, scoring=scoring, count=count
+    )
+
+
+def _new_step(setting: Setting) -> Step | GraphedStep:
+    """A step that no run has had before."""
     config, device = setting.config, setting.device
     step = Step(
         setting.model,
@@ -182,7 +238,8 @@ def build_step(setting: Setting) -> Step | GraphedStep:
         return step
     if device.type == "cuda":
         return GraphedStep(step)
-    says = "training runs without a CUDA graph: the device is a CPU"
+    kind = {"cpu": "a CPU"}.get(device.type, device.type)
+    says = f"training runs without a CUDA graph: the device is {kind}"
     warnings.warn(says, stacklevel=2)
     return step
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import random
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -44,25 +45,49 @@ def unpack(content: bytes | memoryview) -> dict[str, Any]:
     return torch.load(stream, map_location="cpu", weights_only=True)
 
 
-def random_states() -> dict[str, Any]:
-    """The states of all random generators, in types that the safe loader accepts."""
+CPU = torch.device("cpu")
+
+
+def random_states(device: torch.device = CPU) -> dict[str, Any]:
+    """The random generators' states, in types that the safe loader accepts.
+
+    Of the GPUs that of the run's own device alone: another one may be away when the
+    run goes on.
+    """
     # its five parts, which numpy's stubs tell from the dict by no overload
     state: Any = np.random.get_state()  # noqa: NPY002
     numpy = dict(zip(NUMPY_STATE, state, strict=True))
     version, internal, gauss = random.getstate()
     return {
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        **device_state(device),
         "numpy": numpy | {"keys": torch.from_numpy(numpy["keys"].astype(np.int64))},
         "python": {"version": version, "internal": list(internal), "gauss": gauss},
     }
 
 
-def restore_random_states(states: dict[str, Any]) -> None:
-    """Set all random generators to where they were."""
+def device_state(device: torch.device) -> dict[str, list[torch.Tensor]]:
+    """The state of a GPU's generator, under the kind of the device."""
+    states: dict[str, list[torch.Tensor]] = {"cuda": []}
+    if device.type == "cuda":
+        states["cuda"] = [torch.cuda.get_rng_state(device)]
+    if device.type == "mps":
+        states["mps"] = [torch.mps.get_rng_state()]
+    return states
+
+
+def restore_random_states(states: dict[str, Any], device: torch.device = CPU) -> None:
+    """Set the random generators of the CPU and of the run's device to where they were.
+
+    Older states hold one of every GPU that was visible, by number.
+    """
     torch.set_rng_state(states["torch"])
-    if states["cuda"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(states["cuda"])
+    kept = states.get(device.type)
+    if device.type == "cuda" and kept:
+        number = torch.cuda.current_device() if device.index is None else device.index
+        torch.cuda.set_rng_state(kept[number if number < len(kept) else 0], device)
+    if device.type == "mps" and kept:
+        torch.mps.set_rng_state(kept[0])
     stored = states["numpy"]
     stored = stored | {"keys": stored["keys"].numpy().astype(np.uint32)}
     np.random.set_state(tuple(stored[name] for name in NUMPY_STATE))  # noqa: NPY002
@@ -88,7 +113,38 @@ def capture(
     moving = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
     copied = tree_map(lambda v: v.clone() if torch.is_tensor(v) else v, moving)
     still = tree_map(lambda v: v, progress)  # lists and dicts of its own
-    return copied | {"progress": still, "random": random_states()}
+    return copied | {"progress": still, "random": random_states(device_of(model))}
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model lies."""
+    return next((p.device for p in model.parameters()), CPU)
+
+
+def leaving(state: dict[str, Any], device: torch.device) -> Callable[[], dict]:
+    """What gives the state on the CPU, in any thread, beside a training that goes on.
+
+    From a GPU it is copied on a stream of its own, through pinned memory: on the stream
+    of the training it would wait for all that is queued there. Call this where the
+    state was captured.
+    """
+    if device.type != "cuda":
+        return lambda: state
+    captured = torch.cuda.Event()
+    captured.record()  # of the stream of the training, where the copies were made
+
+    def copied() -> dict[str, Any]:
+        stream = torch.cuda.Stream(device)
+        stream.wait_event(captured)
+        with torch.cuda.stream(stream):
+            there = tree_map(
+                lambda v: v.to("cpu", non_blocking=True) if torch.is_tensor(v) else v,
+                state,
+            )
+        stream.synchronize()  # until then nothing of the state may be freed
+        return there
+
+    return copied
 
 
 def restore(
@@ -102,5 +158,5 @@ def restore(
     state = unpack(content)
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
-    restore_random_states(state["random"])
+    restore_random_states(state["random"], device_of(model))
     return state["progress"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from lesionkit.metrics.lesions import detections
 from lesionkit.prepared.loading import Batches
 from lesionkit.training.step import autocast
 
+Count = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 THRESHOLDS = {"probability": masks.probability_mask, "raw_mean": masks.raw_mean_mask}
 
 # Edges of the 256 bins of a logit histogram: 2 sinh(t), t in 256 equal steps from -4.16
@@ -80,15 +82,32 @@ class Evaluation:
 
 @torch.no_grad()
 def validation_counts(
-    model: nn.Module, batches: Batches, *, scoring: str, dtype: str = "float32"
+    model: nn.Module,
+    batches: Batches,
+    *,
+    scoring: str,
+    dtype: str = "float32",
+    count: Count | None = None,
 ) -> torch.Tensor:
-    """Counts of every image at probability 0.5, (N, 4), still on the device."""
+    """Counts of every image at probability 0.5, (N, 4), still on the device.
+
+    `count` does what `counter` of the same model does, as a CUDA graph may be.
+    """
     model.eval()
-    found = []
-    for image, mask, _ in batches.in_order(scoring):
-        marked = masks.probability_mask(_logits(model, image, dtype)).bool()
-        found.append(metrics.counts(marked, mask, ignore=batches.ignore))
+    count = count or counter(model, dtype, ignore=batches.ignore)
+    found = [count(image, mask) for image, mask, _ in batches.in_order(scoring)]
     return torch.cat(found)
+
+
+def counter(model: nn.Module, dtype: str, *, ignore: bool) -> Count:
+    """What counts a batch at probability 0.5: image and mask to (B, 4)."""
+
+    @torch.no_grad()
+    def count(image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        marked = masks.probability_mask(_logits(model, image, dtype)).bool()
+        return metrics.counts(marked, mask, ignore=ignore)
+
+    return count
 
 
 @torch.no_grad()

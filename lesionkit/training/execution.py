@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
+import re
 import shutil
 import subprocess
 import warnings
@@ -23,16 +25,22 @@ PACKAGES = "lesionkit torch torchvision timm segmentation-models-pytorch numpy".
 
 @shown_in_a_line(ValueError)
 def device_of(config: RunConfig) -> torch.device:
-    """The device that "auto" stands for.
+    """The device of a run; "auto" is CUDA where it is, else the CPU.
+
+    Apple's GPU is taken where it is asked for alone: nobody has compared its results.
 
     Raises:
-        ValueError: CUDA is asked for where there is none.
+        ValueError: a GPU is asked for where there is none.
     """
     if config.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if config.device == "cuda" and not torch.cuda.is_available():
-        says = "no CUDA device is here (lesionkit doctor says why); take -p device auto"
-        raise ValueError(f"device cuda: {says}")
+    here = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    if not here.get(config.device, lambda: True)():
+        kind = {"cuda": "CUDA device", "mps": "GPU by Apple (MPS)"}[config.device]
+        raise ValueError(
+            f"device {config.device}: no {kind} is here (lesionkit doctor says why);"
+            " take -p device auto"
+        )
     return torch.device(config.device)
 
 
@@ -74,6 +82,26 @@ def execution(config: RunConfig) -> Iterator[None]:
             setattr(owner, name, value)
 
 
+# What the allocators of torch, the libraries below it and the system say when memory is
+# out. cuDNN finds no engine where none fits into what is left.
+FULL = re.compile(
+    r"out of memory|not enough memory|can't allocate memory|cannot allocate memory"
+    r"|unable to allocate|bad_alloc|STATUS_ALLOC_FAILED"
+    r"|CUBLAS_STATUS_NOT_INITIALIZED when calling `cublas(Lt)?Create"
+    r"|unable to find (an engine to execute this computation|a valid cudnn algorithm)",
+    re.IGNORECASE,
+)
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory is out: of a GPU, or of the computer."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return FULL.search(str(error)) is not None
+
+
 @contextmanager
 def memory_told(config: RunConfig) -> Iterator[None]:
     """Turn running out of memory into one line with what to change.
@@ -83,9 +111,8 @@ def memory_told(config: RunConfig) -> Iterator[None]:
     """
     try:
         yield
-    except RuntimeError as error:
-        full = isinstance(error, torch.OutOfMemoryError)
-        if not full and "not enough memory" not in str(error):
+    except (RuntimeError, OSError, MemoryError) as error:
+        if not out_of_memory(error):
             raise
         config = config.resolved()
         raise MemoryError(

@@ -21,8 +21,14 @@ from lesionkit.records.disks import DiskFull, refusals_told
 from lesionkit.records.runs import RunRecord
 from lesionkit.records.trackers import Tracker, tracker
 from lesionkit.splits import manifest
-from lesionkit.training import checkpoint, evaluation
-from lesionkit.training.building import WITHOUT_LESION, Setting, build, build_step
+from lesionkit.training import checkpoint, evaluation, warm
+from lesionkit.training.building import (
+    WITHOUT_LESION,
+    Setting,
+    build,
+    build_step,
+    build_validation,
+)
 from lesionkit.training.execution import execution, memory_told
 from lesionkit.training.loop import Progress, Rules, train
 from lesionkit.training.session import Session
@@ -61,7 +67,7 @@ def run(config: RunConfig, *, progress: bool = True) -> RunRecord:
             raise ValueError(f"{wrong[0]}; to train this run again, move {folder} away")
         return RunRecord(folder)
     with execution(config), memory_told(config), refusals_told(config.folder):
-        setting = build(config)
+        setting = build(config, again=True)
         logged = tracker(config.track, setting.config)
         folder = runs.start(config)
         with runs.claim(folder), logged:
@@ -93,6 +99,7 @@ def _run(setting: Setting, folder: Path, logged: Tracker, show: bool) -> None:
             session.end()
             logged.end(RunRecord(folder).metrics)
             runs.finish(folder)
+        warm.keep(setting.kept)
     except DiskFull:  # nothing is wrong with the run: a sweep tries it again
         raise
     except Exception as error:
@@ -105,7 +112,7 @@ def _run(setting: Setting, folder: Path, logged: Tracker, show: bool) -> None:
 def _train(session: Session) -> None:
     """Train until the rules say stop; of a loss that is not finite, say whose it is."""
     setting = session.setting
-    config, validation = setting.config, setting.batches["validation"]
+    config = setting.config
     rules = Rules(
         epochs=config.epochs,
         patience=config.patience,
@@ -117,7 +124,7 @@ def _train(session: Session) -> None:
         train(
             session.step,
             setting.batches["train"],
-            lambda m: evaluation.validation_counts(m, validation, **setting.scoring),
+            build_validation(setting),
             model=setting.model,
             rules=rules,
             augment=setting.augment,
@@ -140,6 +147,8 @@ def _resume(setting: Setting, folder: Path) -> Progress:
         except ValueError as error:
             print(f"{folder / name}: {error}; going back further", file=sys.stderr)
             continue
+        if setting.kept:
+            setting.kept.forget()  # the optimiser has other tensors now
         return Progress(**stored)
     return Progress()
 

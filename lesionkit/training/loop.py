@@ -95,8 +95,7 @@ def train(
             losses.append(step(*batch))
         counts = validate(model)
         # the one wait: everything that the host wants to know of this epoch
-        found = torch.cat([torch.stack(losses).double(), counts.double().flatten()])
-        values, counts = found.cpu().split([len(losses), counts.numel()])
+        values, counts = _fetched(torch.stack(losses), counts)
         for batch, value in enumerate(values.tolist(), 1):
             if not math.isfinite(value):
                 raise FloatingPointError(
@@ -112,6 +111,15 @@ def train(
         )
         on_epoch(progress)
     return progress
+
+
+def _fetched(losses: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+    """The losses and the flat counts of an epoch on the CPU, in one copy; float64."""
+    if losses.device.type == "mps":  # has no float64
+        return losses.cpu().double(), counts.cpu().double().flatten()
+    found = torch.cat([losses.double(), counts.double().flatten()])
+    values, counts = found.cpu().split([len(losses), counts.numel()])
+    return values, counts
 
 
 def update(

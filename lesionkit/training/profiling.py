@@ -16,10 +16,14 @@ import torch
 from torch.profiler import record_function
 
 from lesionkit.config import RunConfig
-from lesionkit.training import evaluation
-from lesionkit.training.building import Setting, build, build_step
+from lesionkit.training.building import (
+    Setting,
+    build,
+    build_step,
+    build_validation,
+)
 from lesionkit.training.execution import execution, memory_told
-from lesionkit.training.step import GraphedStep
+from lesionkit.training.graphs import GraphedStep
 
 PARTS = ("data", "forward", "backward", "optimiser", "evaluation")
 TRACED = 2  # steps in the trace: one of a large network has 40,000 operators
@@ -50,9 +54,16 @@ class Watch:
         began = time.perf_counter()
         with record_function(part):
             yield
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+        wait(self.device)
         self.seconds[part] += time.perf_counter() - began
+
+
+def wait(device: torch.device) -> None:
+    """Until the device has done everything."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    if device.type == "mps":
+        torch.mps.synchronize()
 
 
 def profile(config: RunConfig, folder: Path) -> pd.DataFrame:
@@ -99,9 +110,7 @@ def _epoch(setting: Setting, watch: Watch, epoch: int, steps: int | None) -> Non
             batch = setting.augment(*batches.store.take(chosen), epoch, place)
         step(*batch)
     with watch("evaluation"):
-        evaluation.validation_counts(
-            setting.model, setting.batches["validation"], **setting.scoring
-        ).cpu()
+        build_validation(setting)(setting.model).cpu()
 
 
 def peak_flops(device: torch.device, dtype: str) -> float | None:

@@ -22,8 +22,8 @@ class Schedule:
         kind: "constant" or "cosine".
         warmup: epochs in which the rate rises; a part of an epoch is allowed.
         epochs: of the whole training, if nothing stops it earlier.
-        device: where the rate lies as a tensor, so that a CUDA graph reads it anew at
-            each launch; None for a plain number.
+        tensor: where the rate is written, so that a CUDA graph reads it anew at each
+            launch; None for a plain number.
 
     Source: Loshchilov and Hutter 2017 (SGDR), one cycle; Goyal et al. 2017 (warm-up).
     """
@@ -36,12 +36,12 @@ class Schedule:
         kind: str = "constant",
         warmup: float = 0.0,
         epochs: int = 1,
-        device: torch.device | None = None,
+        tensor: torch.Tensor | None = None,
     ) -> None:
         self.optimizer, self.learning_rate = optimizer, learning_rate
         self.kind, self.warmup, self.epochs = kind, warmup, epochs
         self.changes = kind != "constant" or warmup > 0
-        self.tensor = None if device is None else torch.tensor(0.0, device=device)
+        self.tensor = tensor
 
     def __call__(self, epoch: int, place: int, steps: int) -> None:
         """Set the rate of the step at a place (from 0) of an epoch (from 1)."""

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ from lesionkit.records.trackers import Tracker
 from lesionkit.training import checkpoint
 from lesionkit.training.building import Setting
 from lesionkit.training.execution import describe
+from lesionkit.training.graphs import GraphedStep
 from lesionkit.training.loop import Progress
 from lesionkit.training.profiling import Meter, peak_flops
-from lesionkit.training.step import GraphedStep, Step
+from lesionkit.training.step import Step
 
 SHARE = 0.02  # of the wall time that storing states may take
 SECONDS_A_BYTE = 5e-9  # of packing, hashing and writing, until one state is measured
@@ -58,6 +60,7 @@ class Session:
             every_seconds=config.save_seconds,
             counts_thread=setting.device.type == "cpu",
             expected_bytes=4 * weights,  # these, two moments, the best epoch's
+            leaving=partial(checkpoint.leaving, device=setting.device),
         )
         variant = own.find_model(config.model).variants[config.variant]
         self.meter = Meter(
@@ -133,6 +136,11 @@ def _bar(setting: Setting, start: Progress, show: bool = True) -> tqdm:
     )
 
 
+def staying(state: dict[str, Any]) -> Callable[[], dict[str, Any]]:
+    """The state is where it can be packed."""
+    return lambda: state
+
+
 class Keeper:
     """Stores states now and then, each in a thread, so that training goes on.
 
@@ -148,6 +156,7 @@ class Keeper:
         counts_thread: whether the thread takes from the training what it uses, as it
             does on a CPU.
         expected_bytes: of a state, so that the first one keeps to its share as well.
+        leaving: a captured state to what gives it on the CPU, called in the thread.
     """
 
     def __init__(
@@ -157,9 +166,10 @@ class Keeper:
         every_seconds: float,
         counts_thread: bool = True,
         expected_bytes: int = 0,
+        leaving: Callable[[dict[str, Any]], Callable[[], dict[str, Any]]] = staying,
     ) -> None:
         self.store, self.every_seconds = store, every_seconds
-        self.counts_thread = counts_thread
+        self.counts_thread, self.leaving = counts_thread, leaving
         self.thread: threading.Thread | None = None
         self.last = time.monotonic()
         self.stored, self.size, self.spent = 0, 0, 0.0
@@ -176,7 +186,7 @@ class Keeper:
     def keep(self, capture: Callable[[], dict[str, Any]]) -> None:
         """Store what `capture` gives: a state that does not change any more."""
         began = time.monotonic()
-        state = capture()
+        state = self.leaving(capture())
         blocked = time.monotonic() - began
         if self.every_seconds == 0:
             self._write(state, blocked)
@@ -185,11 +195,11 @@ class Keeper:
             self.thread.start()
         self.last = time.monotonic()
 
-    def _write(self, state: dict[str, Any], blocked: float) -> None:
+    def _write(self, state: Callable[[], dict[str, Any]], blocked: float) -> None:
         """Bytes to disk; what this state cost decides when the next one is due."""
         began = time.thread_time()
         try:
-            content = checkpoint.pack(state)
+            content = checkpoint.pack(state())
             self.store(content)
             self.stored, self.size = self.stored + 1, len(content)
         except OSError as error:

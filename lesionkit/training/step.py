@@ -16,7 +16,6 @@ from lesionkit.catalogue import IGNORED
 from lesionkit.lookup import one_line
 from lesionkit.prepared.loading import normalised
 
-WARM_UP = 3  # plain steps before a graph is captured: kernels load, memory settles
 Loss = Callable[..., Tensor]  # of logits and mask, and with ignore what counts
 LONGEST = 200  # characters of an error of torch's, which may go on for pages
 RECOMPILE_LIMIT = 512  # past it torch runs plainly without a word; its own is 8
@@ -133,67 +132,6 @@ def _objective(
         return reduce(add, (part * loss(logits, *truth) for part, logits in weighted))
 
     return objective
-
-
-class GraphedStep:
-    """A step that is captured once as a CUDA graph and then launched as a whole.
-
-    The optimiser of the plain step has capturable=True. The first steps run plainly, as
-    real ones. A batch of another size than the first always does. Where capturing
-    fails, one warning says why and all run plainly.
-    """
-
-    def __init__(self, step: Step) -> None:
-        self.step = step
-        self.warm, self.failed = 0, False
-        # what the graph reads and writes, and itself; not there before its steps
-        self.images: Any = None
-        self.masks: Any = None
-        self.value: Any = None
-        self.graph: Any = None
-        self.stream = torch.cuda.Stream()
-
-    def __call__(self, images: Tensor, masks: Tensor) -> Tensor:
-        if self.images is None:
-            self.images, self.masks = images.clone(), masks.clone()
-        if self.failed or images.shape != self.images.shape:
-            return self.step(images, masks)
-        if self.warm < WARM_UP:
-            self.warm += 1
-            return self._aside(images, masks)
-        self.images.copy_(images)
-        self.masks.copy_(masks)
-        if self.graph is None and not self._capture():
-            return self.step(images, masks)
-        self.graph.replay()
-        return self.value.clone()  # the next launch writes over it
-
-    def facts(self) -> dict[str, bool]:
-        """How a step is executed here; graphed until capturing failed."""
-        return self.step.facts() | {"graphed": not self.failed}
-
-    def _aside(self, images: Tensor, masks: Tensor) -> Tensor:
-        """A plain step on another stream, as capturing asks for before it."""
-        self.stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self.stream):
-            value = self.step(images, masks)
-        torch.cuda.current_stream().wait_stream(self.stream)
-        return value
-
-    def _capture(self) -> bool:
-        """Record the step without running it; False, with a warning, if that fails."""
-        graph = torch.cuda.CUDAGraph()
-        try:
-            with torch.cuda.graph(graph, stream=self.stream):
-                self.value = self.step(self.images, self.masks)
-        except Exception as error:  # noqa: BLE001 - an operator that asks the host
-            self.failed = True
-            self.step.optimizer.zero_grad(set_to_none=True)
-            says = one_line(error, longest=LONGEST)
-            warnings.warn(f"training runs without a CUDA graph: {says}", stacklevel=2)
-            return False
-        self.graph = graph
-        return True
 
 
 def can_compile(device: torch.device) -> bool:

@@ -21,6 +21,13 @@ def test_a_gpu_that_torch_uses_is_told_with_its_memory():
     assert section.facts["GPUs"] == "NVIDIA X, 24576 MiB, 580.1"
 
 
+def test_apples_gpu_is_told_with_the_parameter_that_takes_it():
+    section = examined(device.judge, *NO_CARD, TORCH | {"mps": True})
+    assert findings(section) == []
+    told = "the GPU by Apple (MPS), with -p device mps; auto takes the CPU"
+    assert section.facts["torch can use"] == told
+
+
 def test_torch_without_cuda_beside_a_gpu_is_named():
     level, says = only(examined(device.judge, *CARD, TORCH | {"cuda": None}))
     assert level == "warning"

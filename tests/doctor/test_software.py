@@ -149,6 +149,7 @@ def _available():
     warnings.warn("The NVIDIA driver is too old")
     return False
 cuda = SimpleNamespace(is_available=_available)
+backends = SimpleNamespace(mps=SimpleNamespace(is_available=lambda: False))
 """
 
 
@@ -162,6 +163,7 @@ def test_the_probe_tells_what_torch_warned_of_and_why_its_partner_fails(
     facts = software.torch_facts()
     software.torch_facts.cache_clear()
     assert facts["said"] == ["The NVIDIA driver is too old"]
+    assert facts["mps"] is False
     assert facts["torchvision_error"] == "RuntimeError: nms"
     assert (facts["cuda"], facts["threads"], facts["available"]) == ("13.2", 3, False)
 

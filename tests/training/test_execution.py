@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 import torch
 
@@ -55,11 +57,39 @@ def test_what_the_user_set_before_a_run_is_set_after_it(monkeypatch) -> None:
         torch.use_deterministic_algorithms(False)
 
 
+# As users of torch have met them.
+OUT_OF_MEMORY = [
+    "[enforce fail at alloc_cpu.cpp:75] err == 0. DefaultCPUAllocator: can't allocate"
+    " memory: you tried to allocate 132426121216 bytes. Error code 12 (Cannot allocate"
+    " memory)",
+    "[enforce fail at CPUAllocator.cpp:64] . DefaultCPUAllocator: can't allocate"
+    " memory: you tried to allocate 1178729664 bytes. Error code 12 (Cannot allocate memory)",
+    r"[enforce fail at ..\c10\core\impl\alloc_cpu.cpp:72] data. DefaultCPUAllocator:"
+    " not enough memory: you tried to allocate 26214400 bytes.",
+    "unable to mmap 1073741824 bytes from file <state>: Cannot allocate memory (12)",
+    "std::bad_alloc",
+    "CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported",
+    "cuda runtime error (2) : out of memory at /opt/conda/THC/generic/THCStorage.cu:66",
+    "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+    "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+    "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`",
+    "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasLtCreate(&handle)`",
+    "GET was unable to find an engine to execute this computation",
+    "FIND was unable to find an engine to execute this computation",
+    "Unable to find a valid cuDNN algorithm to run convolution",
+    "MPS backend out of memory (MPS allocated: 8.89 GB, other allocations: 172.98 MB,"
+    " max allowed: 9.07 GB). Tried to allocate 6.25 MB on private pool.",
+]
+
+
 @pytest.mark.parametrize(
     "error",
     [
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
-        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate"),
+        *map(RuntimeError, OUT_OF_MEMORY),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        MemoryError(),
+        MemoryError("Unable to allocate 2.0 GiB for an array with shape (9, 9)"),
     ],
 )
 def test_no_memory_is_one_line_with_what_to_change(error: Exception) -> None:
@@ -71,9 +101,22 @@ def test_no_memory_is_one_line_with_what_to_change(error: Exception) -> None:
     assert "\n" not in text
 
 
-def test_another_error_stays_as_it_is() -> None:
-    with pytest.raises(RuntimeError, match="shapes differ"), memory_told(RunConfig()):
-        raise RuntimeError("shapes differ")
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("shapes differ"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublas"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
+        RuntimeError("CUDA error: device-side assert triggered"),
+        OSError(errno.ENOSPC, "No space left on device"),
+        ValueError("out of memory is a name"),
+    ],
+    ids=str,
+)
+def test_another_error_stays_as_it_is(error: Exception) -> None:
+    with pytest.raises(type(error)) as told, memory_told(RunConfig()):
+        raise error
+    assert told.value is error
 
 
 def test_cuda_is_refused_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,3 +125,17 @@ def test_cuda_is_refused_where_there_is_none(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(ValueError, match="no CUDA device is here") as caught:
         device_of(RunConfig(device="cuda"))
     assert caught.value._render_traceback_() == [f"ValueError: {caught.value}"]
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_apples_gpu_is_taken_where_it_is_asked_for_alone(monkeypatch, here) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: here)
+    assert device_of(RunConfig()) == torch.device("cpu")
+    if here:
+        assert device_of(RunConfig(device="mps")) == torch.device("mps")
+        return
+    with pytest.raises(
+        ValueError, match=r"device mps: no GPU by Apple \(MPS\) is here"
+    ):
+        device_of(RunConfig(device="mps"))

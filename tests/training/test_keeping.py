@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -105,6 +106,30 @@ def test_zero_seconds_stores_before_the_next_epoch_begins() -> None:
     assert len(done) == 1
     assert keeper.facts()["state_bytes"] == len(done[0])
     assert keeper.due()
+
+
+def test_a_state_leaves_in_the_thread_after_it_was_noted_in_the_training() -> None:
+    where = []
+
+    def leaving(state: dict) -> Callable[[], dict]:
+        where.append(threading.current_thread().name)
+
+        def leave() -> dict:
+            where.append(threading.current_thread().name)
+            return state | {"left": 1}
+
+        return leave
+
+    done = []
+    keeper = Keeper(
+        lambda content: done.append(checkpoint.unpack(content)),
+        every_seconds=30,
+        leaving=leaving,
+    )
+    keeper.keep(lambda: {"epoch": 3})
+    keeper.close()
+    assert done == [{"epoch": 3, "left": 1}]
+    assert where[0] == threading.current_thread().name != where[1]
 
 
 def test_training_that_goes_on_does_not_change_a_captured_state() -> None:

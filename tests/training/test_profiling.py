@@ -16,7 +16,7 @@ from made_models import list_small_model
 from lesionkit.cli import cli
 from lesionkit.config import RunConfig
 from lesionkit.figures.runs import epoch_parts
-from lesionkit.training import building, profiling, step
+from lesionkit.training import building, evaluation, profiling, step
 from lesionkit.training.profiling import PARTS, Watch, profile
 
 SMALL = {"dataset": "tiny", "size": 32, "model": "small", "batch_size": 4}
@@ -48,13 +48,13 @@ def test_a_slow_loss_shows_as_forward_and_nowhere_else(
 def test_a_slow_validation_shows_as_evaluation(
     tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = profiling.evaluation.validation_counts
+    plain = evaluation.validation_counts
 
     def slow(*args, **how):
         time.sleep(0.2)
         return plain(*args, **how)
 
-    monkeypatch.setattr(profiling.evaluation, "validation_counts", slow)
+    monkeypatch.setattr(evaluation, "validation_counts", slow)
     table = profile(RunConfig(**SMALL), tmp_path / "p").set_index("part")
     assert table["seconds"]["evaluation"] >= 0.2
     assert table["share"].idxmax() == "evaluation"

@@ -69,18 +69,18 @@ def test_a_rate_in_a_tensor_trains_as_a_number_does_and_is_one_place() -> None:
     """A captured graph reads the place anew; a number would stay as it was captured."""
     optimizer = adam()
     twin = copy.deepcopy(optimizer)
-    device = torch.device("cpu")
+    rate = torch.tensor(0.0)
     places = set()
-    for each, where in ((optimizer, None), (twin, device)):
+    for each, where in ((optimizer, None), (twin, rate)):
         schedule = Schedule(
-            each, 0.1, kind="cosine", warmup=0.5, epochs=2, device=where
+            each, 0.1, kind="cosine", warmup=0.5, epochs=2, tensor=where
         )
         for epoch, place in ((1, 0), (1, 1), (2, 0), (2, 1)):
             schedule(epoch, place, 2)
             (group,) = each.param_groups
             group["params"][0].grad = torch.tensor([1.0, -2.0 + place])
             each.step()
-            if where:
+            if where is not None:
                 places.add(group["lr"].data_ptr())
     (one,), (other,) = (each.param_groups[0]["params"] for each in (optimizer, twin))
     torch.testing.assert_close(one, other, rtol=0, atol=1e-7)

@@ -16,7 +16,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from lesionkit.catalogue import PAPER_A_LOSSES
 from lesionkit.losses import build_loss
 from lesionkit.models import build_model
-from lesionkit.training.step import GraphedStep, Step, can_compile
+from lesionkit.training.graphs import GraphedStep
+from lesionkit.training.step import Step, can_compile
 
 IMAGES = torch.randint(
     0,
