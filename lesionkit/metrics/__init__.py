@@ -298,7 +298,11 @@ def average_precision(
     >>> round(average_precision([[0.9, 0.8, 0.7]], [[1, 0, 1]]), 4)  # 1/2 + 2/3 / 2
     0.8333
     """
-    lesion, background = lesion_and_background(probability, mask, ignore=ignore)
+    return area(*lesion_and_background(probability, mask, ignore=ignore))
+
+
+def area(lesion: np.ndarray, background: np.ndarray) -> float:
+    """AP of the probabilities of lesion and background pixels, each sorted upwards."""
     if not lesion.size:
         return float("nan")
     # recall moves only at the probabilities of lesion pixels

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lesionkit.metrics import lesion_and_valid, same_shape
+from lesionkit.metrics import area, lesion_and_valid, same_shape
 
 # A bin is the sign, exponent and first 16 mantissa bits of a float32 logit. Logits
 # below 2**-16 in size share one bin, those above 2**14 the two outer ones.
@@ -17,15 +17,22 @@ LEAST, MOST = ((127 + e) << 16 for e in (-16, 14))  # exponents as float32 store
 HALF = MOST - LEAST
 BINS = 2 * HALF + 1
 CHUNK = 2**18  # pixels, and bins, handled at once
+EXACT = 2**25  # pixels that are kept as they come: 134 MB, 668 images of 224 x 224
 
 
 class PrecisionRecall:
-    """AP of any number of pixels, by bins over the bits of the float32 logit.
+    """AP of any number of pixels in a bounded memory, exact while they can be kept.
 
-    Two histograms of 3.9 million bins (63 MB) on the device, whatever the number of
-    pixels. Bins follow the order of the logits and are at most 2**-16 of the logit
-    wide. Pixels of one bin enter together, as ties do: AP is exact for logits that were
-    rounded to 16 bits, and `bounds` says how far it can be off for others.
+    The first `exact` pixels are kept, 4 bytes each, and AP is then that of
+    `metrics.average_precision`, to the bit. With one more, all go into two histograms
+    of 3.9 million bins (63 MB), and every later one too. Bins are over the bits of the
+    float32 logit: they follow its order and are at most 2**-16 of it wide. Pixels of
+    one bin enter together, as ties do, so AP stays exact for logits that were rounded
+    to 16 bits; for others `bounds` says how far it can be off.
+
+    Args:
+        device: where pixels and bins lie.
+        exact: how many pixels are kept before all go into bins.
 
     >>> pixels = PrecisionRecall()
     >>> pixels.update(torch.tensor([2.0, 1.0]), torch.tensor([1, 0]))
@@ -34,9 +41,11 @@ class PrecisionRecall:
     0.8333
     """
 
-    def __init__(self, device: str | torch.device = "cpu"):
-        self.pixels = torch.zeros(BINS, dtype=torch.int64, device=device)
-        self.lesion = torch.zeros_like(self.pixels)
+    def __init__(self, device: str | torch.device = "cpu", *, exact: int = EXACT):
+        self.device, self.room = torch.device(device), exact
+        self.kept: list[tuple[Tensor, Tensor]] = []  # lesion, background logits
+        self.binned = False
+        self.pixels = self.lesion = torch.zeros(0, dtype=torch.int64)
 
     def update(self, logits: Tensor, mask: Tensor, *, ignore: bool = False) -> None:
         """Count the pixels of a batch.
@@ -59,10 +68,32 @@ class PrecisionRecall:
             raise ValueError("logits hold NaN: their pixels have no order")
         if valid is not None:
             flat, lesion = flat[valid.to(flat.device)], lesion[valid]
+        flat, lesion = flat.float().to(self.device), lesion.to(self.device)
+        self.room -= flat.numel()
+        if self.room < 0 and not self.binned:
+            self._to_bins()
+        if self.binned:
+            self._count(flat, lesion)
+        else:
+            self.kept.append((flat[lesion], flat[~lesion]))
+
+    def _to_bins(self) -> None:
+        """Put the pixels kept so far into bins, for good."""
+        self.binned = True
+        self.pixels = torch.zeros(BINS, dtype=torch.int64, device=self.device)
+        self.lesion = torch.zeros_like(self.pixels)
+        while self.kept:
+            for is_lesion, logits in zip((True, False), self.kept.pop(), strict=True):
+                self._count(
+                    logits, torch.full_like(logits, is_lesion, dtype=torch.bool)
+                )
+
+    def _count(self, flat: Tensor, lesion: Tensor) -> None:
+        """Add pixels to their bins."""
         one = self.pixels.new_ones(1)
         for start in range(0, flat.numel(), CHUNK):
-            bins = bin_of(flat[start : start + CHUNK].to(self.pixels.device))
-            marked = bins[lesion[start : start + CHUNK].to(self.pixels.device)]
+            bins = bin_of(flat[start : start + CHUNK])
+            marked = bins[lesion[start : start + CHUNK]]
             self.pixels.scatter_add_(0, bins, one.expand_as(bins))
             self.lesion.scatter_add_(0, marked, one.expand_as(marked))
 
@@ -83,16 +114,26 @@ class PrecisionRecall:
     def average_precision(self) -> float:
         """AP as metrics.average_precision sums it; NaN without lesion.
 
-        `bounds` says how far it can be from the exact one.
+        Exact unless `binned`; `bounds` says how far it can be from the exact one.
         """
+        if not self.binned:
+            return self._exact()
         total = int(self.lesion.sum())
-        area = sum(
-            (lesion * (tp / (tp + fp))).sum() for lesion, _, tp, fp in self._blocks()
-        )
-        return float(area / total) if total else float("nan")
+        steps = ((n * (tp / (tp + fp))).sum() for n, _, tp, fp in self._blocks())
+        return float(sum(steps) / total) if total else float("nan")
+
+    def _exact(self) -> float:
+        """AP of the pixels that were kept."""
+        ranked = []
+        for each in zip(*self.kept, strict=True):
+            ranked.append(torch.cat(each).cpu().numpy())
+            ranked[-1].sort()
+        return area(*ranked) if ranked else float("nan")
 
     def bounds(self) -> tuple[float, float]:
         """What AP can be at least and at most, whatever the order inside the bins."""
+        if not self.binned:
+            return (self._exact(),) * 2
         total = int(self.lesion.sum())
         if not total:
             return float("nan"), float("nan")

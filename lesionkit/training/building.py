@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,7 +52,7 @@ class Setting:
         return self.batches["train"].device
 
     @property
-    def scoring(self) -> dict[str, str]:
+    def scoring(self) -> dict[str, Any]:
         """How a model is scored, as the functions of `evaluation` take it."""
         return {"scoring": self.config.scoring, "dtype": self.config.dtype}
 
@@ -259,10 +260,10 @@ def scored_positions(
     found, kind = {name: parts.part(name) for name in PARTS}, "image"
     if config.without_lesion == "apart":
         kind = "image with a lesion"
-        lesion = {n: (data.masks[w] == 1).any((1, 2)) for n, w in found.items()}
+        lesion = {n: _have(data, w, 1) for n, w in found.items()}
         apart = found["test"][~lesion["test"]]
         if data.ignore:  # of an image that is ignored as a whole nobody knows it
-            apart = apart[(data.masks[apart] == 0).any((1, 2))]
+            apart = apart[_have(data, apart, 0)]
         found = {name: where[lesion[name]] for name, where in found.items()}
         if len(apart):
             found[WITHOUT_LESION] = apart
@@ -270,3 +271,8 @@ def scored_positions(
         if not len(where):
             raise ValueError(f"{data.name}: no {kind} in the {name} part")
     return found
+
+
+def _have(data: Prepared, positions: np.ndarray, value: int) -> np.ndarray:
+    """Whose masks hold a value somewhere, (N,) bool; one mask in memory at a time."""
+    return np.array([(data.masks[i] == value).any() for i in positions], bool)

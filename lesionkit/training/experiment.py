@@ -90,12 +90,7 @@ def _run(setting: Setting, folder: Path, logged: Tracker, show: bool) -> None:
             with session:
                 _train(session)
             model.load_state_dict(progress.best_weights)
-            found = {
-                name: evaluation.evaluate(model, batches, **setting.scoring)
-                for name, batches in setting.batches.items()
-                if name != "train"
-            }
-            _store(folder, setting, progress, found)
+            _store(folder, setting, progress, *_scored(setting))
             session.end()
             logged.end(RunRecord(folder).metrics)
             runs.finish(folder)
@@ -153,13 +148,35 @@ def _resume(setting: Setting, folder: Path) -> Progress:
     return Progress()
 
 
+def _scored(setting: Setting) -> tuple[dict[str, evaluation.Evaluation], np.ndarray]:
+    """Every part but train, scored; and the test images whose logits are kept."""
+    data, test = setting.data, setting.batches["test"]
+    positions = test.positions[: test.scored(setting.config.scoring)].numpy()
+    sample = evaluation.figure_sample(data.masks, positions)
+    more: dict[str, dict[str, Any]] = {"test": {"keep": sample}}
+    if "stratum" in data.index:
+        more["test"]["strata"] = data.index["stratum"].to_numpy()
+    parts = {n: batches for n, batches in setting.batches.items() if n != "train"}
+    found = {
+        name: evaluation.evaluate(
+            setting.model, batches, **setting.scoring, **more.get(name, {})
+        )
+        for name, batches in parts.items()
+    }
+    return found, sample
+
+
 def _store(
     folder: Path,
     setting: Setting,
     trained: Progress,
     found: dict[str, evaluation.Evaluation],
+    sample: np.ndarray,
 ) -> None:
-    """Every file of the record but environment.json and DONE."""
+    """Every file of the record but environment.json and DONE.
+
+    `sample` says of which test images logits were kept.
+    """
     data, test = setting.data, found["test"]
     runs.store_table(folder, "split", manifest(data, setting.parts))
     runs.store_table(folder, "history", pd.DataFrame(trained.history))
@@ -184,10 +201,8 @@ def _store(
     }
     # the bins are stated in the file
     runs.store_arrays(folder, "curves", {"bin_edges": evaluation.BIN_EDGES} | curves)
-    sample = evaluation.figure_sample(data.masks[test.positions])
-    logits = test.logits[sample].astype(np.float16)
-    positions = test.positions[sample]
-    runs.store_arrays(folder, "logits", {"positions": positions, "logits": logits})
+    logits = test.logits.astype(np.float16)
+    runs.store_arrays(folder, "logits", {"positions": sample, "logits": logits})
     keep, weights = setting.config.keep_weights, trained.best_weights
     if keep == "half":
         weights = {
@@ -216,10 +231,8 @@ def _apart(data: Prepared, found: dict[str, evaluation.Evaluation]) -> dict[str,
     """The test scores by stratum, and what was marked where there is no lesion."""
     test, report = found["test"], {}
     if "stratum" in data.index:
-        strata = data.index["stratum"].to_numpy()[test.positions]
         report["test_by_stratum"] = {
-            str(name): test.summary(strata == name)
-            for name in sorted(set(strata) - {""})
+            name: test.summary(name) for name in test.precision if name
         }
     if WITHOUT_LESION in found:
         report[WITHOUT_LESION] = found[WITHOUT_LESION].marked()
@@ -268,7 +281,10 @@ def replay(record: RunRecord, part: str = "test") -> Predictions:
         setting = build(config)
         setting.model.load_state_dict(load(record.weights()))
         batches = setting.batches[part]
-        found = evaluation.evaluate(setting.model, batches, **setting.scoring)
+        every = batches.positions[: batches.scored(setting.config.scoring)]
+        found = evaluation.evaluate(
+            setting.model, batches, **setting.scoring, keep=every.tolist()
+        )
     if part == "test":
         _same_counts(record, found.counts["probability"])
     index = setting.data.index["file"].to_numpy()

@@ -31,9 +31,9 @@ def case(name, pixels=200_000):
     return logits[name], mask
 
 
-def streamed(logits, mask, parts=1):
+def streamed(logits, mask, parts=1, exact=0):
     """The histograms of the pixels, given in so many parts."""
-    found = PrecisionRecall()
+    found = PrecisionRecall(exact=exact)
     for z, y in zip(logits.chunk(parts), mask.chunk(parts), strict=True):
         found.update(z, y)
     return found
@@ -93,6 +93,43 @@ def test_batches_add_up():
     assert torch.equal(whole.lesion, parts.lesion)
 
 
+@pytest.mark.parametrize("name", ["mild", "saturated", "ties"])
+def test_pixels_that_are_kept_give_the_exact_ap_to_the_bit(name):
+    logits, mask = case(name)
+    found = streamed(logits, mask, parts=7, exact=200_000)
+    assert not found.binned
+    assert found.average_precision() == average_precision(logits, mask)
+    assert found.bounds() == (found.average_precision(),) * 2
+
+
+def test_one_pixel_more_than_are_kept_puts_all_into_the_same_bins():
+    logits, mask = case("mild")
+    found = streamed(logits, mask, parts=7, exact=199_999)
+    assert found.binned and not found.kept
+    assert torch.equal(found.pixels, streamed(logits, mask).pixels)
+    assert torch.equal(found.lesion, streamed(logits, mask).lesion)
+
+
+def test_logits_that_change_later_were_counted_as_they_came():
+    logits, mask = case("mild", 1000)
+    found = PrecisionRecall()
+    expected = average_precision(logits, mask)
+    found.update(logits, mask)
+    logits.zero_()
+    mask.zero_()
+    assert found.average_precision() == expected
+
+
+def test_pixels_that_are_ignored_take_no_room():
+    logits, mask = case("mild", 1000)
+    found = PrecisionRecall(exact=1000)
+    found.update(
+        torch.cat([logits, logits]), torch.cat([mask, mask * 0 + 255]), ignore=True
+    )
+    assert found.average_precision() == average_precision(logits, mask)
+    assert not found.binned
+
+
 def test_more_pixels_than_a_chunk_are_all_counted(monkeypatch):
     monkeypatch.setattr(streaming, "CHUNK", 1000)
     logits, mask = case("mild", 10_500)
@@ -122,3 +159,4 @@ def test_wrong_pixels_are_refused_and_nothing_is_counted(logits, mask, message):
     with pytest.raises(ValueError, match=message):
         found.update(logits, mask)
     assert found.lesion.sum() + found.pixels.sum() == 0
+    assert not found.kept
