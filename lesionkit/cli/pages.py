@@ -29,6 +29,7 @@ RECORD = click.argument("record", type=Path)
 @MAYBE_SOURCE
 @ONLY
 @option("--image", help="Show this image alone: a file, or smallest, median, ... .")
+@option("--kept", is_flag=True, help="Only the images whose logits are in the records.")
 @option("--html", type=Path, help="Write the page here, and do not open it.")
 @option("--bundle", type=Path, help="Write what the page needs, and stop.")
 @option("--no-browser", is_flag=True, help="Write thresholds.html, no more.")
@@ -36,6 +37,7 @@ def thresholds(
     source: Source | None,
     only: tuple[str, ...],
     image: str | None,
+    kept: bool,
     html: Path | None,
     bundle: Path | None,
     no_browser: bool,
@@ -43,23 +45,35 @@ def thresholds(
     """Write a page with sliders that move the threshold of masks, and open it.
 
     SOURCE is a folder of run records, the URL of one, or a bundle; without it, the
-    bundle of toy runs that comes with the kit. The page is thresholds.html.
+    bundle of toy runs that comes with the kit. The page is thresholds.html. It has
+    every test image: the networks of the runs predict them again. With --kept, with
+    --bundle, or where a run kept no weights, it has the few whose logits are stored.
     """
+    from functools import partial
+
     from lesionkit.thresholds import comparison
     from lesionkit.thresholds.page import write_page
 
+    every = None if kept or bundle else partial(bar, unit="run")
     with arguments():
-        shelf = comparison.shelf(source or "", " ".join(only))
-        shelf.open().position(image or "smallest")
+        shelf = comparison.shelf(source or "", " ".join(only), every)
     if len(shelf.titles) > 1:
         titles = "; ".join(shelf.titles)
         raise click.UsageError(
             f"{len(shelf.titles)} comparisons ({titles}): choose one with --only, "
             "for instance --only dataset=kvasir --only repeat=0"
         )
-    found = shelf.open()
+    with arguments():
+        found = shelf.open()
+        found.position(image or "smallest")
+    if every and len(found.files) < found.tested and source:
+        says = "no weights were kept for the others"
+        click.echo(
+            f"{len(found.files)} of {found.tested} test images; {says}", err=True
+        )
     if html or not bundle:
-        page = write_page(found, html or "thresholds.html", [image] if image else None)
+        path, one = html or Path("thresholds.html"), [image] if image else None
+        page = write_page(found, path, one, partial(bar, unit="image"))
         click.echo(page.absolute())
         if not (html or no_browser):
             webbrowser.open(page.absolute().as_uri())

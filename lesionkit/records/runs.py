@@ -5,12 +5,13 @@
         environment.json  versions, device, threads, commit, times; one entry a session
         split.csv         file, content_hash, group, part, seed
         history.csv       a row an epoch
+        history.svg       the same as a picture, drawn while the run trains; not sealed
         images.csv        per test image and threshold: counts and metrics
         metrics.json      validation and test, image and pooled, AP, undefined; no times
         curves.npz        per image: histograms of lesion and background logits
         logits.npz        float16 logits of a stated sample of test images, for figures
         best.safetensors  weights of the best epoch
-        DONE              written last: size and hash of every file above
+        DONE              written last: size and hash of every other file above
 
 A record without DONE is unfinished. Until then state.pt holds what an exact resume
 needs, and state.previous.pt the one before; failed.json says why a run stopped.
@@ -40,6 +41,7 @@ from lesionkit.records.files import sha256, write_bytes, write_json
 FORMAT = 1
 STATES = ("state.pt", "state.previous.pt")
 OWN_COPIES = {"loss_file": "loss.py", "model_file": "model.py"}  # in the record
+PICTURE = "history.svg"
 LEASE = ".lease"
 
 
@@ -321,12 +323,17 @@ def store_weights(folder: Path, content: bytes) -> None:
     write_bytes(folder / "best.safetensors", content)
 
 
+def store_picture(folder: Path, content: bytes) -> None:
+    """The curves so far, as SVG. No part of the record: history.csv says the same."""
+    write_bytes(folder / PICTURE, content)
+
+
 def finish(folder: Path) -> None:
     """Seal a record: write DONE, the last file, and only then drop the states.
 
     A process that is killed in between loses nothing but the space of the states.
     """
-    left_out = ("DONE", "failed.json", *STATES)
+    left_out = ("DONE", "failed.json", PICTURE, *STATES)
     seal = {
         p.name: {"bytes": p.stat().st_size, "sha256": sha256(p)}
         for p in sorted(folder.iterdir())

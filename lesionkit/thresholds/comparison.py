@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from lesionkit.prepared.preparing import data_of
 from lesionkit.records.files import write_bytes
 from lesionkit.records.runs import RunRecord
 from lesionkit.records.stores import is_url
+from lesionkit.training.experiment import replay
 
 BUNDLE = Path(__file__).parent / "toy_ten.npz"
 TABLES = ("curves", "marked", "theory")  # of a comparison
@@ -39,9 +41,9 @@ class Comparison:
     """Images, ground truth and logits of several losses, and what whole sets say.
 
     Attributes:
-        title: data set, model and repeat.
+        title: data set, network and repeat.
         losses: (L,) names.
-        files: (N,) names of the images, the smallest lesion first.
+        files: (N,) names of the images.
         images: (N, H, W, C) uint8 or uint16.
         masks: (N, H, W) uint8, 0 or 1; 255 where a pixel is ignored.
         logits: (L, N, H, W) float16 or float32.
@@ -61,6 +63,16 @@ class Comparison:
     curves: pd.DataFrame
     marked: pd.DataFrame
     theory: pd.DataFrame
+
+    @property
+    def tested(self) -> int:
+        """How many test images there were; `files` may be a sample of them."""
+        return int(self.marked["images"].max())
+
+    def by_size(self) -> list[str]:
+        """Every file, the smallest lesion first."""
+        sizes = (self.masks == 1).sum((1, 2), dtype=np.int64)
+        return [self.files[i] for i in np.argsort(sizes, kind="stable")]
 
     def position(self, image: str) -> int:
         """Where an image is, by its file name or by a rule of CHOICES.
@@ -138,12 +150,19 @@ def load_bundle(path: str | Path = BUNDLE) -> Comparison:
         ) from None
 
 
-def compare(records: Mapping[str, RunRecord], title: str = "") -> Comparison:
-    """The comparison of runs that share a data set, a split and their stored images.
+def compare(
+    records: Mapping[str, RunRecord],
+    title: str = "",
+    progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None,
+) -> Comparison:
+    """The comparison of runs that share a data set, a split and their test images.
 
     Args:
         records: loss to run.
         title: what it is called.
+        progress: of tqdm's form. With it every test image is in the comparison, from
+            the weights of the runs; without it, or where a run kept no weights, the
+            few images whose logits the records hold.
 
     Raises:
         FileNotFoundError: the data set is not prepared here any more.
@@ -152,22 +171,32 @@ def compare(records: Mapping[str, RunRecord], title: str = "") -> Comparison:
     """
     if not records:
         raise ValueError("no run records to compare")
-    kept = {loss: record.arrays("logits") for loss, record in records.items()}
-    positions = next(iter(kept.values()))["positions"]
-    for loss, arrays in kept.items():
-        if not np.array_equal(arrays["positions"], positions):
-            raise ValueError(f"{title}: {loss} keeps other test images: take one split")
     prints = {r.metrics["data"]["fingerprint"] for r in records.values()}
     if len(prints) > 1:
         raise ValueError(f"{title}: the runs were trained on different data")
     data = data_of(next(iter(records.values())))
+    weights = [record.file("best.safetensors") for record in records.values()]
+    kept: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    if progress is not None and all(path.is_file() for path in weights):
+        places = {file: i for i, file in enumerate(data.index["file"])}
+        for loss in progress(list(records)):
+            said = replay(records[loss])
+            kept[loss] = np.array([places[f] for f in said.files]), said.logits
+    else:
+        for loss, record in records.items():
+            arrays = record.arrays("logits")
+            kept[loss] = arrays["positions"], arrays["logits"]
+    positions = next(iter(kept.values()))[0]
+    for loss, (own, _) in kept.items():
+        if not np.array_equal(own, positions):
+            raise ValueError(f"{title}: {loss} has other test images: take one split")
     return Comparison(
         title=title,
         losses=tuple(records),
         files=tuple(data.index["file"].iloc[positions]),
         images=np.asarray(data.images[positions]),
         masks=np.asarray(data.masks[positions]),
-        logits=np.stack([arrays["logits"] for arrays in kept.values()]),
+        logits=np.stack([logits for _, logits in kept.values()]),
         validation_cuts=np.array(
             [threshold_study.best_validation_cut(r) for r in records.values()]
         ),
@@ -201,13 +230,18 @@ class Shelf:
         return find("comparison", title, self.makers)()
 
 
-def shelf(source: str | Path = "", only: str = "") -> Shelf:
+def shelf(
+    source: str | Path = "",
+    only: str = "",
+    progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None,
+) -> Shelf:
     """The comparisons in a folder of run records or in a bundle.
 
     Args:
         source: a folder of run records or the URL of one, a bundle, or "" for the
             bundle of toy runs.
         only: for records, conditions such as "dataset=kvasir model=unet".
+        progress: for records, see compare.
 
     Raises:
         FileNotFoundError: nothing there.
@@ -219,19 +253,25 @@ def shelf(source: str | Path = "", only: str = "") -> Shelf:
             raise ValueError(f"only {only!r} chooses among run records; {path} is none")
         bundle = load_bundle(path)
         return Shelf({bundle.title: lambda: bundle})
-    return Shelf(_cells(tables.select(tables.load_table(path), only)))
+    cells = cells_of(tables.select(tables.load_table(path), only))
+    return Shelf(
+        {
+            title: lambda runs=runs, title=title: compare(runs, title, progress)
+            for title, runs in cells.items()
+        }
+    )
 
 
-def _cells(table: pd.DataFrame) -> dict[str, Callable[[], Comparison]]:
-    """Title to comparison: the runs that differ in their loss alone."""
+def cells_of(table: pd.DataFrame) -> dict[str, dict[str, RunRecord]]:
+    """Title to the runs that differ in their loss alone, by its name."""
     keys = ["dataset", "model", "repeat", "fingerprint", *tables.SETTING]
     free = "definition alpha gamma beta focal_form alpha_form".split()  # of a loss
     keys = [name for name in keys if name in table and name not in free]
     keys.append("variant")
-    makers: dict[str, Callable[[], Comparison]] = {}
+    found: dict[str, dict[str, RunRecord]] = {}
     for values, rows in table.groupby(keys, sort=False, dropna=False):
         title = "{}, {}, repeat {}".format(*values[:3])
-        same = [name for name in makers if name.split(" (")[0] == title]
+        same = [name for name in found if name.split(" (")[0] == title]
         title += f" ({len(same) + 1})" if same else ""
         rows = rows.sort_values("loss", key=lambda n: n.map(ORDER), kind="stable")
         names = rows["loss"]
@@ -239,6 +279,5 @@ def _cells(table: pd.DataFrame) -> dict[str, Callable[[], Comparison]]:
             twice = names.duplicated(keep=False)
             names = names.where(~twice, rows["loss"] + " " + rows[column])
         runs = [RunRecord(Path(folder)) for folder in rows["folder"]]
-        records = dict(zip(names, runs, strict=True))
-        makers[title] = lambda records=records, title=title: compare(records, title)
-    return makers
+        found[title] = dict(zip(names, runs, strict=True))
+    return found

@@ -9,19 +9,26 @@ from __future__ import annotations
 
 import html
 import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from lesionkit import metrics
 from lesionkit.datasets.pictures.ignoring import lesion_share
 from lesionkit.figures.pixels import address, png
 from lesionkit.records.files import write_bytes
 from lesionkit.thresholds.comparison import CHOICES, Comparison
-from lesionkit.thresholds.panels import RULES, Panels, Setting
+from lesionkit.thresholds.panels import Panels, Setting
 
 TEMPLATE = Path(__file__).parent / "page.html"
+RULES = {  # in the words of the page
+    "probability": "one probability for all images",
+    "raw_mean": "mean of raw output, of each image",
+    "otsu": "Otsu, of each image",
+    "best_validation": "best on validation, of each loss",
+}
 STEPS = 20
 BINS = 112
 TRUTH = np.array(
@@ -57,18 +64,29 @@ def levels(masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return level, need
 
 
-def page(comparison: Comparison, images: list[str] | None = None) -> str:
+def page(
+    comparison: Comparison,
+    images: list[str] | None = None,
+    progress: Callable[[Iterable[str]], Iterable[str]] = iter,
+) -> str:
     """The page as text.
 
     Args:
         comparison: what is compared.
-        images: file names, or rules of comparison.CHOICES; every rule that finds an
-            image by default.
+        images: file names, or rules of comparison.CHOICES; by default every image,
+            the smallest lesion first.
+        progress: told of each image; of tqdm's form.
 
     Raises:
         ValueError: no such image.
     """
-    chosen = list(comparison.choices()) if images is None else images
+    places = [comparison.position(name) for name in images or comparison.by_size()]
+    files = [comparison.files[place] for place in dict.fromkeys(places)]
+    chosen = [
+        (f"{CHOICES[rule]}: {file}", files.index(file))
+        for rule, file in comparison.choices().items()
+        if file in files
+    ]
     data = {
         "losses": comparison.losses,
         "rules": list(RULES),
@@ -76,46 +94,79 @@ def page(comparison: Comparison, images: list[str] | None = None) -> str:
         "steps": STEPS,
         "width": comparison.masks.shape[2],
         "height": comparison.masks.shape[1],
-        "images": [_image(comparison, name) for name in chosen],
+        "files": files,
+        "chosen": chosen,
     }
-    first = Panels(comparison, comparison.position(chosen[0]))
+    held = [
+        _script(f"image-{i}", _image(comparison, file))
+        for i, file in enumerate(progress(files))
+    ]
+    first = Panels(comparison, places[0])
     text = TEMPLATE.read_text().replace("__STEPS__", str(STEPS))
     text = text.replace("__TITLE__", html.escape(comparison.title))
+    text = text.replace("__SHOWN__", f"{len(files)} of {comparison.tested} test images")
     text = text.replace("__COUNT__", str(len(comparison.losses)))
     text = text.replace("__TWIN__", address(png(first.picture(Setting()))))
-    return text.replace("__DATA__", json.dumps(data).replace("</", "<\\/"))
+    return text.replace("__HELD__", "\n".join([_script("data", data), *held]))
+
+
+def _script(name: str, value: dict[str, Any]) -> str:
+    """A value as an element of the page that its script can read."""
+    text = json.dumps(value).replace("</", "<\\/")
+    return f'<script type="application/json" id="{name}">{text}</script>'
 
 
 def write_page(
-    comparison: Comparison, path: str | Path, images: list[str] | None = None
+    comparison: Comparison,
+    path: str | Path,
+    images: list[str] | None = None,
+    progress: Callable[[Iterable[str]], Iterable[str]] = iter,
 ) -> Path:
     """Write the page to a file, whole or not at all."""
-    write_bytes(Path(path), page(comparison, images).encode())
+    write_bytes(Path(path), page(comparison, images, progress).encode())
     return Path(path)
 
 
-def _image(comparison: Comparison, name: str) -> dict[str, Any]:
+def _image(comparison: Comparison, file: str) -> dict[str, Any]:
     """One image with everything that the page shows of it."""
-    shown = Panels(comparison, comparison.position(name))
+    shown = Panels(comparison, comparison.position(file))
     every = settings()
     masks = np.stack([shown.predicted(s).numpy() for s in every], 1)  # (L, S, H, W)
-    numbers = pd.concat([shown.numbers(s) for s in every])
-    image, file = comparison.images[shown.position], comparison.files[shown.position]
+    cuts = np.stack([shown.cuts(setting) for setting in every], 1)  # (L, S)
+    image = comparison.images[shown.position]
     if image.dtype != np.uint8:
         image = (image // 257).astype(np.uint8)
+    losses = enumerate(zip(masks, cuts, strict=True))
     return {
         "file": file,
-        "says": f"{CHOICES[name]}: {file}" if name in CHOICES else file,
         "lesion": lesion_share(shown.mask),
         "picture": address(png(image.squeeze())),
         "truth": address(png(TRUTH[np.minimum(shown.mask, 2)])),
-        "numbers": [_loss(shown, i, m, numbers.loc[[i]]) for i, m in enumerate(masks)],
+        "numbers": [_loss(shown, i, *each) for i, each in losses],
     }
 
 
-def _loss(
-    shown: Panels, i: int, masks: np.ndarray, numbers: pd.DataFrame
-) -> dict[str, Any]:
+def numbers(
+    level: np.ndarray, need: np.ndarray, truth: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Share marked and Dice of every mask of `levels`, from two histograms.
+
+    Shape:
+        level: (H, W) uint8
+        need: (S,) int
+        truth: (H, W) uint8, 255 where a pixel is ignored
+    """
+    counts = [np.bincount(level[truth == kind], minlength=256) for kind in (1, 0)]
+    above = [count[::-1].cumsum()[::-1] for count in counts]  # level at least this
+    tp, fp = (each[need] for each in above)
+    lesion, background = (each[0] for each in above)
+    found = np.stack([tp, fp, lesion - tp, background - fp], 1)
+    with np.errstate(invalid="ignore"):
+        marked = (tp + fp) / np.float64(lesion + background)
+    return {"marked": marked, "dice": metrics.per_image(found)["dice"]}
+
+
+def _loss(shown: Panels, i: int, masks: np.ndarray, cuts: np.ndarray) -> dict[str, Any]:
     """The masks and numbers of one loss under every cut, and its histograms."""
     level, need = levels(masks)
     low, high = shown.ranges[i]
@@ -124,9 +175,10 @@ def _loss(
         logits = shown.logits[i].numpy()[shown.mask == wanted]
         counts, _ = np.histogram(logits, bins=BINS, range=(low, high))
         found[name] = counts.tolist()
-    for name in ("cut", "marked", "dice"):  # JSON holds no infinity; in 6 digits
-        values = numbers[name].clip(-1e9, 1e9)
+    told = {"cut": cuts} | numbers(level, need, shown.mask)
+    for name, values in told.items():  # JSON holds no infinity; in 6 digits
         found[name] = [
-            None if np.isnan(value) else float(f"{value:.6g}") for value in values
+            None if np.isnan(value) else float(f"{value:.6g}")
+            for value in values.clip(-1e9, 1e9)
         ]
     return found | {"low": low, "high": high}

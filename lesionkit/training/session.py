@@ -19,6 +19,7 @@ from lesionkit.records.runs import RunRecord
 from lesionkit.records.trackers import Tracker
 from lesionkit.training import checkpoint
 from lesionkit.training.building import Setting
+from lesionkit.training.curves import Curves
 from lesionkit.training.execution import describe
 from lesionkit.training.graphs import GraphedStep
 from lesionkit.training.loop import Progress
@@ -54,6 +55,11 @@ class Session:
         self._begin()
         self.began = time.monotonic()
         self.bar = _bar(setting, progress, show)
+        self.curves = Curves(
+            lambda content: runs.store_picture(folder, content),
+            title=_title(setting),
+            epochs=config.epochs,
+        )
         weights = sum(p.nbytes for p in setting.model.parameters())
         self.keeper = Keeper(
             lambda content: runs.save_state(folder, content),
@@ -102,6 +108,7 @@ class Session:
         self.bar.set_postfix_str(dice, refresh=False)
         self.bar.update()
         self.logged.epoch(row)
+        self.curves.epoch(progress.history)
         if self.keeper.due():
             model, optimizer = self.setting.model, self.setting.optimizer
             self.keeper.keep(
@@ -109,7 +116,11 @@ class Session:
             )
 
     def end(self) -> None:
-        """Add last epoch, wall time, speed, memory and what storing states took."""
+        """Add last epoch, wall time, speed, memory and what storing states took.
+
+        The curves are drawn a last time.
+        """
+        self.curves.draw(self.progress.history)
         environment = RunRecord(self.folder).environment
         environment["sessions"][-1] |= {
             "last_epoch": self.progress.epoch,
@@ -121,6 +132,12 @@ class Session:
         runs.store_json(self.folder, "environment", environment)
 
 
+def _title(setting: Setting) -> str:
+    """What is trained, in a few words."""
+    config = setting.config
+    return f"{config.dataset} {config.model} {config.loss} repeat {config.repeat}"
+
+
 def _bar(setting: Setting, start: Progress, show: bool = True) -> tqdm:
     """A plain bar over the epochs: every two seconds, in a log file every minute."""
     config, in_notebook = setting.config, "ipykernel" in sys.modules
@@ -128,7 +145,7 @@ def _bar(setting: Setting, start: Progress, show: bool = True) -> tqdm:
     return tqdm(
         total=config.epochs,
         initial=start.epoch,
-        desc=f"{config.dataset} {config.model} {config.loss} repeat {config.repeat}",
+        desc=_title(setting),
         unit="epoch",
         mininterval=2.0 if in_notebook or stream.isatty() else 60.0,
         file=stream,

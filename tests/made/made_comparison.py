@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from lesionkit.catalogue import PAPER_A_LOSSES
 from lesionkit.thresholds.comparison import Comparison
 
+ELEMENT = r'<script type="application/json" id="([^"]*)">(.*?)</script>'
 RADII = {"small.png": 0.08, "large.png": 0.3, "empty.png": 0.0, "middle.png": 0.18}
 
 
@@ -50,3 +55,15 @@ def made_comparison(side: int = 32, losses: int = 3, seed: int = 0) -> Compariso
         marked=pd.DataFrame(per_loss | marked),
         theory=pd.DataFrame(per_loss | theory),
     )
+
+
+def held(text: str) -> dict[str, Any]:
+    """What a page of thresholds holds for its script, by the name of the element."""
+
+    def refused(constant: str) -> None:
+        raise ValueError(f"{constant} is no JSON")
+
+    return {
+        name: json.loads(content, parse_constant=refused)
+        for name, content in re.findall(ELEMENT, text)
+    }

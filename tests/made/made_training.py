@@ -19,6 +19,7 @@ FILES = {
     "curves.npz",
     "environment.json",
     "history.csv",
+    "history.svg",
     "images.csv",
     "logits.npz",
     "metrics.json",

@@ -43,6 +43,7 @@ def test_the_page_without_kernel_or_network_shows_every_cut(tmp_path: Path) -> N
     bundle = load_bundle()
     path = write_page(bundle, tmp_path / "page.html")
     shown = Panels(bundle, bundle.position("smallest"))
+    empty = Panels(bundle, bundle.position("empty"))
     asked = []
     with blank(1500, offline=True) as page:
         page.on("request", lambda request: asked.append(request.url[:5]))
@@ -54,13 +55,12 @@ def test_the_page_without_kernel_or_network_shows_every_cut(tmp_path: Path) -> N
         for _ in range(7):
             page.keyboard.press("ArrowLeft")
         expect_on_page(page, shown, Setting(way=13 / 20, view="mask"), 3)
-        page.get_by_label("probability", exact=True).check()
+        page.get_by_label("one probability for all images").check()
         box = page.locator("#probability").bounding_box()
         page.mouse.click(box["x"] + 2, box["y"] + box["height"] / 2)
         expect_on_page(page, shown, Setting("probability", 0.01, view="mask"), 0)
-        page.locator("#image").select_option(index=3)
-        page.get_by_label("raw mean").check()
-        empty = Panels(bundle, bundle.position("empty"))
+        page.get_by_label("mean of raw output").check()
+        page.locator("#image").select_option(label=bundle.files[empty.position])
         expect_on_page(page, empty, Setting(way=13 / 20, view="mask"), 9)
         page.get_by_label("errors").check()
         assert page.said == []

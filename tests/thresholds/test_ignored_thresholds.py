@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
-import json
-import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_comparison import made_comparison
+from made_comparison import held, made_comparison
 from PIL import Image
 
 from lesionkit import metrics
@@ -94,14 +92,8 @@ def test_no_colour_of_an_error_lies_over_ignored_pixels(ignoring) -> None:
     assert (as_mask[border] == 255 * predicted[border][:, None]).all()
 
 
-def page_data(comparison: Comparison) -> dict:
-    text = page(comparison)
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text)
-    return json.loads(found[1])
-
-
 def test_the_page_says_which_pixels_are_ignored(ignoring, inner) -> None:
-    image, plain = (page_data(each)["images"][0] for each in (ignoring, inner))
+    image, plain = (held(page(each))["image-1"] for each in (ignoring, inner))
     content = base64.b64decode(image["truth"].partition(",")[2])
     truth = np.asarray(Image.open(io.BytesIO(content)))
     mask = ignoring.masks[ignoring.files.index(image["file"])]
@@ -119,9 +111,7 @@ def test_the_page_of_an_image_without_a_pixel_that_counts_is_valid(ignoring) -> 
     masks = ignoring.masks.copy()
     masks[0] = 255
     text = page(replace(ignoring, masks=masks), [ignoring.files[0]])
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text)
-    (image,) = json.loads(found[1], parse_constant=pytest.fail)["images"]
-    assert set(image["numbers"][0]["dice"]) == {None}
+    assert set(held(text)["image-0"]["numbers"][0]["dice"]) == {None}
 
 
 def test_a_bundle_keeps_what_is_ignored(ignoring, tmp_path) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import re
 from functools import cache
 
 import numpy as np
 import pytest
-from made_comparison import made_comparison
+from made_comparison import held, made_comparison
 from PIL import Image
 
+from lesionkit.thresholds.comparison import CHOICES
 from lesionkit.thresholds.page import levels, page, settings, write_page
 from lesionkit.thresholds.panels import Panels
 
@@ -23,14 +23,6 @@ COMPARISON = made_comparison()
 def whole() -> str:
     """The page, made once."""
     return page(COMPARISON)
-
-
-def data() -> dict:
-    """What the page holds."""
-    found = re.search(
-        r'<script type="application/json" id="data">(.*?)</script>', whole()
-    )
-    return json.loads(found[1])
 
 
 def pixels(address: str) -> np.ndarray:
@@ -57,7 +49,7 @@ def test_more_masks_than_a_byte_counts_are_refused():
 
 @pytest.mark.parametrize("index", [0, 49, 98, 99, 109, 119, 120, 140, 141, 161])
 def test_every_position_of_the_sliders_has_the_mask_of_the_library(index):
-    image = data()["images"][0]
+    image = held(whole())["image-0"]
     shown = Panels(COMPARISON, COMPARISON.files.index(image["file"]))
     expected = shown.predicted(settings()[index]).numpy()
     found = [
@@ -69,7 +61,7 @@ def test_every_position_of_the_sliders_has_the_mask_of_the_library(index):
 
 @pytest.mark.parametrize("index", [0, 60, 109, 161])
 def test_every_position_of_the_sliders_has_the_numbers_of_the_library(index):
-    image = data()["images"][1]
+    image = held(whole())["image-1"]
     shown = Panels(COMPARISON, COMPARISON.files.index(image["file"]))
     expected = shown.numbers(settings()[index])
     for column in ("cut", "marked", "dice"):
@@ -83,9 +75,19 @@ def test_there_are_99_probabilities_and_21_steps_of_three_rules():
 
 
 def test_the_page_offers_an_image_for_every_rule_and_says_which():
-    says = [image["says"].partition(":")[0] for image in data()["images"]]
-    assert says[0] == "the smallest lesion that is not empty"
-    assert len(says) == 5
+    data = held(whole())["data"]
+    says = {says.partition(":")[0]: data["files"][i] for says, i in data["chosen"]}
+    assert list(says) == list(CHOICES.values())
+    assert says["the smallest lesion that is not empty"] == "small.png"
+    assert says["the largest lesion"] == "large.png"
+
+
+def test_the_page_has_every_image_the_smallest_lesion_first():
+    found = held(whole())
+    files = ["empty.png", "small.png", "middle.png", "large.png"]
+    assert found["data"]["files"] == files
+    assert [found[f"image-{i}"]["file"] for i in range(4)] == files
+    assert "4 of 4 test images" in whole()
 
 
 def test_the_page_asks_the_network_for_nothing():
@@ -100,12 +102,19 @@ def test_no_placeholder_is_left_and_a_title_cannot_inject():
     wicked = replace(COMPARISON, title="<b>x</script>", files=("</script>", *"abc"))
     text = page(wicked, ["</script>"])
     assert re.findall(r"__[A-Z]+__", text) == []
-    assert "<b>x" not in text and text.count("</script>") == 2
+    assert "<b>x" not in text and text.count("</script>") == 3
+    assert held(text)["image-0"]["file"] == "</script>"
 
 
 def test_only_the_images_asked_for_are_in_it(tmp_path):
     path = write_page(COMPARISON, tmp_path / "new" / "page.html", ["empty"])
-    assert path.read_text().count('"says"') == 1
+    assert held(path.read_text())["data"]["files"] == ["empty.png"]
+    assert "1 of 4 test images" in path.read_text()
+
+
+def test_an_image_that_is_asked_for_twice_is_there_once():
+    text = page(COMPARISON, ["large", "large.png", "smallest"])
+    assert held(text)["data"]["files"] == ["large.png", "small.png"]
 
 
 def test_an_unknown_image_writes_nothing(tmp_path):

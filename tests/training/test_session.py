@@ -53,7 +53,8 @@ def test_two_hundred_epochs_leave_few_lines_in_a_log(
     progress = Progress()
     with begun(setting, data_home, progress, show=True) as now:
         for epoch in range(1, 201):
-            progress.history.append({"epoch": epoch, "validation_dice": 0.5})
+            row = {"epoch": epoch, "train_loss": 1.0, "validation_dice": 0.5}
+            progress.history.append(row | {"best_epoch": epoch})
             now.epoch(progress)
     written = log.getvalue()
     assert "200/200" in written
