@@ -224,8 +224,9 @@ def main(arguments: list[str] | None = None) -> None:
         fail(console.usage(error), 2)
     except lookup.UnknownName as error:
         fail(error, 2)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as error:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one spoils the end
-        fail("stopped; the same command goes on from here", 1)
+        said = str(error.__cause__ or error)  # click puts its own in front
+        fail(said or "stopped; the same command goes on from here", 1)
     except Exception as error:  # noqa: BLE001 - users get one line, not a traceback
         fail(console.told(error), 1)

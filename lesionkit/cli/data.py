@@ -15,7 +15,6 @@ from lesionkit.cli.console import (
     AS_JSON,
     answer,
     arguments,
-    bar,
     option,
     show_facts,
     show_numbers,
@@ -35,16 +34,14 @@ def fetch(name: str, yes: bool, as_json: bool) -> None:
     terms are printed and asked about before anything is downloaded; what was cut off
     goes on where it stopped.
     """
-    from tqdm import tqdm
-
     from lesionkit.datasets import fetching
+    from lesionkit.progress import bar
 
-    bar = partial(tqdm, unit="B", unit_scale=True, file=sys.stderr, delay=0.5)
     fetched = fetching.fetch(
         name,
         agree=partial(_agree, name, yes),
         report=partial(click.echo, err=as_json),
-        progress=bar,
+        progress=partial(bar, unit_scale=True, delay=0.5),
     )
     if as_json:
         answer(asdict(fetched) | {"folder": str(fetched.folder)})
@@ -72,9 +69,10 @@ def _agree(name: str, yes: bool) -> None:
 def prepare(name: str, raw: Path | None, as_json: bool, **how: Any) -> None:
     """Turn raw files into the prepared form: arrays that every network reads."""
     from lesionkit.prepared import preparing, telling
+    from lesionkit.progress import bar
 
     before = telling.prepared_hashes(name, how["size"], how["resize"])
-    shown = partial(bar, desc=f"prepare {name}", unit="image")
+    shown = partial(bar, desc=f"prepare {name}, image")
     with warnings.catch_warnings():  # it is among the facts
         warnings.simplefilter("ignore", preparing.BackgroundWarning)
         data = preparing.prepare(name, raw, **how, progress=shown)
@@ -102,11 +100,12 @@ def inspect(
 ) -> None:
     """Say what is wrong with a set, what is in it twice, and what a split leaks."""
     from lesionkit import inspection
+    from lesionkit.progress import bar
 
     with arguments():
         parts = [text.partition("=") for text in against]
         others = [(other, Path(at) if at else raw) for other, _, at in parts]
-        shown = partial(bar, desc=f"inspect {name}", unit="image")
+        shown = partial(bar, desc=f"inspect {name}, image")
         report = inspection.inspect(name, raw, against=others, progress=shown)
     if html:
         from lesionkit.pages.inspection import write_page

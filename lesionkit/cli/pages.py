@@ -16,7 +16,6 @@ from lesionkit.cli.console import (
     Source,
     answer,
     arguments,
-    bar,
     option,
     show_facts,
 )
@@ -137,6 +136,7 @@ def predict(
     import pandas as pd
 
     from lesionkit.export import inputs, outputs, prediction
+    from lesionkit.progress import bar
     from lesionkit.records.files import write_bytes
 
     with arguments():
@@ -156,7 +156,7 @@ def predict(
     for volume in dict.fromkeys(item.volume for item in items if item.volume):
         for remark in volume.remarks:
             click.echo(f"{volume.name}: {remark}", err=True)
-    for made in bar(written, total=len(items), unit="image"):
+    for made in bar(written, total=len(items), desc="image"):
         mask = made.mask.relative_to(output).as_posix()
         facts = {"image": made.found.name, "mask": mask}
         facts |= {"marked": float(made.found.mask.mean())}

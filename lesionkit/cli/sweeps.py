@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -18,7 +17,6 @@ from lesionkit.cli.console import (
     MAYBE_SOURCE,
     Source,
     arguments,
-    bar,
     option,
     show,
 )
@@ -68,8 +66,7 @@ def sweep(
     **given: Any,
 ) -> None:
     """Train all missing runs of a grid; the same command goes on where it stopped."""
-    from tqdm import tqdm
-
+    from lesionkit.progress import say
     from lesionkit.records import remote
     from lesionkit.records.stores import open_store
     from lesionkit.sweeps.pricing import price
@@ -81,7 +78,6 @@ def sweep(
         grid = read_sweep(file)
         if records is not None:
             open_store(records)  # a misspelt scheme is a wrong argument
-    report = partial(tqdm.write, file=sys.stderr)
     if dry_run:
         missing = _missing(grid, retry_failed, grid.standing())
         if records is not None:
@@ -92,9 +88,9 @@ def sweep(
         return
     execute = _engine(engine, grid.name, given)
     at_home = nullcontext(lambda config: None)
-    shared = remote.shared(grid.configs, records, report) if records else at_home
+    shared = remote.shared(grid.configs, records, say) if records else at_home
     with shared as give:
-        failures = _run(grid, execute, retry_failed, give, report)
+        failures = _run(grid, execute, retry_failed, give)
     if failures:
         raise RuntimeError(
             f"{len(failures)} of {len(grid.configs)} runs have no finished record; see"
@@ -103,21 +99,22 @@ def sweep(
 
 
 def _run(
-    grid: Any, execute: Callable, retry_failed: bool, give: Callable, report: Callable
+    grid: Any, execute: Callable, retry_failed: bool, give: Callable
 ) -> dict[str, str]:
     """Run what is missing, with a bar; give away each record that is finished."""
+    from lesionkit.progress import bar, say
     from lesionkit.sweeps.sweep import run_sweep
 
     standing = grid.standing()
     missing = _missing(grid, retry_failed, standing)
-    with bar(None, total=len(missing), desc=grid.name, unit="run") as shown:
+    with bar(total=len(missing), desc=f"{grid.name}, run") as shown:
 
         def on_outcome(outcome: Any) -> None:
             shown.update()
             if outcome.error is None:
                 give(outcome.config)
 
-        how = {"retry_failed": retry_failed, "standing": standing, "report": report}
+        how = {"retry_failed": retry_failed, "standing": standing, "report": say}
         return run_sweep(grid, execute, on_outcome=on_outcome, **how)
 
 
