@@ -102,20 +102,17 @@ def _run(
     grid: Any, execute: Callable, retry_failed: bool, give: Callable
 ) -> dict[str, str]:
     """Run what is missing, with a bar; give away each record that is finished."""
-    from lesionkit.progress import bar, say
     from lesionkit.sweeps.sweep import run_sweep
 
     standing = grid.standing()
-    missing = _missing(grid, retry_failed, standing)
-    with bar(total=len(missing), desc=f"{grid.name}, run") as shown:
+    _missing(grid, retry_failed, standing)
 
-        def on_outcome(outcome: Any) -> None:
-            shown.update()
-            if outcome.error is None:
-                give(outcome.config)
+    def on_outcome(outcome: Any) -> None:
+        if outcome.error is None:
+            give(outcome.config)
 
-        how = {"retry_failed": retry_failed, "standing": standing, "report": say}
-        return run_sweep(grid, execute, on_outcome=on_outcome, **how)
+    how = {"retry_failed": retry_failed, "standing": standing, "progress": True}
+    return run_sweep(grid, execute, on_outcome=on_outcome, **how)
 
 
 def _missing(grid: Any, retry_failed: bool, standing: list) -> list:
