@@ -22,8 +22,16 @@ from lesionkit.records.stores import is_url
 
 GONE = "the folder this was called in is gone: cd to one that is there"
 option = partial(click.option, show_default=True)
-AS_JSON = option("--json", "as_json", is_flag=True, help="For a program to read.")
-ONLY = click.option("--only", multiple=True, metavar="NAME=VALUE", help="Keep these.")
+AS_JSON = option(
+    "--json", "as_json", is_flag=True, help="Print JSON, for a program to read."
+)
+WIDE = option("--wide", is_flag=True, help="Print every column, a row on one line.")
+ONLY = click.option(
+    "--only",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Use only the rows with this value, such as dataset=kvasir. Repeat for more.",
+)
 UNREAD = 128 + 13  # what a shell shows of a program that SIGPIPE ended
 
 

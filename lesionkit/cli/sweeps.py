@@ -15,6 +15,7 @@ from lesionkit import lookup
 from lesionkit.cli.console import (
     AS_JSON,
     MAYBE_SOURCE,
+    WIDE,
     Source,
     arguments,
     option,
@@ -34,29 +35,50 @@ ENGINES = {
 @option(
     "--engine",
     default="local",
-    help="; ".join(f"{name}: {says}" for name, says in ENGINES.items()),
+    help="Run on "
+    + "; ".join(f"{name}, {says}" for name, says in ENGINES.items())
+    + ".",
 )
 @option(
     "--how",
     default="worker",
-    help="worker: in a warm process. notebook: through papermill, the executed notebook"
-    " beside the record. Both leave the same record.",
+    help="Train in a warm process (worker), or through papermill, which leaves the"
+    " executed notebook beside the record (notebook). Both leave the same record.",
 )
-@option("--slots", type=COUNT, help="Runs at once on this machine.")
-@option("--slots-per-gpu", type=COUNT, default=1, help="Runs that share a GPU.")
-@option("--timeout", type=float, metavar="SECONDS", help="The longest of a run.")
+@option("--slots", type=COUNT, help="Train so many runs at once on this machine.")
+@option(
+    "--slots-per-gpu",
+    type=COUNT,
+    default=1,
+    help="Train so many runs at once on each GPU.",
+)
+@option(
+    "--timeout",
+    type=float,
+    metavar="SECONDS",
+    help="Stop a run that takes longer than this.",
+)
 @option(
     "--retries",
     type=click.IntRange(0),
     default=1,
-    help="Tries again of a run whose worker died or took too long.",
+    help="Try a run again so often, if its worker died or took too long.",
 )
 @option("--retry-failed", is_flag=True, help="Try failed runs again, too.")
-@option("--address", help="Of a running Ray cluster.")
-@option("--tasks", type=COUNT, default=8, help="Tasks of the Slurm array.")
-@option("--sbatch", multiple=True, metavar="OPTION", help="As --gres=gpu:1.")
-@option("--records", metavar="URL", help="Of shared records: s3://bucket/runs.")
-@option("--dry-run", is_flag=True, help="Say what it would cost, and stop.")
+@option("--address", help="Use the Ray cluster at this address.")
+@option("--tasks", type=COUNT, default=8, help="Give the Slurm array so many tasks.")
+@option(
+    "--sbatch",
+    multiple=True,
+    metavar="OPTION",
+    help="Hand this option to sbatch, such as --gres=gpu:1. Repeat for more.",
+)
+@option(
+    "--records",
+    metavar="URL",
+    help="Share the records with other machines at this URL, such as s3://bucket/runs.",
+)
+@option("--dry-run", is_flag=True, help="Say how long it would take, and stop.")
 def sweep(
     file: Path,
     engine: str,
@@ -142,11 +164,20 @@ def _engine(engine: str, name: str, given: dict[str, Any]) -> Callable:
 
 @click.command()
 @MAYBE_SOURCE
-@option("--verify", is_flag=True, help="Hash every file, the weights among them.")
-@option("--figure", type=Path, metavar="PNG", help="The grid as a heat table.")
+@option(
+    "--verify",
+    is_flag=True,
+    help="Read every file of every record, and compare its hash.",
+)
+@option("--figure", type=Path, metavar="PNG", help="Write a picture of the grid here.")
+@WIDE
 @AS_JSON
 def status(
-    source: Source | None, verify: bool, figure: Path | None, as_json: bool
+    source: Source | None,
+    verify: bool,
+    figure: Path | None,
+    wide: bool,
+    as_json: bool,
 ) -> None:
     """Show which runs are done, running, failed or missing: of a grid, or of all.
 
@@ -172,7 +203,7 @@ def status(
             rows = stores.standing(str(source)) if source else _records(verify)
             table = pd.DataFrame(rows, columns=["run_id", "state", "reason"])
             table = table[["state", "reason", "run_id"]]
-    show(table.to_dict("records"), as_json)
+    show(table.to_dict("records"), as_json, wide=wide)
     if figure is not None:
         from lesionkit.figures.ranking import save
         from lesionkit.figures.runs import grid as drawn
