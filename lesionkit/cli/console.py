@@ -187,7 +187,7 @@ def say(text: str, *, indent: int = 0, err: bool = False) -> None:
     stream = sys.stderr if err else sys.stdout
     if stream.isatty():
         width = shutil.get_terminal_size().columns
-        lines = [_wrapped(line, width - indent) for line in text.splitlines()]
+        lines = [_wrapped(line, width - indent) for line in text.split("\n")]
         text = "\n".join(f"\n{' ' * indent}".join(found) for found in lines)
     click.echo(text, err=err)
 
