@@ -52,7 +52,7 @@ def one_line(said: object, *, longest: int | None = None) -> str:
 
 
 @contextmanager
-def shown_in_a_line(*kinds: type[Exception]) -> Iterator[None]:
+def shown_in_a_line(*kinds: type[BaseException]) -> Iterator[None]:
     """Have notebooks, and so papermill, show these errors without a traceback.
 
     For refusals whose text says what to do; elsewhere they are errors as any other.

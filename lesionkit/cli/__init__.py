@@ -13,7 +13,7 @@ import click
 
 from lesionkit import catalogue, lookup
 from lesionkit.cli import console
-from lesionkit.cli.console import AS_JSON, answer, fail, option, show, unread
+from lesionkit.cli.console import AS_JSON, WIDE, answer, fail, option, show, unread
 from lesionkit.cli.data import fetch, inspect, prepare
 from lesionkit.cli.losses import check
 from lesionkit.cli.machine import doctor, notebooks
@@ -55,8 +55,9 @@ def cli() -> None:
 
 
 @cli.command()
+@WIDE
 @AS_JSON
-def datasets(as_json: bool) -> None:
+def datasets(wide: bool, as_json: bool) -> None:
     """List the data sets, yours too, with the sizes at which they are prepared here."""
     from lesionkit.config import data_folder, prepared_from, prepared_names
 
@@ -77,12 +78,13 @@ def datasets(as_json: bool) -> None:
                 else str(prepared_from(name) or data_folder() / "raw" / name),
             }
         )
-    show(rows, as_json)
+    show(rows, as_json, wide=wide)
 
 
 @cli.command()
+@WIDE
 @AS_JSON
-def models(as_json: bool) -> None:
+def models(wide: bool, as_json: bool) -> None:
     """List the networks with their variants; the first variant is the default."""
     rows = [
         {
@@ -100,12 +102,13 @@ def models(as_json: bool) -> None:
         for name, entry in catalogue.MODELS.items()
         for variant, facts in entry.variants.items()
     ]
-    show(rows, as_json)
+    show(rows, as_json, wide=wide)
 
 
 @cli.command()
+@WIDE
 @AS_JSON
-def losses(as_json: bool) -> None:
+def losses(wide: bool, as_json: bool) -> None:
     """List the losses, what they are made of, and which definitions have them."""
     rows = [
         {
@@ -122,11 +125,11 @@ def losses(as_json: bool) -> None:
         }
         for name, entry in catalogue.LOSSES.items()
     ]
-    show(rows, as_json)
+    show(rows, as_json, wide=wide)
 
 
 @cli.command()
-@option("--protocol", default="demo", help="Whose defaults to show.")
+@option("--protocol", default="demo", help="Show the defaults of this protocol.")
 @AS_JSON
 def parameters(protocol: str, as_json: bool) -> None:
     """List every parameter of a run with its type, default and meaning.
@@ -169,8 +172,20 @@ class Train(click.Command):
 
 
 @cli.command(cls=Train)
-@option("-p", "pairs", nargs=2, multiple=True, metavar="KEY VALUE", help="A parameter.")
-@option("--profile", type=Path, metavar="DIR", help="Time one epoch, and stop.")
+@option(
+    "-p",
+    "pairs",
+    nargs=2,
+    multiple=True,
+    metavar="KEY VALUE",
+    help="Set a parameter. Repeat for more.",
+)
+@option(
+    "--profile",
+    type=Path,
+    metavar="DIR",
+    help="Time one epoch, write what took how long to DIR, and stop.",
+)
 @AS_JSON
 def train(pairs: tuple[tuple[str, str]], profile: Path | None, as_json: bool) -> None:
     """Train one run, with the parameters and the record of notebooks/03_train.ipynb."""
@@ -224,8 +239,9 @@ def main(arguments: list[str] | None = None) -> None:
         fail(console.usage(error), 2)
     except lookup.UnknownName as error:
         fail(error, 2)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as error:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one spoils the end
-        fail("stopped; the same command goes on from here", 1)
+        said = str(error.__cause__ or error)  # click puts its own in front
+        fail(said or "stopped; the same command goes on from here", 1)
     except Exception as error:  # noqa: BLE001 - users get one line, not a traceback
         fail(console.told(error), 1)

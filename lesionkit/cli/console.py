@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import select
+import shutil
 import sys
-from collections.abc import Iterable, Iterator
+import textwrap
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -20,8 +22,16 @@ from lesionkit.records.stores import is_url
 
 GONE = "the folder this was called in is gone: cd to one that is there"
 option = partial(click.option, show_default=True)
-AS_JSON = option("--json", "as_json", is_flag=True, help="For a program to read.")
-ONLY = click.option("--only", multiple=True, metavar="NAME=VALUE", help="Keep these.")
+AS_JSON = option(
+    "--json", "as_json", is_flag=True, help="Print JSON, for a program to read."
+)
+WIDE = option("--wide", is_flag=True, help="Print every column, a row on one line.")
+ONLY = click.option(
+    "--only",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Use only the rows with this value, such as dataset=kvasir. Repeat for more.",
+)
 UNREAD = 128 + 13  # what a shell shows of a program that SIGPIPE ended
 
 
@@ -77,14 +87,6 @@ def typed(value: str) -> bool | int | float | str | None:
     return value
 
 
-def bar(items: Iterable[Any] | None, **given: Any) -> Any:
-    """A progress bar on stderr; in a log file a line a minute, no flood of them."""
-    from tqdm import tqdm
-
-    every = 0.1 if sys.stderr.isatty() else 60.0
-    return tqdm(items, mininterval=every, maxinterval=max(every, 10.0), **given)
-
-
 def answer(value: Any) -> None:
     """An answer for a program: JSON, with null for what is no number."""
     plain = json.loads(json.dumps(value), parse_constant=lambda _: None)
@@ -104,8 +106,13 @@ def show_facts(facts: dict[str, Any], as_json: bool = False) -> None:
         click.echo(f"{name:{width}} {'-' if value is None else number}")
 
 
-def show(rows: list[dict], as_json: bool = False) -> None:
-    """Rows as an aligned table; or JSON."""
+def show(rows: list[dict], as_json: bool = False, *, wide: bool = False) -> None:
+    """Rows as an aligned table; or JSON.
+
+    In a terminal the table fits its width: long texts are wrapped at words, and the
+    last columns are left out where that is not enough, which is told. What is read by
+    a program, or `wide`, has every column, a row on one line.
+    """
     if as_json:
         answer(rows)
         return
@@ -113,9 +120,76 @@ def show(rows: list[dict], as_json: bool = False) -> None:
         return
     text = [[*rows[0]], *([_cell(value) for value in row.values()] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*text, strict=True)]
+    if (width := None if wide else terminal_width()) is not None:
+        least = [_longest_word(column) for column in zip(*text, strict=True)]
+        widths = fitting(widths, least, width)
     for row in text:
-        line = "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True))
-        click.echo(line.rstrip())
+        for line in _lines_of(row[: len(widths)], widths):
+            click.echo(line)
+    if left_out := text[0][len(widths) :]:
+        names = ", ".join(left_out)
+        say(f"left out, to fit {width} columns: {names}; --wide shows all", err=True)
+
+
+def terminal_width() -> int | None:
+    """The columns of the terminal that reads the answer; None where a program does."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def fitting(widths: Sequence[int], least: Sequence[int], width: int) -> list[int]:
+    """The widths of the first columns that fit into `width` with two spaces between.
+
+    The widest are narrowed first, none below its `least`.
+
+    Example:
+        >>> fitting([4, 30], [4, 9], 20), fitting([4, 30], [4, 25], 20)
+        ([4, 14], [4])
+    """
+    count = len(widths)
+    while count > 1 and sum(least[:count]) + 2 * (count - 1) > width:
+        count -= 1
+    found = list(widths[:count])
+    while sum(found) + 2 * (count - 1) > width:
+        can = [i for i in range(count) if found[i] > least[i]]
+        if not can:
+            break
+        found[max(can, key=lambda i: found[i])] -= 1
+    return found
+
+
+def _longest_word(column: Sequence[str]) -> int:
+    """What a column cannot be narrower than; texts have 12 letters at least."""
+    word = max(len(word) for text in column for word in text.split() or [""])
+    return max(word, min(12, max(map(len, column))))
+
+
+def _lines_of(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    """The lines of one row, its long texts wrapped at words."""
+    cells = [_wrapped(text, width) for text, width in zip(row, widths, strict=True)]
+    for k in range(max(map(len, cells))):
+        parts = [cell[k] if k < len(cell) else "" for cell in cells]
+        line = "  ".join(p.ljust(w) for p, w in zip(parts, widths, strict=True))
+        yield line.rstrip()
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """A text in lines of that width; a longer word stays whole."""
+    whole = {"break_long_words": False, "break_on_hyphens": False}
+    return textwrap.wrap(text, max(width, 1), **whole) or [""]
+
+
+def say(text: str, *, indent: int = 0, err: bool = False) -> None:
+    """A text on stdout or stderr; a terminal gets it wrapped at words.
+
+    Args:
+        indent: spaces before each line that follows the first.
+    """
+    stream = sys.stderr if err else sys.stdout
+    if stream.isatty():
+        width = shutil.get_terminal_size().columns
+        lines = [_wrapped(line, width - indent) for line in text.split("\n")]
+        text = "\n".join(f"\n{' ' * indent}".join(found) for found in lines)
+    click.echo(text, err=err)
 
 
 def _cell(value: Any) -> str:
@@ -129,9 +203,9 @@ def _cell(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and value > 9999 else str(value)
 
 
-def show_numbers(table: Any, *, index: bool = True) -> None:
+def show_numbers(table: Any, *, index: bool = True, wide: bool = False) -> None:
     """A data frame as `show` has it."""
-    show((table.reset_index() if index else table).to_dict("records"))
+    show((table.reset_index() if index else table).to_dict("records"), wide=wide)
 
 
 def pair(text: str) -> tuple[str, str]:
@@ -181,5 +255,5 @@ def told(error: Exception) -> str:
 def fail(error: object, code: int) -> None:
     """One line on stderr, and the end."""
     with unread():
-        click.echo(f"lesionkit: {one_line(error)}", err=True)
+        say(f"lesionkit: {one_line(error)}", err=True)
     raise SystemExit(code)

@@ -15,13 +15,17 @@ from lesionkit.cli.console import (
     AS_JSON,
     answer,
     arguments,
-    bar,
     option,
+    say,
     show_facts,
     show_numbers,
 )
 
-RAW = option("--raw", type=Path, help="Raw files [default: as before, or raw/NAME].")
+RAW = option(
+    "--raw",
+    type=Path,
+    help="Read the raw files here [default: where they were before, or raw/NAME].",
+)
 
 
 @click.command()
@@ -35,16 +39,14 @@ def fetch(name: str, yes: bool, as_json: bool) -> None:
     terms are printed and asked about before anything is downloaded; what was cut off
     goes on where it stopped.
     """
-    from tqdm import tqdm
-
     from lesionkit.datasets import fetching
+    from lesionkit.progress import bar
 
-    bar = partial(tqdm, unit="B", unit_scale=True, file=sys.stderr, delay=0.5)
     fetched = fetching.fetch(
         name,
         agree=partial(_agree, name, yes),
-        report=partial(click.echo, err=as_json),
-        progress=bar,
+        report=partial(say, err=as_json),
+        progress=partial(bar, unit_scale=True, delay=0.5),
     )
     if as_json:
         answer(asdict(fetched) | {"folder": str(fetched.folder)})
@@ -64,17 +66,24 @@ def _agree(name: str, yes: bool) -> None:
 @click.command()
 @click.argument("name")
 @RAW
-@option("--size", default=224, help="Side in pixels.")
-@option("--resize", default="bilinear", help="Or nearest.")
-@option("--force", is_flag=True, help="Again, even if nothing changed.")
-@option("--skip-bad", is_flag=True, help="Leave out what cannot be used.")
+@option("--size", default=224, help="Make images of so many pixels a side.")
+@option(
+    "--resize", default="bilinear", help="How images are resized: bilinear or nearest."
+)
+@option("--force", is_flag=True, help="Prepare again, even if nothing changed.")
+@option(
+    "--skip-bad",
+    is_flag=True,
+    help="Leave out files that cannot be used, instead of stopping.",
+)
 @AS_JSON
 def prepare(name: str, raw: Path | None, as_json: bool, **how: Any) -> None:
     """Turn raw files into the prepared form: arrays that every network reads."""
     from lesionkit.prepared import preparing, telling
+    from lesionkit.progress import bar
 
     before = telling.prepared_hashes(name, how["size"], how["resize"])
-    shown = partial(bar, desc=f"prepare {name}", unit="image")
+    shown = partial(bar, desc=f"prepare {name}, image")
     with warnings.catch_warnings():  # it is among the facts
         warnings.simplefilter("ignore", preparing.BackgroundWarning)
         data = preparing.prepare(name, raw, **how, progress=shown)
@@ -82,14 +91,19 @@ def prepare(name: str, raw: Path | None, as_json: bool, **how: Any) -> None:
     if as_json:
         answer(facts)
         return
-    click.echo("\n".join(telling.told(facts)))
+    say("\n".join(telling.told(facts)))
 
 
 @click.command()
 @click.argument("name")
 @RAW
-@option("--against", multiple=True, metavar="NAME[=DIR]", help="Compare with it.")
-@option("--html", type=Path, help="Write a page with pictures too.")
+@option(
+    "--against",
+    multiple=True,
+    metavar="NAME[=DIR]",
+    help="Look for the same images in this set too. Repeat for more.",
+)
+@option("--html", type=Path, help="Write a page with pictures here, too.")
 @option("--files", is_flag=True, help="Name every file of every finding.")
 @AS_JSON
 def inspect(
@@ -102,11 +116,12 @@ def inspect(
 ) -> None:
     """Say what is wrong with a set, what is in it twice, and what a split leaks."""
     from lesionkit import inspection
+    from lesionkit.progress import bar
 
     with arguments():
         parts = [text.partition("=") for text in against]
         others = [(other, Path(at) if at else raw) for other, _, at in parts]
-        shown = partial(bar, desc=f"inspect {name}", unit="image")
+        shown = partial(bar, desc=f"inspect {name}, image")
         report = inspection.inspect(name, raw, against=others, progress=shown)
     if html:
         from lesionkit.pages.inspection import write_page
@@ -120,11 +135,12 @@ def inspect(
     show_numbers(report.leakage, index=False)
     click.echo()
     if report.colour_alone:
-        click.echo(f"{report.colour_alone}\n")
+        say(f"{report.colour_alone}\n")
     for finding in report.findings:
-        click.echo(f"{finding.kind}: {finding.count}: {finding.says}")
+        say(f"{finding.kind}: {finding.count}: {finding.says}")
         shown = finding.files if files else finding.files[:3]
         more = finding.count - len(shown)
-        click.echo(f"  {', '.join(shown)}{f' and {more} more' if more else ''}")
+        named = f"{', '.join(shown)}{f' and {more} more' if more else ''}"
+        say(f"  {named}", indent=2)
     if html:
         click.echo(html.absolute())

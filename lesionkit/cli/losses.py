@@ -7,14 +7,18 @@ from typing import Any
 
 import click
 
-from lesionkit.cli.console import AS_JSON, answer, arguments, option
+from lesionkit.cli.console import AS_JSON, answer, arguments, option, say
 
 MARKS = {True: "passed", False: "FAILED", None: "note"}
 
 
 @click.command()
 @click.argument("name")
-@option("--options", metavar="JSON", help="Of the loss, such as '{\"alpha\": 0.3}'.")
+@option(
+    "--options",
+    metavar="JSON",
+    help="Give the loss these options, such as '{\"alpha\": 0.3}'.",
+)
 @AS_JSON
 def check(name: str, options: str | None, as_json: bool) -> None:
     """Test a loss, yours too, as the kit's own losses are tested.
@@ -39,13 +43,14 @@ def _print(found: Any, as_json: bool) -> None:
     if as_json:
         answer(asdict(found))
         return
-    click.echo(f"{found.loss}: {_summary(found)}")
+    say(f"{found.loss}: {_summary(found)}")
     for finding in found.findings:
-        click.echo(f"{MARKS[finding.passed]:7} {finding.code:11} {finding.says}")
+        mark = MARKS[finding.passed]
+        say(f"{mark:7} {finding.code:11} {finding.says}", indent=20)
     if not found.equals:
-        click.echo(f"{'note':7} {'equals':11} It is none of the kit's losses.")
+        say(f"{'note':7} {'equals':11} It is none of the kit's losses.", indent=20)
     for like in found.equals:
-        click.echo(f"{'note':7} {'equals':11} {like}")
+        say(f"{'note':7} {'equals':11} {like}", indent=20)
 
 
 def _summary(found: Any) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 from functools import partial
 from pathlib import Path
 
 import click
 
-from lesionkit.cli.console import AS_JSON, answer, fail, option
+from lesionkit.cli.console import AS_JSON, answer, fail, option, say
 from lesionkit.extras import notebook_folder, version
 from lesionkit.records.files import write_bytes
 
@@ -28,14 +29,18 @@ if importlib.util.find_spec("lesionkit") is None:
     metavar="SOURCE",
     is_flag=False,
     flag_value="",
-    help="A first cell installs the kit where it is missing, as on a hosted service:"
-    " this version, or from a wheel, a folder or an address.",
+    help="Add a first cell that installs the kit where it is missing, as on a hosted"
+    " service: this version, or SOURCE, which is a wheel, a folder or an address.",
 )
 @option("--replace", is_flag=True, help="Overwrite copies that were changed.")
 def notebooks(folder: Path, install: str | None, replace: bool) -> None:
-    """Copy the numbered notebooks to FOLDER."""
+    """Copy the numbered notebooks to FOLDER, to work in without changing the checkout.
+
+    Open them with: uv run jupyter lab FOLDER
+    """
     for path in copy_notebooks(folder, install=install, replace=replace):
         click.echo(path)
+    say(f"Open them with: uv run jupyter lab {shlex.quote(str(folder))}", err=True)
 
 
 def copy_notebooks(
@@ -113,7 +118,7 @@ def doctor(as_json: bool) -> None:
     else:
         found = [finding for section in sections for finding in section.findings]
         for finding in sorted(found, key=lambda f: f.level != "stops"):
-            click.echo(f"{finding.level}: {finding.says}")
+            say(f"{finding.level}: {finding.says}")
         if not found:
             click.echo("nothing is wrong")
     if count := len(examination.stops(sections)):

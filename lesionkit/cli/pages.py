@@ -16,8 +16,8 @@ from lesionkit.cli.console import (
     Source,
     answer,
     arguments,
-    bar,
     option,
+    say,
     show_facts,
 )
 from lesionkit.cli.tables import MARGIN, METRIC, Reader, table_options
@@ -28,11 +28,14 @@ RECORD = click.argument("record", type=Path)
 @click.command()
 @MAYBE_SOURCE
 @ONLY
-@option("--image", help="Show this image alone: a file, or smallest, median, ... .")
+@option(
+    "--image",
+    help="Show one image: a file, or smallest, median, largest, empty or worst.",
+)
 @option("--kept", is_flag=True, help="Only the images whose logits are in the records.")
 @option("--html", type=Path, help="Write the page here, and do not open it.")
-@option("--bundle", type=Path, help="Write what the page needs, and stop.")
-@option("--no-browser", is_flag=True, help="Write thresholds.html, no more.")
+@option("--bundle", type=Path, help="Write what the page needs to this file, and stop.")
+@option("--no-browser", is_flag=True, help="Write thresholds.html, and do not open it.")
 def thresholds(
     source: Source | None,
     only: tuple[str, ...],
@@ -51,6 +54,7 @@ def thresholds(
     """
     from functools import partial
 
+    from lesionkit.progress import bar
     from lesionkit.thresholds import comparison
     from lesionkit.thresholds.page import write_page
 
@@ -83,11 +87,13 @@ def thresholds(
 
 @click.command()
 @SOURCE
-@option("-o", "--output", type=Path, help="The page [default: report.html].")
-@option("--reproduction", type=Path, help="A reproduction report, as Markdown.")
-@option("--figures", type=Path, help="A folder for the figures as files.")
-@option("--form", default="svg", help="Of the figures: svg, pdf or png.")
-@option("--title", help="Of the page.")
+@option("-o", "--output", type=Path, help="Write the page here [default: report.html].")
+@option(
+    "--reproduction", type=Path, help="Write a reproduction report here, as Markdown."
+)
+@option("--figures", type=Path, help="Write each figure to a file in this folder.")
+@option("--form", default="svg", help="Write figures as svg, pdf or png.")
+@option("--title", help="Give the page this title.")
 @METRIC
 @MARGIN
 @table_options
@@ -110,7 +116,7 @@ def report(
     with arguments():
         how = {"metric": metric, "margin": margin, "title": title or ""}
         made = pages.make(table, str(source), **how)
-    click.echo(made.standing.verdict.sentence)
+    say(made.standing.verdict.sentence)
     if reproduction:
         click.echo(pages.write_reproduction(made, reproduction).absolute())
     if figures:
@@ -124,11 +130,25 @@ def report(
 @click.command()
 @click.argument("records", nargs=-1, type=Path, metavar="RECORD...", required=True)
 @click.argument("images", type=Path, metavar="IMAGES")
-@option("-o", "--output", type=Path, required=True, help="A folder for the masks.")
-@option("--rule", default="probability", help="Or raw_mean, otsu, best_validation.")
-@option("--probability", is_flag=True, help="Also the probabilities, 16-bit PNG.")
-@option("--overlay", is_flag=True, help="Also each image with its mask's outline.")
-@option("--device", default="cpu", help="Of torch, such as cuda.")
+@option(
+    "-o", "--output", type=Path, required=True, help="Write the masks to this folder."
+)
+@option(
+    "--rule",
+    default="probability",
+    help="The threshold: probability, raw_mean, otsu or best_validation.",
+)
+@option(
+    "--probability", is_flag=True, help="Write the probabilities too, as 16-bit PNG."
+)
+@option(
+    "--overlay",
+    is_flag=True,
+    help="Write each image with the outline of its mask, too.",
+)
+@option(
+    "--device", default="cpu", help="Compute on this device of torch, such as cuda."
+)
 @AS_JSON
 def predict(
     records: tuple[Path, ...],
@@ -151,6 +171,7 @@ def predict(
     import pandas as pd
 
     from lesionkit.export import inputs, outputs, prediction
+    from lesionkit.progress import bar
     from lesionkit.records.files import write_bytes
 
     with arguments():
@@ -169,15 +190,15 @@ def predict(
     rows, volumes = [], []
     for volume in dict.fromkeys(item.volume for item in items if item.volume):
         for remark in volume.remarks:
-            click.echo(f"{volume.name}: {remark}", err=True)
-    for made in bar(written, total=len(items), unit="image"):
+            say(f"{volume.name}: {remark}", err=True)
+    for made in bar(written, total=len(items), desc="image"):
         mask = made.mask.relative_to(output).as_posix()
         facts = {"image": made.found.name, "mask": mask}
         facts |= {"marked": float(made.found.mask.mean())}
         rows.append(facts | made.found.scores())
         volumes += [made.volume] if made.volume else []
         if made.remark:
-            click.echo(made.remark, err=True)
+            say(made.remark, err=True)
     scored = [row for row in rows if "dice" in row]
     if scored:
         table = pd.DataFrame(scored).to_csv(index=False, lineterminator="\n")
@@ -191,12 +212,18 @@ def predict(
     if scored:
         means = pd.DataFrame(scored)[["dice", "iou", "precision", "recall"]].mean()
         named = ", ".join(f"{name} {value:.4f}" for name, value in means.items())
-        click.echo(f"{len(scored)} have a mask to compare with: {named} (scores.csv)")
+        say(f"{len(scored)} have a mask to compare with: {named} (scores.csv)")
 
 
 @click.command()
 @click.argument("records", nargs=-1, type=Path, metavar="RECORD...", required=True)
-@option("-o", "--output", type=Path, default=Path("browse.html"), help="The page.")
+@option(
+    "-o",
+    "--output",
+    type=Path,
+    default=Path("browse.html"),
+    help="Write the page here.",
+)
 def browse(records: tuple[Path, ...], output: Path) -> None:
     """Write a page with every test image of a run; several runs stand side by side.
 
@@ -213,8 +240,10 @@ def browse(records: tuple[Path, ...], output: Path) -> None:
 
 @click.command()
 @RECORD
-@option("-o", "--output", type=Path, required=True, help="A folder for the file.")
-@option("--format", default="onnx", help="Or torch: a .pt2.")
+@option(
+    "-o", "--output", type=Path, required=True, help="Write the file to this folder."
+)
+@option("--format", default="onnx", help="The format: onnx, or torch for a .pt2 file.")
 @AS_JSON
 def export(record: Path, output: Path, format: str, as_json: bool) -> None:
     """Write a run's network as ONNX or .pt2, and compare it with the run."""
@@ -264,12 +293,12 @@ def cite(source: Source, as_json: bool) -> None:
         return
     click.echo("\n\n".join(entries[key] for key in keys))
     if unknown:
-        click.echo(f"no work is known for: {', '.join(unknown)}", err=True)
+        say(f"no work is known for: {', '.join(unknown)}", err=True)
 
 
 @click.command()
 @RECORD
-@option("-o", "--output", type=Path, help="The card [default: printed].")
+@option("-o", "--output", type=Path, help="Write the card here [default: print it].")
 def card(record: Path, output: Path | None) -> None:
     """Write a model card of a run: data, split, scores, limits, licence."""
     from lesionkit.pages.card import model_card

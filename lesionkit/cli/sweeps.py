@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -16,9 +15,9 @@ from lesionkit import lookup
 from lesionkit.cli.console import (
     AS_JSON,
     MAYBE_SOURCE,
+    WIDE,
     Source,
     arguments,
-    bar,
     option,
     show,
 )
@@ -36,29 +35,50 @@ ENGINES = {
 @option(
     "--engine",
     default="local",
-    help="; ".join(f"{name}: {says}" for name, says in ENGINES.items()),
+    help="Run on "
+    + "; ".join(f"{name}, {says}" for name, says in ENGINES.items())
+    + ".",
 )
 @option(
     "--how",
     default="worker",
-    help="worker: in a warm process. notebook: through papermill, the executed notebook"
-    " beside the record. Both leave the same record.",
+    help="Train in a warm process (worker), or through papermill, which leaves the"
+    " executed notebook beside the record (notebook). Both leave the same record.",
 )
-@option("--slots", type=COUNT, help="Runs at once on this machine.")
-@option("--slots-per-gpu", type=COUNT, default=1, help="Runs that share a GPU.")
-@option("--timeout", type=float, metavar="SECONDS", help="The longest of a run.")
+@option("--slots", type=COUNT, help="Train so many runs at once on this machine.")
+@option(
+    "--slots-per-gpu",
+    type=COUNT,
+    default=1,
+    help="Train so many runs at once on each GPU.",
+)
+@option(
+    "--timeout",
+    type=float,
+    metavar="SECONDS",
+    help="Stop a run that takes longer than this.",
+)
 @option(
     "--retries",
     type=click.IntRange(0),
     default=1,
-    help="Tries again of a run whose worker died or took too long.",
+    help="Try a run again so often, if its worker died or took too long.",
 )
 @option("--retry-failed", is_flag=True, help="Try failed runs again, too.")
-@option("--address", help="Of a running Ray cluster.")
-@option("--tasks", type=COUNT, default=8, help="Tasks of the Slurm array.")
-@option("--sbatch", multiple=True, metavar="OPTION", help="As --gres=gpu:1.")
-@option("--records", metavar="URL", help="Of shared records: s3://bucket/runs.")
-@option("--dry-run", is_flag=True, help="Say what it would cost, and stop.")
+@option("--address", help="Use the Ray cluster at this address.")
+@option("--tasks", type=COUNT, default=8, help="Give the Slurm array so many tasks.")
+@option(
+    "--sbatch",
+    multiple=True,
+    metavar="OPTION",
+    help="Hand this option to sbatch, such as --gres=gpu:1. Repeat for more.",
+)
+@option(
+    "--records",
+    metavar="URL",
+    help="Share the records with other machines at this URL, such as s3://bucket/runs.",
+)
+@option("--dry-run", is_flag=True, help="Say how long it would take, and stop.")
 def sweep(
     file: Path,
     engine: str,
@@ -68,8 +88,7 @@ def sweep(
     **given: Any,
 ) -> None:
     """Train all missing runs of a grid; the same command goes on where it stopped."""
-    from tqdm import tqdm
-
+    from lesionkit.progress import say
     from lesionkit.records import remote
     from lesionkit.records.stores import open_store
     from lesionkit.sweeps.pricing import price
@@ -81,7 +100,6 @@ def sweep(
         grid = read_sweep(file)
         if records is not None:
             open_store(records)  # a misspelt scheme is a wrong argument
-    report = partial(tqdm.write, file=sys.stderr)
     if dry_run:
         missing = _missing(grid, retry_failed, grid.standing())
         if records is not None:
@@ -92,9 +110,9 @@ def sweep(
         return
     execute = _engine(engine, grid.name, given)
     at_home = nullcontext(lambda config: None)
-    shared = remote.shared(grid.configs, records, report) if records else at_home
+    shared = remote.shared(grid.configs, records, say) if records else at_home
     with shared as give:
-        failures = _run(grid, execute, retry_failed, give, report)
+        failures = _run(grid, execute, retry_failed, give)
     if failures:
         raise RuntimeError(
             f"{len(failures)} of {len(grid.configs)} runs have no finished record; see"
@@ -103,22 +121,20 @@ def sweep(
 
 
 def _run(
-    grid: Any, execute: Callable, retry_failed: bool, give: Callable, report: Callable
+    grid: Any, execute: Callable, retry_failed: bool, give: Callable
 ) -> dict[str, str]:
     """Run what is missing, with a bar; give away each record that is finished."""
     from lesionkit.sweeps.sweep import run_sweep
 
     standing = grid.standing()
-    missing = _missing(grid, retry_failed, standing)
-    with bar(None, total=len(missing), desc=grid.name, unit="run") as shown:
+    _missing(grid, retry_failed, standing)
 
-        def on_outcome(outcome: Any) -> None:
-            shown.update()
-            if outcome.error is None:
-                give(outcome.config)
+    def on_outcome(outcome: Any) -> None:
+        if outcome.error is None:
+            give(outcome.config)
 
-        how = {"retry_failed": retry_failed, "standing": standing, "report": report}
-        return run_sweep(grid, execute, on_outcome=on_outcome, **how)
+    how = {"retry_failed": retry_failed, "standing": standing, "progress": True}
+    return run_sweep(grid, execute, on_outcome=on_outcome, **how)
 
 
 def _missing(grid: Any, retry_failed: bool, standing: list) -> list:
@@ -148,11 +164,20 @@ def _engine(engine: str, name: str, given: dict[str, Any]) -> Callable:
 
 @click.command()
 @MAYBE_SOURCE
-@option("--verify", is_flag=True, help="Hash every file, the weights among them.")
-@option("--figure", type=Path, metavar="PNG", help="The grid as a heat table.")
+@option(
+    "--verify",
+    is_flag=True,
+    help="Read every file of every record, and compare its hash.",
+)
+@option("--figure", type=Path, metavar="PNG", help="Write a picture of the grid here.")
+@WIDE
 @AS_JSON
 def status(
-    source: Source | None, verify: bool, figure: Path | None, as_json: bool
+    source: Source | None,
+    verify: bool,
+    figure: Path | None,
+    wide: bool,
+    as_json: bool,
 ) -> None:
     """Show which runs are done, running, failed or missing: of a grid, or of all.
 
@@ -178,7 +203,7 @@ def status(
             rows = stores.standing(str(source)) if source else _records(verify)
             table = pd.DataFrame(rows, columns=["run_id", "state", "reason"])
             table = table[["state", "reason", "run_id"]]
-    show(table.to_dict("records"), as_json)
+    show(table.to_dict("records"), as_json, wide=wide)
     if figure is not None:
         from lesionkit.figures.ranking import save
         from lesionkit.figures.runs import grid as drawn

@@ -17,11 +17,13 @@ from lesionkit.cli.console import (
     MAYBE_SOURCE,
     ONLY,
     SOURCE,
+    WIDE,
     Source,
     answer,
     arguments,
     option,
     pair,
+    say,
     show_numbers,
 )
 
@@ -36,10 +38,20 @@ def _metric(_context: Any, _option: Any, given: str) -> str:
     return metric_name(given)
 
 
-METRIC = option("--metric", default="dice", callback=_metric)
+METRIC = option(
+    "--metric",
+    default="dice",
+    callback=_metric,
+    help="Compare by this score: dice, iou, precision, recall, or another column.",
+)
 SHOWN = 6  # columns of the losses, without --wide
 ABOVE = click.FloatRange(0, min_open=True)
-MARGIN = option("--margin", default=0.01, type=ABOVE, help="Less is alike.")
+MARGIN = option(
+    "--margin",
+    default=0.01,
+    type=ABOVE,
+    help="Take losses that differ by less than this for alike.",
+)
 
 
 @dataclass(frozen=True)
@@ -93,24 +105,24 @@ def table_options(command: Callable) -> Callable:
         "columns",
         multiple=True,
         metavar="COL=NAME",
-        help="What a column of a file is: score=dice.",
+        help="Say what a column of the file is, such as score=dice. Repeat for more.",
     )
     @option(
         "--set",
         "settings",
         multiple=True,
         metavar="NAME=VALUE",
-        help="What holds for all rows of a file: model=unet.",
+        help="Say what all rows share, such as model=unet. Repeat for more.",
     )
-    @option("--percent", is_flag=True, help="The file's scores are 0 to 100.")
+    @option("--percent", is_flag=True, help="The scores of the file are 0 to 100.")
     @click.option(
         "--lower-is-better/--higher-is-better",
         "lower",
         default=None,
-        help="Which way the metric is better, where it is not known.",
+        help="Say which way the metric is better, if the kit does not know it.",
     )
     @ONLY
-    @option("--mix", is_flag=True, help="Take different settings together.")
+    @option("--mix", is_flag=True, help="Rank runs of different settings together.")
     @wraps(command)
     def with_reader(**given: Any) -> Any:
         how = {rule.name: given.pop(rule.name) for rule in fields(Reader)[:-1]}
@@ -123,7 +135,7 @@ def table_options(command: Callable) -> Callable:
 def _say(remarks: tuple[str, ...] | list[str], source: object) -> None:
     """What is unusual in a table, on stderr, each once."""
     for remark in dict.fromkeys(remarks):
-        click.echo(f"{source}: {remark}", err=True)
+        say(f"{source}: {remark}", err=True)
 
 
 @click.command()
@@ -135,22 +147,39 @@ def _say(remarks: tuple[str, ...] | list[str], source: object) -> None:
     "--failed",
     type=click.Choice(["charged", "left-out", "as-they-are"]),
     default="charged",
-    help="What counts for runs that failed.",
+    help="Count failed runs as the worst one (charged), not at all, or as they are.",
 )
-@option("--registered", type=Path, metavar="FILE", help="Hold it against this claim.")
+@option(
+    "--registered",
+    type=Path,
+    metavar="FILE",
+    help="Compare the answer with the claim that was registered in FILE.",
+)
 @option(
     "--format",
     "form",
     type=click.Choice(["text", "markdown", "latex", "csv", "json"]),
     default="text",
-    help="Of the answer; markdown and latex for a paper.",
+    help="Print the answer in this format; markdown and latex suit a paper.",
 )
-@option("--wide", is_flag=True, help="All columns, and the tests on ranks.")
-@option("--pairs", is_flag=True, help="Every pair: effect sizes, Wilcoxon, Holm.")
-@option("--leave-out", is_flag=True, help="Without each set, model and loss.")
-@option("--variance", is_flag=True, help="Where the variation comes from.")
-@option("--mixed", is_flag=True, help="A mixed model (half a minute).")
-@option("--bayes", is_flag=True, help="Bayesian signed ranks (the extra bayes).")
+@option("--wide", is_flag=True, help="Print every column, and the tests on ranks.")
+@option(
+    "--pairs",
+    is_flag=True,
+    help="Compare every pair: effect sizes, the tests of Wilcoxon and Holm.",
+)
+@option(
+    "--leave-out",
+    is_flag=True,
+    help="Rank again without each data set, each network and each loss.",
+)
+@option("--variance", is_flag=True, help="Show where the variation comes from.")
+@option("--mixed", is_flag=True, help="Fit a mixed model (half a minute).")
+@option(
+    "--bayes",
+    is_flag=True,
+    help="Add the Bayesian signed-rank test (needs the extra bayes).",
+)
 @AS_JSON
 def rank(
     source: Source,
@@ -187,11 +216,9 @@ def rank(
     _say(found.remarks, source)
     as_json = as_json or form == "json"
     if found.forensics and not as_json:
-        click.echo(
-            "\n".join(forensics.lines(found.forensics)) + "\n", err=form != "text"
-        )
+        say("\n".join(forensics.lines(found.forensics)) + "\n", err=form != "text")
     if held is not None and not as_json:
-        click.echo("\n".join(held.lines(table, found)) + "\n", err=form != "text")
+        say("\n".join(held.lines(table, found)) + "\n", err=form != "text")
     if form not in ("text", "json"):
         from lesionkit.pages import printed
 
@@ -203,17 +230,17 @@ def rank(
         said = {"registered": held.lines(table, found)} if held is not None else {}
         answer(_facts(found) | said | tables)
         return
-    click.echo(f"{found.verdict.sentence}\n{found.podium}\n")
-    show_numbers(found.losses if wide else found.losses.iloc[:, :SHOWN])
+    say(f"{found.verdict.sentence}\n{found.podium}\n")
+    show_numbers(found.losses if wide else found.losses.iloc[:, :SHOWN], wide=wide)
     if wide:
         from lesionkit.inference.rank_tests import DEPENDENCE
 
         click.echo()
-        show_numbers(found.levels, index=False)
-        click.echo(DEPENDENCE)
+        show_numbers(found.levels, index=False, wide=wide)
+        say(DEPENDENCE)
     for name, frame in extra.items():
         click.echo(f"\n{name}")
-        show_numbers(frame)
+        show_numbers(frame, wide=wide)
 
 
 class Held:
@@ -293,7 +320,11 @@ def _more(grid: Any, margin: float, wanted: dict[str, bool]) -> dict[str, pd.Dat
 @click.command()
 @SOURCE
 @table_options
-@option("--paper", type=click.Choice(["A", "B"]), help="Only this paper's.")
+@option(
+    "--paper",
+    type=click.Choice(["A", "B"]),
+    help="Judge the claims of this paper alone.",
+)
 @AS_JSON
 def claims(source: Source, read: Reader, paper: str | None, as_json: bool) -> None:
     """Judge each claim of the two papers by a table."""
@@ -307,12 +338,12 @@ def claims(source: Source, read: Reader, paper: str | None, as_json: bool) -> No
     if as_json:
         answer(answers.to_dict("records"))
         return
-    click.echo(asked.sentence(answers))
+    say(asked.sentence(answers))
     for row in answers.itertuples():
-        click.echo(f"\n{row.claim}: {row.verdict}\n  {row.says} ({row.place})")
-        click.echo(f"  {row.evidence}")
+        say(f"\n{row.claim}: {row.verdict}\n  {row.says} ({row.place})", indent=2)
+        say(f"  {row.evidence}", indent=2)
         if row.more:
-            click.echo(f"  to decide it: {row.more}")
+            say(f"  to decide it: {row.more}", indent=2)
 
 
 @click.command()
@@ -320,11 +351,25 @@ def claims(source: Source, read: Reader, paper: str | None, as_json: bool) -> No
 @option(
     "--aggregation",
     type=click.Choice(["pooled", "image", "median"]),
-    help="How it was averaged.",
+    help="Say how the scores were averaged, if that is known.",
 )
-@option("--map", "columns", multiple=True, metavar="COL=NAME", help="Repeat.")
-@option("--empty", type=click.FloatRange(0, 1), help="Share of images without lesion.")
-@option("--runs", type=click.IntRange(1), help="Runs that a row is the mean of.")
+@option(
+    "--map",
+    "columns",
+    multiple=True,
+    metavar="COL=NAME",
+    help="Say what a column is, such as score=dice. Repeat for more.",
+)
+@option(
+    "--empty",
+    type=click.FloatRange(0, 1),
+    help="Say which share of the images has no lesion, 0 to 1, if that is known.",
+)
+@option(
+    "--runs",
+    type=click.IntRange(1),
+    help="Say how many runs a row is the mean of, if that is known.",
+)
 @option("--all", "every", is_flag=True, help="Print every finding of a long table.")
 @AS_JSON
 def audit(
@@ -358,23 +403,43 @@ def audit(
     if as_json:
         answer([asdict(finding) for finding in found])
         return
-    click.echo(checked.summary(found, every=every))
+    say(checked.summary(found, every=every), indent=2)
 
 
 @click.command()
 @click.argument("first")
 @click.argument("second")
-@option("--images", required=True, type=click.IntRange(2), help="Test images.")
-@option("--sd", type=float, multiple=True, help="Over images; twice for one each.")
+@option(
+    "--images",
+    required=True,
+    type=click.IntRange(2),
+    help="How many test images there are.",
+)
+@option(
+    "--sd",
+    type=float,
+    multiple=True,
+    help="The standard deviation over images; give it twice for one of each method.",
+)
 @option(
     "--correlation",
     type=click.FloatRange(-1, 1, max_open=True),
-    help="Of the two methods' scores of an image.",
+    help="How the scores of the two methods on one image are correlated.",
 )
-@option("--runs", default=1, type=click.IntRange(1), help="Trainings a mean is of.")
-@option("--run-sd", type=float, multiple=True, help="Over trainings, as --sd.")
-@option("--like", help="A data set of the public re-run, for its scatter.")
-@option("--model", help="A network of the public re-run, for its scatter.")
+@option(
+    "--runs",
+    default=1,
+    type=click.IntRange(1),
+    help="How many trainings each mean is of.",
+)
+@option(
+    "--run-sd",
+    type=float,
+    multiple=True,
+    help="The standard deviation over trainings; twice for one of each method.",
+)
+@option("--like", help="Take the scatter of this data set of the public re-run.")
+@option("--model", help="Take the scatter of this network of the public re-run.")
 @AS_JSON
 def luck(
     first: str,
@@ -413,17 +478,26 @@ def luck(
         scatter = {"scatter": found.scatter._asdict(), "runs": found.runs}
         answer({**asdict(found), **chances, **scatter, **needed})
         return
-    click.echo("\n".join(found.lines))
+    say("\n".join(found.lines))
 
 
 @click.command()
 @SOURCE
 @METRIC
-@option("--difference", required=True, type=ABOVE, help="To be shown.")
 @option(
-    "--power", default=0.8, type=click.FloatRange(0.05, 0.999), help="To show it with."
+    "--difference",
+    required=True,
+    type=ABOVE,
+    help="The difference that is to be shown.",
+)
+@option(
+    "--power",
+    default=0.8,
+    type=click.FloatRange(0.05, 0.999),
+    help="Show it with this probability.",
 )
 @table_options
+@WIDE
 @AS_JSON
 def plan(
     source: Source,
@@ -431,6 +505,7 @@ def plan(
     difference: float,
     power: float,
     read: Reader,
+    wide: bool,
     as_json: bool,
 ) -> None:
     """Plan how many runs it takes to tell two losses apart."""
@@ -445,19 +520,23 @@ def plan(
         answer(found.to_dict("records"))
         return
     more = planning.more_data(grid, difference, power=power)
-    click.echo(f"To tell {difference:g} apart: {more}.")
-    show_numbers(found, index=False)
+    say(f"To tell {difference:g} apart: {more}.")
+    show_numbers(found, index=False, wide=wide)
     if said := planning.caution(found):
-        click.echo(said)
+        say(said)
 
 
 @click.command()
 @MAYBE_SOURCE
-@option("--like", help="A data set of the public re-run, or any.")
-@option("--model", help="With --like: a network of the public re-run.")
+@option(
+    "--like",
+    help="Advise for a data set like this one of the public re-run, or for any.",
+)
+@option("--model", help="With --like: advise for this network of the public re-run.")
 @METRIC
 @MARGIN
 @table_options
+@WIDE
 @AS_JSON
 def advise(
     source: Source | None,
@@ -466,6 +545,7 @@ def advise(
     metric: str,
     margin: float,
     read: Reader,
+    wide: bool,
     as_json: bool,
 ) -> None:
     """Advise which loss to take, by your own runs or by published ones."""
@@ -492,5 +572,5 @@ def advise(
         rows = found.table.reset_index().to_dict("records")
         answer({"sentence": found.sentence, "losses": rows})
         return
-    click.echo(found.sentence)
-    show_numbers(found.table)
+    say(found.sentence)
+    show_numbers(found.table, wide=wide)

@@ -10,6 +10,9 @@ from lesionkit.catalogue.protocols import PROTOCOLS
 from lesionkit.config import OWN_FILES, RunConfig
 
 FOUND = (*OWN_FILES, "loss_code", "model_code")  # nobody types these
+FIRST = (  # what notebooks/03_train.ipynb has in its cell of parameters
+    "loss model dataset protocol repeat definition size epochs batch_size learning_rate"
+).split()
 
 
 def rows(protocol: str = "demo") -> list[dict[str, Any]]:

@@ -125,6 +125,8 @@ def overview(sets: Mapping[str, Prepared], count: int = 5) -> Figure:
 def leaks(table: pd.DataFrame) -> Figure:
     """What a split gives away, by image and by group.
 
+    Where no test image has a near-copy, that is said instead of drawn.
+
     Args:
         table: of `inspection.inspect(...).leakage`.
     """
@@ -133,7 +135,12 @@ def leaks(table: pd.DataFrame) -> Figure:
         "test images with a near-copy\nin training, %": leaked,
         "Dice by copying the mask of the\nmost similar training image": copied,
     }
-    figure, (axes,) = blank((6.4, 2.6), columns=2)
+    without = not (leaked > 0).any()
+    if without:
+        del shown[next(iter(shown))]
+    figure, (axes,) = blank((6.4, 2.6), columns=len(shown))
+    if without:
+        figure.suptitle("no test image has a near-copy in training", fontsize=9)
     places = np.arange(len(table))
     for axis, (says, values) in zip(axes, shown.items(), strict=True):
         axis.set_xlabel(says, fontsize=8)
@@ -146,7 +153,7 @@ def leaks(table: pd.DataFrame) -> Figure:
 
 
 def copies(data: Prepared, pairs: pd.DataFrame, count: int = 5) -> Figure:
-    """Pairs of near-copies beside each other, the most alike first.
+    """Pairs of images below each other, the most alike first, and how alike they are.
 
     Args:
         pairs: of `duplicates.near_pairs` on the set's thumbnails.
@@ -156,9 +163,10 @@ def copies(data: Prepared, pairs: pd.DataFrame, count: int = 5) -> Figure:
     if shown.empty:
         return note("no two images look the same")
     figure, axes = blank((1.7 * len(shown), 3.9), 2, len(shown))
-    both = shown[["first", "second"]].to_numpy()
-    for column, pair in zip(axes.T, both, strict=True):
-        for axis, i in zip(column, pair, strict=True):
+    for column, row in zip(axes.T, shown.itertuples(), strict=True):
+        told = f"correlation {row.correlation:.2f}, {row.distance} bits"
+        column[1].set_xlabel(told, fontsize=7)
+        for axis, i in zip(column, (row.first, row.second), strict=True):
             draw_image(axis, data.images[i], data.masks[i])
             name = data.index["file"][i].rpartition("/")[2]
             axis.set_title(name[-20:], fontsize=7, pad=2)

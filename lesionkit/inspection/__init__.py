@@ -164,7 +164,7 @@ def _facts(
         "readable": len(good),
         "kinds": dict(Counter(kinds).most_common()),
         "mask_kinds": dict(Counter(mask_kinds).most_common()),
-        "sizes": len(sizes),
+        "sizes": len(sizes) or None,
         "smallest": "x".join(map(str, sizes[0])) if sizes else "",
         "largest": "x".join(map(str, sizes[-1])) if sizes else "",
         "lesion_share_min": float(share.min()) if len(share) else None,

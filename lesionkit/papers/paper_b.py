@@ -128,6 +128,7 @@ def search(
     execute: Callable[[RunConfig], object],
     *,
     select: str = "validation",
+    progress: bool = False,
 ) -> pd.DataFrame:
     """The search that paper B describes: alpha first, then gamma, then beta.
 
@@ -140,6 +141,7 @@ def search(
         grid: "alpha", "gamma" and "beta" to the values to try.
         execute: trains one run and raises if it did not work, such as lesionkit.run.
         select: by "validation" Dice; "test" is what must not be done, for contrast.
+        progress: whether to show how many runs of a stage have ended.
 
     Returns:
         A row a run: stage, its loss, alpha, gamma, beta, validation and test Dice,
@@ -160,7 +162,7 @@ def search(
             for value in grid[stage]
         ]
         sweep = Sweep(f"search {stage}", tuple(configs))
-        if failures := run_sweep(sweep, one_by_one(execute)):
+        if failures := run_sweep(sweep, one_by_one(execute), progress=progress):
             raise RuntimeError(f"{stage}: {next(iter(failures.values()))}")
         found = [_stage_row(stage, config) for config in configs]
         best = max(range(len(found)), key=lambda i: found[i][select])

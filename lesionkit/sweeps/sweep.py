@@ -17,6 +17,7 @@ from lesionkit import lookup
 from lesionkit.catalogue import PAPER_A_LOSSES
 from lesionkit.config import PARAMETERS, RunConfig
 from lesionkit.engines import Outcome
+from lesionkit.progress import bar, say
 from lesionkit.records import runs
 
 AXES = ("dataset", "model", "loss")
@@ -107,7 +108,8 @@ def run_sweep(
     retry_failed: bool = False,
     standing: list[tuple[RunConfig, str, str]] | None = None,
     on_outcome: Callable[[Outcome], None] = lambda outcome: None,
-    report: Callable[[str], None] = print,
+    report: Callable[[str], None] = say,
+    progress: bool = False,
 ) -> dict[str, str]:
     """Run what is missing; a run that fails stops no other.
 
@@ -116,8 +118,9 @@ def run_sweep(
         engine: runs to their outcomes, as each ends; see lesionkit.engines.
         retry_failed: whether runs that failed before are tried again.
         standing: of the sweep, where that was looked up before.
-        on_outcome: called after each run, by a progress bar for instance.
+        on_outcome: called after each run.
         report: called with one line for each failure.
+        progress: whether to show how many of the missing runs have ended.
 
     Returns:
         The runs without a finished record: run id to the reason.
@@ -130,11 +133,13 @@ def run_sweep(
     if not missing:
         return failures
     # closed even if report raises: a traceback in Jupyter would keep the workers alive
-    with closing(engine(missing)) as outcomes:
+    shown = bar(show=progress, total=len(missing), desc=f"{sweep.name}, run")
+    with closing(engine(missing)) as outcomes, shown:
         for outcome in outcomes:
             if outcome.error is not None:
                 failures[outcome.config.run_id] = outcome.error
                 report(f"failed: {outcome.config.run_id}: {outcome.error}")
+            shown.update()
             on_outcome(outcome)
     return failures
 

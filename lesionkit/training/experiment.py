@@ -16,6 +16,7 @@ from lesionkit import metrics
 from lesionkit.config import RunConfig
 from lesionkit.lookup import shown_in_a_line, unknown
 from lesionkit.prepared import Prepared
+from lesionkit.progress import say
 from lesionkit.records import runs
 from lesionkit.records.disks import DiskFull, refusals_told
 from lesionkit.records.runs import RunRecord
@@ -37,7 +38,7 @@ CLOSE = 1e-3  # share of an image's pixels that another device may flip in a rep
 HALF_CLOSE = 1e-2  # the same from weights stored by half: focal's logits lie near 0
 
 
-@shown_in_a_line(FileNotFoundError, BlockingIOError, MemoryError)
+@shown_in_a_line(FileNotFoundError, BlockingIOError, MemoryError, KeyboardInterrupt)
 def run(config: RunConfig, *, progress: bool = True) -> RunRecord:
     """The finished record of a run: trained, gone on with, or found finished.
 
@@ -65,6 +66,8 @@ def run(config: RunConfig, *, progress: bool = True) -> RunRecord:
         wrong = runs.problems(folder, hashes=False)
         if wrong:
             raise ValueError(f"{wrong[0]}; to train this run again, move {folder} away")
+        if progress:
+            say(f"found: {config.run_id} is finished, and is not trained again")
         return RunRecord(folder)
     with execution(config), memory_told(config), refusals_told(config.folder):
         setting = build(config, again=True)

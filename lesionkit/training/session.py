@@ -14,6 +14,7 @@ from typing import Any
 from tqdm import tqdm
 
 from lesionkit.catalogue import own
+from lesionkit.progress import bar, say
 from lesionkit.records import runs
 from lesionkit.records.runs import RunRecord
 from lesionkit.records.trackers import Tracker
@@ -60,6 +61,7 @@ class Session:
             title=_title(setting),
             epochs=config.epochs,
         )
+        self.best = max((row["validation_dice"] for row in progress.history), default=0)
         weights = sum(p.nbytes for p in setting.model.parameters())
         self.keeper = Keeper(
             lambda content: runs.save_state(folder, content),
@@ -68,6 +70,7 @@ class Session:
             expected_bytes=4 * weights,  # these, two moments, the best epoch's
             leaving=partial(checkpoint.leaving, device=setting.device),
         )
+        self.keeper.kept_epoch = progress.epoch
         variant = own.find_model(config.model).variants[config.variant]
         self.meter = Meter(
             trained=len(setting.batches["train"]),
@@ -80,9 +83,19 @@ class Session:
     def __enter__(self) -> Session:
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         self.keeper.close()
         self.bar.close()
+        if isinstance(error, KeyboardInterrupt):
+            error.args = (self.stopped(),)
+
+    def stopped(self) -> str:
+        """In which epoch training was stopped, and with which it will go on."""
+        now, of = self.progress.epoch + 1, self.setting.config.epochs
+        at = f"stopped in epoch {min(now, of)} of {of}"
+        if kept := self.keeper.kept_epoch:
+            return f"{at}; run again, it goes on with epoch {kept + 1}"
+        return f"{at}, before a state was stored; run again, it begins with epoch 1"
 
     def _begin(self) -> None:
         """Note in environment.json, on stderr if it changed, what trains it."""
@@ -104,7 +117,8 @@ class Session:
         """The epoch is counted, shown and logged, and its state kept if it is time."""
         self.meter.epoch()
         row = progress.history[-1]
-        dice = f"validation Dice {row['validation_dice']:.3f}"
+        self.best = max(self.best, row["validation_dice"])
+        dice = f"validation Dice {row['validation_dice']:.3f}, best {self.best:.3f}"
         self.bar.set_postfix_str(dice, refresh=False)
         self.bar.update()
         self.logged.epoch(row)
@@ -139,18 +153,13 @@ def _title(setting: Setting) -> str:
 
 
 def _bar(setting: Setting, start: Progress, show: bool = True) -> tqdm:
-    """A plain bar over the epochs: every two seconds, in a log file every minute."""
-    config, in_notebook = setting.config, "ipykernel" in sys.modules
-    stream = sys.stdout if in_notebook else sys.stderr
-    return tqdm(
-        total=config.epochs,
-        initial=start.epoch,
-        desc=_title(setting),
-        unit="epoch",
-        mininterval=2.0 if in_notebook or stream.isatty() else 60.0,
-        file=stream,
-        disable=not show,
-    )
+    """A bar over the epochs, below a line that says what is trained."""
+    config = setting.config
+    if show:
+        what = f"{config.dataset}, {config.model}, {config.loss}"
+        on = f", going on with epoch {start.epoch + 1}" if start.epoch else ""
+        say(f"training {what}, repeat {config.repeat}{on}")
+    return bar(show=show, total=config.epochs, initial=start.epoch, desc="epoch")
 
 
 def staying(state: dict[str, Any]) -> Callable[[], dict[str, Any]]:
@@ -189,6 +198,7 @@ class Keeper:
         self.counts_thread, self.leaving = counts_thread, leaving
         self.thread: threading.Thread | None = None
         self.last = time.monotonic()
+        self.kept_epoch = 0  # of the newest state on disk
         self.stored, self.size, self.spent = 0, 0, 0.0
         self.cost = expected_bytes * SECONDS_A_BYTE * counts_thread
 
@@ -216,9 +226,11 @@ class Keeper:
         """Bytes to disk; what this state cost decides when the next one is due."""
         began = time.thread_time()
         try:
-            content = checkpoint.pack(state())
+            kept = state()
+            content = checkpoint.pack(kept)
             self.store(content)
             self.stored, self.size = self.stored + 1, len(content)
+            self.kept_epoch = kept.get("progress", {}).get("epoch", 0)
         except OSError as error:
             says = "training goes on, and the next one is tried"
             print(f"the state was not stored ({error}); {says}", file=sys.stderr)

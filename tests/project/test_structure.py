@@ -9,15 +9,20 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[2] / "lesionkit"
 # A room imports only rooms that stand before it. The first four are files.
 ROOMS = """
-lookup extras masks catalogue config records losses metrics models datasets prepared
-splits inspection training engines sweeps published tables inference papers figures
-thresholds pages export doctor cli
+lookup extras masks progress catalogue config records losses metrics models datasets
+prepared splits inspection training engines sweeps published tables inference papers
+figures thresholds pages export doctor cli
 """.split()
-FILES = {"lookup", "extras", "masks"}  # at the root of the package, beside __init__
+FILES = {
+    "lookup",
+    "extras",
+    "masks",
+    "progress",
+}  # at the root of the package, beside __init__
 LATE = {"", "cli"}  # they import inside functions, so that --help loads nothing
 FREE_OF_TORCH = """
-lookup extras catalogue config records datasets prepared splits inspection engines
-sweeps published tables inference papers pages doctor
+lookup extras progress catalogue config records datasets prepared splits inspection
+engines sweeps published tables inference papers pages doctor
 """.split()
 # The files of these rooms that need it all the same.
 TORCH = {"prepared.loading", "engines.worker", "engines.ray", "engines.slurm_task"}
