@@ -93,6 +93,7 @@ class RunConfig:
         "image",
         "group",
         "lists",
+        "group_v1",
     )
     split_seed: int | None = parameter(
         None, int, "seed of the split; if open, 42 + repeat", low=0
@@ -299,6 +300,8 @@ class RunConfig:
         other = {name: value for name, value in mine.items() if value != plain[name]}
         last = f"repeat{self.repeat}"
         if other:
+            if (split := other.get("split")) in HASHED_SPLITS:
+                other["split"] = HASHED_SPLITS[split]
             text = json.dumps(other, sort_keys=True)
             last += "-" + hashlib.sha256(text.encode()).hexdigest()[:8]
         named = (part.replace(":", ".") for part in (self.model, self.loss))
@@ -375,6 +378,9 @@ ADDED = {
     "loss_code": None,
     "model_code": None,
 }
+# How a split is written in the hash of run_id: records of format 1 say "group" for what
+# is "group_v1" now, and their folders stay theirs.
+HASHED_SPLITS = {"group": "group_v2", "group_v1": "group"}
 # The numbers of paper B's losses, which its protocol has for each network.
 LOSS_NUMBERS = {
     "balanced_bce": ("alpha",),

@@ -18,8 +18,9 @@ from lesionkit.inference.images import LEVEL, RESAMPLES, mean_interval
 from lesionkit.pages.templates import filled
 from lesionkit.prepared.preparing import data_if_here
 from lesionkit.records.runs import RunRecord, finished
+from lesionkit.records.sessions import over_all
 from lesionkit.splits import PARTS, leakage
-from lesionkit.splits.duplicates import near_pairs
+from lesionkit.splits.cached import near_copies
 from lesionkit.tables.reading import METRICS
 
 SIZES = (0.01, 0.05, 0.2)  # edges of the strata, shares of the image; 5 % is "small"
@@ -112,8 +113,6 @@ def _scores(record: RunRecord) -> dict[str, Any]:
 def _training(record: RunRecord) -> dict[str, Any]:
     """Epochs, time, and what executed the run, over all of its sessions."""
     found, sessions = record.metrics, record.environment["sessions"]
-    devices = [s.get("gpu") or s.get("device") or "unknown" for s in sessions]
-    last = sessions[-1]
     names = ("lesionkit", "commit", "python", "torch", "torchvision", "timm", "numpy")
     return {
         "epochs": found["epochs"],
@@ -122,10 +121,10 @@ def _training(record: RunRecord) -> dict[str, Any]:
         "training": {
             "sessions": len(sessions),
             "wall_seconds": sum(s.get("wall_seconds", 0.0) for s in sessions),
-            "devices": list(dict.fromkeys(devices)),
-            "threads": last.get("threads"),
-            "platform": last.get("platform"),
-            "versions": {n: last[n] for n in names if last.get(n)},
+            "device": over_all(sessions, "gpu", "device") or "unknown",
+            "threads": over_all(sessions, "threads"),
+            "platform": over_all(sessions, "platform"),
+            "versions": {n: v for n in names if (v := over_all(sessions, n))},
         },
     }
 
@@ -243,7 +242,7 @@ def near_copy_share(record: RunRecord) -> float | None:
     if data is None or list(data.index["file"].astype(str)) != list(split["file"]):
         return None
     train, test = (np.flatnonzero(split["part"] == name) for name in ("train", "test"))
-    pairs = near_pairs(data.thumbnails)
+    pairs = near_copies(data)
     return leakage.leaked_share(pairs, train, test, count=len(split))
 
 

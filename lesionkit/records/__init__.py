@@ -8,10 +8,12 @@ read. Every room after this one may import it. This file imports nothing, so tha
 __all__ = [
     "disks",
     "files",
+    "formats",
     "leases",
     "locks",
     "remote",
     "runs",
+    "sessions",
     "stores",
     "trackers",
 ]

@@ -34,11 +34,10 @@ import numpy as np
 import pandas as pd
 
 from lesionkit.catalogue.protocols import PROTOCOLS
-from lesionkit.config import ADDED, EXECUTION, OWN_FILES, RunConfig
-from lesionkit.records import leases, stores
+from lesionkit.config import EXECUTION, OWN_FILES, RunConfig
+from lesionkit.records import formats, leases, stores
 from lesionkit.records.files import sha256, write_bytes, write_json
 
-FORMAT = 1
 STATES = ("state.pt", "state.previous.pt")
 OWN_COPIES = {"loss_file": "loss.py", "model_file": "model.py"}  # in the record
 PICTURE = "history.svg"
@@ -70,12 +69,18 @@ class RunRecord:
     @cached_property
     def config(self) -> dict[str, Any]:
         """Every parameter of the run, resolved."""
-        return json.loads(self._sealed("config.json"))
+        found = json.loads(self._sealed("config.json"))
+        formats.check_format(found, self.folder)
+        return found
 
-    @property
+    @cached_property
     def identity(self) -> dict[str, Any]:
-        """Every parameter that can change the result; what came later, as it was."""
-        return {**ADDED, **self.config["identity"]}
+        """Every parameter that can change the result; what came later, as it was.
+
+        Raises:
+            formats.Newer: a later version of the kit wrote it.
+        """
+        return formats.identity_of(self.config, self.folder)
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
@@ -115,12 +120,26 @@ class RunRecord:
         """
         try:
             seal = self._seal
+        except formats.Newer as error:
+            return [str(error)]
         except (OSError, ValueError):
             seal = {}
         if not seal:
             return [f"{self.folder / 'DONE'} is missing or unreadable"]
         hashed = self.folder if hashes else None
-        return stores.problems(seal, stores.sizes_in(self.folder), self.folder, hashed)
+        sizes = stores.sizes_in(self.folder)
+        wrong = stores.problems(seal, sizes, self.folder, hashed)
+        return wrong or self._newer()
+
+    def _newer(self) -> list[str]:
+        """Why this version cannot read a record that is whole; a line, or none."""
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            content = json.loads(self.file("config.json").read_bytes())
+            try:
+                formats.identity_of(content, self.folder)
+            except formats.Newer as error:
+                return [str(error)]
+        return []
 
     def file(self, name: str) -> Path:
         """Where a file of the record is; one behind a URL is fetched if it is not."""
@@ -178,14 +197,21 @@ def find_records(root: str | Path) -> list[RunRecord]:
 
     Raises:
         FileNotFoundError, PermissionError, OSError: a URL that cannot be read.
-        ValueError: a record lost a file, or one has another size than was sealed.
+        ValueError: a record lost a file, one has another size than was sealed, or a
+            later version of the kit wrote it. The text names the record: nothing is
+            made of the others, as long as it is among them.
     """
     if stores.is_url(root):
-        return [RunRecord(folder) for folder in stores.mirrored(str(root))]
-    folders = [seal.parent for seal in sorted(Path(root).rglob("DONE"))]
-    for folder in folders:
-        stores.refuse(problems(folder, hashes=False), folder)
-    return [RunRecord(folder) for folder in folders]
+        folders = stores.mirrored(str(root))
+    else:
+        folders = [seal.parent for seal in sorted(Path(root).rglob("DONE"))]
+    records = [RunRecord(folder) for folder in folders]
+    for record in records:
+        if stores.is_url(root):  # whole by its seal, and only its small files are here
+            record.identity  # noqa: B018 - refuses what a later version wrote
+        else:
+            stores.refuse(record.problems(hashes=False), record.folder)
+    return records
 
 
 def start(config: RunConfig) -> Path:
@@ -197,24 +223,21 @@ def start(config: RunConfig) -> Path:
     folder = config.folder
     path = folder / "config.json"
     if not path.is_file():
-        resolved = config.resolved()
         content = {
-            "format": FORMAT,
+            "format": formats.FORMAT,
             "run_id": config.run_id,
             "identity": config.identity(),
             "deviations": list(PROTOCOLS[config.protocol].deviations),
-            "execution": {
-                name: getattr(resolved, name)
-                for name in EXECUTION
-                if name not in OWN_FILES
-            },
+            "execution": execution_of(config),
         }
         _copy_own(config, folder)
         write_json(path, content)
         return folder
     try:
         stored = RunRecord(folder).identity
-    except (ValueError, KeyError, TypeError):
+    except formats.Newer:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(f"{path} is not a run's config; move {folder} away") from None
     if stored != (mine := _identity(config)):
         names = sorted(n for n in {*stored, *mine} if stored.get(n) != mine.get(n))
@@ -223,6 +246,25 @@ def start(config: RunConfig) -> Path:
             f"{folder} holds another run ({theirs}); move it away or change -p"
         )
     return folder
+
+
+def execution_of(config: RunConfig) -> dict[str, Any]:
+    """Where and how a run is executed and stored, as config.json has it."""
+    resolved = config.resolved()
+    names = [name for name in EXECUTION if name not in OWN_FILES]
+    return {name: getattr(resolved, name) for name in names}
+
+
+def note_execution(folder: Path, config: RunConfig) -> None:
+    """Keep in config.json how the session that goes on now is executed.
+
+    Earlier sessions have theirs in environment.json. To be called by the holder of the
+    run alone.
+    """
+    path = folder / "config.json"
+    content = json.loads(path.read_text())
+    if content.get("execution") != (now := execution_of(config)):
+        write_json(path, content | {"execution": now})
 
 
 def _copy_own(config: RunConfig, folder: Path) -> None:
@@ -339,7 +381,7 @@ def finish(folder: Path) -> None:
         for p in sorted(folder.iterdir())
         if p.is_file() and p.name[0] != "." and p.name not in left_out
     }
-    write_json(folder / "DONE", {"format": FORMAT, "files": seal})
+    write_json(folder / "DONE", {"format": formats.FORMAT, "files": seal})
     drop_states(folder)
 
 

@@ -24,6 +24,7 @@ from typing import Any
 from lesionkit.config import data_folder
 from lesionkit.lookup import nearest, one_line
 from lesionkit.records.files import sha256, whole_folder
+from lesionkit.records.formats import WAY_OUT, Newer, check_format, identity_of
 
 # Two letters at least: one letter is a drive of Windows.
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?=://)")
@@ -214,8 +215,10 @@ def standing(url: str) -> list[tuple[str, str, str]]:
         if name not in done:
             return name, "unfinished", ""
         try:
-            _mirror(store, name, sizes)
-        except ValueError as error:
+            folder = _mirror(store, name, sizes)
+            config = json.loads((folder / "config.json").read_text())
+            identity_of(config, store.at(name))
+        except (ValueError, KeyError) as error:
             return name, "damaged", str(error)
         return name, "done", ""
 
@@ -280,14 +283,19 @@ def read_seal(done: bytes, place: object) -> Seal:
     """The size and the hash of each file, as DONE states them.
 
     Raises:
+        Newer: a later version of the kit wrote it.
         ValueError: it states something else; the text names the place.
     """
     try:
-        seal = json.loads(done)["files"]
+        found = json.loads(done)
+        check_format(found, place)
+        seal = found["files"]
         for file, stated in seal.items():
             if not re.fullmatch(r"\w[\w.-]*", file):
                 raise ValueError(file)
             int(stated["bytes"]), str(stated["sha256"])  # refuses what has not both
+    except Newer:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(
             f"{place}/DONE is not the seal of a run record; remove it, or push the"
@@ -327,4 +335,5 @@ def problems(
 def refuse(wrong: list[str], place: object) -> None:
     """Raise the first of the problems of a record, if there is one, as a ValueError."""
     if wrong:
-        raise ValueError(f"{wrong[0]}; move {place} away to leave it out")
+        hint = "" if WAY_OUT in wrong[0] else f"; move {place} away to leave it out"
+        raise ValueError(f"{wrong[0]}{hint}")

@@ -19,15 +19,28 @@ from lesionkit import lookup
 from lesionkit.config import data_folder
 from lesionkit.prepared import Prepared
 from lesionkit.records.files import write_bytes
-from lesionkit.splits.duplicates import clusters, near_pairs
+from lesionkit.splits import dealing
+from lesionkit.splits.cached import near_copies
+from lesionkit.splits.duplicates import clusters
 
-__all__ = ["PARTS", "Split", "duplicates", "leakage", "manifest", "split"]
+__all__ = [
+    "PARTS",
+    "Split",
+    "cached",
+    "dealing",
+    "duplicates",
+    "leakage",
+    "manifest",
+    "split",
+]
 
 PARTS = ("train", "validation", "test")
-SHARES = (0.6, 0.2, 0.2)  # paper A, II-4
-KINDS = ("image", "group", "lists")
-BANDS = 4  # of lesion size, between which a group split keeps the shares
-SLACK = 0.2  # parts that lack shares this near to each other lack the same
+KINDS = ("image", "group", "lists", "group_v1")
+MANIFESTS = {"group": "group_v2", "group_v1": "group"}  # names of files, once written
+DEALERS = {
+    "group": (dealing.bands_of, dealing.deal_groups),
+    "group_v1": (dealing.first_bands, dealing.first_deal),
+}
 
 
 @dataclass(frozen=True)
@@ -59,8 +72,9 @@ def split(
         data: an opened data set.
         kind: "image" deals single images, as published; "group" deals whole groups
             (patients, video sequences), so that no group lies in two parts, and keeps
-            the shares within each band of lesion size as far as the groups allow;
-            "lists" takes somebody else's lists or your folders (`read_lists`).
+            the shares, also within each band of lesion size, as far as the groups allow
+            (`dealing.deal_groups`); "lists" takes somebody else's lists or your folders
+            (`read_lists`); "group_v1" deals groups as records of format 1 have them.
         seed: of the shuffle.
         groups: one group name an image, in the order of the index; by default the
             groups that the data set itself knows or, where it knows none, clusters of
@@ -83,11 +97,13 @@ def split(
     # by content, so that file names do not matter
     keys = data.index[["content_hash", "mask_hash", "file"]]
     order = keys.sort_values([*map(str, keys)]).index.to_numpy()
-    named = _groups(data, groups) if kind == "group" else None
+    named = None if kind == "image" else _groups(data, groups)
     if named is None:
-        parts = deal_images(order, seed)
+        parts = dealing.deal_images(order, seed)
     else:
-        parts = _deal_groups(named, _bands(data), order, seed)
+        share = data.index["lesion_share"].to_numpy(float)
+        bands_of, deal_groups = DEALERS[kind]
+        parts = deal_groups(named, bands_of(share), order, seed)
     result = Split(kind, seed, *(np.sort(part) for part in parts))
     return _written(data, result, named)
 
@@ -102,9 +118,9 @@ def deal(groups: np.ndarray, seed: int) -> list[np.ndarray]:
     """
     order = np.arange(len(groups))
     if len(set(groups.tolist())) == len(groups):
-        return deal_images(order, seed)
+        return dealing.deal_images(order, seed)
     bands = np.zeros(len(groups), int)
-    return _deal_groups(groups.astype(str), bands, order, seed)
+    return dealing.deal_groups(groups.astype(str), bands, order, seed)
 
 
 def read_lists(data: Prepared) -> Split:
@@ -191,18 +207,6 @@ def manifest(
     return table
 
 
-def deal_images(order: np.ndarray, seed: int) -> list[np.ndarray]:
-    """Single images to train, validation and test, 60:20:20.
-
-    Shape:
-        order: (N,) positions, in the order in which they are shuffled
-        returns: three arrays of positions
-    """
-    shuffled = np.random.default_rng(seed).permutation(order)
-    train, validation = (round(share * len(order)) for share in SHARES[:2])
-    return np.split(shuffled, [train, train + validation])
-
-
 def _groups(data: Prepared, groups: Sequence[str] | np.ndarray | None) -> np.ndarray:
     """A group for every image, or an error that says where groups come from."""
     named = np.array(data.index["group"] if groups is None else groups, dtype=str)
@@ -223,54 +227,18 @@ def _groups(data: Prepared, groups: Sequence[str] | np.ndarray | None) -> np.nda
 
 def copies(data: Prepared) -> np.ndarray:
     """Clusters of near-copies as groups, each named by the content of an image."""
-    found = clusters(len(data), near_pairs(data.thumbnails))
+    found = clusters(len(data), near_copies(data))
     hashes = data.index["content_hash"].to_numpy(str)
-    least = {cluster: min(hashes[found == cluster]) for cluster in set(found.tolist())}
+    least: dict[int, str] = {}
+    for cluster, content in zip(found.tolist(), hashes.tolist(), strict=True):
+        least[cluster] = min(content, least.get(cluster, content))
     return np.array([f"copies_{least[cluster][:12]}" for cluster in found.tolist()])
-
-
-def _bands(data: Prepared) -> np.ndarray:
-    """A band of lesion size for every image: none, then quarters of the others."""
-    share = data.index["lesion_share"].to_numpy(float)
-    bands = np.zeros(len(share), int)
-    some = share > 0
-    if some.any():
-        edges = np.quantile(share[some], np.arange(1, BANDS) / BANDS)
-        bands[some] = 1 + np.searchsorted(edges, share[some], side="left")
-    return bands
-
-
-def _deal_groups(
-    named: np.ndarray, bands: np.ndarray, order: np.ndarray, seed: int
-) -> list[np.ndarray]:
-    """Whole groups to the three parts, each to the part that lacks most images.
-
-    Of parts that lack nearly as much (SLACK) it is the one that lacks most within the
-    group's own bands of lesion size. Of three groups or more no part stays empty.
-    """
-    first_seen = list(dict.fromkeys(named[order]))  # ordered by content, not by name
-    shuffled = np.random.default_rng(seed).permutation(first_seen)
-    wanted = np.outer(SHARES, np.bincount(bands))
-    filled = np.zeros_like(wanted)
-    parts: list[list[np.ndarray]] = [[], [], []]
-    for left, name in zip(range(len(shuffled), 0, -1), shuffled, strict=True):
-        mine = np.flatnonzero(named == name)
-        held = np.bincount(bands[mine], minlength=wanted.shape[1])
-        lacks = 1 - filled.sum(1) / wanted.sum(1)
-        of_bands = (wanted - filled) / np.maximum(wanted, 1e-9) @ held
-        near = (lacks >= lacks.max() - SLACK) & ((lacks > 0) | (lacks == lacks.max()))
-        empty = np.array([not part for part in parts])
-        if left <= empty.sum():
-            near = empty
-        target = int(np.argmax(np.where(near, of_bands, -np.inf)))
-        parts[target].append(mine)
-        filled[target] += held
-    return [np.concatenate([order[:0], *part]) for part in parts]
 
 
 def _written(data: Prepared, parts: Split, groups: np.ndarray | None) -> Split:
     """Save the manifest below splits/, once for each content of the data set."""
-    name = f"{parts.kind}-seed{parts.seed}-{data.fingerprint[:8]}.csv"
+    kind = MANIFESTS.get(parts.kind, parts.kind)
+    name = f"{kind}-seed{parts.seed}-{data.fingerprint[:8]}.csv"
     text = manifest(data, parts, groups).to_csv(index=False)
     path = data_folder() / "splits" / data.name / name
     if not path.is_file() or path.read_text() != text:

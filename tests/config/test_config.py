@@ -27,6 +27,14 @@ def test_a_plain_run_lies_in_a_folder_of_its_names_alone() -> None:
     assert run.run_id == "paper_a/kvasir/unet/iou/A-printed/repeat3"
 
 
+def test_the_folders_of_records_with_the_split_of_format_1_stay_theirs() -> None:
+    names = "demo/toy/unet/ioufocal/A-gamma2"
+    assert RunConfig(split="group_v1").run_id == f"{names}/repeat0-b427f918"
+    now = RunConfig(split="group").run_id
+    assert now.startswith(f"{names}/repeat0-")
+    assert now != RunConfig(split="group_v1").run_id
+
+
 @pytest.mark.parametrize(
     "other",
     [

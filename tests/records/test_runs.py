@@ -39,6 +39,25 @@ def test_a_record_older_than_a_parameter_had_it_off(folder) -> None:
     assert runs.start(RunConfig()) == folder
 
 
+def test_a_group_split_of_format_1_is_told_from_that_of_today(tmp_path) -> None:
+    run = RunConfig(split="group")
+    folder = runs.start(run)
+    stored = json.loads((folder / "config.json").read_text())
+    assert runs.RunRecord(folder).identity["split"] == "group"
+    (folder / "config.json").write_text(json.dumps(stored | {"format": 1}))
+    earlier = runs.RunRecord(folder).identity
+    assert earlier["split"] == "group_v1"
+    with pytest.raises(ValueError, match="holds another run .split 'group_v1', not"):
+        runs.start(run)
+    assert RunConfig.from_mapping(earlier).resolved().split == "group_v1"
+
+
+def test_an_image_split_of_format_1_is_what_it_was(folder) -> None:
+    stored = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(stored | {"format": 1}))
+    assert runs.start(RunConfig()) == folder
+
+
 def test_a_record_is_done_only_when_it_is_sealed(folder) -> None:
     assert runs.state(folder) == "unfinished"
     runs.finish(folder)

@@ -20,7 +20,7 @@ def data(data_home) -> Prepared:
     return open_prepared("hundred", 8)
 
 
-@pytest.mark.parametrize("kind", ["image", "group"])
+@pytest.mark.parametrize("kind", ["image", "group", "group_v1"])
 def test_every_image_is_in_exactly_one_part(data: Prepared, kind: str) -> None:
     parts = split(data, kind=kind, seed=42)
     everyone = np.concatenate([parts.part(name) for name in PARTS])
@@ -87,6 +87,17 @@ def test_the_manifest_is_saved_with_hash_group_part_and_seed(
     assert (saved["part"] == "test").to_numpy().nonzero()[0].tolist() == (
         parts.test.tolist()
     )
+
+
+def test_the_manifests_of_both_splits_of_groups_lie_side_by_side(
+    data: Prepared, data_home
+) -> None:
+    now, before = (split(data, kind=kind, seed=3) for kind in ("group", "group_v1"))
+    assert not np.array_equal(now.test, before.test)
+    named = {p.name.split("-")[0]: p for p in (data_home / "splits").rglob("*.csv")}
+    for name, parts in {"group_v2": now, "group": before}.items():
+        saved = pd.read_csv(named[name])["part"] == "test"
+        assert saved.to_numpy().nonzero()[0].tolist() == parts.test.tolist()
 
 
 def test_given_groups_are_obeyed(data: Prepared) -> None:
