@@ -17,6 +17,7 @@ from lesionkit import lookup, published
 from lesionkit.catalogue import own
 from lesionkit.config import EXECUTION, PARAMETERS
 from lesionkit.records.runs import RunRecord, find_records
+from lesionkit.records.sessions import over_all
 from lesionkit.records.stores import is_url
 from lesionkit.tables import names, scores
 from lesionkit.tables.forms.exports import nnunet_files
@@ -231,10 +232,9 @@ def _row(record: RunRecord) -> dict:
     row["epochs_trained"] = record.metrics["epochs"]
     sessions = record.environment["sessions"]
     row["wall_seconds"] = sum(session.get("wall_seconds", 0.0) for session in sessions)
-    last = sessions[-1]
-    row["commit"] = last.get("commit") or last.get("lesionkit")  # a release has none
-    row["torch"] = last.get("torch")
-    row["hardware"] = last.get("gpu") or last.get("device")
+    row["commit"] = over_all(sessions, "commit", "lesionkit")  # a release has none
+    row["torch"] = over_all(sessions, "torch")
+    row["hardware"] = over_all(sessions, "gpu", "device")
     row |= {name: record.metrics["data"][name] for name in ("source", "fingerprint")}
     row["run_id"] = record.config["run_id"]
     row["folder"] = str(record.folder)

@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import shutil
+import socket
 import subprocess
 import warnings
 from collections.abc import Iterator
@@ -132,6 +133,7 @@ def describe(device: torch.device) -> dict[str, Any]:
         # None for a package that is used from its source
         **{n: next((d.version for d in distributions(name=n)), None) for n in PACKAGES},
         "platform": platform.platform(),
+        "host": socket.gethostname(),
         "cores": os.cpu_count(),
         "device": str(device),
         "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,

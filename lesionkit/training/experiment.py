@@ -85,6 +85,7 @@ def _run(setting: Setting, folder: Path, logged: Tracker, show: bool) -> None:
     Of a run that fails, the reason and the epochs so far.
     """
     runs.clear_failure(folder)
+    runs.note_execution(folder, setting.config)
     progress, model = _resume(setting, folder), setting.model
     try:
         with memory_told(setting.config), refusals_told(folder):

@@ -28,6 +28,7 @@ from lesionkit.training.profiling import Meter, peak_flops
 from lesionkit.training.step import Step
 
 SHARE = 0.02  # of the wall time that storing states may take
+SAME_BITS = ("host", "execution")  # what differs without changing a bit
 SECONDS_A_BYTE = 5e-9  # of packing, hashing and writing, until one state is measured
 
 
@@ -102,7 +103,10 @@ class Session:
         known = (self.folder / "environment.json").is_file()
         earlier = RunRecord(self.folder).environment["sessions"] if known else []
         this = describe(self.setting.device) | self.step.facts()
-        differs = [k for k in this if earlier and earlier[-1].get(k) != this[k]]
+        this["dtype"] = self.setting.config.dtype
+        this["execution"] = runs.execution_of(self.setting.config)
+        last = earlier[-1] if earlier else this
+        differs = [k for k in this if last.get(k) != this[k] and k not in SAME_BITS]
         if self.progress.epoch and differs:
             says = f"goes on under another {', '.join(differs)}"
             says += "; the end may differ in the last bits"
