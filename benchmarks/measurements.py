@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from lesionkit.prepared.memory import memory
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "measurements.md"
 
@@ -67,9 +69,7 @@ def hardware() -> str:
     import torch
 
     parts = [processor(), f"{os.cpu_count()} cores", f"load {os.getloadavg()[0]:.1f}"]
-    if hasattr(os, "sysconf"):
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        parts.append(f"{memory / 2**30:.0f} GiB")
+    parts.append(f"{memory().total / 2**30:.0f} GiB")
     if torch.cuda.is_available():
         parts.append(torch.cuda.get_device_name(0))
     return ", ".join(parts)

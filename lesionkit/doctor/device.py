@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import Any
 
 from lesionkit.doctor import software
@@ -75,18 +74,15 @@ def _why_not(torch: dict[str, Any]) -> str:
 
 def processor(section: Section) -> None:
     """Cores and memory of this process and its container."""
-    import psutil
-
     from lesionkit.engines import local
+    from lesionkit.prepared.memory import memory
 
     section.facts["cores"] = f"{local.cores()} of {os.cpu_count()}"
-    memory, of_container = psutil.virtual_memory(), Path("/sys/fs/cgroup/memory.max")
-    limit = of_container.read_text().strip() if of_container.is_file() else "max"
-    total = min(memory.total, int(limit)) if limit.isdecimal() else memory.total
-    free = min(memory.available, total)
-    section.facts["memory"] = f"{total / GIB:.1f} GiB, {free / GIB:.1f} GiB free"
-    if free < LEAST_MEMORY:
+    here = memory()
+    free = f"{here.free / GIB:.1f} GiB"
+    section.facts["memory"] = f"{here.total / GIB:.1f} GiB, {free} free"
+    if here.free < LEAST_MEMORY:
         section.warn(
-            f"{free / GIB:.1f} GiB of memory are free: a training may be killed; close"
+            f"{free} of memory are free: a training may be killed; close"
             " other programs and kernels (the demo wants 2 GiB)"
         )

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import psutil
 import torch
 from torch import Tensor
 
 from lesionkit.lookup import find
 from lesionkit.prepared import Prepared
+from lesionkit.prepared.memory import memory
 
 LOADERS = {
     "auto": "resident where the arrays take less than half of the free memory",
@@ -76,12 +76,13 @@ def open_store(data: Prepared, device: torch.device | str, loader: str) -> Store
     find("loader", loader, LOADERS)
     device = torch.device(device)
     size = data.images.nbytes + data.masks.nbytes
-    if loader == "auto":
-        loader = "resident" if size < free_bytes(device) // 2 else "streamed"
-    if loader == "streamed":
-        return Store(data.images, data.masks, device, resident=False)
     hashes = data.manifest["sha256"]
     key = (str(data.folder), hashes["images.npy"], hashes["masks.npy"], str(device))
+    if loader == "auto":
+        fits = key in _kept or size < free_bytes(device) // 2
+        loader = "resident" if fits else "streamed"
+    if loader == "streamed":
+        return Store(data.images, data.masks, device, resident=False)
     if key not in _kept:
         # a copy: a memory map is read-only, and its pages may be thrown out
         images, masks = (
@@ -103,10 +104,10 @@ def _drop_oldest() -> None:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Free memory of the device; of a computer its whole memory."""
+    """Memory of the device that is free now; of a container what it has left."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    return psutil.virtual_memory().total
+    return memory().free
 
 
 # Mean and standard deviation of a channel in [0, 1], red, green, blue, over ImageNet.

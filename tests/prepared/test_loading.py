@@ -143,10 +143,24 @@ def test_only_the_data_sets_used_last_stay(
     assert first is not second
 
 
-def test_of_a_computer_the_whole_memory_counts(monkeypatch) -> None:
-    memory = SimpleNamespace(total=8 << 30, available=1 << 30)
+def test_of_a_computer_the_free_memory_counts(monkeypatch) -> None:
+    memory = SimpleNamespace(total=8 << 30, available=1 << 20)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
-    assert loading.free_bytes(torch.device("cpu")) == 8 << 30
+    assert loading.free_bytes(torch.device("cpu")) <= 1 << 20
+
+
+def test_a_set_that_lies_in_memory_stays_there_when_it_is_full(
+    tiny: str, monkeypatch
+) -> None:
+    monkeypatch.setattr(loading, "_kept", type(loading._kept)())
+    monkeypatch.setattr(loading, "free_bytes", lambda device: 1 << 30)
+    data = open_prepared(tiny, 32)
+    first = open_store(data, "cpu", "auto")
+    monkeypatch.setattr(loading, "free_bytes", lambda device: 0)
+    assert first.resident
+    assert open_store(data, "cpu", "auto") is first
+    loading._kept.clear()
+    assert not open_store(data, "cpu", "auto").resident
 
 
 def test_an_unknown_loader_gets_the_nearest_name(tiny: str) -> None:

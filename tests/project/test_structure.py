@@ -35,7 +35,7 @@ SOLE = {
     "ipywidgets": {"thresholds"},
     "papermill": {"engines.local"},
     "ray": {"engines"},
-    "psutil": {"engines", "doctor", "prepared.loading"},
+    "psutil": {"engines", "prepared.memory"},
     "sklearn": {"inspection.colour"},
     "statsmodels": {"inference.rank_tests"},
     "baycomp": {"inference.rank_tests"},
