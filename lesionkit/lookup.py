@@ -14,6 +14,13 @@ class UnknownName(ValueError):
     """A name that is not one of those there are."""
 
 
+class Refused(ValueError):
+    """What was asked for is well asked, but what lies there cannot be used.
+
+    A command ends with status 1, not with the 2 of wrong arguments.
+    """
+
+
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The known name closest to `name`, or None when none is close."""
     known = {known.lower(): known for known in names}

@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from lesionkit.lookup import one_line
+from lesionkit.lookup import Refused, one_line
 from lesionkit.records.disks import in_words
 from lesionkit.records.stores import is_url
 
@@ -37,9 +37,14 @@ UNREAD = 128 + 13  # what a shell shows of a program that SIGPIPE ended
 
 @contextmanager
 def arguments() -> Iterator[None]:
-    """Turn a refusal inside the block into a wrong argument, exit status 2."""
+    """Turn a refusal inside the block into a wrong argument, exit status 2.
+
+    What is refused for what lies on the disk stays what it is, exit status 1.
+    """
     try:
         yield
+    except Refused:
+        raise
     except (ValueError, TypeError) as error:
         raise click.UsageError(str(error)) from None
 

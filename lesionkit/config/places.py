@@ -11,14 +11,32 @@ from typing import Any
 import yaml
 
 from lesionkit.extras import CHECKOUT, in_checkout
+from lesionkit.lookup import Refused
 
 
 def data_folder() -> Path:
     """Where raw/, prepared/, splits/ and runs/ are: LESIONKIT_DATA, or data/."""
-    named = os.environ.get("LESIONKIT_DATA")
-    if named:
+    if named := named_folder():
         return _resolved(named, Path.cwd() if named[0] != os.sep else None)
     return (CHECKOUT if in_checkout() else Path.cwd()) / "data"
+
+
+def named_folder() -> str:
+    """What LESIONKIT_DATA names, without blanks or quotes around it; "" if nothing.
+
+    Files of settings and programs that read them leave such blanks, quotes and ends of
+    lines in place.
+
+    Raises:
+        Refused: it is of blanks and quotes alone.
+    """
+    given = os.environ.get("LESIONKIT_DATA", "")
+    named = given.strip()
+    if len(named) > 1 and named[0] == named[-1] and named[0] in "\"'":
+        named = named[1:-1].strip()
+    if given and not named:
+        raise Refused(f"LESIONKIT_DATA={given!r} is blank: name a folder, or unset it")
+    return named
 
 
 @cache
@@ -28,7 +46,7 @@ def _resolved(named: str, cwd: Path | None) -> Path:
         return ((cwd or Path()) / Path(named).expanduser()).resolve()
     except (RuntimeError, OSError) as error:  # no such user, a link to itself
         reason = f"LESIONKIT_DATA={named}: {str(error).rstrip('.')}"
-        raise ValueError(f"{reason}: name another folder") from None
+        raise Refused(f"{reason}: name another folder") from None
 
 
 def prepared_names() -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import tempfile
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies_environment
 
 from lesionkit.config import data_folder
+from lesionkit.config.places import named_folder
 from lesionkit.doctor.section import Section, refused
 from lesionkit.extras import in_checkout
 from lesionkit.lookup import one_line
@@ -32,7 +32,11 @@ PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
 def folder(section: Section) -> None:
     """Where the data folder is, and why there."""
-    named, found = os.environ.get("LESIONKIT_DATA"), data_folder()
+    try:
+        named, found = named_folder(), data_folder()
+    except ValueError as error:
+        section.stops(str(error))
+        return
     why = "the checkout's" if in_checkout() else "of the working directory"
     section.facts["folder"] = f"{found} ({'LESIONKIT_DATA' if named else why})"
     barrier = next(p for p in (found, *found.parents) if p.exists())

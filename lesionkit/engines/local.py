@@ -131,7 +131,7 @@ def environments(
     check_counts(slots, slots_per_gpu)
     count = max(1, min(slots or len(gpus) * slots_per_gpu, at_most))
     threads = {}
-    if count > 1 and "OMP_NUM_THREADS" not in os.environ:
+    if count > 1 and not os.environ.get("OMP_NUM_THREADS", "").strip():
         # each would take every core, and threads that share one wait for each other
         threads = {"OMP_NUM_THREADS": str(max(1, cores() // count))}
     places = [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus] or [{}]

@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from lesionkit.config import ADDED, EXECUTION, PARAMETERS, RunConfig
+from lesionkit.lookup import Refused
 
 FORMAT = 2  # 1 says "group" of groups dealt as "group_v1"
 # What an identity may hold: names, and of a choice its values.
@@ -18,7 +19,7 @@ KNOWN = {
 WAY_OUT = "install a newer lesionkit, or move the record away to leave it out"
 
 
-class Newer(ValueError):
+class Newer(Refused):
     """A record of a later version, which this one would misread."""
 
 

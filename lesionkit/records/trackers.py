@@ -164,7 +164,7 @@ class MLflow:
         if client.get_experiment_by_name(name) is None:
             # by itself mlflow keeps files of a local store in the working directory
             local = (data_folder() / "mlflow" / "files").as_uri()
-            files = None if os.environ.get("MLFLOW_TRACKING_URI") else local
+            files = None if _mlflow_address() else local
             with suppress(MlflowException):  # another run may be quicker
                 client.create_experiment(name, files)
         experiment = client.get_experiment_by_name(name).experiment_id
@@ -186,12 +186,17 @@ class MLflow:
         self.last = max((p.step for points in logged for p in points), default=0)
 
 
+def _mlflow_address() -> str:
+    """The server that MLFLOW_TRACKING_URI names, without blanks around it; or ""."""
+    return os.environ.get("MLFLOW_TRACKING_URI", "").strip()
+
+
 def _mlflow_client() -> Any:
     """A client of MLFLOW_TRACKING_URI, otherwise of data/mlflow/mlflow.db."""
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
-    if address := os.environ.get("MLFLOW_TRACKING_URI"):
+    if address := _mlflow_address():
         try:
             return MlflowClient(address)
         except MlflowException as error:

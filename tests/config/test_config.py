@@ -299,6 +299,29 @@ def test_a_relative_data_folder_is_that_of_the_place_where_one_is(
     assert found == [tmp_path / "one" / "mine", tmp_path / "two" / "mine"]
 
 
+@pytest.mark.parametrize("around", [" {}", "{} ", "\t{}\n", "{}\r", '"{}"', "'{} '"])
+def test_blanks_and_quotes_around_a_data_folder_are_no_part_of_it(
+    monkeypatch, tmp_path, around: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LESIONKIT_DATA", around.format(tmp_path / "my data"))
+    assert places.data_folder() == tmp_path / "my data"
+    monkeypatch.setenv("LESIONKIT_DATA", around.format("mine"))
+    assert places.data_folder() == tmp_path / "mine"
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", '""', '" "', "\r\n"])
+def test_a_blank_data_folder_is_refused(monkeypatch, blank: str) -> None:
+    monkeypatch.setenv("LESIONKIT_DATA", blank)
+    with pytest.raises(ValueError, match=r"^LESIONKIT_DATA=.* is blank: name a folder"):
+        places.data_folder()
+
+
+def test_an_empty_data_folder_is_as_if_it_were_not_set(monkeypatch) -> None:
+    monkeypatch.setenv("LESIONKIT_DATA", "")
+    assert places.data_folder() == CHECKOUT / "data"
+
+
 def test_a_data_folder_of_nobody_is_refused_by_its_name(monkeypatch) -> None:
     monkeypatch.setenv("LESIONKIT_DATA", "~nobody_of_that_name/data")
     with pytest.raises(ValueError, match="determine") as error:

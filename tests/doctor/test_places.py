@@ -28,6 +28,13 @@ def test_a_data_folder_that_is_a_file_stops_the_demo(data_home, monkeypatch):
     )
 
 
+def test_a_blank_data_folder_stops_the_demo(monkeypatch):
+    monkeypatch.setenv("LESIONKIT_DATA", " ")
+    level, says = only(examined(places.folder))
+    assert level == "stops"
+    assert says == "LESIONKIT_DATA=' ' is blank: name a folder, or unset it"
+
+
 def test_a_data_folder_that_is_not_there_is_a_warning(data_home):
     level, says = only(examined(places.folder))
     assert level == "warning"
