@@ -18,7 +18,7 @@ from lesionkit import figures
 from lesionkit.catalogue import MODELS
 from lesionkit.config import RunConfig
 from lesionkit.prepared import Prepared
-from lesionkit.prepared.preparing import data_of
+from lesionkit.prepared.preparing import data_of, kept_places
 from lesionkit.records import runs
 from lesionkit.records.runs import RunRecord
 from lesionkit.sweeps.sweep import read_sweep
@@ -91,7 +91,7 @@ def draw(records: dict[str, RunRecord]) -> None:
 def logits_by_file(record: RunRecord, data: Prepared) -> dict[str, np.ndarray]:
     """The kept test logits of a run, by the name of the image."""
     kept = record.arrays("logits")
-    names = data.index["file"].to_numpy()[kept["positions"]]
+    names = data.index["file"].to_numpy()[kept_places(record, data)]
     return dict(zip(names, kept["logits"], strict=True))
 
 

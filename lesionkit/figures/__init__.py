@@ -19,6 +19,7 @@ from matplotlib.patches import Patch
 
 from lesionkit.catalogue import DATASETS
 from lesionkit.prepared import Prepared
+from lesionkit.prepared.preparing import kept_places
 from lesionkit.records.runs import RunRecord
 
 __all__ = [
@@ -204,8 +205,9 @@ def predictions(records: Mapping[str, RunRecord], data: Prepared | None) -> Figu
     if not records or data is None:
         return note("no run records stand behind this table: no images to show")
     kept = {title: record.arrays("logits") for title, record in records.items()}
-    positions = next(iter(kept.values()))["positions"]
-    if any(not np.array_equal(k["positions"], positions) for k in kept.values()):
+    where = [kept_places(record, data) for record in records.values()]
+    positions = where[0]
+    if any(not np.array_equal(each, positions) for each in where):
         raise ValueError("the runs keep different test images: take one split")
     across = len(records) < 3  # few runs: the images stand side by side
     shape = (len(positions), len(records) + 1)
@@ -236,11 +238,11 @@ def thresholds(
     """
     if record is None or data is None:
         return note("no run record stands behind this table: no images to show")
-    kept = record.arrays("logits")
-    rows = np.linspace(0, len(kept["positions"]) - 1, count).round().astype(int)
+    kept, places = record.arrays("logits"), kept_places(record, data)
+    rows = np.linspace(0, len(places) - 1, count).round().astype(int)
     figure, axes = plt.subplots(3, count, figsize=(1.9 * count, 6.3), squeeze=False)
     for column, row in enumerate(rows):
-        position, logits = kept["positions"][row], kept["logits"][row].astype(float)
+        position, logits = places[row], kept["logits"][row].astype(float)
         file = data.index["file"][position]
         image, mask = data.images[position], data.masks[position]
         draw_image(axes[0, column], image, mask)

@@ -33,6 +33,7 @@ from lesionkit.records.files import sha256, whole_folder, write_json
 __all__ = [
     "Prepared",
     "loading",
+    "memory",
     "open_prepared",
     "preparing",
     "size_options",
@@ -200,7 +201,8 @@ def open_prepared(name: str, size: int = 224, *, resize: str = "bilinear") -> Pr
             f"reads {FORMAT}. Prepare it again: lesionkit prepare {name} {options}"
             " --force"
         )
-    texts: Any = dict.fromkeys(("file", "group", "stratum", "part"), str)
+    names = ("file", "content_hash", "mask_hash", "group", "stratum", "part")
+    texts: Any = dict.fromkeys(names, str)
     index = pd.read_csv(folder / "index.csv", dtype=texts, keep_default_na=False)
     images = np.load(folder / "images.npy", mmap_mode="r")
     masks = np.load(folder / "masks.npy", mmap_mode="r")

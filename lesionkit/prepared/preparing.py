@@ -248,6 +248,33 @@ def data_if_here(record: RunRecord) -> Prepared | None:
     return data if same else None
 
 
+def kept_places(record: RunRecord, data: Prepared) -> np.ndarray:
+    """Where the images of a run's kept logits lie in a data set, by their content.
+
+    A set that was prepared again from renamed files has them in another order.
+
+    Shape:
+        returns: (N,) positions, in the order of the kept logits
+
+    Raises:
+        ValueError: the set does not hold all of them.
+    """
+    positions, wanted, _ = record.logits_by_hash()
+    hashes = data.index["content_hash"].to_numpy(str)
+    if not wanted.astype(bool).all():  # nothing is known but the place
+        return positions
+    inside = len(positions) and positions.max() < len(hashes)
+    if inside and np.array_equal(hashes[positions], wanted):
+        return positions
+    places = {name: i for i, name in reversed(list(enumerate(hashes.tolist())))}
+    if missing := [name for name in wanted.tolist() if name not in places]:
+        raise ValueError(
+            f"{data.folder} lacks {len(missing)} of the {len(wanted)} images whose"
+            f" logits {record.folder} keeps"
+        )
+    return np.array([places[name] for name in wanted.tolist()])
+
+
 def find_samples(name: str, raw: Path | None = None) -> tuple[list[Sample], str]:
     """The samples of a data set's raw folder, and the source they are from.
 

@@ -9,7 +9,8 @@
         images.csv        per test image and threshold: counts and metrics
         metrics.json      validation and test, image and pooled, AP, undefined; no times
         curves.npz        per image: histograms of lesion and background logits
-        logits.npz        float16 logits of a stated sample of test images, for figures
+        logits.npz        float16 logits of a stated sample of test images, for figures:
+                          positions, content_hash, logits
         best.safetensors  weights of the best epoch
         DONE              written last: size and hash of every other file above
 
@@ -35,6 +36,7 @@ import pandas as pd
 
 from lesionkit.catalogue.protocols import PROTOCOLS
 from lesionkit.config import EXECUTION, OWN_FILES, RunConfig
+from lesionkit.lookup import Refused
 from lesionkit.records import formats, leases, stores
 from lesionkit.records.files import sha256, write_bytes, write_json
 
@@ -55,7 +57,10 @@ class RunRecord:
     folder: Path
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "folder", Path(self.folder))
+        if stores.is_url(self.folder):
+            says = f"lk.find_records({str(self.folder)!r}) reads what is behind a URL"
+            raise ValueError(f"{self.folder} is no folder: {says}")
+        object.__setattr__(self, "folder", Path(self.folder).expanduser())
 
     def own_files(self) -> dict[str, str]:
         """The record's copies of one's own loss and network, as parameters of a run."""
@@ -70,7 +75,7 @@ class RunRecord:
     def config(self) -> dict[str, Any]:
         """Every parameter of the run, resolved."""
         found = json.loads(self._sealed("config.json"))
-        formats.check_format(found, self.folder)
+        formats.check_format(found, self._place)
         return found
 
     @cached_property
@@ -80,7 +85,7 @@ class RunRecord:
         Raises:
             formats.Newer: a later version of the kit wrote it.
         """
-        return formats.identity_of(self.config, self.folder)
+        return formats.identity_of(self.config, self._place)
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
@@ -105,7 +110,27 @@ class RunRecord:
     @cached_property
     def split(self) -> pd.DataFrame:
         """A row an image: file, content_hash, group, part, seed."""
-        return pd.read_csv(io.BytesIO(self._sealed("split.csv")), keep_default_na=False)
+        content = io.BytesIO(self._sealed("split.csv"))
+        texts: Any = dict.fromkeys(("file", "content_hash", "group", "part"), str)
+        return pd.read_csv(content, keep_default_na=False, dtype=texts)
+
+    def logits_by_hash(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The kept test logits with what tells their images.
+
+        Records that do not state the hashes in logits.npz have them in split.csv.
+
+        Shape:
+            returns: positions (N,) when the run was trained, content_hash (N,) with ""
+                where none is known, logits (N, H, W) float16
+        """
+        kept = self.arrays("logits")
+        positions = kept["positions"]
+        if "content_hash" in kept:
+            return positions, kept["content_hash"], kept["logits"]
+        split = self.split["content_hash"].to_numpy(str)
+        known = len(positions) and len(split) > positions.max()
+        named = split[positions] if known else np.full(len(positions), "")
+        return positions, named, kept["logits"]
 
     def arrays(self, name: str) -> dict[str, np.ndarray]:
         """The arrays of "curves" or "logits"."""
@@ -136,7 +161,7 @@ class RunRecord:
         with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             content = json.loads(self.file("config.json").read_bytes())
             try:
-                formats.identity_of(content, self.folder)
+                formats.identity_of(content, self._place)
             except formats.Newer as error:
                 return [str(error)]
         return []
@@ -148,6 +173,24 @@ class RunRecord:
     def weights(self) -> bytes:
         """The weights of the best epoch, as the bytes of a safetensors file."""
         return self._sealed("best.safetensors")
+
+    @property
+    def _place(self) -> str:
+        """What people know the record by: its URL, or its folder."""
+        origin = self.folder / stores.ORIGIN
+        return origin.read_text() if origin.is_file() else str(self.folder)
+
+    def _missing(self, name: str) -> str:
+        """Why there is nothing to read, and what to name."""
+        if not self.folder.is_dir():
+            kind = "a file, no folder" if self.folder.exists() else "not there"
+            told = f"{self.folder} is {kind}"
+        elif (self.folder / "DONE").is_file():
+            return f"{self.folder / name} is missing, and the record needs it"
+        else:
+            told = f"{self.folder} has no {name}"
+        shape = "data/runs/<protocol>/<dataset>/<model>/<loss>/<definition>/repeat0"
+        return f"no run record: {told}; name the folder of one run, such as {shape}"
 
     @cached_property
     def _seal(self) -> stores.Seal:
@@ -161,7 +204,10 @@ class RunRecord:
         Raises:
             ValueError: the file was changed after the run ended.
         """
-        content = self.file(name).read_bytes()
+        try:
+            content = self.file(name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise type(error)(self._missing(name)) from None
         stated = self._seal.get(name, {}).get("sha256")
         if stated not in (None, hashlib.sha256(content).hexdigest()):
             changed = f"{self.folder / name} was changed after the run ended"
@@ -188,7 +234,7 @@ def finished(record: RunRecord | Path | str) -> RunRecord:
     if not (record.folder / "DONE").is_file():
         raise FileNotFoundError(f"{record.folder} is no finished run (no file DONE)")
     if wrong := record.problems():
-        raise ValueError(f"{wrong[0]}; what is made of it would not be that run's")
+        raise Refused(f"{wrong[0]}; what is made of it would not be that run's")
     return record
 
 

@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lesionkit.config import data_folder
-from lesionkit.lookup import nearest, one_line
+from lesionkit.lookup import Refused, nearest, one_line
 from lesionkit.records.files import sha256, whole_folder
 from lesionkit.records.formats import WAY_OUT, Newer, check_format, identity_of
 
@@ -297,7 +297,7 @@ def read_seal(done: bytes, place: object) -> Seal:
     except Newer:
         raise
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise ValueError(
+        raise Refused(
             f"{place}/DONE is not the seal of a run record; remove it, or push the"
             " record again"
         ) from None
@@ -333,7 +333,7 @@ def problems(
 
 
 def refuse(wrong: list[str], place: object) -> None:
-    """Raise the first of the problems of a record, if there is one, as a ValueError."""
+    """Raise the first of the problems of a record, if there is one, as Refused."""
     if wrong:
         hint = "" if WAY_OUT in wrong[0] else f"; move {place} away to leave it out"
-        raise ValueError(f"{wrong[0]}{hint}")
+        raise Refused(f"{wrong[0]}{hint}")

@@ -17,7 +17,7 @@ from lesionkit import masks, metrics, tables
 from lesionkit.catalogue import LOSSES
 from lesionkit.lookup import find, unknown
 from lesionkit.papers import threshold_study
-from lesionkit.prepared.preparing import data_of
+from lesionkit.prepared.preparing import data_of, kept_places
 from lesionkit.records.files import write_bytes
 from lesionkit.records.runs import RunRecord
 from lesionkit.records.stores import is_url
@@ -184,8 +184,8 @@ def compare(
             kept[loss] = np.array([places[f] for f in said.files]), said.logits
     else:
         for loss, record in records.items():
-            arrays = record.arrays("logits")
-            kept[loss] = arrays["positions"], arrays["logits"]
+            logits = record.arrays("logits")["logits"]
+            kept[loss] = kept_places(record, data), logits
     positions = next(iter(kept.values()))[0]
     for loss, (own, _) in kept.items():
         if not np.array_equal(own, positions):

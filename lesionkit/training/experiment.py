@@ -205,8 +205,12 @@ def _store(
     }
     # the bins are stated in the file
     runs.store_arrays(folder, "curves", {"bin_edges": evaluation.BIN_EDGES} | curves)
-    logits = test.logits.astype(np.float16)
-    runs.store_arrays(folder, "logits", {"positions": sample, "logits": logits})
+    stored = {
+        "positions": sample,
+        "content_hash": data.index["content_hash"].to_numpy(str)[sample],
+        "logits": test.logits.astype(np.float16),
+    }
+    runs.store_arrays(folder, "logits", stored)
     keep, weights = setting.config.keep_weights, trained.best_weights
     if keep == "half":
         weights = {

@@ -106,7 +106,11 @@ class Session:
         this["dtype"] = self.setting.config.dtype
         this["execution"] = runs.execution_of(self.setting.config)
         last = earlier[-1] if earlier else this
-        differs = [k for k in this if last.get(k) != this[k] and k not in SAME_BITS]
+        differs = [
+            name
+            for name, value in this.items()
+            if last.get(name, value) != value and name not in SAME_BITS
+        ]
         if self.progress.epoch and differs:
             says = f"goes on under another {', '.join(differs)}"
             says += "; the end may differ in the last bits"

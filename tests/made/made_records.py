@@ -68,6 +68,7 @@ def made_record(
     logits: np.ndarray | None = None,
     fingerprint: str = "made",
     sealed: bool = True,
+    hashes: Sequence[str] | None = None,
 ) -> Path:
     """The folder of a finished record of this run, as if it had been trained.
 
@@ -78,6 +79,7 @@ def made_record(
         logits: of these images, (4, 32, 32) by default: a growing ramp.
         fingerprint: of the data set it says it was trained on.
         sealed: whether DONE is written.
+        hashes: of the images whose logits are kept; None: as in older records.
     """
     folder = runs.start(config)
     if logits is None:
@@ -85,6 +87,8 @@ def made_record(
         logits = np.stack([ramp] * len(positions))
     files = [f"disc_{position:02d}.png" for position in positions]
     kept = {"positions": np.array(positions), "logits": logits.astype(np.float16)}
+    if hashes is not None:
+        kept["content_hash"] = np.array(hashes)
     history = {
         "epoch": [1, 2, 3],
         "train_loss": [0.9, 0.6, 0.5],

@@ -60,6 +60,17 @@ def card_record(groups=GROUPS, **parameters) -> RunRecord:
     return RunRecord(folder)
 
 
+def test_a_card_tells_both_machines_of_a_resumed_run(data_home) -> None:
+    record = card_record()
+    one = {"first_epoch": 1, "gpu": "NVIDIA H200", "torch": "2.14.0", "threads": 2}
+    two = {"first_epoch": 2, "device": "cpu", "torch": "2.15.0", "threads": 2}
+    runs.store_json(record.folder, "environment", {"sessions": [one, two]})
+    runs.finish(record.folder)
+    card = lk.model_card(record.folder)
+    assert "in 2 sessions on NVIDIA H200 then cpu, 2 CPU threads" in card
+    assert "torch 2.14.0 then 2.15.0" in card
+
+
 def by_hand(values: list[float], labels: list[str]) -> tuple[float, float]:
     """The percentile bootstrap over groups, as a plain loop with draws of its own."""
     groups = [

@@ -7,12 +7,13 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
-from click.testing import CliRunner
+from made_commands import command as command
 from made_records import made_record
+from PIL import Image
 
 import lesionkit as lk
-from lesionkit.cli import main
 from lesionkit.config import RunConfig
 from lesionkit.records import formats, runs, stores
 from lesionkit.records.runs import RunRecord, find_records
@@ -83,30 +84,31 @@ COMMANDS = [
     ["advise", "{runs}"],
     ["cite", "{runs}"],
     ["card", "{record}"],
-    ["predict", "{record}", "{out}", "-o", "{out}/masks"],
+    ["predict", "{record}", "{out}/images", "-o", "{out}/masks"],
     ["export", "{record}", "-o", "{out}/model"],
     ["browse", "{record}", "-o", "{out}/browse.html"],
+    ["thresholds", "{runs}", "--html", "{out}/page.html"],
 ]
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
 def test_every_command_refuses_a_later_record_in_a_line(
-    folder, tmp_path, words: list[str]
+    folder, tmp_path, command, words: list[str]
 ) -> None:
     later(folder, {"format": 9}, {})
+    (tmp_path / "images").mkdir()
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "images" / "one.png")
     places = {"runs": folder.parents[5], "record": folder, "out": tmp_path}
-    asked = [word.format_map(places) for word in words]
-    result = CliRunner().invoke(main, asked)
-    assert result.exit_code == 1, result.output
-    (line,) = result.stderr.strip().splitlines()
+    found = command(*[word.format_map(places) for word in words])
+    assert found.code == 1, found.out
+    (line,) = found.err.strip().splitlines()
     assert re.search(FORMAT, line)
     assert str(folder) in line
 
 
-def test_status_shows_a_later_record_with_the_reason(folder) -> None:
+def test_status_shows_a_later_record_with_the_reason(folder, command) -> None:
     later(folder, {"format": 9}, {})
-    result = CliRunner().invoke(main, ["status", "--json"])
-    states = {row["run_id"]: row for row in json.loads(result.stdout)}
+    states = {row["run_id"]: row for row in json.loads(command("status", "--json").out)}
     row = states[RUN.run_id]
     assert row["state"] == "damaged"
     assert re.search(FORMAT, row["reason"])
@@ -133,8 +135,9 @@ def test_an_unfinished_run_of_a_later_version_is_left_alone(data_home) -> None:
 def test_a_later_record_behind_a_url_is_refused_and_shown_as_damaged(folder) -> None:
     later(folder, {}, {"lr_decay": 0.5})
     url = f"file://{folder}"
-    with pytest.raises(ValueError, match=NAME):
+    with pytest.raises(ValueError, match=NAME) as caught:
         find_records(url)
+    assert str(caught.value).startswith(f"{url}: ")
     ((_, state, reason),) = stores.standing(url)
     assert state == "damaged"
     assert re.search(NAME, reason)
@@ -145,3 +148,21 @@ def test_an_edited_record_is_told_as_edited_and_not_as_later(folder) -> None:
     path.write_text(path.read_text().replace('"dice"', '"dicf"'))
     assert RunRecord(folder).problems(hashes=False) == []
     assert "was changed after" in RunRecord(folder).problems()[0]
+
+
+def test_a_blank_data_folder_is_a_refusal_and_no_wrong_argument(
+    command, monkeypatch
+) -> None:
+    monkeypatch.setenv("LESIONKIT_DATA", " ")
+    found = command("train", "-p", "loss", "dice")
+    assert (found.code, found.out) == (1, "")
+    assert found.err == (
+        "lesionkit: LESIONKIT_DATA=' ' is blank: name a folder, or unset it\n"
+    )
+
+
+def test_a_damaged_record_is_a_refusal_and_no_wrong_argument(folder, command) -> None:
+    (folder / "images.csv").write_text("")
+    found = command("rank", folder)
+    assert found.code == 1
+    assert f"{folder}/images.csv is 0 bytes, not" in found.err

@@ -194,3 +194,35 @@ def test_a_finished_record_holds_no_failure(folder: Path) -> None:
     assert runs.state(folder) == "done"
     assert not (folder / "failed.json").exists()
     assert runs.problems(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("nowhere", "no run record: {} is not there; name the folder of one run"),
+        ("a file", "no run record: {} is a file, no folder; name the folder of"),
+        ("empty", "no run record: {} has no metrics.json; name the folder of one"),
+    ],
+)
+def test_a_text_that_is_no_record_is_told_in_a_line(tmp_path, name, says) -> None:
+    (tmp_path / "a file").write_text("")
+    (tmp_path / "empty").mkdir()
+    place = tmp_path / name
+    with pytest.raises(OSError) as caught:
+        runs.RunRecord(str(place)).metrics  # noqa: B018
+    assert str(caught.value).startswith(says.format(place))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_text_may_have_a_home_and_may_be_no_url(folder, monkeypatch) -> None:
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert runs.RunRecord(f"~/{folder.name}").metrics == {}
+    with pytest.raises(ValueError, match=r"find_records\('s3://bucket/runs'\)"):
+        runs.RunRecord("s3://bucket/runs")
+
+
+def test_a_record_that_lost_a_file_names_it(folder) -> None:
+    runs.finish(folder)
+    (folder / "metrics.json").unlink()
+    with pytest.raises(FileNotFoundError, match="metrics.json is missing, and the"):
+        runs.RunRecord(folder).metrics  # noqa: B018

@@ -8,7 +8,6 @@ import pytest
 from made_records import made_record
 
 from lesionkit.config import RunConfig
-from lesionkit.pages.card import model_card
 from lesionkit.records import runs
 from lesionkit.records.sessions import counting, over_all
 from lesionkit.tables import load_table
@@ -44,7 +43,7 @@ def test_sessions_of_which_nobody_noted_the_epochs_all_count() -> None:
     assert len(counting([{"wall_seconds": 1}, {"wall_seconds": 2}])) == 2
 
 
-def test_tables_and_cards_tell_both_machines_of_a_run(data_home) -> None:
+def test_a_table_tells_both_machines_of_a_run(data_home) -> None:
     folder = made_record(RunConfig(), sealed=False)
     runs.store_json(folder, "environment", {"sessions": TWO})
     runs.finish(folder)
@@ -53,9 +52,6 @@ def test_tables_and_cards_tell_both_machines_of_a_run(data_home) -> None:
         "2.14.0 then 2.15.0",
         "NVIDIA H200 then cpu",
     )
-    card = model_card(folder)
-    assert "in 2 sessions on NVIDIA H200 then cpu, 2 CPU threads" in card
-    assert "torch 2.14.0 then 2.15.0" in card
 
 
 def test_config_json_has_the_execution_of_the_session_that_goes_on(data_home) -> None:

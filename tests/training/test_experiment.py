@@ -97,6 +97,8 @@ def test_the_stored_weights_give_the_stored_logits(tiny: str) -> None:
     setting.model.load_state_dict(load_file(record.folder / "best.safetensors"))
     kept = record.arrays("logits")
     image = torch.from_numpy(setting.data.images[kept["positions"]] / np.float32(255))
+    named = setting.data.index["content_hash"].iloc[kept["positions"]]
+    assert kept["content_hash"].tolist() == named.tolist()
     with torch.no_grad():
         logits = setting.model.eval()(image.permute(0, 3, 1, 2))[:, 0]
     assert np.abs(logits.numpy() - kept["logits"]).max() < 2e-3

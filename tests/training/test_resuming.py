@@ -61,6 +61,24 @@ def test_a_run_goes_on_where_it_stopped_and_ends_the_same(
         assert (resumed.folder / name).read_bytes() == wanted[name], name
 
 
+def test_a_resumed_run_records_the_execution_of_each_session(
+    tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        interrupt_after(2, patch)
+        with pytest.raises(KeyboardInterrupt):
+            train(epochs=4, save_seconds=0)
+    record = train(epochs=4, save_seconds=0, keep_weights="half", loader="streamed")
+    assert record.config["execution"]["keep_weights"] == "half"
+    assert record.config["execution"]["loader"] == "streamed"
+    one, two = record.environment["sessions"]
+    kept = [each["execution"]["keep_weights"] for each in (one, two)]
+    assert kept == ["best", "half"]
+    for name in ("threads", "device", "dtype", "host", "torch", "numpy", "platform"):
+        assert one[name] == two[name] != "", name
+    assert record.problems() == []
+
+
 @pytest.mark.parametrize("epoch", [1, 2, 3])
 def test_practice_goes_on_after_any_epoch_and_ends_the_same(
     tiny: str, monkeypatch: pytest.MonkeyPatch, epoch: int
