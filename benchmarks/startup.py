@@ -1,10 +1,16 @@
 """What a run costs beside its training: papermill, warm workers, Ray; and its status.
 
 uv run python benchmarks/startup.py
+uv run python benchmarks/startup.py --first first again
 
-A grid of short runs by each engine: wall time of the sweep, less the epochs of its
-runs, by run. Then 3,600 made records of true sizes (the weights as sparse files): how
-long a status, and a sweep that has nothing to do, take in a process of their own.
+The first command of README.md, `--first`: processor seconds of papermill and its kernel
+with nothing prepared, then again with the run finished, then with other parameters and
+the set prepared. `--checkout DIR` does it with another checkout, to compare.
+
+Without it: a grid of short runs by each engine: wall time of the sweep, less the
+epochs of its runs, by run. Then 3,600 made records of true sizes (the weights as sparse
+files): how long a status, and a sweep that has nothing to do, take in a process of
+their own.
 """
 
 from __future__ import annotations
@@ -13,12 +19,14 @@ import argparse
 import importlib.util
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import measurements
 
@@ -100,6 +108,50 @@ def seconds(*command: str) -> float:
     return time.perf_counter() - began
 
 
+# row -> what is given beside the loss; the run of the first row is found by the second
+FIRST: dict[str, tuple[str, ...]] = {
+    "first": (),
+    "again": (),
+    "threads": ("-p", "threads", "2"),
+    "bfloat16": ("-p", "dtype", "bfloat16"),
+    "channels_last": ("-p", "memory_format", "channels_last"),
+    "enet": ("-p", "model", "enet"),
+}
+
+
+def processor_seconds() -> float:
+    """Of all processes that were started here and have ended, and theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def first_row(name: str, home: Path, checkout: Path) -> str:
+    """One execution of notebook 03: processor and wall seconds, test Dice."""
+    notebook = str(checkout / "notebooks" / "03_train.ipynb")
+    command = [sys.executable, "-m", "papermill", notebook, str(home / "out.ipynb")]
+    command += ["--no-progress-bar", "-p", "loss", "ioufocal", *FIRST[name]]
+    paths = {"LESIONKIT_DATA": str(home), "PYTHONPATH": str(checkout)}
+    before, began = processor_seconds(), time.perf_counter()
+    subprocess.run(command, check=True, env=os.environ | paths, capture_output=True)
+    wall, used = time.perf_counter() - began, processor_seconds() - before
+    newest = max(home.rglob("metrics.json"), key=lambda path: path.stat().st_mtime)
+    (session,) = runs.RunRecord(newest.parent).environment["sessions"]
+    dice = json.loads(newest.read_text())["test"]["probability"]["image"]["dice"]
+    cells = [name, f"{used:.1f}", f"{wall:.0f}", f"{session['wall_seconds']:.0f}"]
+    return measurements.row([*cells, f"{dice:.4f}"])
+
+
+def first_lines(names: list[str], checkout: Path, called: str) -> list[str]:
+    """The table of the first command."""
+    columns = ["row", "processor s", "wall s", "of it training, wall s", "test Dice"]
+    with tempfile.TemporaryDirectory() as home:
+        rows = [first_row(name, Path(home), checkout) for name in names]
+    about = f"{called}: `papermill notebooks/03_train.ipynb out.ipynb -p loss ioufocal`"
+    given = {n: " ".join(FIRST[n]) for n in names if FIRST[n]}
+    also = "".join(f"; {name}: `{options}`" for name, options in given.items())
+    return [f"{about}{also}.", "", *measurements.head(columns), *rows]
+
+
 def engine_lines(count: int) -> list[str]:
     """A row an engine: what its runs cost beside their epochs."""
     lines = [
@@ -140,7 +192,15 @@ def main() -> None:
     """The table, and the line below it."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--first", nargs="*", choices=FIRST, help="Rows; none is all.")
+    parser.add_argument("--checkout", type=Path, default=measurements.ROOT)
+    parser.add_argument("--called", default="this version", help="The checkout's name.")
     given = parser.parse_args()
+    if given.first is not None:
+        names = given.first or list(FIRST)
+        lines = first_lines(names, given.checkout, given.called)
+        measurements.append("The first command", lines)
+        return
     lines = [*engine_lines(given.runs), "", status_line()]
     measurements.append("What a run costs beside its training", lines)
 

@@ -22,7 +22,8 @@ _ROOMS = {
     "splits": "split",
     "losses": "build_loss",
     "models": "build_model",
-    "training.experiment": "run replay",
+    "training": "run",
+    "training.experiment": "replay",
     "training.profiling": "profile",
     "export.network": "export_model",
     "export.prediction": "predict",
@@ -113,8 +114,8 @@ if TYPE_CHECKING:
     from lesionkit.thresholds import page as threshold_page  # noqa: F401
     from lesionkit.thresholds import panels as panels
     from lesionkit.thresholds import widgets as widgets
+    from lesionkit.training import run as run
     from lesionkit.training.experiment import replay as replay
-    from lesionkit.training.experiment import run as run
     from lesionkit.training.profiling import profile as profile
 else:
 

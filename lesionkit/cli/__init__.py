@@ -198,7 +198,7 @@ def train(pairs: tuple[tuple[str, str]], profile: Path | None, as_json: bool) ->
     if profile is not None:
         _profile(config, profile, as_json)
         return
-    from lesionkit.training.experiment import run
+    from lesionkit.training import run
 
     record = run(config)
     test = record.metrics["test"]["probability"]["image"]

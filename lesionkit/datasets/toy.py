@@ -10,7 +10,7 @@ draws one data set.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from hashlib import sha256
 from operator import add
@@ -46,12 +46,15 @@ ROWS, COLUMNS = np.mgrid[0:SIDE, 0:SIDE] + 0.5 - SIDE / 2  # pixels from the cen
 class ToySample:
     """One drawn image with its mask; drawing it twice gives the same bytes.
 
+    What `hashes` drew is kept for the next `read`, so that a preparation draws it once.
+
     >>> ToySample("skin", 5).name, ToySample("skin", 5).group
     ('skin_005', 'skin_patient_02')
     """
 
     look: str
     number: int
+    drawn: list = field(default_factory=list, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -65,6 +68,9 @@ class ToySample:
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
         """Image (256, 256, 3) uint8 and mask (256, 256) uint8 of 0 and 1."""
+        return self.drawn.pop() if self.drawn else self._draw()
+
+    def _draw(self) -> tuple[np.ndarray, np.ndarray]:
         seed = list(PAINTERS).index(self.look)
         rng = _generator(seed, 0, self.number)
         patient = _generator(seed, 1, _patient(self.number))
@@ -77,7 +83,8 @@ class ToySample:
 
     def hashes(self) -> tuple[str, str]:
         """SHA-256 of the image's bytes and of the mask's bytes, as hex."""
-        image, mask = self.read()
+        image, mask = self._draw()
+        self.drawn[:] = [(image, mask)]
         return sha256(image.tobytes()).hexdigest(), sha256(mask.tobytes()).hexdigest()
 
 

@@ -18,7 +18,7 @@ __all__ = ["as_json", "examine", "stops"]
 
 CHECKS: dict[str, tuple[Callable[[Section], None], ...]] = {
     "environment": (software.python, software.packages, software.torch_pair),
-    "device": (device.gpus, device.processor),
+    "device": (device.gpus, device.processor, device.number_formats),
     "kernel": (software.runtime_folder, software.kernelspec),
     "data": (
         places.folder,

@@ -12,6 +12,7 @@ from lesionkit.doctor.section import Section, answer
 GIB = 1 << 30
 LEAST_MEMORY = 2 * GIB
 OTHER_TORCH = "https://pytorch.org/get-started/locally"
+WORTH = 1.2  # times as fast, from which on another number format is advised
 QUERY = "--query-gpu=name,memory.total,driver_version"
 
 
@@ -70,6 +71,34 @@ def _why_not(torch: dict[str, Any]) -> str:
     if hidden is not None:
         return f"CUDA_VISIBLE_DEVICES={hidden!r} hides the GPUs; unset it"
     return ("; ".join(torch["said"]) or "it does not say why")[:300]
+
+
+def number_formats(section: Section) -> None:
+    """How fast a training step is on this CPU by number format and order in memory."""
+    compare(section, software.torch_facts().get("step_seconds", {}))
+
+
+def compare(section: Section, seconds: dict[str, float]) -> None:
+    """Tell what is faster here than what protocols take, and what that means.
+
+    Args:
+        seconds: "float32 contiguous" and other ways to the seconds of a step.
+    """
+    if not seconds:
+        return
+    usual = seconds["float32 contiguous"]
+    times = {way: usual / took for way, took in seconds.items()}
+    told = ", ".join(f"{way} {ratio:.2f}" for way, ratio in times.items())
+    section.facts["training steps, as many times as fast"] = told
+    best = max(times, key=lambda way: times[way])
+    if times[best] >= WORTH:
+        dtype, order = best.split()
+        given = f"-p dtype {dtype} " * (dtype != "float32")
+        given += f"-p memory_format {order}" * (order != "contiguous")
+        section.facts["faster on this CPU"] = (
+            f"{given.strip()}, {times[best]:.1f} times by two convolutions; another run"
+            " id and other last digits, so give it to all runs of a comparison"
+        )
 
 
 def processor(section: Section) -> None:

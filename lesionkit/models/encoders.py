@@ -67,6 +67,17 @@ class LibraryNetwork(Network):
         return self.segmentation_head(self.decoder(self.encoder(image)))
 
 
+def library_unet(in_channels: int) -> LibraryNetwork:
+    """`unet_resnet34.ResNet34UNet` with the ImageNet weights of its encoder.
+
+    Raises:
+        RuntimeError: the weights could not be downloaded.
+    """
+    with downloading("resnet34.tv_in1k"):
+        network = smp.Unet("resnet34", in_channels=in_channels, classes=1)
+    return LibraryNetwork(network)
+
+
 def timm_stages(
     weights_id: str,
     *,

@@ -34,11 +34,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import segmentation_models_pytorch as smp
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lesionkit import lookup
 from lesionkit.models.blocks import (
     DoubleConv,
     Network,
@@ -46,8 +46,8 @@ from lesionkit.models.blocks import (
     conv_bn_relu,
     init_he_normal,
 )
-from lesionkit.models.encoders import LibraryNetwork, downloading
 from lesionkit.models.resampling import Bilinear
+from lesionkit.models.unet_resnet34 import ResNet34UNet
 
 # variant -> what UNet is given
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -61,14 +61,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
 def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     """One of the five networks called U-Net."""
     if variant == "smp_unet_resnet34":
-        with downloading("resnet34.tv_in1k", pretrained):
-            network = smp.Unet(
-                "resnet34",
-                encoder_weights="imagenet" if pretrained else None,
-                in_channels=in_channels,
-                classes=1,
-            )
-        return LibraryNetwork(network)
+        if pretrained:  # the library has the weights, and is imported for them alone
+            return lookup.resolve("lesionkit.models.encoders:library_unet")(in_channels)
+        return ResNet34UNet(in_channels)
     model = UNet(in_channels, **OPTIONS[variant])
     if variant == "unet_2015_same_padding":
         init_he_normal(model)

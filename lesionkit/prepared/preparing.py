@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
 
-from lesionkit import lookup
+from lesionkit import datasets, lookup
 from lesionkit.catalogue import DATASETS, IGNORED
 from lesionkit.config import data_folder, prepared_from, prepared_names
 from lesionkit.datasets.pairs import below, collecting, refuse
@@ -89,7 +92,7 @@ def prepare(
         facts["ignore"] = IGNORED
     there = not force and not bad and _is_prepared(name, size, resize, rows, facts)
     if there and (skip_bad or not there.manifest.get("left_out")):
-        return _looked_at(_from(there, raw))
+        return _looked_at(_noted(there, **_where(name, raw)))
     settings = {"size": size, "resize": resize}
     with refusals_told(folder):
         probe = beside(folder)  # what the disk would refuse after the work
@@ -126,11 +129,10 @@ def _where(name: str, raw: Path) -> dict[str, str]:
     return {} if made else {"raw": str(raw.resolve())}
 
 
-def _from(data: Prepared, raw: Path) -> Prepared:
-    """The set, whose manifest says where its raw files lie now."""
-    where = _where(data.name, raw)
-    if data.manifest | where != data.manifest:
-        data.manifest.update(where)
+def _noted(data: Prepared, **facts: str) -> Prepared:
+    """The set, whose manifest has these facts now."""
+    if data.manifest | facts != data.manifest:
+        data.manifest.update(facts)
         write_json(data.folder / "manifest.json", data.manifest)
     return data
 
@@ -200,12 +202,33 @@ def _assemble(
 def open_data(name: str, size: int = 224, *, resize: str = "bilinear") -> Prepared:
     """A prepared data set; one that the kit draws itself is prepared on the way.
 
+    Such a set is drawn once. It is compared with what the kit draws only where its
+    manifest names another code or library than the ones that are here (`drawn_by`).
+
     Raises:
         FileNotFoundError: it is not prepared; the text gives the command that does it.
     """
-    if name in DATASETS and DATASETS[name].generated:
-        return prepare(name, size=size, resize=resize)
-    return open_prepared(name, size, resize=resize)
+    if not (name in DATASETS and DATASETS[name].generated):
+        return open_prepared(name, size, resize=resize)
+    try:
+        data = open_prepared(name, size, resize=resize)
+        if data.manifest.get("drawn_by") == drawn_by():
+            return data
+    except (OSError, ValueError, KeyError):
+        pass  # not there, or cut off: it is made below
+    return _noted(prepare(name, size=size, resize=resize), drawn_by=drawn_by())
+
+
+@cache
+def drawn_by() -> str:
+    """Digest of all that may change a set which the kit draws: code and libraries."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(datasets.__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    for name in ("numpy", "pillow", "pydicom"):
+        found = next((d.version for d in distributions(name=name)), None)
+        digest.update(f"{name} {found}".encode())
+    return digest.hexdigest()[:16]
 
 
 def prepared_sets(size: int = 224, *, resize: str = "bilinear") -> dict[str, Prepared]:

@@ -260,6 +260,20 @@ def find_records(root: str | Path) -> list[RunRecord]:
     return records
 
 
+def found_finished(config: RunConfig) -> RunRecord | None:
+    """The record of a run that has ended; None of one that has not.
+
+    Raises:
+        ValueError: the folder holds another run's config, or the record was changed.
+    """
+    if not (config.folder / "DONE").exists():
+        return None
+    folder = start(config)
+    if wrong := problems(folder, hashes=False):
+        raise ValueError(f"{wrong[0]}; to train this run again, move {folder} away")
+    return RunRecord(folder)
+
+
 def start(config: RunConfig) -> Path:
     """The folder of a run, with its config.json, made if it is not there.
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-# Images and masks of a batch, epoch and place of the batch to images and masks.
-Augment = Callable[[Tensor, Tensor, int, int], tuple[Tensor, Tensor]]
+from lesionkit.training.loop import Augment, unchanged
+
 STREAM = 0x6175676D  # tells these random numbers from those of the shuffling
 
 # Chosen: lesions have no upper side, cameras differ in light and focus. What comes in
@@ -74,13 +72,6 @@ def augmentation(strength: str, seed: int) -> Augment:
         return changed.contiguous().to(images.dtype), changed_masks[:, 0]
 
     return augment
-
-
-def unchanged(
-    images: Tensor, masks: Tensor, epoch: int, place: int
-) -> tuple[Tensor, Tensor]:
-    """Images and masks as they are."""
-    return images, masks
 
 
 def _seed(*numbers: int) -> int:

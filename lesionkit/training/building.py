@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from lesionkit import lookup
 from lesionkit.catalogue import own
 from lesionkit.config import Resolved, RunConfig
 from lesionkit.losses import build_loss, build_own
@@ -20,15 +21,14 @@ from lesionkit.prepared.loading import FORMATS, Batches
 from lesionkit.prepared.preparing import open_data
 from lesionkit.splits import PARTS, Split, split
 from lesionkit.training import checkpoint, evaluation, warm
-from lesionkit.training.augmentation import Augment, augmentation
-from lesionkit.training.execution import device_of
+from lesionkit.training.execution import device_of, optimizer_class
 from lesionkit.training.graphs import Graph, GraphedStep
+from lesionkit.training.loop import Augment, unchanged
 from lesionkit.training.recomputing import recompute
 from lesionkit.training.schedule import Schedule
 from lesionkit.training.step import Step, can_compile
 
 WITHOUT_LESION = "test_without_lesion"  # the part of images scored apart
-OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 LOSS_OPTIONS = ("alpha", "gamma", "beta", "sums", "smooth", "focal_form", "alpha_form")
 
 
@@ -117,7 +117,7 @@ def build(config: RunConfig, *, again: bool = False) -> Setting:
         kept.model,
         kept.loss,
         kept.optimizer,
-        augmentation(config.augment, config.init_seed),
+        _augmentation(config),
         schedule,
         kept if key else None,
     )
@@ -137,7 +137,7 @@ def _parts(
     if config.activation_checkpointing:
         recompute(model)
     captured = config.graphed and device.type == "cuda"
-    optimizer = OPTIMIZERS[config.optimizer](
+    optimizer = optimizer_class(config.optimizer)(
         model.parameters(),
         lr=config.learning_rate,
         weight_decay=config.weight_decay,
@@ -147,6 +147,14 @@ def _parts(
     # a graph reads the rate anew at each launch, from where it lies
     rate = torch.tensor(0.0, device=device) if captured else None
     return warm.Kept(key, model, loss.to(device), optimizer, rate)
+
+
+def _augmentation(config: Resolved) -> Augment:
+    """What changes the training images; torchvision is imported for it alone."""
+    if config.augment == "none":
+        return unchanged
+    make = lookup.resolve("lesionkit.training.augmentation:augmentation")
+    return make(config.augment, config.init_seed)
 
 
 def loss_of(config: Resolved, *, ignore: bool = False) -> nn.Module:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import os
 import platform
 import re
@@ -12,15 +13,19 @@ import subprocess
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import distributions
 from typing import Any
 
 import torch
+from torch.optim.adam import adam
 
 from lesionkit.config import RunConfig
 from lesionkit.extras import CHECKOUT
 from lesionkit.lookup import shown_in_a_line
 
+OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+WRAPPED = "step zero_grad add_param_group state_dict load_state_dict".split()
 PACKAGES = "lesionkit torch torchvision timm segmentation-models-pytorch numpy".split()
 
 
@@ -45,6 +50,23 @@ def device_of(config: RunConfig) -> torch.device:
     return torch.device(config.device)
 
 
+@cache
+def optimizer_class(name: str) -> Any:
+    """Adam or AdamW of torch, without importing torch's compiler; the same bits.
+
+    torch wraps methods and arithmetic of its optimisers so that torch.compile leaves
+    them alone, and imports the compiler to do so: seconds of processor time in every
+    process that trains. Nothing here compiles an optimiser.
+    """
+    kind = OPTIMIZERS[name]
+    arithmetic: Any = inspect.unwrap(adam)
+    if not hasattr(arithmetic, "__dynamo_disable"):
+        arithmetic.__dynamo_disable = arithmetic  # as torch marks it at a first step
+    methods = {each: inspect.unwrap(getattr(kind, each)) for each in WRAPPED}
+    methods["step"] = torch.no_grad()(methods["step"])
+    return type(kind.__name__, (kind,), methods)
+
+
 @contextmanager
 def execution(config: RunConfig) -> Iterator[None]:
     """Threads, precision and deterministic kernels as the config says.
@@ -53,8 +75,7 @@ def execution(config: RunConfig) -> Iterator[None]:
     """
     config = config.resolved()
     threads = torch.get_num_threads()
-    strict = torch.are_deterministic_algorithms_enabled()
-    warns = torch.is_deterministic_algorithms_warn_only_enabled()
+    kernels = torch.get_deterministic_debug_mode()
     cudnn: Any = torch.backends.cudnn  # makes `conv` when it is imported
     precision = "tf32" if config.dtype == "tf32" else "ieee"
     wanted: list[tuple[Any, str, Any]] = [
@@ -67,7 +88,7 @@ def execution(config: RunConfig) -> Iterator[None]:
     # cuBLAS reads this before its first call
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(config.threads or threads)
-    torch.use_deterministic_algorithms(config.deterministic, warn_only=True)
+    _kernels("warn" if config.deterministic else "default", config.compile)
     for owner, name, value in wanted:
         setattr(owner, name, value)
     try:
@@ -78,9 +99,23 @@ def execution(config: RunConfig) -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(strict, warn_only=warns)
+        _kernels(kernels, config.compile)
         for (owner, name, _), value in zip(wanted, before, strict=True):
             setattr(owner, name, value)
+
+
+def _kernels(mode: str | int, compiled: bool) -> None:
+    """Repeatable kernels or any, as torch's debug mode names or numbers them.
+
+    The function by which torch sets the same for its compiler imports that compiler,
+    so it is called only where a step is compiled.
+    """
+    torch.set_deterministic_debug_mode(mode)
+    if compiled:
+        torch.use_deterministic_algorithms(
+            torch.are_deterministic_algorithms_enabled(),
+            warn_only=torch.is_deterministic_algorithms_warn_only_enabled(),
+        )
 
 
 # What the allocators of torch, the libraries below it and the system say when memory is

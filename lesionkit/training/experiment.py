@@ -16,7 +16,6 @@ from lesionkit import metrics
 from lesionkit.config import RunConfig
 from lesionkit.lookup import shown_in_a_line, unknown
 from lesionkit.prepared import Prepared
-from lesionkit.progress import say
 from lesionkit.records import runs
 from lesionkit.records.disks import DiskFull, refusals_told
 from lesionkit.records.runs import RunRecord
@@ -40,35 +39,9 @@ HALF_CLOSE = 1e-2  # the same from weights stored by half: focal's logits lie ne
 
 @shown_in_a_line(FileNotFoundError, BlockingIOError, MemoryError, KeyboardInterrupt)
 def run(config: RunConfig, *, progress: bool = True) -> RunRecord:
-    """The finished record of a run: trained, gone on with, or found finished.
-
-    A run that was interrupted goes on after the last stored epoch and ends with the
-    same bits as one that was not (same machine, versions, device and threads). Of one
-    that fails the reason, the epochs so far and the last state stay; of one that finds
-    the disk full, the last state.
-
-    Args:
-        config: the run's parameters.
-        progress: whether to show a bar over the epochs.
-
-    Raises:
-        FileNotFoundError: the data set is not prepared; the text says how.
-        ValueError: a combination that does not exist, another run's folder, or a
-            finished record that was changed.
-        ImportError: what `track` names is not installed; the text says how.
-        BlockingIOError: another process is training this run.
-        FloatingPointError: the loss became infinite or NaN.
-        MemoryError: the device has not enough memory; the text says what to change.
-        OSError: the disk is full or closed; the text says where.
-    """
-    if (config.folder / "DONE").exists():
-        folder = runs.start(config)
-        wrong = runs.problems(folder, hashes=False)
-        if wrong:
-            raise ValueError(f"{wrong[0]}; to train this run again, move {folder} away")
-        if progress:
-            say(f"found: {config.run_id} is finished, and is not trained again")
-        return RunRecord(folder)
+    """The finished record of a run, as `training.run` says, with torch at hand."""
+    if found := runs.found_finished(config):
+        return found
     with execution(config), memory_told(config), refusals_told(config.folder):
         setting = build(config, again=True)
         logged = tracker(config.track, setting.config)

@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 from lesionkit.metrics import scores
 from lesionkit.prepared.loading import Batches
-from lesionkit.training.augmentation import Augment, unchanged
 from lesionkit.training.step import Step
+
+# Images and masks of a batch, epoch and place of the batch to images and masks.
+Augment = Callable[[Tensor, Tensor, int, int], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,13 @@ class Progress:
     best_dice: float = -1.0
     best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
+
+
+def unchanged(
+    images: Tensor, masks: Tensor, epoch: int, place: int
+) -> tuple[Tensor, Tensor]:
+    """Images and masks as they are."""
+    return images, masks
 
 
 def train(

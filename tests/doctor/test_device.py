@@ -3,7 +3,7 @@
 import pytest
 from made_doctor import CARD, GIB, NO_CARD, TORCH, examined, findings, only
 
-from lesionkit.doctor import device
+from lesionkit.doctor import device, probe
 
 
 def test_without_a_gpu_nothing_is_wrong():
@@ -103,3 +103,45 @@ def test_little_free_memory_is_a_warning(monkeypatch):
     monkeypatch.setattr(psutil, "virtual_memory", Memory)
     level, says = only(examined(device.processor))
     assert (level, says[:31]) == ("warning", "1.0 GiB of memory are free: a t")
+
+
+WAYS = ("float32 contiguous", "float32 channels_last", "bfloat16 contiguous")
+
+
+def test_a_faster_number_format_is_told_with_its_parameters():
+    seconds = dict(zip(WAYS, (0.3, 0.25, 0.1), strict=True))
+    seconds["bfloat16 channels_last"] = 0.12
+    facts = examined(device.compare, seconds).facts
+    assert facts["training steps, as many times as fast"] == (
+        "float32 contiguous 1.00, float32 channels_last 1.20, bfloat16 contiguous"
+        " 3.00, bfloat16 channels_last 2.50"
+    )
+    says = facts["faster on this CPU"]
+    assert says.startswith("-p dtype bfloat16, 3.0 times by two convolutions")
+    assert "another run id" in says
+
+
+@pytest.mark.parametrize(
+    ("way", "given"),
+    [
+        ("float32 channels_last", "-p memory_format channels_last, 2.0"),
+        ("bfloat16 channels_last", "-p dtype bfloat16 -p memory_format channels_last,"),
+    ],
+)
+def test_both_parameters_are_named_where_both_are_faster(way, given):
+    facts = examined(device.compare, {"float32 contiguous": 0.2, way: 0.1}).facts
+    assert facts["faster on this CPU"].startswith(given)
+
+
+def test_where_nothing_is_faster_nothing_is_advised():
+    seconds = dict(zip(WAYS, (0.1, 0.09, 0.2), strict=True))
+    facts = examined(device.compare, seconds).facts
+    assert "faster on this CPU" not in facts
+    assert "bfloat16 contiguous 0.50" in facts["training steps, as many times as fast"]
+    assert examined(device.compare, {}).facts == {}
+
+
+def test_a_step_is_timed_in_every_way():
+    seconds = probe.step_seconds()
+    assert set(seconds) == {*WAYS, "bfloat16 channels_last"}
+    assert all(taken > 0 for taken in seconds.values())

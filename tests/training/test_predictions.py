@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -48,6 +49,17 @@ def test_the_validation_part_can_be_replayed(tiny: str) -> None:
     )
     best = record.history["validation_dice"].max()
     assert metrics.scores(counts)["dice"] == pytest.approx(best, rel=1e-9)
+
+
+def test_the_logits_kept_for_figures_are_those_of_the_images_named(tiny: str) -> None:
+    record = train()
+    found, data = lk.replay(record), lk.data_of(record)
+    with np.load(record.folder / "logits.npz") as kept:
+        names = data.index["file"].to_numpy()[kept["positions"]].tolist()
+        places = [found.files.tolist().index(name) for name in names]
+        assert np.array_equal(kept["logits"], found.logits[places].astype(np.float16))
+        areas = (data.masks[kept["positions"]] == 1).sum((1, 2))
+    assert len(names) > 2 and (np.diff(areas.astype(int)) >= 0).all()
 
 
 def test_the_conventions_start_from_the_score_of_the_record(tiny: str) -> None:
