@@ -1,8 +1,8 @@
-"""What the picture of a training costs: drawn and written, against the time between two.
+"""What the picture of a training costs, against the time between two of them.
 
     python benchmarks/curves.py [--rounds 50]
 
-Two pictures are at least two seconds apart, or two hundred times what the last one took.
+Two pictures are at least two seconds apart, and two hundred times what the last took.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 import measurements
 
 from lesionkit.records import runs
-from lesionkit.training.curves import EVERY, SHARE, picture
+from lesionkit.records.curves import EVERY, SHARE, picture
 
 EPOCHS = (12, 200, 1000)
 

@@ -11,9 +11,9 @@ from made_training import SMALL, train, visible
 from made_training import small_model as small_model
 
 from lesionkit.config import RunConfig
-from lesionkit.records import runs
-from lesionkit.training import curves, session
-from lesionkit.training.curves import RELOAD, Curves, picture
+from lesionkit.records import curves, runs
+from lesionkit.records.curves import RELOAD, Curves, picture
+from lesionkit.training import session
 
 NAME = "{http://www.w3.org/2000/svg}"
 
