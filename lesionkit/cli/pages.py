@@ -57,6 +57,7 @@ def thresholds(
     every = None if kept or bundle else partial(bar, unit="run")
     with arguments():
         shelf = comparison.shelf(source or "", " ".join(only), every)
+        shelf.expect(image or "smallest")
     if len(shelf.titles) > 1:
         titles = "; ".join(shelf.titles)
         raise click.UsageError(
