@@ -34,11 +34,13 @@ def report(path: Path) -> None:
 
 
 def data_report(path: Path) -> None:
-    """What `inspect` finds in the toy set."""
-    from lesionkit.inspection import inspect
+    """What `inspect` finds in one of the three looks of the toy set."""
+    from lesionkit.datasets.toy import IMAGES_PER_LOOK, samples
+    from lesionkit.inspection import inspect_samples
     from lesionkit.pages import inspection
 
-    inspection.write_page(inspect("toy"), path)
+    report = inspect_samples("toy", samples()[:IMAGES_PER_LOOK], "its skin images")
+    inspection.write_page(report, path)
 
 
 PAGES: dict[str, Callable[[Path], None]] = {
