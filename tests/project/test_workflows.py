@@ -71,7 +71,7 @@ def test_a_command_holds_no_text_that_others_write(path):
 def test_a_workflow_names_no_registry_and_no_repository(path):
     text = path.read_text()
     assert (
-        re.findall(r"pypi|index-url|npmjs|ghcr|anaconda|https?://(?!x-access)", text)
+        re.findall(r"pypi|index-url|npmjs|ghcr|anaconda|https?://(?!x-access|})", text)
         == []
     )
 

@@ -59,7 +59,7 @@ def test_of_runs_without_weights_the_kept_images_are_shown_and_it_is_said(
     train(dataset="many", loss="dice", epochs=1, keep_weights="none")
     found, said = page_of(command, data_home)
     assert len(found["data"]["files"]) == 8
-    assert "8 of 12 test images: no weights were kept for the others" in said
+    assert "8 of 12 test images; no weights were kept for the others" in said
 
 
 def test_an_image_that_is_not_there_is_refused_before_a_network_is_run(
