@@ -2,11 +2,13 @@
 
     uv run --group docs sphinx-build -W --keep-going -b html docs docs/_build/html
 
-needs no network, and what it makes loads nothing from one.
+needs no network, and what it makes loads nothing from one. With -D execute_notebooks=0
+the notebooks are shown without their outputs, and the site is there in a minute or two.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -26,6 +28,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_click",
     "executed_notebooks",
+    "gallery_pages",
     "docstring_sections",
     "kit_tables",
     "local_math",
@@ -48,6 +51,10 @@ myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 4
 
 suppress_warnings = ["toc.empty_glob"]  # a folder may have no page yet
+
+# OWNER/NAME of the repository on GitHub, which has no address yet; a workflow knows it.
+# With it the notebooks have links that open them in Colab and in Binder.
+repository = os.environ.get("GITHUB_REPOSITORY", "")
 
 nb_execution_mode = "off"  # executed_notebooks has run them, through papermill
 nb_merge_streams = True  # the epochs of a training in one box

@@ -1,7 +1,8 @@
 """The notebooks as pages: executed on toy data through papermill, once for each state.
 
 An executed copy stays in `_build/notebooks` until its notebook, its parameters, the kit
-or the pins change. A cell that fails, fails the build.
+or the pins change. A cell that fails, fails the build. With -D execute_notebooks=0 no
+notebook is executed, and the pages have no outputs.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ KEY = "lesionkit_state"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # Half an hour of training is no part of a build: this page is short, and says so.
 SMALL: dict[str, dict[str, Any]] = {"06_lung_ct": {"size": 32, "epochs": 1}}
+HOSTED = "hosted"  # the branch of .github/workflows/site.yml
 say = logging.getLogger(__name__)
 
 
@@ -124,8 +126,38 @@ def made_with(name: str, given: dict[str, Any]) -> str:
     short = " Few epochs of small images: its scores are no result." if given else ""
     return (
         f":::{{note}}\nMade by `{command}` when this site was built.{short} "
-        "Sliders need a kernel and are left out; their starting state is shown.\n:::"
+        "Sliders need a kernel and are left out; their starting state is shown. "
+        f"{{download}}`This page as a notebook, with its outputs <{name}.ipynb>`.\n:::"
     )
+
+
+def not_executed(sources: list[Path]) -> Iterator[tuple[Path, str]]:
+    """Each notebook with its page, without outputs."""
+    says = ":::{note}\nThis site was built without executing the notebooks.\n:::"
+    for notebook in sources:
+        page = nbformat.read(notebook, nbformat.NO_CONVERT)
+        with_lines(page.cells[0])
+        page.cells.insert(1, nbformat.v4.new_markdown_cell(says, id="made"))
+        yield notebook, nbformat.writes(page)
+
+
+def with_links(text: str, name: str, repository: str) -> str:
+    """A page with links that open its notebook in Colab and in Binder.
+
+    Args:
+        repository: OWNER/NAME on GitHub; without it there are no links.
+    """
+    if not repository:
+        return text
+    page = nbformat.reads(text, nbformat.NO_CONVERT)
+    colab = "https://colab.research.google.com/github"
+    binder = "https://mybinder.org/v2/gh"
+    links = (
+        f"[Open in Colab]({colab}/{repository}/blob/{HOSTED}/{name}.ipynb), or in "
+        f"[Binder]({binder}/{repository}/main?urlpath=lab/tree/notebooks/{name}.ipynb)."
+    )
+    page.cells.insert(1, nbformat.v4.new_markdown_cell(links, id="links"))
+    return nbformat.writes(page)
 
 
 def write_if_new(path: Path, text: str) -> None:
@@ -141,9 +173,12 @@ def make_pages(app: Sphinx) -> None:
     sources = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
     if app.config.executed_in:
         texts = executed_before(Path(app.config.executed_in), sources)
+    elif not app.config.execute_notebooks:
+        texts = not_executed(sources)
     else:
         texts = executed_now(Path(app.srcdir) / "_build/notebooks", sources)
     for notebook, text in texts:
+        text = with_links(text, notebook.stem, app.config.repository)
         write_if_new(pages / notebook.name, text)
     for page in set(pages.glob("*.ipynb")) - {pages / n.name for n in sources}:
         page.unlink()
@@ -171,5 +206,7 @@ def executed_before(folder: Path, sources: list[Path]) -> Iterator[tuple[Path, s
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect to Sphinx."""
     app.add_config_value("executed_in", "", "env", str)  # copies to take as they are
+    app.add_config_value("execute_notebooks", True, "env", bool)
+    app.add_config_value("repository", "", "env", str)  # OWNER/NAME on GitHub
     app.connect("builder-inited", make_pages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -61,6 +61,7 @@ def thresholds(
     every = None if kept or bundle else partial(bar, unit="run")
     with arguments():
         shelf = comparison.shelf(source or "", " ".join(only), every)
+        shelf.expect(image or "smallest")
     if len(shelf.titles) > 1:
         titles = "; ".join(shelf.titles)
         raise click.UsageError(
@@ -230,12 +231,15 @@ def browse(records: tuple[Path, ...], output: Path) -> None:
     RECORD is the folder of a finished run, or one above such folders. The page sorts
     the images by Dice, by the difference between the runs, or by lesion size.
     """
+    from functools import partial
+
     from lesionkit.export import browsing
     from lesionkit.records.runs import find_records
 
     with arguments():
         found = [run for folder in records for run in find_records(folder)]
-        click.echo(browsing.write_page(found, output).absolute())
+        page = browsing.write_page(found, output, partial(bar, unit="run"))
+    click.echo(page.absolute())
 
 
 @click.command()

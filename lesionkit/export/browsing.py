@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -26,7 +26,11 @@ MOST = 8  # runs side by side
 STRENGTH = 0.55  # of the colours over an image
 
 
-def write_page(records: Sequence[RunRecord | Path | str], path: Path) -> Path:
+def write_page(
+    records: Sequence[RunRecord | Path | str],
+    path: Path,
+    progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+) -> Path:
     """Write the page: all test images that the runs share, with their masks.
 
     The first picture of an image shows its ground truth, then one a run: green was
@@ -36,6 +40,7 @@ def write_page(records: Sequence[RunRecord | Path | str], path: Path) -> Path:
     Args:
         records: finished runs on one data set, at one size, with their weights.
         path: the HTML file.
+        progress: told of each run; of tqdm's form.
 
     Raises:
         FileNotFoundError: a run is not finished, kept no weights, or its data set is
@@ -49,7 +54,7 @@ def write_page(records: Sequence[RunRecord | Path | str], path: Path) -> Path:
     for name in ("dataset", "size", "resize"):
         if len(found := {str(run.identity[name]) for run in runs}) > 1:
             raise ValueError(f"the runs differ in {name}: {', '.join(sorted(found))}")
-    rows = rows_of(runs)
+    rows = rows_of(runs, progress)
     text = filled(
         "browse.html",
         rows=rows,
@@ -81,7 +86,10 @@ def names_of(runs: Sequence[RunRecord]) -> list[str]:
     ]
 
 
-def rows_of(runs: Sequence[RunRecord]) -> list[dict[str, Any]]:
+def rows_of(
+    runs: Sequence[RunRecord],
+    progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+) -> list[dict[str, Any]]:
     """A row an image that all runs were tested on, the worst of the first run first.
 
     Returns:
@@ -91,8 +99,11 @@ def rows_of(runs: Sequence[RunRecord]) -> list[dict[str, Any]]:
     """
     data = data_of(runs[0])
     places = {name: i for i, name in enumerate(data.index["file"])}
-    said = [replay(run) for run in runs]
-    shared = [f for f in said[0].files if all(f in each.files for each in said)]
+    said = []
+    for run in progress(runs):
+        found = replay(run)
+        said.append(dict(zip(found.files, found.logits, strict=True)))
+    shared = [file for file in said[0] if all(file in each for each in said)]
     if not shared:
         raise ValueError("the runs have no test image in common: other splits")
     rows = []
@@ -102,8 +113,7 @@ def rows_of(runs: Sequence[RunRecord]) -> list[dict[str, Any]]:
         )
         if (truth == IGNORED).all():
             continue  # no Dice to sort it by
-        logits = [each.logits[list(each.files).index(file)] for each in said]
-        predicted = [_mask(each) for each in logits]
+        predicted = [_mask(each[file]) for each in said]
         dice = [_dice(each, truth) for each in predicted]
         pictures = [_outlined(image, truth)]
         pictures += [_coloured(image, truth, each) for each in predicted]

@@ -6,6 +6,7 @@ read. Every room after this one may import it. This file imports nothing, so tha
 """
 
 __all__ = [
+    "curves",
     "disks",
     "files",
     "formats",

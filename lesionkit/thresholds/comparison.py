@@ -218,11 +218,27 @@ class Shelf:
 
     Attributes:
         titles: what there is.
+        runs: the records of each, by title; none where a bundle is shown.
     """
 
-    def __init__(self, makers: Mapping[str, Callable[[], Comparison]]):
+    def __init__(
+        self,
+        makers: Mapping[str, Callable[[], Comparison]],
+        runs: Mapping[str, Mapping[str, RunRecord]] | None = None,
+    ):
         self.makers = {title: cache(maker) for title, maker in makers.items()}
-        self.titles = list(makers)
+        self.titles, self.runs = list(makers), runs or {}
+
+    def expect(self, image: str) -> None:
+        """Refuse an image that no run was tested on, before a network is run.
+
+        Raises:
+            ValueError: no such image.
+        """
+        splits = [r.split for runs in self.runs.values() for r in runs.values()]
+        known = {f for s in splits for f in s.loc[s["part"] == "test", "file"]}
+        if known and image not in CHOICES and image not in known:
+            raise unknown("image", image, [*CHOICES, *sorted(known)])
 
     def open(self, title: str | None = None) -> Comparison:
         """The comparison of a title, the first by default."""
@@ -258,7 +274,8 @@ def shelf(
         {
             title: lambda runs=runs, title=title: compare(runs, title, progress)
             for title, runs in cells.items()
-        }
+        },
+        cells,
     )
 
 

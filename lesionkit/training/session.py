@@ -16,11 +16,11 @@ from tqdm import tqdm
 from lesionkit.catalogue import own
 from lesionkit.progress import bar, say
 from lesionkit.records import runs
+from lesionkit.records.curves import Curves
 from lesionkit.records.runs import RunRecord
 from lesionkit.records.trackers import Tracker
 from lesionkit.training import checkpoint
 from lesionkit.training.building import Setting
-from lesionkit.training.curves import Curves
 from lesionkit.training.execution import describe
 from lesionkit.training.graphs import GraphedStep
 from lesionkit.training.loop import Progress

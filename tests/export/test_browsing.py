@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_browser import CHROMIUM, blank
 from made_commands import command as command
 from made_data import write_discs
 from made_models import list_small_model
@@ -47,6 +48,8 @@ def test_rows_have_the_dice_of_the_records_the_worst_first(runs):
         assert [row["dice"][k] for row in rows] == pytest.approx(
             [dice[row["file"]] for row in rows]
         )
+    tested = runs[0].split.query("part == 'test'")["file"]
+    assert sorted(row["file"] for row in rows) == sorted(tested)
     first = [row["dice"][0] for row in rows]
     assert first == sorted(first)
     assert rows[0]["spread"] == pytest.approx(abs(np.diff(rows[0]["dice"])[0]))
@@ -107,6 +110,32 @@ def test_the_command_takes_a_folder_of_runs(runs, tmp_path, command):
     page = tmp_path / "page.html"
     done = command("browse", Path(runs[0].folder).parents[2], "-o", page)
     assert (done.code, done.out.strip()) == (0, str(page))
+    assert "2/2" in done.err  # a bar over the runs
     assert "Mean Dice at probability 0.5: " in page.read_text()
     gone = command("browse", tmp_path / "none")
     assert gone.code != 0 and gone.err.count("\n") == 1
+
+
+ORDERS = {
+    "dice0": lambda row: row["dice"][0],
+    "dice1 down": lambda row: -row["dice"][1],
+    "spread down": lambda row: -row["spread"],
+    "lesion": lambda row: row["lesion"],
+}
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+def test_the_page_sorts_by_dice_by_difference_and_by_size(runs, tmp_path):
+    path = browsing.write_page(runs, tmp_path / "browse.html")
+    rows = browsing.rows_of(runs)
+    with blank(800, offline=True) as page:
+        page.goto(path.as_uri())
+        for order, key in ORDERS.items():
+            page.locator("#order").select_option(order)
+            wanted = [round(key(row), 12) for row in sorted(rows, key=key)]
+            by_file = {row["file"]: round(key(row), 12) for row in rows}
+            shown = page.locator("h2").all_inner_texts()
+            assert [by_file[file] for file in shown] == wanted
+            assert len(set(wanted)) > 1
+        assert page.said == []

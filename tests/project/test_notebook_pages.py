@@ -87,9 +87,14 @@ def site(tmp_path, monkeypatch, notebook, nbformat, executed_notebooks):
     (root / "pyproject.toml").touch()
     monkeypatch.setattr(executed_notebooks, "ROOT", root)
     monkeypatch.setattr(executed_notebooks, "execute", execute)
-    config = SimpleNamespace(executed_in="")
+    config = SimpleNamespace(executed_in="", execute_notebooks=True, repository="")
     app = SimpleNamespace(srcdir=root / "docs", config=config)
-    return lambda: executed_notebooks.make_pages(app), done, root
+
+    def build(**changed):
+        vars(config).update(changed)
+        executed_notebooks.make_pages(app)
+
+    return build, done, root
 
 
 def test_a_notebook_is_executed_once_for_each_state(site):
@@ -169,3 +174,39 @@ def test_a_cell_that_fails_ends_the_build_and_names_the_notebook(
         pytest.raises(ExtensionError, match=r"07_page.ipynb, cell failed: IndexError"),
     ):
         executed_notebooks.execute(path, data)
+
+
+def test_a_site_may_be_built_without_executing_a_notebook(site, nbformat):
+    build, done, root = site
+    build(execute_notebooks=False)
+    page = nbformat.read(root / "docs/notebooks/07_page.ipynb", nbformat.NO_CONVERT)
+    assert done == []
+    assert "built without executing" in page.cells[1].source
+    assert (page.cells[2].source, page.cells[2].outputs) == ("1", [])
+
+
+def test_a_page_opens_in_colab_and_binder_once_the_repository_has_an_address(
+    site, nbformat
+):
+    build, done, root = site
+    page = root / "docs/notebooks/07_page.ipynb"
+    build()
+    assert "olab" not in page.read_text()
+    build(repository="some/kit")
+    links = nbformat.read(page, nbformat.NO_CONVERT).cells[1].source
+    assert (
+        "https://colab.research.google.com/github/some/kit/blob/hosted/07_page.ipynb"
+        in links
+    )
+    binder = "https://mybinder.org/v2/gh/some/kit/main?urlpath=lab/tree/notebooks/"
+    assert f"{binder}07_page.ipynb" in links
+    assert done == ["07_page.ipynb"]  # it is not executed again for its links
+
+
+def test_the_page_of_an_executed_notebook_gives_it_away_with_its_outputs(
+    site, nbformat
+):
+    build, _, root = site
+    build()
+    page = nbformat.read(root / "docs/notebooks/07_page.ipynb", nbformat.NO_CONVERT)
+    assert "with its outputs <07_page.ipynb>`" in page.cells[1].source

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from gallery_pages import PAGES
 from sphinx.util.inventory import InventoryFile
 
 import lesionkit
@@ -109,6 +110,21 @@ def test_every_page_among_the_sources_is_in_the_site(site):
     wanted = {p.relative_to(ROOT / "docs").with_suffix(".html") for p in sources}
     wanted |= {Path(f"notebooks/{name}.html") for name in NOTEBOOKS}
     assert {str(page) for page in wanted if not (site / page).is_file()} == set()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_of_the_gallery_is_there_and_shown(site, pages, name):
+    page = site / f"gallery/{name}.html"
+    assert page in pages and "Made by lesionkit" in page.read_text() or name == "report"
+    gallery = pages[site / "gallery.html"]
+    assert f"gallery/{name}.html" in gallery.links
+    assert f"gallery/{name}.html" in gallery.loads
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_an_executed_notebook_can_be_taken_away(site, name):
+    (found,) = site.glob(f"_downloads/*/{name}.ipynb")
+    assert '"output_type"' in found.read_text()
 
 
 def test_the_front_page_states_the_question_and_the_short_answer(site):

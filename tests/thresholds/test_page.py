@@ -113,7 +113,7 @@ def test_only_the_images_asked_for_are_in_it(tmp_path):
 
 
 def test_an_image_that_is_asked_for_twice_is_there_once():
-    text = page(COMPARISON, ["large", "large.png", "smallest"])
+    text = page(COMPARISON, ["largest", "large.png", "smallest"])
     assert held(text)["data"]["files"] == ["large.png", "small.png"]
 
 

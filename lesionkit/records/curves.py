@@ -107,7 +107,7 @@ def _area(
     left: int, name: str, places: Sequence[int], ticks: Sequence[float]
 ) -> list[str]:
     """The frame of a curve: its name, lines at the ticks, first and last epoch."""
-    parts = [_text(left + WIDTH / 2, TOP + HEIGHT + 44, f"epoch; {name}")]
+    parts = [_text(left + WIDTH / 2, TOP + HEIGHT + 44, f"{name} by epoch")]
     for i, tick in enumerate(ticks):
         y = TOP + HEIGHT * (1 - i / (len(ticks) - 1))
         parts.append(f'<path d="M{left} {y:g}h{WIDTH}" stroke="{GREY}"/>')
