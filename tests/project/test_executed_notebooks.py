@@ -81,7 +81,7 @@ def drawn():
         (["cut"], lambda: output(html="<td>a</td><td>…</td>")),
         (
             ["cut", "a plain data frame"],
-            lambda: output(html=pd.DataFrame({"a": ["long " * 20]}).to_html()),
+            lambda: output(html=pd.DataFrame({"a": ["long " * 20]})._repr_html_()),
         ),
         (["empty figure"], lambda: output(png=png_of(note("no images to show")))),
         (["empty figure"], lambda: output(png=png_of(blank((4, 3))[0]))),
