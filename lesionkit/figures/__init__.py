@@ -184,7 +184,9 @@ def history(record: RunRecord) -> Figure:
     best = record.metrics["best_epoch"]
     right.axvline(best, color=ORANGE, lw=1, label=f"best epoch, {best}")
     right.set(xlabel="epoch", ylabel="validation Dice", ylim=(0, 1))
-    right.legend(frameon=False, loc="lower right")
+    right.legend(frameon=False, loc="lower center")
+    for axis in (left, right):
+        axis.locator_params(axis="x", integer=True)
     return tight(figure)
 
 

@@ -18,10 +18,14 @@ import pandas as pd
 from lesionkit.config import RunConfig, manual
 from lesionkit.extras import in_checkout
 from lesionkit.records.runs import RunRecord
+from lesionkit.tables import SETTING
 
 NOTHING = "–"
 SENTENCES = r"(?<=\.) (?=[A-Z])"
 LEFT = {"text-align": "left"}
+OF_THE_LOSS = """
+loss definition alpha beta gamma focal_form alpha_form loss_options loss_code model_code
+""".split()
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,8 @@ def parameters(config: RunConfig) -> Shown:
     """The name and parameters of a run: ten with their values, the others folded."""
     filled, rows = config.resolved(), pd.DataFrame(manual.rows(config.protocol))
     rows["value"] = [getattr(filled, name) for name in rows["name"]]
-    rows["allowed"] = rows["allowed"].where(rows["allowed"] != "", rows["type"])
+    kinds = rows["type"].replace("str", "a name")
+    rows["allowed"] = rows["allowed"].where(rows["allowed"] != "", kinds)
     rows = rows[["name", "value", "meaning", "allowed"]].astype(object)
     first = rows["name"].isin(manual.FIRST)
     ten, others = (
@@ -106,22 +111,32 @@ def next_steps(record: RunRecord) -> Shown:
     """Where a record is, and the commands that go on from it."""
     kit = "uv run lesionkit" if in_checkout() else "lesionkit"
     run, place = record.identity, shlex.quote(str(record.folder))
-    runs = shlex.quote(str(record.folder.parents[5]))
-    kept = " ".join(
-        f"-p {name} {run[name]}" for name in ("dataset", "model", "protocol")
-    )
+    runs, same = shlex.quote(str(record.folder.parents[4])), _kept(run)
+    kept = " ".join(f"-p {name} {shlex.quote(str(v))}" for name, v in same.items())
+    columns = [name for name in same if name in ("dataset", "model", *SETTING)]
+    only = " ".join(f"--only {name}={same[name]}" for name in columns)
+    other = "bce" if run["loss"] == "dice" else "dice"
     steps = {
-        "Train another loss": f"train -p loss dice {kept}",
-        "Compare the losses": f"rank {runs} --only dataset={run['dataset']}",
+        "Train another loss the same way": f"train -p loss {other} {kept}",
+        "Rank the losses that you have trained": f"rank {runs} {only}",
         "Mark new images": f"predict {place} IMAGES -o masks",
         "Look at every test image": f"browse {place}",
     }
-    where = f"The record is {record.folder}"
-    shown = [f"<p>{escape(where)}</p>"]
+    where = f"The record is in {record.folder}"
+    rows, lines = [], [where]
     for says, how in steps.items():
-        shown.append(f"<p>{says}:</p><pre>{kit} {escape(how)}</pre>")
-    plain = [f"{says}: {kit} {how}" for says, how in steps.items()]
-    return Shown("".join(shown), "\n".join([where, *plain]))
+        rows.append(f"<b>{says}</b><br><code>{escape(f'{kit} {how}')}</code>")
+        lines.append(f"{says}: {kit} {how}")
+    items = "".join(f"<li>{row}</li>" for row in rows)
+    return Shown(f"<p>{escape(where)}</p><ul>{items}</ul>", "\n".join(lines))
+
+
+def _kept(run: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a run that another loss must share to be compared with it."""
+    named = {name: run[name] for name in ("dataset", "model", "protocol")}
+    plain = RunConfig(**named, loss=run["loss"], repeat=run["repeat"]).identity()
+    differs = {n: v for n, v in run.items() if v != plain[n] or (n == "repeat" and v)}
+    return named | {n: v for n, v in differs.items() if n not in OF_THE_LOSS}
 
 
 def _list(lines: Sequence[str]) -> str:

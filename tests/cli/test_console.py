@@ -1,7 +1,8 @@
 """Values from text, tables to text, failures to one line."""
 
+import io
 import json
-import time
+import sys
 
 import click
 import pytest
@@ -134,14 +135,6 @@ def test_an_error_says_the_way_out_where_the_system_says_none(error, said):
         assert console.told(error) == text
 
 
-def test_a_bar_in_a_log_is_no_flood(capsys) -> None:
-    for _ in console.bar(range(6), desc="all"):
-        time.sleep(0.05)
-    lines = capsys.readouterr().err.split("\r")
-    assert len([line for line in lines if line.strip()]) == 2  # its start and its end
-    assert lines[-1].startswith("all: 100%")
-
-
 def test_a_folder_that_is_gone_is_told_as_that(tmp_path, monkeypatch):
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
@@ -155,3 +148,77 @@ def test_a_folder_that_is_gone_is_told_as_that(tmp_path, monkeypatch):
 def test_no_number_is_shown_as_minus_nothing(value, shown, capsys):
     console.show([{"behind": value}])
     assert capsys.readouterr().out.split() == ["behind", shown]
+
+
+class Terminal(io.StringIO):
+    """A stream that says that it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Makes stdout and stderr terminals of 40 columns; gives both."""
+
+    def make():
+        streams = Terminal(), Terminal()
+        monkeypatch.setattr(sys, "stdout", streams[0])
+        monkeypatch.setattr(sys, "stderr", streams[1])
+        return streams
+
+    monkeypatch.setenv("COLUMNS", "40")
+    return make
+
+
+WORDS = "a long text of some words that takes more than one line"
+ROW = {"name": "ioufocal", "mean": 0.8127, "note": WORDS}
+
+
+def test_a_terminal_gets_a_long_text_wrapped_at_words(terminal):
+    out, err = terminal()
+    console.show([ROW])
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) <= 40
+    assert lines[1].startswith("ioufocal  0.8127  a long text of")
+    assert " ".join(line[18:].strip() for line in lines[1:]) == WORDS
+    assert err.getvalue() == ""
+
+
+def test_columns_that_do_not_fit_a_terminal_are_left_out_and_told(terminal):
+    out, err = terminal()
+    console.show([{f"column_{k}": "x" * 11 for k in range(5)}])
+    lines = out.getvalue().splitlines()
+    assert [len(line.split()) for line in lines] == [3, 3]
+    assert " ".join(err.getvalue().split()) == (
+        "left out, to fit 40 columns: column_3, column_4; --wide shows all"
+    )
+
+
+@pytest.mark.parametrize("wide", [True, False])
+def test_wide_or_read_by_a_program_a_row_is_a_whole_line(wide, terminal, monkeypatch):
+    out, err = terminal()
+    if not wide:
+        monkeypatch.setattr(sys, "stdout", out := io.StringIO())
+    rows = [ROW | {f"column_{k}": "x" * 11 for k in range(5)}]
+    console.show(rows, wide=wide)
+    head, line = out.getvalue().splitlines()
+    assert head.split() == [*rows[0]]
+    assert WORDS in line
+    assert line.count("x" * 11) == 5
+    assert err.getvalue() == ""
+
+
+def test_a_sentence_is_wrapped_in_a_terminal_with_its_indent(terminal):
+    out, _ = terminal()
+    console.say(f"note  {WORDS}\n\nend", indent=6)
+    *lines, empty, end = out.getvalue().splitlines()
+    assert max(map(len, lines)) <= 40
+    assert all(line.startswith("      ") for line in lines[1:])
+    assert " ".join(" ".join(lines).split()) == f"note {WORDS}"
+    assert (empty, end) == ("", "end")
+
+
+def test_a_program_gets_a_sentence_on_one_line(capsys):
+    console.say(f"note  {WORDS}", indent=6)
+    assert capsys.readouterr().out == f"note  {WORDS}\n"

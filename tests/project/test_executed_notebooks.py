@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import numpy as np
+import pandas as pd
 import pytest
+from made_pages import AGAIN
 from notebook_cells import PAGES, code, every_page
+from notebook_outputs import wrong_with
 
 from lesionkit.extras import notebook_folder
+from lesionkit.figures import blank, note
+from lesionkit.figures.pixels import bytes_of
+from lesionkit.pages.notebook import table
 from lesionkit.records.runs import RunRecord
 
 
@@ -34,6 +43,55 @@ def test_every_code_cell_of_an_executed_page_but_two_shows_something(executed, p
         if cell.cell_type == "code" and injected not in cell.metadata.get("tags", [])
     ]
     assert shown == [False, False] + [True] * (len(shown) - 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [*PAGES, *AGAIN])
+def test_every_output_of_an_executed_page_is_something_one_looks_at(executed, page):
+    cells = [cell for cell in executed[1][page].cells if cell.cell_type == "code"]
+    assert {c.source: found for c in cells if (found := wrong_with(c))} == {}
+
+
+def output(**data):
+    """An output of a cell, by the kinds of its data."""
+    kinds = {"plain": "text/plain", "html": "text/html", "png": "image/png"}
+    shown = {kinds[name]: value for name, value in data.items()}
+    return SimpleNamespace(outputs=[{"output_type": "display_data", "data": shown}])
+
+
+def png_of(figure) -> str:
+    """A figure as a notebook stores it."""
+    return base64.b64encode(bytes_of(figure)).decode()
+
+
+def drawn():
+    """A figure with something in it."""
+    figure, axis = blank((4, 3))
+    axis.imshow(np.arange(12).reshape(3, 4))
+    return figure
+
+
+@pytest.mark.parametrize(
+    ("wrong", "made"),
+    [
+        (["a repr"], lambda: output(plain="{'images': 297}")),
+        (["a repr"], lambda: output(plain="(8, 3, 64, 64)")),
+        (["a repr"], lambda: output(plain="'660 rows'")),
+        (["cut"], lambda: output(html="<td>a long sentence...</td>")),
+        (["cut"], lambda: output(html="<td>a</td><td>…</td>")),
+        (
+            ["cut", "a plain data frame"],
+            lambda: output(html=pd.DataFrame({"a": ["long " * 20]})._repr_html_()),
+        ),
+        (["empty figure"], lambda: output(png=png_of(note("no images to show")))),
+        (["empty figure"], lambda: output(png=png_of(blank((4, 3))[0]))),
+        ([], lambda: output(png=png_of(drawn()))),
+        ([], lambda: output(html="<p>What it is.</p>", plain="What it is.")),
+        ([], lambda: output(html=table(pd.DataFrame({"a": ["long " * 20]})).html)),
+    ],
+)
+def test_what_nobody_wants_to_look_at_is_found(wrong, made):
+    assert wrong_with(made()) == wrong
 
 
 @pytest.mark.slow
@@ -66,11 +124,31 @@ def test_the_training_page_leaves_one_sealed_record_of_its_parameters(executed):
 
 
 @pytest.mark.slow
+def test_the_training_page_ends_with_its_record_and_what_to_do_next(executed):
+    folder, done = executed
+    (seal,) = (folder / "data" / "runs").rglob("toy/unet/ioufocal/**/DONE")
+    told = done["03_train"].cells[-1].outputs[-1].data["text/plain"]
+    where, *steps = told.splitlines()
+    assert where == f"The record is in {seal.parent}"
+    assert [re.search(r"lesionkit (\w+) ", step)[1] for step in steps] == [
+        *("train", "rank", "predict", "browse")
+    ]
+
+
+@pytest.mark.slow
+def test_the_page_of_paper_b_shows_how_many_runs_have_ended(executed):
+    _, done = executed
+    (cell,) = (c for c in done["06_lung_ct"].cells if "run_sweep(" in c.source)
+    texts = [o.data["text/plain"] for o in cell.outputs if "data" in o]
+    assert any("run 9/9 |" in text for text in texts)
+
+
+@pytest.mark.slow
 def test_the_analysis_page_judges_the_public_rerun(executed):
     import nbformat
 
     text = nbformat.writes(executed[1]["04_analysis"])
-    assert "660 rows of 10 losses" in text
+    assert re.search(r"rows of the table +660\\n +losses +10\\n", text)
     assert "No loss is supported as the best" in text
     assert text.count('"image/png"') >= 8
 
@@ -80,7 +158,7 @@ def test_of_one_run_of_each_of_two_losses_the_page_speaks_of_these_alone(execute
     import nbformat
 
     text = nbformat.writes(executed[1]["04_records"])
-    assert "2 rows of 2 losses" in text
+    assert re.search(r"rows of the table +2\\n +losses +2\\n", text)
     assert "for groups like those of toy and this training of unet" in text
     assert "Undecided: " in text
 
@@ -89,8 +167,8 @@ def test_of_one_run_of_each_of_two_losses_the_page_speaks_of_these_alone(execute
 def test_the_mean_first_focal_loss_pulls_where_bce_pulls_on_the_page(executed):
     _, done = executed
     (cell,) = (c for c in done["02_losses"].cells if c.source.startswith("forms ="))
-    table = cell.outputs[-1].data["text/plain"]
-    rows = {line.split()[0]: line.split()[-1] for line in table.splitlines()}
+    found = cell.outputs[-1].data["text/plain"]
+    rows = {line.split()[0]: line.split()[-1] for line in found.splitlines()}
     assert rows["bce"] == "1.000000"
 
 
@@ -105,8 +183,8 @@ def test_the_sliders_leave_a_plain_picture_on_the_page(executed):
 @pytest.mark.slow
 def test_the_page_of_analysis_scores_under_every_convention(executed):
     _, done = executed
-    table = done["04_records"].cells[-1].outputs[-1].data["text/plain"]
-    assert "mean with background, pooled" in table
+    shown = done["04_records"].cells[-1].outputs[-1].data["text/plain"]
+    assert "mean with background, pooled" in shown
 
 
 @pytest.mark.slow

@@ -28,6 +28,14 @@ def test_a_finished_run_is_found_and_not_trained_again(tiny: str) -> None:
     assert (record.folder / "DONE").stat().st_mtime_ns == before
 
 
+def test_a_finished_run_says_that_it_was_found(tiny: str, capsys) -> None:
+    train()
+    experiment.run(RunConfig(**SMALL))
+    said = capsys.readouterr().err
+    assert "is finished, and is not trained again" in said
+    assert "epoch" not in said
+
+
 def interrupt_after(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the process 'die' right after an epoch's state was stored."""
     save = runs.save_state

@@ -98,3 +98,41 @@ def test_a_session_ends_when_its_last_state_is_on_disk(
         now.epoch(progress)
         assert stored == []
     assert len(stored) == 1
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        (0, "stopped in epoch 3 of 9, before a state was stored; run again, it begins"),
+        (1, "stopped in epoch 3 of 9; run again, it goes on with epoch 2"),
+    ],
+)
+def test_an_interrupt_says_with_which_epoch_the_run_will_go_on(
+    tiny: str, data_home, kept, said
+) -> None:
+    setting = build(RunConfig(**SMALL, epochs=9, save_seconds=1e9))
+    progress = Progress()
+    with (
+        pytest.raises(KeyboardInterrupt, match=said),
+        begun(setting, data_home, progress) as now,
+    ):
+        for epoch in (1, 2):
+            progress.epoch = epoch
+            progress.history.append({"epoch": epoch, "validation_dice": 0.5})
+            now.keeper.every_seconds = 0 if epoch == kept else 1e9
+            now.epoch(progress)
+        raise KeyboardInterrupt
+
+
+def test_a_run_that_goes_on_says_so_and_keeps_its_best_dice(
+    tiny: str, data_home, capsys
+) -> None:
+    row = {"epoch": 1, "validation_dice": 0.75}
+    setting = build(RunConfig(**SMALL, save_seconds=1e9))
+    progress = Progress(epoch=1, history=[row])
+    with begun(setting, data_home, progress, show=True) as now:
+        progress.history.append({"epoch": 2, "validation_dice": 0.5})
+        now.epoch(progress)
+    said = capsys.readouterr().err
+    assert "training tiny, small, ioufocal, repeat 0, going on with epoch 2" in said
+    assert "epoch 2/12, validation Dice 0.500, best 0.750" in said
