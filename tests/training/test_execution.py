@@ -63,7 +63,8 @@ OUT_OF_MEMORY = [
     " memory: you tried to allocate 132426121216 bytes. Error code 12 (Cannot allocate"
     " memory)",
     "[enforce fail at CPUAllocator.cpp:64] . DefaultCPUAllocator: can't allocate"
-    " memory: you tried to allocate 1178729664 bytes. Error code 12 (Cannot allocate memory)",
+    " memory: you tried to allocate 1178729664 bytes. Error code 12 (Cannot allocate"
+    " memory)",
     r"[enforce fail at ..\c10\core\impl\alloc_cpu.cpp:72] data. DefaultCPUAllocator:"
     " not enough memory: you tried to allocate 26214400 bytes.",
     "unable to mmap 1073741824 bytes from file <state>: Cannot allocate memory (12)",

@@ -1,4 +1,4 @@
-"""Captures with a stand-in for CUDA: how they are asked for, what a failed one leaves."""
+"""Captures with a stand-in for CUDA: how they are asked for, and what they leave."""
 
 from __future__ import annotations
 
