@@ -5,8 +5,9 @@ uv run python benchmarks/deviations.py
 uv run lesionkit sweep fast.yaml                 # bfloat16 and channels_last
 uv run python benchmarks/deviations.py fast.yaml
 
-Reads the records of the sweep, one data set at a time. The runs of a change and of the protocol as printed are
-paired by repeat (same split and, but for the change, the same seeds); the interval is
+Reads the records of the sweep, one data set at a time. The runs of a change and of the
+protocol as printed are paired by repeat (same split and, but for the change, the same
+seeds); the interval is
 Student's over the repeats: with three it is wide, and it does not hold what other
 images, networks or losses would add.
 """

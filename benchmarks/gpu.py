@@ -10,9 +10,9 @@ GPU, on streams of one process. From the rates the hours of paper A's 3,600 trai
 follow, at 200 epochs each and at 104, the mean of the public re-run: of the best way,
 and of `paper_a` as it is.
 
-Everything takes at most --seconds (540, for the ten minutes of a lent GPU): each network
-has its share of what is left. A row is on the page as soon as it is known. What cannot
-run here, or what there was no time for, is a dash.
+Everything takes at most --seconds (540, for the ten minutes of a lent GPU): each
+network has its share of what is left. A row is on the page as soon as it is known. What
+cannot run here, or what there was no time for, is a dash.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Time:
 
 
 def tried(work: Callable[[], Any]) -> Any:
-    """What the work gives, or None where it cannot run; the reason goes to the terminal."""
+    """What the work gives, or None where it cannot run; the terminal has the reason."""
     try:
         return work()
     except (RuntimeError, torch.OutOfMemoryError) as error:
@@ -152,7 +152,9 @@ def together(
         for kind, rate in kinds.items():
             needed = A_CELL + count * (12.0 if kind == "processes" else 2.0)
             may = way and given.time.left(needed)
-            found[f"{count} {kind}"] = tried(partial(rate, settings, count)) if may else None
+            found[f"{count} {kind}"] = (
+                tried(partial(rate, settings, count)) if may else None
+            )
     return found
 
 
@@ -206,7 +208,15 @@ def heads(given: argparse.Namespace, device: torch.device) -> list[str]:
     kinds = ("processes", "streams") if device.type == "cuda" else ("processes",)
     packs = [f"{count} {kind}" for count in given.packed for kind in kinds]
     at = [f"h at {epochs}" for epochs in EPOCHS]
-    return ["network", *WAYS, *packs, "GiB", "MFU", *at, f"`paper_a`, h at {EPOCHS[-1]}"]
+    return [
+        "network",
+        *WAYS,
+        *packs,
+        "GiB",
+        "MFU",
+        *at,
+        f"`paper_a`, h at {EPOCHS[-1]}",
+    ]
 
 
 def line(name: str, found: dict, given: argparse.Namespace) -> str:
@@ -253,8 +263,8 @@ def main(arguments: list[str] | None = None) -> None:
     given.time = Time(given.seconds, len(given.networks))
     known = ", ".join(PEAKS)
     lines = [
-        f"Images a second at {given.size} px, batch {BATCH}, at most {given.steps} steps"
-        f" or {A_CELL:g} s a cell, on {given.device}; MFU where the peak is known"
+        f"Images a second at {given.size} px, batch {BATCH}, at most {given.steps}"
+        f" steps or {A_CELL:g} s a cell, on {given.device}; MFU where the peak is known"
         f" ({known}).",
         "",
         *measurements.head(heads(given, device)),

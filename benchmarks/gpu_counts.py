@@ -1,4 +1,4 @@
-"""What a training step costs on a GPU by counting, and the price of the study by a model.
+"""What a training step costs on a GPU by counting, and the study's price by a model.
 
 uv run python benchmarks/gpu_counts.py
 
@@ -9,9 +9,9 @@ questions to the host, and the operators that torch calls not repeatable on CUDA
 bilinear resizing and adaptive pooling as torch has them when it is to be
 deterministic, and as the kit's two matrix products.
 
-The hours are a model, not a measurement. Kernels run one after the other, and each takes
-the longest of its arithmetic (at a share of the data sheet's peak), its traffic and its
-launch; the shares are assumed and stand above the table.
+The hours are a model, not a measurement. Kernels run one after the other, and each
+takes the longest of its arithmetic (at a share of the data sheet's peak), its traffic
+and its launch; the shares are assumed and stand above the table.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from lesionkit.training.step import Step
 
 BATCH, SIDE, EPOCHS = 8, 224, 104
 PAPERS = [name for name in MODELS if name not in ("segnet", "enet")]
+NO_KERNEL = ("detach", "empty", "empty_like", "lift_fresh")
 HOST = ("_local_scalar_dense", "nonzero", "masked_select", "equal", "unique", "item")
 NOT_REPEATABLE = (
     *("upsample_bilinear2d_backward", "_adaptive_avg_pool2d_backward"),
@@ -66,7 +67,9 @@ class Counted(TorchDispatchMode):
             self.host.append(name)
         if name in NOT_REPEATABLE:
             self.irregular.append(name)
-        if not (func.is_view or name in ("detach", "empty", "empty_like", "lift_fresh")):
+        if not (
+            func.is_view or name in ("detach", "empty", "empty_like", "lift_fresh")
+        ):
             every = tree_leaves((args, kwargs, out))
             moved = sum(x.nbytes for x in every if torch.is_tensor(x))
             self.kernels.append((flop_of(name, args, out), moved))
@@ -221,8 +224,8 @@ def main() -> None:
         "",
         *counts_table(measured),
         "",
-        f"Hours of {len(PAPERS)} x 300 trainings of {EPOCHS} epochs on one {CARD}, **by a"
-        " model, not measured**: one kernel after the other, each as long as the"
+        f"Hours of {len(PAPERS)} x 300 trainings of {EPOCHS} epochs on one {CARD},"
+        " **by a model, not measured**: one kernel after the other, each as long as the"
         " longest of launch, arithmetic and traffic;"
         f" {EAGER * 1e6:g} us an eager launch, {GRAPHED * 1e6:g} us one in a graph,"
         f" {SHARES['float32']:.0%} of the peak in float32 and {SHARES['tf32']:.0%} in"
