@@ -201,7 +201,9 @@ def build_step(setting: Setting) -> Step | GraphedStep:
     return step
 
 
-def build_validation(setting: Setting) -> Callable[[nn.Module], torch.Tensor]:
+def build_validation(
+    setting: Setting, step: Step | GraphedStep
+) -> Callable[[nn.Module], torch.Tensor]:
     """What scores the validation images of an epoch; a CUDA graph beside such a step.
 
     The graph reads the weights where they are trained, so it is captured once.
@@ -210,8 +212,8 @@ def build_validation(setting: Setting) -> Callable[[nn.Module], torch.Tensor]:
     count = setting.kept.count if setting.kept else None
     if count is None:
         count = evaluation.counter(setting.model, config.dtype, ignore=batches.ignore)
-        if config.graphed and setting.device.type == "cuda":
-            count = Graph(count, what="validation")
+        if isinstance(step, GraphedStep):
+            count = Graph(count, what="validation", forget=step.again)
         if setting.kept:
             setting.kept.count = count
     scoring = config.scoring

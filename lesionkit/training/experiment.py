@@ -122,7 +122,7 @@ def _train(session: Session) -> None:
         train(
             session.step,
             setting.batches["train"],
-            build_validation(setting),
+            build_validation(setting, session.step),
             model=setting.model,
             rules=rules,
             augment=setting.augment,

@@ -69,6 +69,10 @@ class Graph:
         self.graph.replay()
         return self.value.clone()  # the next launch writes over it
 
+    def again(self) -> None:
+        """Capture anew at the next call: the generator that the graph reads is another."""
+        self.graph = self.value = None
+
     def _aside(self, images: Tensor, masks: Tensor) -> Tensor:
         """A plain call on another stream, as capturing asks for before it."""
         self.stream.wait_stream(torch.cuda.current_stream())
