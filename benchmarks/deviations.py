@@ -2,9 +2,12 @@
 
 uv run lesionkit sweep deviations.yaml
 uv run python benchmarks/deviations.py
+uv run lesionkit sweep fast.yaml                 # bfloat16 and channels_last
+uv run python benchmarks/deviations.py fast.yaml
 
-Reads the records of the sweep. The runs of a change and of the protocol as printed are
-paired by repeat (same split and, but for the change, the same seeds); the interval is
+Reads the records of the sweep, one data set at a time. The runs of a change and of the
+protocol as printed are paired by repeat (same split and, but for the change, the same
+seeds); the interval is
 Student's over the repeats: with three it is wide, and it does not hold what other
 images, networks or losses would add.
 """
@@ -25,10 +28,11 @@ from lesionkit.sweeps.sweep import read_sweep
 LEVEL = 0.95
 
 
-def change_of(config: RunConfig) -> str:
+def change_of(config: RunConfig, first: RunConfig) -> str:
     """What the sweep changes in a run, beside its first."""
-    given, first = asdict(config), asdict(read_sweep("deviations.yaml").configs[0])
-    changed = [n for n in PARAMETERS if n != "repeat" and given[n] != first[n]]
+    given, plain = asdict(config), asdict(first)
+    free = ("repeat", "dataset")
+    changed = [n for n in PARAMETERS if n not in free and given[n] != plain[n]]
     return ", ".join(f"{name} {given[name]}" for name in changed) or "as printed"
 
 
@@ -48,14 +52,26 @@ def interval(values: np.ndarray) -> str:
 
 
 def main() -> None:
-    """A row a change."""
-    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
-    sweep = read_sweep("deviations.yaml")
+    """A table a data set, a row a change."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("sweep", nargs="?", default="deviations.yaml")
+    given = parser.parse_args()
+    configs = read_sweep(given.sweep).configs
+    for dataset in dict.fromkeys(config.dataset for config in configs):
+        lines = of_data_set([c for c in configs if c.dataset == dataset])
+        title = "From paper A as printed to its re-run, by setting"
+        if given.sweep != "deviations.yaml":
+            title = f"Deviations from paper A as printed: {given.sweep}, {dataset}"
+        measurements.append(title, lines)
+
+
+def of_data_set(configs: list[RunConfig]) -> list[str]:
+    """The table of the runs of one data set; the first is the protocol as printed."""
+    example = configs[0]
     found: dict[str, list[tuple[float, float]]] = {}
-    for config in sweep.configs:
-        found.setdefault(change_of(config), []).append(dice_of(config))
+    for config in configs:
+        found.setdefault(change_of(config, example), []).append(dice_of(config))
     base = np.array(found["as printed"])
-    example = sweep.configs[0]
     at_half, by_raw_mean = base.mean(axis=0)
     lines = [
         f"{example.dataset} at {example.size} px, {example.variant}, {example.loss},"
@@ -74,7 +90,7 @@ def main() -> None:
             f"| {change} | {np.mean(dice, axis=0)[0]:.1f} | {interval(apart[:, 0])} |"
             f" {interval(apart[:, 1])} |"
         )
-    measurements.append("From paper A as printed to its re-run, by setting", lines)
+    return lines
 
 
 if __name__ == "__main__":

@@ -13,20 +13,32 @@ from typing import Any
 import torch
 from torch import multiprocessing
 
+from lesionkit.config import RunConfig
 from lesionkit.losses import build_loss
 from lesionkit.models import build_model
-from lesionkit.training.step import GraphedStep, Step, autocast
+from lesionkit.prepared.loading import FORMATS
+from lesionkit.training.execution import execution
+from lesionkit.training.graphs import WARM_UP, Graph, GraphedStep
+from lesionkit.training.step import Step, autocast
 
 BATCH = 8
-WAYS = {
-    "fp32": {},
-    "tf32": {"dtype": "tf32"},
-    "bf16": {"dtype": "bfloat16"},
-    "bf16 channels_last": {"dtype": "bfloat16", "memory_format": "channels_last"},
-    "graphed": {"dtype": "bfloat16", "graphed": True},
-    "compiled": {"dtype": "bfloat16", "compile": True},
-    "compiled graphed": {"dtype": "bfloat16", "compile": True, "graphed": True},
+FAST = {"protocol": "paper_a_fast"}
+HALF = {"dtype": "bfloat16", "memory_format": "channels_last"}
+# The parameters of a run: kernels are chosen as that run would have them chosen.
+WAYS: dict[str, dict[str, Any]] = {
+    "paper_a": {},
+    "paper_a_fast": FAST,
+    "fp32": {"deterministic": False},
+    "tf32": {"deterministic": False, "dtype": "tf32"},
+    "bf16": {"deterministic": False, **HALF},
+    "fast, any kernel": FAST | {"deterministic": False},
+    "fast, compiled": FAST | {"deterministic": False, "compile": True},
 }
+
+
+def config_of(name: str, way: str) -> Any:
+    """The run that a way stands for, on one network."""
+    return RunConfig(model=name, **({"protocol": "paper_a"} | WAYS[way])).resolved()
 
 
 @dataclass
@@ -48,18 +60,20 @@ class Bench:
 
 
 def ready(name: str, way: str, *, size: int, device: torch.device) -> Bench:
-    """A network with its step, executed in one of WAYS."""
-    how = dict(WAYS[way])
-    graphed = how.pop("graphed", False)
-    precision = "tf32" if how.get("dtype") == "tf32" else "ieee"
-    torch.backends.cuda.matmul.fp32_precision = precision
-    torch.backends.cudnn.conv.fp32_precision = precision
+    """A network with its step, for use inside `execution(config_of(name, way))`."""
+    config = config_of(name, way)
     torch.manual_seed(0)
-    layout = how.get("memory_format", "contiguous_format")
-    model = build_model(name).to(device, memory_format=getattr(torch, layout)).train()
-    capturable = graphed and device.type == "cuda"
-    adam = torch.optim.Adam(model.parameters(), fused=True, capturable=capturable)
-    step = Step(model, build_loss("ioufocal"), adam, **how)
+    network = build_model(name, variant=config.variant)
+    model = network.to(device).to(memory_format=FORMATS[config.memory_format]).train()
+    graphed = config.graphed and device.type == "cuda"
+    step = Step(
+        model,
+        build_loss("ioufocal"),
+        torch.optim.Adam(model.parameters(), fused=True, capturable=graphed),
+        dtype=config.dtype,
+        memory_format=config.memory_format,
+        compile=config.compile,
+    )
     images = torch.randint(256, (32, size, size, 3), dtype=torch.uint8, device=device)
     masks = (images[..., 0] > 200).to(torch.uint8)
     return Bench(GraphedStep(step) if graphed else step, model, images, masks)
@@ -71,51 +85,83 @@ def wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def steps_rate(bench: Bench, steps: int, device: torch.device) -> float:
-    """Images a second, after steps that load, compile and capture."""
-    for turn in range(max(2, min(6, steps))):
+def warm(bench: Bench, steps: int, device: torch.device) -> None:
+    """Steps that load, compile and capture: all of it is over when this returns.
+
+    Raises:
+        RuntimeError: the step was to be captured and could not be.
+    """
+    graphed = isinstance(bench.step, GraphedStep)
+    for turn in range(WARM_UP + 2 if graphed else max(2, min(4, steps))):
         bench.step(*bench.batch(turn))
     wait(device)
-    began = time.perf_counter()
-    for turn in range(steps):
-        bench.step(*bench.batch(turn))
+    if graphed and bench.step.failed:
+        raise RuntimeError("the step could not be captured")
+
+
+def timed(work: Callable[[int], Any], limits: tuple, device: torch.device) -> float:
+    """Calls a second; until so many are done, or so many seconds are over.
+
+    Args:
+        work: is given the number of the call.
+        limits: calls, and seconds or None.
+    """
+    steps, seconds = limits
+    began, done = time.perf_counter(), 0
+    while done < steps:
+        work(done)
+        done += 1
+        if seconds and done % 4 == 0:  # the host may be far ahead
+            wait(device)
+            if time.perf_counter() - began > seconds:
+                break
     wait(device)
-    return steps * BATCH / (time.perf_counter() - began)
+    return done / (time.perf_counter() - began)
+
+
+def steps_rate(bench: Bench, limits: tuple, device: torch.device) -> float:
+    """Images a second of whole steps, once the bench is warm."""
+    return BATCH * timed(lambda i: bench.step(*bench.batch(i)), limits, device)
 
 
 @torch.no_grad()
 def validation_rate(
-    bench: Bench, way: str, steps: int, *, device: torch.device
+    bench: Bench, config: Any, limits: tuple, *, device: torch.device
 ) -> float:
-    """Images a second of the forward pass in eval mode."""
+    """Images a second of the forward pass in eval mode, captured if the step is."""
     bench.model.eval()
-    dtype = WAYS[way].get("dtype", "float32")
-    for turn in range(steps + 1):
-        if turn == 1:
-            wait(device)
-            began = time.perf_counter()
-        with autocast(device, dtype):
-            bench.model(bench.batch(turn)[0].permute(0, 3, 1, 2).float() / 255)
+
+    @torch.no_grad()
+    def forward(images: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+        with autocast(device, config.dtype):
+            return bench.model(images.permute(0, 3, 1, 2).float() / 255)
+
+    graphed = isinstance(bench.step, GraphedStep)
+    work = Graph(forward, what="validation") if graphed else forward
+    for turn in range(WARM_UP + 2 if graphed else 1):
+        work(*bench.batch(turn))
     wait(device)
+    rate = BATCH * timed(lambda i: work(*bench.batch(i)), limits, device)
     bench.model.train()
-    return steps * BATCH / (time.perf_counter() - began)
+    return rate
 
 
 def one_of_several(settings: tuple, number: int, *, barrier: Any, rates: Any) -> None:
     """The work of one process among several: ready, all together, its rate."""
-    name, way, size, steps, kind = settings
+    name, way, size, limits, kind = settings
     device = torch.device(kind)
     torch.set_num_threads(1)
-    bench = ready(name, way, size=size, device=device)
-    steps_rate(bench, 1, device)
-    barrier.wait()
-    rates[number] = steps_rate(bench, steps, device)
+    with execution(config_of(name, way)):
+        bench = ready(name, way, size=size, device=device)
+        warm(bench, limits[0], device)
+        barrier.wait()  # none captures while another one is timed
+        rates[number] = steps_rate(bench, limits, device)
 
 
 def processes_rate(settings: tuple, count: int) -> float:
     """Images a second of several processes together."""
     context = multiprocessing.get_context("spawn")
-    barrier, rates = context.Barrier(count), context.Array("d", count)
+    barrier, rates = context.Barrier(count, timeout=300), context.Array("d", count)
     shared = {"barrier": barrier, "rates": rates}
     started = [
         context.Process(target=one_of_several, args=(settings, i), kwargs=shared)
@@ -132,17 +178,17 @@ def processes_rate(settings: tuple, count: int) -> float:
 
 def streams_rate(settings: tuple, count: int) -> float:
     """Images a second of several models, each on a stream of this process."""
-    name, way, size, steps, kind = settings
+    name, way, size, limits, kind = settings
     device = torch.device(kind)
-    benches = [ready(name, way, size=size, device=device) for _ in range(count)]
-    streams = [torch.cuda.Stream() for _ in benches]
-    began = 0.0
-    for turn in range(steps + 6):
-        if turn == 6:
-            wait(device)
-            began = time.perf_counter()
-        for bench, stream in zip(benches, streams, strict=True):
-            with torch.cuda.stream(stream):
-                bench.step(*bench.batch(turn))
-    wait(device)
-    return count * steps * BATCH / (time.perf_counter() - began)
+    with execution(config_of(name, way)):
+        benches = [ready(name, way, size=size, device=device) for _ in range(count)]
+        for bench in benches:  # one after the other: a capture is alone
+            warm(bench, limits[0], device)
+        streams = [torch.cuda.Stream() for _ in benches]
+
+        def turn(number: int) -> None:
+            for bench, stream in zip(benches, streams, strict=True):
+                with torch.cuda.stream(stream):
+                    bench.step(*bench.batch(number))
+
+        return count * BATCH * timed(turn, limits, device)

@@ -1,6 +1,7 @@
 """Appends what a script measured to docs/measurements.md, with date, commit, hardware.
 
-Used by the other scripts of this folder: `measurements.append(title, lines)`. `head`
+Used by the other scripts of this folder: `measurements.append(title, lines)`, and
+`add(lines)` for rows that come one by one. `head`
 and `row` make the tables, `put_between` puts one on another page.
 """
 
@@ -32,6 +33,14 @@ def append(title: str, lines: list[str]) -> None:
     with PAGE.open("a") as page:
         page.write(text)
     print(text)
+
+
+def add(lines: list[str]) -> None:
+    """Print lines and put them at the end of the page, below what `append` began."""
+    text = "\n".join([*lines, ""])
+    with PAGE.open("a") as page:
+        page.write(text)
+    print(text, end="", flush=True)
 
 
 def row(cells: Iterable[str]) -> str:

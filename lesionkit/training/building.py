@@ -20,7 +20,7 @@ from lesionkit.prepared import Prepared
 from lesionkit.prepared.loading import FORMATS, Batches
 from lesionkit.prepared.preparing import open_data
 from lesionkit.splits import PARTS, Split, split
-from lesionkit.training import checkpoint, evaluation, warm
+from lesionkit.training import checkpoint, evaluation, graphs
 from lesionkit.training.execution import device_of, optimizer_class
 from lesionkit.training.graphs import Graph, GraphedStep
 from lesionkit.training.loop import Augment, unchanged
@@ -45,7 +45,7 @@ class Setting:
     optimizer: torch.optim.Optimizer
     augment: Augment
     schedule: Schedule
-    kept: warm.Kept | None = None  # for the next run of this process, where it pays
+    kept: graphs.Kept | None = None  # for the next run of this process, where it pays
 
     @property
     def device(self) -> torch.device:
@@ -74,8 +74,8 @@ def build(config: RunConfig, *, again: bool = False) -> Setting:
         loss = loss_of(config, ignore=True)
     parts = split(data, kind=config.split, seed=config.split_seed)
     device = device_of(config)
-    key = warm.key_of(config, data, device) if again else None
-    kept = warm.take(key) if again else None  # and so freed before memory is asked for
+    key = graphs.key_of(config, data, device) if again else None
+    kept = graphs.take(key) if again else None  # freed before memory is asked for
     checkpoint.seed_everything(config.init_seed)
     network = build_model(
         own.with_file(config.model, config.model_file),
@@ -129,7 +129,7 @@ def _parts(
     loss: nn.Module,
     device: torch.device,
     key: str,
-) -> warm.Kept:
+) -> graphs.Kept:
     """Network, loss and optimiser on the device."""
     model = network.to(device).to(memory_format=FORMATS[config.memory_format])
     if config.accumulate > 1:
@@ -146,7 +146,7 @@ def _parts(
     )
     # a graph reads the rate anew at each launch, from where it lies
     rate = torch.tensor(0.0, device=device) if captured else None
-    return warm.Kept(key, model, loss.to(device), optimizer, rate)
+    return graphs.Kept(key, model, loss.to(device), optimizer, rate)
 
 
 def _augmentation(config: Resolved) -> Augment:
@@ -209,7 +209,9 @@ def build_step(setting: Setting) -> Step | GraphedStep:
     return step
 
 
-def build_validation(setting: Setting) -> Callable[[nn.Module], torch.Tensor]:
+def build_validation(
+    setting: Setting, step: Step | GraphedStep
+) -> Callable[[nn.Module], torch.Tensor]:
     """What scores the validation images of an epoch; a CUDA graph beside such a step.
 
     The graph reads the weights where they are trained, so it is captured once.
@@ -218,8 +220,8 @@ def build_validation(setting: Setting) -> Callable[[nn.Module], torch.Tensor]:
     count = setting.kept.count if setting.kept else None
     if count is None:
         count = evaluation.counter(setting.model, config.dtype, ignore=batches.ignore)
-        if config.graphed and setting.device.type == "cuda":
-            count = Graph(count, what="validation")
+        if isinstance(step, GraphedStep):
+            count = Graph(count, what="validation", forget=step.again)
         if setting.kept:
             setting.kept.count = count
     scoring = config.scoring

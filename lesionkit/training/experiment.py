@@ -21,7 +21,7 @@ from lesionkit.records.disks import DiskFull, refusals_told
 from lesionkit.records.runs import RunRecord
 from lesionkit.records.trackers import Tracker, tracker
 from lesionkit.splits import manifest
-from lesionkit.training import checkpoint, evaluation, warm
+from lesionkit.training import checkpoint, evaluation, graphs
 from lesionkit.training.building import (
     WITHOUT_LESION,
     Setting,
@@ -71,7 +71,7 @@ def _run(setting: Setting, folder: Path, logged: Tracker, show: bool) -> None:
             session.end()
             logged.end(RunRecord(folder).metrics)
             runs.finish(folder)
-        warm.keep(setting.kept)
+        graphs.keep(setting.kept)
     except DiskFull:  # nothing is wrong with the run: a sweep tries it again
         raise
     except Exception as error:
@@ -96,7 +96,7 @@ def _train(session: Session) -> None:
         train(
             session.step,
             setting.batches["train"],
-            build_validation(setting),
+            build_validation(setting, session.step),
             model=setting.model,
             rules=rules,
             augment=setting.augment,

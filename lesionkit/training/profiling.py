@@ -110,7 +110,7 @@ def _epoch(setting: Setting, watch: Watch, epoch: int, steps: int | None) -> Non
             batch = setting.augment(*batches.store.take(chosen), epoch, place)
         step(*batch)
     with watch("evaluation"):
-        build_validation(setting)(setting.model).cpu()
+        build_validation(setting, step)(setting.model).cpu()
 
 
 def peak_flops(device: torch.device, dtype: str) -> float | None:

@@ -128,6 +128,17 @@ def test_paper_a_public_differs_from_paper_a_where_the_re_run_does() -> None:
     }
 
 
+def test_paper_a_fast_is_paper_a_in_other_arithmetic_alone() -> None:
+    one, other = PROTOCOLS["paper_a"].settings, PROTOCOLS["paper_a_fast"].settings
+    assert one.keys() == other.keys()
+    assert {name: other[name] for name in one if one[name] != other[name]} == {
+        "dtype": "bfloat16",
+        "memory_format": "channels_last",
+        "graphed": True,
+    }
+    assert PROTOCOLS["paper_a_fast"].deviations
+
+
 def test_the_public_re_run_names_its_variants() -> None:
     assert PROTOCOLS["paper_a_public"].variants == {
         "esfpnet": "esfpnet_t",

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from lesionkit.config import RunConfig
+from lesionkit.training.execution import execution
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
@@ -17,7 +20,8 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 def gpu(monkeypatch: pytest.MonkeyPatch):
     """The script as a module."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    monkeypatch.delitem(sys.modules, "gpu", raising=False)
+    for name in ("gpu", "gpu_rates"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     return importlib.import_module("gpu")
 
 
@@ -39,14 +43,84 @@ def test_a_sum_over_networks_stands_below_the_table(gpu) -> None:
     rates = dict.fromkeys(gpu.WAYS, 10.0)
     row = {"rates": rates, "packed": {"2 processes": None}, "best": "bf16"}
     row |= {"memory": 2**30, "trained": 60.0, "validated": 200.0, "solo": 10.0}
-    given = argparse.Namespace(device="cpu", size=224)
-    lines = gpu.table({"unet": row, "fcn": row}, given)
-    one = gpu.hours(row, 200)
-    assert (
-        f"600 trainings on this device: {2 * one:.1f} hours at 200 epochs" in lines[-1]
-    )
-    assert lines[2].count("|") == lines[0].count("|") == lines[1].count("|")
-    assert "| – |" in lines[2]
+    plain = row | {"paper_a": 6.0, "paper_a validated": 20.0}
+    given = argparse.Namespace(device="cpu", size=224, packed=[2])
+    line = gpu.line("unet", row, given)
+    assert line.count("|") == len(gpu.heads(given, torch.device("cpu"))) + 1
+    assert "| – |" in line
+    said, one = gpu.total({"unet": row, "fcn": plain}), gpu.hours(row, 200)
+    assert f"600 trainings on this device: {2 * one:.1f} hours at 200 epochs" in said
+    price = 10 * gpu.hours(row, 104)
+    assert f"as `paper_a` {price:.1f} at 104, 1 networks" in said
+    assert gpu.line("fcn", plain, given).endswith(f" {price:.1f} |")
+
+
+def test_every_way_has_the_kernels_of_the_run_that_it_stands_for(gpu) -> None:
+    config_of = gpu.config_of
+    paper, fast = config_of("enet", "paper_a"), config_of("enet", "paper_a_fast")
+    assert paper == RunConfig(model="enet", protocol="paper_a").resolved()
+    assert fast == RunConfig(model="enet", protocol="paper_a_fast").resolved()
+    with execution(config_of("enet", "fp32")):
+        assert torch.backends.cudnn.benchmark
+    with execution(fast):
+        assert torch.are_deterministic_algorithms_enabled()
+        assert not torch.backends.cudnn.benchmark
+
+
+def test_a_network_has_its_share_of_the_time_that_is_left(gpu, monkeypatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(gpu.time, "monotonic", lambda: now[0])
+    given = gpu.Time(100.0, 2)
+    given.next_network()
+    assert given.left(50) and not given.left(51)
+    now[0] = 20.0  # the first took less than its share
+    given.next_network()
+    assert given.left(80) and not given.left(81)
+    now[0] = 101.0
+    assert not given.left(0.1)
+
+
+def test_what_there_is_no_time_for_is_a_dash_and_not_begun(gpu, monkeypatch) -> None:
+    begun = []
+    monkeypatch.setattr(gpu, "ready", lambda *_, **given: begun.append(given))
+    given = argparse.Namespace(ways=["fp32"], compile=False, packed=[2], size=32)
+    given.steps, given.device, given.time = 1, "cpu", gpu.Time(0.0, 1)
+    found = gpu.measure("enet", given, torch.device("cpu"))
+    assert begun == []
+    assert found["best"] is None
+    assert set(found["rates"].values()) | set(found["packed"].values()) == {None}
+
+
+def test_a_process_captures_before_the_others_are_timed(gpu, monkeypatch) -> None:
+    rates, order = importlib.import_module("gpu_rates"), []
+
+    class Barrier:
+        def wait(self) -> None:
+            order.append("all are ready")
+
+    def step(*batch: object) -> None:
+        order.append("step")
+
+    bench = rates.Bench(step, torch.nn.Identity(), *torch.zeros(2, 32, 2, 2))
+    monkeypatch.setattr(rates, "ready", lambda *_, **given: bench)
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
+    found = [0.0, 0.0]
+    settings = ("enet", "fp32", 32, (5, None), "cpu")
+    rates.one_of_several(settings, 1, barrier=Barrier(), rates=found)
+    assert order == ["step"] * 4 + ["all are ready"] + ["step"] * 5
+    assert found[0] == 0 < found[1]
+
+
+def test_a_rate_of_a_step_that_could_not_be_captured_is_none(gpu, monkeypatch) -> None:
+    rates = importlib.import_module("gpu_rates")
+    monkeypatch.setattr(torch.cuda, "Stream", lambda: None)
+    monkeypatch.setattr(rates.GraphedStep, "__call__", lambda self, *batch: None)
+    step = rates.GraphedStep(argparse.Namespace(optimizer=None))
+    bench = rates.Bench(step, torch.nn.Identity(), *torch.zeros(2, 32, 2, 2))
+    rates.warm(bench, 4, torch.device("cpu"))
+    step.failed = True
+    with pytest.raises(RuntimeError, match="could not be captured"):
+        rates.warm(bench, 4, torch.device("cpu"))
 
 
 @pytest.mark.long
@@ -56,15 +130,15 @@ def test_a_network_that_can_run_in_no_way_is_a_row_of_dashes(
     def full(*_: object) -> float:
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(gpu, "ready", lambda *_, **given: None)
-    monkeypatch.setattr(gpu, "steps_rate", full)
+    monkeypatch.setattr(gpu, "ready", full)
+    monkeypatch.setattr(gpu, "processes_rate", full)
     given = argparse.Namespace(ways=["fp32"], compile=False, packed=[2], size=32)
-    given.steps, given.device = 1, "cpu"
+    given.steps, given.device, given.time = 1, "cpu", gpu.Time(100.0, 1)
     found = gpu.measure("enet", given, torch.device("cpu"))
-    lines = gpu.table({"enet": found}, given)
-    assert {cell.strip() for cell in lines[2].split("|")[2:-1]} == {"–"}
-    assert lines[2].count("|") == lines[0].count("|")
-    assert "0 trainings on this device" in lines[-1]
+    line = gpu.line("enet", found, given)
+    assert {cell.strip() for cell in line.split("|")[2:-1]} == {"–"}
+    assert line.count("|") == len(gpu.heads(given, torch.device("cpu"))) + 1
+    assert "0 trainings on this device" in gpu.total({"enet": found})
 
 
 @pytest.mark.slow
@@ -79,6 +153,6 @@ def test_the_table_is_made_on_a_cpu_at_tiny_size(
     gpu.main(tiny.split())
     row = next(x for x in page.read_text().splitlines() if x.startswith("| enet"))
     cells = [cell.strip() for cell in row.split("|")[1:-1]]
-    assert cells.count("–") == 6  # five ways that were not asked for, and no peak
+    assert cells.count("–") == 7  # five ways that were not asked for, no peak, no price
     assert all(float(cell) > 0 for cell in cells[1:] if cell != "–")
     assert "300 trainings on this device" in page.read_text()

@@ -168,6 +168,22 @@ def test_validation_in_a_graph_counts_as_plain_validation(cuda: Cuda) -> None:
     assert len(cuda.modes) == 1
 
 
+def test_a_step_is_captured_anew_after_another_capture_replaced_its_generator(
+    cuda: Cuda,
+) -> None:
+    step = Graph(lambda images, masks: images.sum(), what="training")
+    other = Graph(breaks_in_a_capture(cuda), what="validation", forget=step.again)
+    cuda.replays(step)
+    for _ in range(WARM_UP + 1):
+        step(IMAGES, MASKS)
+    first = step.graph
+    with pytest.warns(UserWarning, match="validation runs without"):
+        for _ in range(WARM_UP + 1):
+            other(IMAGES, MASKS)
+    assert step(IMAGES + 1, MASKS) == (IMAGES + 1).sum()
+    assert step.graph is not first and step.graph is not None
+
+
 def test_a_graph_reads_the_weights_as_training_has_left_them(cuda: Cuda) -> None:
     model = SmallNet().eval()
     plain = evaluation.counter(model, "float32", ignore=False)

@@ -11,7 +11,7 @@ from made_models import list_small_model
 from lesionkit.config import RunConfig
 from lesionkit.prepared.preparing import open_data
 from lesionkit.records import runs
-from lesionkit.training import building, experiment, warm
+from lesionkit.training import building, experiment, graphs
 from lesionkit.training.experiment import run
 
 CPU = torch.device("cpu")
@@ -23,8 +23,8 @@ SMALL |= {"epochs": 3, "threads": 1, "track": "none"}
 def kept(monkeypatch: pytest.MonkeyPatch, tiny: str):
     """Steps are kept, as they are where they cost something; those that were built."""
     list_small_model(monkeypatch)
-    monkeypatch.setattr(warm, "worth_it", lambda config, device: True)
-    monkeypatch.setattr(warm, "_kept", [])
+    monkeypatch.setattr(graphs, "worth_it", lambda config, device: True)
+    monkeypatch.setattr(graphs, "_kept", [])
     built = []
     plain = building._new_step
 
@@ -48,7 +48,7 @@ def trained(**more) -> Path:
 def key(**more) -> str | None:
     config = RunConfig(**(SMALL | more))
     data = open_data("tiny", 32, resize="bilinear")
-    return warm.key_of(config, data, CPU)
+    return graphs.key_of(config, data, CPU)
 
 
 @pytest.mark.parametrize("how", [{}, {"schedule": "cosine", "warmup": 0.2}])
@@ -56,7 +56,7 @@ def test_a_run_on_a_kept_step_has_the_bits_of_one_alone(kept, how, tmp_path) -> 
     alone = trained(repeat=0, **how)
     expected = bits(alone)
     alone.rename(tmp_path / "alone")
-    warm.keep(None)
+    graphs.keep(None)
     trained(repeat=1, **how)
     assert bits(trained(repeat=0, **how)) == expected
     assert [config.repeat for config in kept] == [0, 1]
@@ -78,7 +78,7 @@ def test_a_run_that_failed_leaves_no_step(kept, monkeypatch) -> None:
     monkeypatch.setattr(experiment, "_train", fails)
     with pytest.raises(FloatingPointError):
         trained(repeat=1)
-    assert warm._kept == []
+    assert graphs._kept == []
 
 
 def test_a_run_that_goes_on_builds_its_step_anew(kept, monkeypatch, tmp_path) -> None:
@@ -90,7 +90,7 @@ def test_a_run_that_goes_on_builds_its_step_anew(kept, monkeypatch, tmp_path) ->
         with pytest.raises(KeyboardInterrupt):
             trained(repeat=2, save_seconds=0.0)
     trained(repeat=1)
-    assert len(warm._kept) == 1
+    assert len(graphs._kept) == 1
     assert bits(trained(repeat=2, save_seconds=0.0)) == expected
     assert [config.repeat for config in kept] == [2, 1, 2]
 
@@ -119,22 +119,22 @@ def test_nothing_is_kept_where_a_step_costs_nothing() -> None:
     cuda = torch.device("cuda")
     plain, graphed = RunConfig().resolved(), RunConfig(graphed=True).resolved()
     compiled = RunConfig(compile=True).resolved()
-    assert not warm.worth_it(plain, cuda)
-    assert not warm.worth_it(graphed, CPU)
-    assert warm.worth_it(graphed, cuda) and warm.worth_it(compiled, CPU)
+    assert not graphs.worth_it(plain, cuda)
+    assert not graphs.worth_it(graphed, CPU)
+    assert graphs.worth_it(graphed, cuda) and graphs.worth_it(compiled, CPU)
 
 
 def test_a_step_whose_capture_failed_is_not_kept(monkeypatch) -> None:
-    monkeypatch.setattr(warm, "_kept", [])
+    monkeypatch.setattr(graphs, "_kept", [])
     weights = torch.nn.Linear(1, 1)
     adam = torch.optim.Adam(weights.parameters())
-    parts = warm.Kept("k", weights, weights, adam, None)
+    parts = graphs.Kept("k", weights, weights, adam, None)
     parts.count = type("Failed", (), {"failed": True})()
-    warm.keep(parts)
-    assert warm.take("k") is None
+    graphs.keep(parts)
+    assert graphs.take("k") is None
     parts.forget()
-    warm.keep(parts)
-    assert warm.take("other") is None
-    assert warm.take("k") is None  # what does not fit is freed
-    warm.keep(parts)
-    assert warm.take("k") is parts
+    graphs.keep(parts)
+    assert graphs.take("other") is None
+    assert graphs.take("k") is None  # what does not fit is freed
+    graphs.keep(parts)
+    assert graphs.take("k") is parts
