@@ -234,6 +234,7 @@ def browse(records: tuple[Path, ...], output: Path) -> None:
     from functools import partial
 
     from lesionkit.export import browsing
+    from lesionkit.progress import bar
     from lesionkit.records.runs import find_records
 
     with arguments():

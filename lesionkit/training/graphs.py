@@ -70,7 +70,7 @@ class Graph:
         return self.value.clone()  # the next launch writes over it
 
     def again(self) -> None:
-        """Capture anew at the next call: the generator that the graph reads is another."""
+        """Capture anew at the next call: the graph reads another generator."""
         self.graph = self.value = None
 
     def _aside(self, images: Tensor, masks: Tensor) -> Tensor:
