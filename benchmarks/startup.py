@@ -125,11 +125,12 @@ def processor_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def first_row(name: str, home: Path, checkout: Path) -> str:
+def first_row(name: str, home: Path, checkout: Path, epochs: int | None) -> str:
     """One execution of notebook 03: processor and wall seconds, test Dice."""
     notebook = str(checkout / "notebooks" / "03_train.ipynb")
     command = [sys.executable, "-m", "papermill", notebook, str(home / "out.ipynb")]
     command += ["--no-progress-bar", "-p", "loss", "ioufocal", *FIRST[name]]
+    command += ["-p", "epochs", str(epochs)] if epochs else []
     paths = {"LESIONKIT_DATA": str(home), "PYTHONPATH": str(checkout)}
     before, began = processor_seconds(), time.perf_counter()
     subprocess.run(command, check=True, env=os.environ | paths, capture_output=True)
@@ -141,12 +142,15 @@ def first_row(name: str, home: Path, checkout: Path) -> str:
     return measurements.row([*cells, f"{dice:.4f}"])
 
 
-def first_lines(names: list[str], checkout: Path, called: str) -> list[str]:
+def first_lines(
+    names: list[str], checkout: Path, called: str, epochs: int | None
+) -> list[str]:
     """The table of the first command."""
     columns = ["row", "processor s", "wall s", "of it training, wall s", "test Dice"]
     with tempfile.TemporaryDirectory() as home:
-        rows = [first_row(name, Path(home), checkout) for name in names]
+        rows = [first_row(name, Path(home), checkout, epochs) for name in names]
     about = f"{called}: `papermill notebooks/03_train.ipynb out.ipynb -p loss ioufocal`"
+    about += f", `-p epochs {epochs}`" if epochs else ""
     given = {n: " ".join(FIRST[n]) for n in names if FIRST[n]}
     also = "".join(f"; {name}: `{options}`" for name, options in given.items())
     return [f"{about}{also}.", "", *measurements.head(columns), *rows]
@@ -193,12 +197,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--first", nargs="*", choices=FIRST, help="Rows; none is all.")
+    parser.add_argument("--epochs", type=int, help="Of --first; else the demo's 12.")
     parser.add_argument("--checkout", type=Path, default=measurements.ROOT)
     parser.add_argument("--called", default="this version", help="The checkout's name.")
     given = parser.parse_args()
     if given.first is not None:
         names = given.first or list(FIRST)
-        lines = first_lines(names, given.checkout, given.called)
+        lines = first_lines(names, given.checkout, given.called, given.epochs)
         measurements.append("The first command", lines)
         return
     lines = [*engine_lines(given.runs), "", status_line()]
