@@ -121,7 +121,6 @@ def _mean(length: int, wanted: int) -> Tensor:
 KINDS: dict[str, Callable[..., Tensor]] = {"line": _line, "mean": _mean}
 
 
-@torch.compiler.assume_constant_result
 def _matrix(kind: str, how: tuple, device: torch.device, dtype: torch.dtype) -> Tensor:
     """A matrix on a device, made once: a CUDA graph needs it to stay where it is."""
     key = (kind, how, device, dtype)
@@ -134,6 +133,10 @@ def _matrix(kind: str, how: tuple, device: torch.device, dtype: torch.dtype) -> 
     matrix = matrix.to(device)
     # a fake tensor is of a trace, not of a device
     return _kept.setdefault(key, matrix) if type(matrix) is Tensor else matrix
+
+
+# as torch.compiler.assume_constant_result does, which imports the whole compiler
+_matrix._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def _whole(exact: Tensor, dtype: torch.dtype) -> Tensor:
