@@ -116,8 +116,8 @@ def test_every_image_of_the_page_is_reached_by_its_buttons(tmp_path: Path) -> No
         page.goto(path.as_uri())
         small, empty = (load_bundle().choices()[n] for n in ("smallest", "empty"))
         for file, button in ((small, "next"), (empty, "next"), (small, "previous")):
-            page.wait_for_function(shown, arg=file, timeout=10_000)
+            page.wait_for_function(shown, arg=file)
             assert page.locator("#image option:checked").inner_text().endswith(file)
             page.get_by_role("button", name=f"{button} image").press("Enter")
-        page.wait_for_function(shown, arg=empty, timeout=10_000)  # once around
+        page.wait_for_function(shown, arg=empty)  # once around
         assert page.said == []
