@@ -3,7 +3,7 @@
     uv run --group docs sphinx-build -W --keep-going -b html docs docs/_build/html
 
 needs no network, and what it makes loads nothing from one. With -D execute_notebooks=0
-the notebooks are shown without their outputs, and the site is there in a minute or two.
+the notebooks are not run, and are shown without their outputs.
 """
 
 from __future__ import annotations

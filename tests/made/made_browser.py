@@ -109,6 +109,7 @@ def blank(height: int, *, offline: bool = False) -> Iterator:
         context = browser.new_context(
             viewport={"width": 1400, "height": height}, offline=offline
         )
+        context.set_default_timeout(120_000)  # a busy machine is no fault of a page
         page = context.new_page()
         page.said = []
         page.on("pageerror", lambda error: page.said.append(str(error)))
