@@ -24,7 +24,7 @@ def bar(items: Iterable[Any] | None = None, *, show: bool = True, **given: Any) 
     Args:
         items: what is gone through; None with `total`.
         show: False for a bar that shows nothing.
-        given: desc, total, initial and unit, as tqdm has them.
+        given: desc (else the unit), total, initial, ... as tqdm has them.
     """
     look: dict[str, Any] = {"bar_format": BAR, "dynamic_ncols": True}
     if in_notebook():
@@ -32,6 +32,7 @@ def bar(items: Iterable[Any] | None = None, *, show: bool = True, **given: Any) 
     elif not sys.stderr.isatty():
         look = {"bar_format": LINE, "file": _Log(), "mininterval": A_MINUTE}
         look |= {"maxinterval": A_MINUTE, "delay": 1e-9}  # nothing to say at 0
+    given.setdefault("desc", given.get("unit", ""))
     return tqdm(items, disable=not show, **look | given)
 
 

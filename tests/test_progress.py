@@ -89,3 +89,10 @@ def test_a_bar_that_is_not_shown_writes_nothing(stderr):
     for _ in progress.bar([1, 2], show=False):
         pass
     assert stream.getvalue() == ""
+
+
+def test_a_bar_without_a_name_is_called_by_its_unit(stderr):
+    stream = stderr(io.StringIO())
+    for _ in progress.bar([1, 2], unit="image"):
+        pass
+    assert stream.getvalue().startswith("image 2/2, ")

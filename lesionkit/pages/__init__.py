@@ -6,6 +6,7 @@ Templates lie beside this file. Commands import this room.
 __all__ = [
     "card",
     "inspection",
+    "notebook",
     "printed",
     "report",
     "templates",

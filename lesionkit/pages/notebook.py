@@ -13,6 +13,7 @@ from html import escape
 from re import split
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lesionkit.config import RunConfig, manual
@@ -148,10 +149,10 @@ def _told(digits: int, value: Any) -> str:
     """A value as text."""
     if value is None or value != value:
         return NOTHING
-    if isinstance(value, bool):
+    if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
-    if not isinstance(value, float):
+    if not isinstance(value, float | np.floating):
         return str(value)
-    value += 0.0  # no -0
+    value = float(value) + 0.0  # no -0
     tiny = value and abs(value) < 10**-digits
     return f"{value:.0e}" if tiny else f"{value:.{digits}f}"

@@ -6,6 +6,7 @@ import re
 import shlex
 
 import click
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -47,12 +48,24 @@ def test_a_table_has_no_index_of_positions_and_others_as_first_columns() -> None
     assert cells(notebook.table(frame.set_axis(["iou"])))[1] == ["iou", "0.2500"]
 
 
+def test_a_table_of_two_levels_and_of_booleans_reads_as_one() -> None:
+    frame = pd.DataFrame({"chosen": [True, False]})
+    both = pd.concat({"validation": frame}, names=["selected on", "run"])
+    assert cells(notebook.table(both)) == [
+        ["selected on", "run", "chosen"],
+        ["validation", "0", "yes"],
+        ["validation", "1", "no"],
+    ]
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
         (float("nan"), "–"),
         (None, "–"),
         (True, "yes"),
+        (np.bool_(False), "no"),
+        (np.float32(0.25), "0.2500"),
         (-0.0, "0.0000"),
         (1e-7, "1e-07"),
         (12, "12"),

@@ -183,3 +183,10 @@ def test_the_parameters_of_the_training_page_have_the_types_of_a_run():
     kinds = {rule.name: rule.metadata["kind"].__name__ for rule in fields(RunConfig)}
     page = {s.target.id: s.annotation.id for s in statements}
     assert page == {name: kinds[name] for name in manual.FIRST}
+
+
+@every_page
+def test_the_last_line_of_a_code_cell_is_no_plain_dict_tuple_list_or_text(page):
+    plain = ast.Dict | ast.Tuple | ast.List | ast.Set | ast.JoinedStr | ast.Constant
+    last = [ast.parse(source).body[-1].value for source in code(page)[2:]]
+    assert [ast.unparse(value) for value in last if isinstance(value, plain)] == []
