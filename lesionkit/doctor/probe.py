@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import warnings
+from typing import Any
 
 FORMATS = {"contiguous": "contiguous_format", "channels_last": "channels_last"}
 STEPS = 4  # of each way; the first one loads kernels and does not count
@@ -15,7 +16,7 @@ def facts() -> dict:
     import torch
 
     available = torch.cuda.is_available()
-    found = {
+    found: dict[str, Any] = {
         "torch": torch.__version__,
         "cuda": torch.version.cuda,
         "threads": torch.get_num_threads(),

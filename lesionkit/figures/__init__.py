@@ -164,10 +164,11 @@ def copies(data: Prepared, pairs: pd.DataFrame, count: int = 5) -> Figure:
     if shown.empty:
         return note("no two images look the same")
     figure, axes = blank((1.7 * len(shown), 3.9), 2, len(shown))
-    for column, row in zip(axes.T, shown.itertuples(), strict=True):
+    places = shown[["first", "second"]].to_numpy()
+    for column, row, ends in zip(axes.T, shown.itertuples(), places, strict=True):
         told = f"correlation {row.correlation:.2f}, {row.distance} bits"
         column[1].set_xlabel(told, fontsize=7)
-        for axis, i in zip(column, (row.first, row.second), strict=True):
+        for axis, i in zip(column, ends, strict=True):
             draw_image(axis, data.images[i], data.masks[i])
             name = data.index["file"][i].rpartition("/")[2]
             axis.set_title(name[-20:], fontsize=7, pad=2)

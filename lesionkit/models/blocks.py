@@ -111,7 +111,7 @@ def resize(
 
     Pixel centres are kept apart from the corners (align_corners False).
     """
-    size = None if like is None else like.shape[-2:]
+    size = None if like is None else (like.shape[-2], like.shape[-1])
     return bilinear(features, size, scale)
 
 

@@ -33,13 +33,13 @@ class ResNet34UNet(Network):
         super().__init__()
         self.encoder = Encoder(in_channels)
         self.decoder = Decoder()
-        self.segmentation_head = nn.Sequential(nn.Conv2d(DECODER[-1], 1, 3, padding=1))
+        head = nn.Conv2d(DECODER[-1], 1, 3, padding=1)
+        self.segmentation_head = nn.Sequential(head)
         for module in self.decoder.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_uniform_(module.weight, nonlinearity="relu")
-        (head,) = self.segmentation_head
         nn.init.xavier_uniform_(head.weight)
-        nn.init.zeros_(head.bias)
+        nn.init.zeros_(head.get_parameter("bias"))
 
     def forward(self, image: Tensor) -> Tensor:
         return self.segmentation_head(self.decoder(self.encoder(image)))

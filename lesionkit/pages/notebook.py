@@ -57,7 +57,9 @@ def table(frame: pd.DataFrame, *, digits: int = 4, above: str = "") -> Shown:
         flat = frame.reset_index(names=names)
     flat = flat.rename(columns=lambda name: str(name).replace("_", " "))
     texts = [name for name in flat if not pd.api.types.is_numeric_dtype(flat[name])]
-    heads = {name: [{"selector": "th", "props": [*LEFT.items()]}] for name in texts}
+    heads: dict[Any, Any] = {
+        name: [{"selector": "th", "props": [*LEFT.items()]}] for name in texts
+    }
     style = flat.style.hide(axis="index").format(partial(_told, digits), escape="html")
     style = style.set_properties(subset=texts, **LEFT).set_table_styles(heads)
     told = f"<p><b>{escape(above)}</b></p>" if above else ""
