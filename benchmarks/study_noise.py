@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import measurements
 import numpy as np
 import pandas as pd
@@ -216,9 +215,8 @@ def shared(dice: pd.DataFrame) -> float:
 def drawn(table: pd.DataFrame) -> Figure:
     """A row a kind: each run, the mean and its 95 % interval."""
     kinds = [kind for kind in KINDS if len(of_kind(table, kind)) > 1]
-    figure, axis = plt.subplots(
-        figsize=(7, 0.6 * len(kinds) + 1.1), layout="constrained"
-    )
+    figure = Figure(figsize=(7, 0.6 * len(kinds) + 1.1), layout="constrained")
+    axis = figure.subplots()
     for place, kind in enumerate(kinds):
         values = of_kind(table, kind).to_numpy()
         half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)

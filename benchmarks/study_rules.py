@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 
-import matplotlib.pyplot as plt
 import measurements
 import numpy as np
 import pandas as pd
@@ -169,10 +168,8 @@ def drawn(images: pd.DataFrame) -> Figure:
     parts = list(images.groupby(PART, sort=False))
     columns = min(len(parts), 3)
     rows = -(-len(parts) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(2.9 * columns, 2.9 * rows), layout="constrained",
-        squeeze=False, sharex=True, sharey=True,
-    )  # fmt: skip
+    figure = Figure(figsize=(2.9 * columns, 2.9 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     for axis in axes.flat[len(parts) :]:
         axis.axis("off")
     for axis, (part, found) in zip(axes.flat, parts, strict=False):

@@ -21,6 +21,7 @@ from lesionkit.config import checks
 from lesionkit.config.parameters import checked, choice, parameter, parameter_names
 from lesionkit.config.places import (
     data_folder,
+    named_folder,
     prepared_from,
     prepared_names,
     set_name,
@@ -35,6 +36,7 @@ __all__ = [
     "RunConfig",
     "data_folder",
     "manual",
+    "named_folder",
     "parameters",
     "prepared_from",
     "prepared_names",

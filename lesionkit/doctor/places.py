@@ -10,8 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment
 
-from lesionkit.config import data_folder
-from lesionkit.config.places import named_folder
+from lesionkit.config import data_folder, named_folder
 from lesionkit.doctor.section import Section, refused
 from lesionkit.extras import in_checkout
 from lesionkit.lookup import one_line

@@ -180,6 +180,8 @@ class _Deal:
             here, there = (np.flatnonzero(self.part == p) for p in (one, other))
             here, there = here[:EXCHANGED], there[:EXCHANGED]
             gains = self.size[there][None, :] - self.size[here][:, None]
+            if not gains.size:  # a part without groups has none to give
+                continue
             after = np.repeat(totals[None], gains.size, 0)
             after[:, one] += gains.ravel()
             after[:, other] -= gains.ravel()

@@ -162,7 +162,7 @@ def test_preparing_without_raw_files_names_the_folder(command, data_home):
 
 
 def test_train_runs_the_config_of_its_pairs(command, monkeypatch):
-    def made(config):
+    def made(config, **_):
         return RunRecord(made_record(config, 0.75))
 
     monkeypatch.setattr(experiment, "run", made)
@@ -174,7 +174,7 @@ def test_train_runs_the_config_of_its_pairs(command, monkeypatch):
 
 
 def test_a_value_given_twice_is_the_last_one(command, monkeypatch):
-    monkeypatch.setattr(experiment, "run", lambda c: RunRecord(made_record(c)))
+    monkeypatch.setattr(experiment, "run", lambda c, **_: RunRecord(made_record(c)))
     result = command("train", "-p", "loss", "dice", "-p", "loss", "iou")
     assert "/iou/" in result.out
 
@@ -188,7 +188,7 @@ def test_a_finished_run_is_found_and_not_trained_again(command):
 
 
 def test_being_stopped_is_one_line(command, monkeypatch):
-    def stopped(config):
+    def stopped(config, **_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(experiment, "run", stopped)
@@ -212,7 +212,7 @@ def test_an_answer_whose_reader_left_ends_quietly_as_sigpipe_would(name):
 
 
 def test_another_pipe_that_breaks_is_an_error_with_its_line(command, monkeypatch):
-    def broken(config):
+    def broken(config, **_):
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
     monkeypatch.setattr(experiment, "run", broken)

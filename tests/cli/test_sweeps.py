@@ -122,7 +122,7 @@ def test_a_sweep_with_a_failed_run_ends_with_status_1(command, file, monkeypatch
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("none.yaml", ". With the kit come: "),
+        ("xqzw.yaml", ". With the kit come: "),
         ("my_grid.yaml", ". With the kit come: "),
         ("leekage.yaml", ". Did you mean leakage.yaml? With the kit come: "),
         ("leakage.yml", ". Did you mean leakage.yaml? With the kit come: "),

@@ -188,7 +188,7 @@ def test_the_search_keeps_what_its_judge_prefers(data_home, monkeypatch):
 
     monkeypatch.setattr(paper_b, "_stage_row", score)
     monkeypatch.setattr(
-        paper_b, "run_sweep", lambda sweep, execute: seen.extend(sweep.configs) or {}
+        paper_b, "run_sweep", lambda sweep, *_, **__: seen.extend(sweep.configs) or {}
     )
     grid = {"alpha": (0.25, 0.75), "gamma": (1, 5), "beta": (0.3, 0.6)}
     by_validation = paper_b.search(base, grid, None)

@@ -15,7 +15,8 @@ HERE = {"commit": "aaaa111", "torch": "2.11.0", "device": "cpu", "gpu": None}
 def run_by(repeat: int, **differs: str | None) -> None:
     """A finished record that says it was begun elsewhere and ended by this."""
     folder = made_record(RunConfig(repeat=repeat, repeats=9), sealed=False)
-    sessions = [HERE | {"commit": f"begun{repeat}"}, HERE | differs]
+    killed = HERE | {"commit": f"begun{repeat}", "first_epoch": 1}  # stored no state
+    sessions = [killed, HERE | differs | {"first_epoch": 1}]
     runs.store_json(folder, "environment", {"sessions": sessions})
     runs.finish(folder)
 

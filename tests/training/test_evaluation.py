@@ -153,7 +153,8 @@ streaming.PrecisionRecall.__init__.__kwdefaults__["exact"] = 2**20
 images = np.zeros((COUNT, 256, 256, 1), np.uint8)
 images[:] = np.random.default_rng(0).integers(0, 255, (256, 256, 1), np.uint8)
 masks = (images[..., 0] > 150).astype(np.uint8)
-data = Prepared("made", None, images, masks, None, {})
+known = {"sha256": {"images.npy": "", "masks.npy": ""}}
+data = Prepared("made", None, images, masks, None, known)
 model = torch.nn.Conv2d(1, 1, 1)
 
 def peak(count):

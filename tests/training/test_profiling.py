@@ -120,6 +120,6 @@ def test_slow_changes_of_the_images_show_as_data(
         time.sleep(0.05)
         return batch[:2]
 
-    monkeypatch.setattr(building, "augmentation", lambda *given: slow)
+    monkeypatch.setattr(building, "_augmentation", lambda *given: slow)
     table = profile(RunConfig(**SMALL), tmp_path / "p").set_index("part")
     assert table["seconds"]["data"] >= 3 * 0.05

@@ -18,7 +18,7 @@ from made_training import small_model as small_model
 
 from lesionkit.config import RunConfig
 from lesionkit.records import runs
-from lesionkit.training import building, evaluation, experiment
+from lesionkit.training import building, evaluation, experiment, run
 
 
 def test_a_finished_run_is_found_and_not_trained_again(tiny: str) -> None:
@@ -30,7 +30,7 @@ def test_a_finished_run_is_found_and_not_trained_again(tiny: str) -> None:
 
 def test_a_finished_run_says_that_it_was_found(tiny: str, capsys) -> None:
     train()
-    experiment.run(RunConfig(**SMALL))
+    run(RunConfig(**SMALL))
     said = capsys.readouterr().err
     assert "is finished, and is not trained again" in said
     assert "epoch" not in said
