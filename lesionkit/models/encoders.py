@@ -67,14 +67,19 @@ class LibraryNetwork(Network):
         return self.segmentation_head(self.decoder(self.encoder(image)))
 
 
-def library_unet(in_channels: int) -> LibraryNetwork:
-    """`unet_resnet34.ResNet34UNet` with the ImageNet weights of its encoder.
+def library_unet(in_channels: int, *, pretrained: bool) -> LibraryNetwork:
+    """The library's U-Net on a ResNet-34.
 
     Raises:
         RuntimeError: the weights could not be downloaded.
     """
-    with downloading("resnet34.tv_in1k"):
-        network = smp.Unet("resnet34", in_channels=in_channels, classes=1)
+    with downloading("resnet34.tv_in1k", pretrained):
+        network = smp.Unet(
+            "resnet34",
+            encoder_weights="imagenet" if pretrained else None,
+            in_channels=in_channels,
+            classes=1,
+        )
     return LibraryNetwork(network)
 
 

@@ -47,7 +47,6 @@ from lesionkit.models.blocks import (
     init_he_normal,
 )
 from lesionkit.models.resampling import Bilinear
-from lesionkit.models.unet_resnet34 import ResNet34UNet
 
 # variant -> what UNet is given
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -61,9 +60,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
 def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
     """One of the five networks called U-Net."""
     if variant == "smp_unet_resnet34":
-        if pretrained:  # the library has the weights, and is imported for them alone
-            return lookup.resolve("lesionkit.models.encoders:library_unet")(in_channels)
-        return ResNet34UNet(in_channels)
+        library_unet = lookup.resolve("lesionkit.models.encoders:library_unet")
+        return library_unet(in_channels, pretrained=pretrained)
     model = UNet(in_channels, **OPTIONS[variant])
     if variant == "unet_2015_same_padding":
         init_he_normal(model)
