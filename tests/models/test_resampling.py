@@ -82,6 +82,9 @@ def test_the_order_of_memory_stays(products) -> None:
 def test_in_half_precision_a_flat_map_stays_flat(products, corners) -> None:
     flat = torch.full((1, 1, 7, 7), 3.0).bfloat16()
     assert (bilinear(flat, scale=8, align_corners=corners) == 3).all()
+    # shares that half precision does not hold, as it does those of a factor of 8
+    lines = resampling._matrix("line", (7, 10, None, corners), flat.device, flat.dtype)
+    assert (lines.double().sum(1) == 1).all()
     maps = maps_of((7, 7), torch.float32).bfloat16()
     exact = F.interpolate(
         maps.double(), scale_factor=8, mode="bilinear", align_corners=corners

@@ -69,6 +69,10 @@ def test_another_loss_or_another_rate_has_a_step_of_its_own(kept) -> None:
     assert len(kept) == 3
 
 
+def test_losses_without_any_option_share_no_step(kept) -> None:
+    assert key(loss="iou") != key(loss="dice")
+
+
 def test_a_run_that_failed_leaves_no_step(kept, monkeypatch) -> None:
     trained()
 
