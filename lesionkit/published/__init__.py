@@ -251,8 +251,8 @@ def study_noise() -> pd.DataFrame:
     """One cell of the kit's own study, trained again and again; a row a run.
 
     Returns:
-        kind: "base", or what differs from it: "start", "split", "rounding" (threads, or
-        a weight decay of some 1e-9), "loop" (benchmarks/independent_loop.py);
+        kind: "base", or what differs from it: "start", "split", "rounding" (a weight
+        decay of some 1e-9), "loop" (benchmarks/independent_loop.py);
         init_seed, split_seed, threads, weight_decay; dice, iou, precision and recall at
         probability 0.5 (the loop has dice alone); best_epoch; commit.
 
