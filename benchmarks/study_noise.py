@@ -6,7 +6,8 @@
 
 The cell is dicebce with ENet on 400 images of Kvasir-SEG (docs/study.md). Its runs
 differ in the start (initial weights and order), in the split, or in rounding alone: a
-weight decay of some 1e-9. The loop is another program's, of the same starts. Reads the records in the data folder (LESIONKIT_DATA); writes
+weight decay of some 1e-9. The loop is another program's, of the same starts.
+Reads the records in the data folder (LESIONKIT_DATA); writes
 lesionkit/published/study_noise.csv, a row a run, the section of docs/study.md and its
 figure. Without records it reads the table that is there.
 """
