@@ -63,20 +63,6 @@ def critical_difference(grid: Grid, level: str = "cell", alpha: float = 0.05) ->
     return float(q * np.sqrt(count * (count + 1) / (6 * rows)))
 
 
-def nemenyi(grid: Grid, level: str = "cell") -> pd.DataFrame:
-    """p of Nemenyi's test for every pair of losses; 1 for a loss with itself.
-
-    Source: Demsar, J. Mach. Learn. Res. 7 (2006) 1-30, section 3.2.2.
-    """
-    values = grid.at_level(level)
-    rows, count = values.shape
-    ranks = values.rank(axis=1).mean().to_numpy()
-    apart = np.abs(ranks[:, None] - ranks) / np.sqrt(count * (count + 1) / (6 * rows))
-    p = stats.studentized_range.sf(apart * np.sqrt(2), count, np.inf)
-    np.fill_diagonal(p, 1.0)
-    return pd.DataFrame(p, index=values.columns, columns=values.columns)
-
-
 def summary_by_level(grid: Grid) -> pd.DataFrame:
     """Friedman's test over cells, data sets and models, and what Wilcoxon can reach.
 

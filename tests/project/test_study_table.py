@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,15 +15,7 @@ from lesionkit.config import RunConfig
 from lesionkit.records.runs import RunRecord
 from lesionkit.sweeps.sweep import Sweep, read_sweep
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 FOCAL = {"focal", "ioufocal", "dicefocal", "bcefocal"}
-
-
-@pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch):
-    """A script of benchmarks/ as a module, by its name."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module
 
 
 @pytest.fixture
