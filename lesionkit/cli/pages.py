@@ -176,8 +176,8 @@ def predict(
     from lesionkit.records.files import write_bytes
 
     with arguments():
-        items = inputs.items_of(images)
         network = prediction.Ensemble.of(records, rule, device)
+        items = inputs.items_of(images)
         if output.resolve() == images.resolve():
             raise ValueError(f"{output} holds the images; name another folder")
     written = outputs.write_all(

@@ -251,11 +251,13 @@ def _prediction(
     # of one run by the sign of its logits: a sigmoid rounds
     value = at_size[0] if len(at_size) == 1 else probability - 0.5
     marked = value >= 0 if tie else value > 0
+    # of one run 0; torch takes longer over that than the network over the image
+    apart = several[0] * 0 if len(at_size) == 1 else several.std(0, correction=0)
     return Prediction(
         name,
         marked.to(torch.uint8).numpy(),
         probability.float().numpy(),
-        several.std(0, correction=0).float().numpy(),
+        apart.float().numpy(),
         image,
         truth,
     )

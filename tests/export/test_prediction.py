@@ -278,3 +278,10 @@ def test_the_newest_run_with_weights_is_taken(tiny, record):
     (later.folder / "best.safetensors").unlink()
     (record.folder / "best.safetensors").unlink()
     assert inputs.newest_run() == []
+
+
+def test_a_run_that_is_not_there_is_told_before_the_images_are_read(command, tmp_path):
+    (tmp_path / "broken.nii.gz").write_bytes(b"x")
+    done = command("predict", tmp_path / "no_run", tmp_path, "-o", tmp_path / "masks")
+    assert done.code == 1
+    assert "no_run is no finished run (no file DONE)" in done.err
