@@ -67,9 +67,9 @@ def one_thread() -> Iterator[None]:
     yield
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True)
 def ctrl_c_is_heard() -> Iterator[None]:
-    """A job in the background ignores SIGINT, and all that it starts does as well."""
+    """A job in the background ignores SIGINT, and so does a command that was stopped."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

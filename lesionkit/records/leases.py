@@ -108,7 +108,7 @@ def lease(path: Path, seconds: float = SECONDS, *, owner: str = "") -> Iterator[
     holder = _Holder(file, seconds, owner)
     try:
         try:
-            with _ours(str(holder.who["token"])):
+            with _heard(holder), _ours(str(holder.who["token"])):
                 yield
         finally:
             holder.release()
@@ -267,6 +267,27 @@ def _ours(token: str) -> Iterator[None]:
         _own.tokens = tuple(each for each in _own.tokens if each != token)
         left = [each for each in os.environ.get(OURS, "").split() if each != token]
         os.environ[OURS] = " ".join(left)
+
+
+@contextmanager
+def _heard(holder: _Holder) -> Iterator[None]:
+    """The holder can stop this thread also where SIGINT is ignored, as in `nohup ... &`.
+
+    A Ctrl-C of somebody else stays ignored.
+    """
+    if not holder.in_main or signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        if holder.lost:
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _found(content: bytes) -> dict[str, object]:

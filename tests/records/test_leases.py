@@ -157,6 +157,17 @@ def test_a_holder_that_lost_its_lease_says_so(path: Path) -> None:
         time.sleep(20)
 
 
+def test_a_holder_in_the_background_is_stopped_and_ignores_ctrl_c(path: Path) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as `nohup ... &` has it
+    with pytest.raises(Lost, match="was taken over"), lease(path, 0.2):
+        signal.raise_signal(signal.SIGINT)
+        began = time.monotonic()
+        (path / "1").write_text("of another")
+        time.sleep(20)
+    assert time.monotonic() - began < 15
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
 def test_ctrl_c_in_the_block_stays_ctrl_c(path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), lease(path):
         signal.raise_signal(signal.SIGINT)
