@@ -5,7 +5,8 @@ uv run python benchmarks/engines.py [--only local ray ...]
 Each engine trains the 24 runs of demo.yaml in a data folder of its own, by the command
 that a user types: `local` with two workers, `notebook` through papermill, `ray` on a
 cluster of two local nodes, `slurm` on a Slurm of two nodes that the script starts and
-stops. Compared are the bytes of metrics.json, history.csv and split.csv of every run.
+stops, and both of these once more through papermill. Compared
+are the bytes of metrics.json, history.csv and split.csv of every run.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ MORE = {
     "notebook": ["--how", "notebook"],
     "ray": ["--engine", "ray", "--address", "auto"],
     "slurm": ["--engine", "slurm", "--tasks", "2"],
+}
+MORE |= {
+    f"{name}-notebook": [*MORE[name], "--how", "notebook"] for name in ("ray", "slurm")
 }
 
 
@@ -82,11 +86,16 @@ def slurm_nodes(home: Path) -> Iterator[Mapping[str, str]]:
 PLACES = {"local": plain, "notebook": plain, "ray": ray_nodes, "slurm": slurm_nodes}
 
 
+def engine_of(name: str) -> str:
+    """The engine of a row; "notebook" is a row of the local one."""
+    return name.removesuffix("-notebook")
+
+
 def missing(engine: str) -> str | None:
     """Why an engine cannot be tried here, or None."""
-    if engine == "slurm":
+    if engine_of(engine) == "slurm":
         return lacking()
-    lacks_ray = engine == "ray" and importlib.util.find_spec("ray") is None
+    lacks_ray = engine_of(engine) == "ray" and importlib.util.find_spec("ray") is None
     return "the extra ray is not installed" if lacks_ray else None
 
 
@@ -107,8 +116,8 @@ def swept(engine: str) -> tuple[dict[str, str], int, float]:
         home = Path(made)
         environment = os.environ | {"LESIONKIT_DATA": str(home / "data")}
         lesionkit("prepare", "toy", "--size", "32", environment=environment)
-        with PLACES[engine](home) as place:
-            environment |= place
+        with PLACES[engine_of(engine)](home) as found_at:
+            environment |= found_at
             began = time.perf_counter()
             lesionkit("sweep", SWEEP, *MORE[engine], environment=environment)
             took = time.perf_counter() - began

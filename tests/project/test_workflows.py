@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / ".github/workflows").glob("*.yml"))
 README = (ROOT / "README.md").read_text()
+END = 'if [ "${#skipped[@]}"'
 # A hash cannot be moved to other code; the version beside it is for people.
 PINNED = re.compile(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 
@@ -125,3 +127,17 @@ def test_the_kit_is_installed_as_the_readme_says():
     for name in ("site", "release"):
         assert commands(name)[0] == "pip install uv"
     assert "pip install uv" in README
+
+
+def test_a_program_that_cannot_be_installed_is_named_at_the_end_of_the_script():
+    text = (ROOT / ".ci/run").read_text()
+    body = re.search(r"^packages\(\).*?^}$", text, re.MULTILINE | re.DOTALL)[0]
+    (last,) = (line for line in text.splitlines() if line.startswith(END))
+    script = f"skipped=()\n{body}\npackages no_such_program none\n{last}"
+    said = subprocess.run(
+        ["/bin/bash", "-c", script], env={"PATH": "/none"}, capture_output=True
+    )
+    expected = b"no_such_program could not be installed: its tests were skipped"
+    assert said.stdout.split(b"\n") == [b"", expected, b"", b""]
+    assert "packages slurmctld slurmctld slurmd slurm-client munge\n" in text
+    assert "packages chromium chromium\n" in text
