@@ -6,10 +6,15 @@ torch nor pandas.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lesionkit import extras
+
+# Before torch is loaded: threads that wait sleep. Spinning, as is OpenMP's default, they
+# take from the one that they wait for wherever cores are shared.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # The rooms, each with its names of the short list.
 _ROOMS = {

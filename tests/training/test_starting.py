@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from types import ModuleType
@@ -51,6 +52,20 @@ def test_a_run_of_the_kits_own_network_imports_torch_and_no_more(tiny: str) -> N
         "lk.data_of(record)\n"
     )
     assert imported_by(again) == []
+
+
+@pytest.mark.parametrize(("given", "found"), [(None, "passive"), ("active", "active")])
+def test_threads_sleep_while_they_wait_unless_one_says_otherwise(given, found) -> None:
+    left = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+    code = "import lesionkit, os; print(os.environ['OMP_WAIT_POLICY'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=left | ({"OMP_WAIT_POLICY": given} if given else {}),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == found
 
 
 def test_a_finished_run_is_found_and_a_changed_one_refused(tiny: str) -> None:
