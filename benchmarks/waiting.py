@@ -5,7 +5,7 @@ uv run python benchmarks/waiting.py
 OpenMP's threads spin while they wait. On a core that somebody else uses too, they spin
 away the time in which the other thread would have finished. Each row trains U-Net for
 some steps in a process of its own, on all cores, alone and beside as many programs as
-there are cores, which do nothing but compute. Ratios are to one thread in the same turn.
+there are cores, which do nothing but compute. Ratios are to one thread, turn by turn.
 """
 
 from __future__ import annotations

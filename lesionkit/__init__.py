@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from lesionkit import extras
 
-# Before torch is loaded: threads that wait sleep. Spinning, as is OpenMP's default, they
-# take from the one that they wait for wherever cores are shared.
+# Before torch is loaded: threads that wait sleep. Spinning, OpenMP's default, they take
+# from the one that they wait for wherever cores are shared.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # The rooms, each with its names of the short list.

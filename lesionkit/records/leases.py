@@ -271,7 +271,7 @@ def _ours(token: str) -> Iterator[None]:
 
 @contextmanager
 def _heard(holder: _Holder) -> Iterator[None]:
-    """The holder can stop this thread also where SIGINT is ignored, as in `nohup ... &`.
+    """The holder can stop this thread also where SIGINT is ignored, as with `nohup`.
 
     A Ctrl-C of somebody else stays ignored.
     """
