@@ -27,8 +27,11 @@ def names(config: Run) -> None:
     if config.definition is not None:
         lookup.find("definition", config.definition, DEFINITIONS)
     known = dict.fromkeys(name for name in DATASETS if name != "folder")
+    known |= dict.fromkeys([] if config.dataset in known else prepared_names())
     if config.dataset not in known:
-        lookup.find("dataset", config.dataset, known | dict.fromkeys(prepared_names()))
+        said = lookup.unknown("dataset", config.dataset, known)
+        how = f"lesionkit prepare {config.dataset} --raw DIR"
+        raise lookup.UnknownName(f"{said} A set of your own is prepared first: {how}")
 
 
 MEANS_OVER_PIXELS = {

@@ -207,6 +207,7 @@ def test_every_definition_names_losses_there_are() -> None:
         ({"variant": "unet_bn"}, ValueError, "unknown variant of unet 'unet_bn'"),
         ({"dataset": "kvasr"}, ValueError, "Did you mean 'kvasir'?"),
         ({"dataset": "folder"}, ValueError, "unknown dataset 'folder'"),
+        ({"dataset": "my_set"}, ValueError, "lesionkit prepare my_set --raw DIR"),
         ({"protocol": "paperA"}, ValueError, "Did you mean 'paper_a'?"),
         ({"definition": "A-print"}, ValueError, "Did you mean 'A-printed'?"),
         ({"split": "groups"}, ValueError, "Did you mean 'group'?"),
