@@ -11,14 +11,30 @@ from typing import Any
 
 
 class UnknownName(ValueError):
-    """A name that is not one of those there are."""
+    """A name that is not one of those there are, or that cannot be one.
+
+    A command ends with status 2: the name is taken to be one of its arguments.
+    """
 
 
 class Refused(ValueError):
-    """What was asked for is well asked, but what lies there cannot be used.
+    """The arguments are right, but a file or folder that they name cannot be used.
 
     A command ends with status 1, not with the 2 of wrong arguments.
     """
+
+
+@contextmanager
+def refused_in(path: object) -> Iterator[None]:
+    """Turn a wrong name or value inside the block into one of the file `path`.
+
+    Raises:
+        Refused: in place of ValueError and TypeError; the text begins with the path.
+    """
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise Refused(f"{path}: {error}") from None
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

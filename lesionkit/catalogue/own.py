@@ -20,7 +20,7 @@ from typing import Any
 
 from lesionkit.catalogue.losses import LOSSES, LossEntry
 from lesionkit.catalogue.networks import MODELS, ModelEntry, Variant
-from lesionkit.lookup import find, nearest, one_line
+from lesionkit.lookup import Refused, UnknownName, find, nearest, one_line
 
 VARIANT = "own"
 DIGITS = 16  # of the SHA-256 of a file, in a run's identity
@@ -120,7 +120,9 @@ def load(kind: str, own: Reference, code: str | None = None) -> Any:
     Raises:
         FileNotFoundError: no such file.
         ImportError: a library that is not installed.
-        ValueError: the file changed, cannot be run, or has no such name.
+        UnknownName: the file or library has no such name.
+        Refused: the file cannot be run.
+        ValueError: the file changed.
     """
     found = code_of(kind, own)
     if code not in (None, found):
@@ -131,7 +133,7 @@ def load(kind: str, own: Reference, code: str | None = None) -> Any:
         near = nearest(own.attribute, public)
         hint = f" Did you mean {near!r}?" if near else ""
         place = own.file or own.module
-        raise ValueError(f"{place} has no {own.attribute!r}.{hint}")
+        raise UnknownName(f"{place} has no {own.attribute!r}.{hint}")
     return getattr(module, own.attribute)
 
 
@@ -150,7 +152,7 @@ def _run(file: Path, code: str) -> Any:
     except Exception as error:
         del sys.modules[name]
         said = f"{type(error).__name__}: {one_line(error)}"
-        raise ValueError(f"{file} cannot be run: {said}") from error
+        raise Refused(f"{file} cannot be run: {said}") from error
     finally:
         sys.path.remove(str(file.parent))
     return module
@@ -160,7 +162,8 @@ def made(kind: str, own: Reference, found: Any, options: Mapping[str, Any]) -> A
     """An object of a class with these options; a function as it is.
 
     Raises:
-        ValueError: an option that it does not take, or it cannot be made with them.
+        UnknownName: an option that it does not take.
+        Refused: it cannot be made with them.
     """
     known = _parameters(found)
     if known is not None:
@@ -171,7 +174,7 @@ def made(kind: str, own: Reference, found: Any, options: Mapping[str, Any]) -> A
     except Exception as error:
         said = f"{type(error).__name__}: {one_line(error)}"
         listed = ", ".join(known) if known else "none that can be told"
-        raise ValueError(
+        raise Refused(
             f"{own.name} cannot be made with {kind}_options {dict(options)}: {said}. "
             f"Its options: {listed}"
         ) from error
@@ -206,7 +209,7 @@ def find_loss(name: str) -> LossEntry:
     """
     if is_own(name):
         return LossEntry(name, "own", name)
-    return find("loss", name, LOSSES)
+    return _found("loss", name, LOSSES)
 
 
 def find_model(name: str) -> ModelEntry:
@@ -218,7 +221,16 @@ def find_model(name: str) -> ModelEntry:
     if is_own(name):
         variants = {VARIANT: Variant(0, 0.0)}
         return ModelEntry(name, name, "own", 0, name, "yours", variants)
-    return find("model", name, MODELS)
+    return _found("model", name, MODELS)
+
+
+def _found(kind: str, name: object, table: Mapping[str, Any]) -> Any:
+    """The entry of a name; a file without the name of the class in it is refused."""
+    if isinstance(name, str) and name.endswith(".py"):
+        raise UnknownName(
+            f"{kind} {name!r} is a file: add the name of the class in it, {name}:NAME"
+        )
+    return find(kind, name, table)
 
 
 def with_file(name: str, file: str | None) -> str:

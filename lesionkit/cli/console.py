@@ -39,7 +39,8 @@ UNREAD = 128 + 13  # what a shell shows of a program that SIGPIPE ended
 def arguments() -> Iterator[None]:
     """Turn a refusal inside the block into a wrong argument, exit status 2.
 
-    What is refused for what lies on the disk stays what it is, exit status 1.
+    Only what judges the arguments themselves belongs into it: what is wrong in a file
+    or a folder is exit status 1, and so is Refused.
     """
     try:
         yield
@@ -249,7 +250,8 @@ def told(error: Exception) -> str:
         except FileNotFoundError:
             return GONE
     text = str(error) or type(error).__name__
-    broken = isinstance(error, ImportError) or "torchvision::" in text
+    ours = isinstance(error, ModuleNotFoundError) and error.name is None  # has its hint
+    broken = "torchvision::" in text or (isinstance(error, ImportError) and not ours)
     if broken and "pip install" not in text:
         return (
             f"{text}: something is not installed as it should be; ask lesionkit doctor"

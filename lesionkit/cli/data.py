@@ -14,7 +14,6 @@ import click
 from lesionkit.cli.console import (
     AS_JSON,
     answer,
-    arguments,
     option,
     say,
     show_facts,
@@ -66,7 +65,12 @@ def _agree(name: str, yes: bool) -> None:
 @click.command()
 @click.argument("name")
 @RAW
-@option("--size", default=224, help="Make images of so many pixels a side.")
+@option(
+    "--size",
+    default=224,
+    type=click.IntRange(8),
+    help="Make images of so many pixels a side.",
+)
 @option(
     "--resize", default="bilinear", help="How images are resized: bilinear or nearest."
 )
@@ -118,11 +122,10 @@ def inspect(
     from lesionkit import inspection
     from lesionkit.progress import bar
 
-    with arguments():
-        parts = [text.partition("=") for text in against]
-        others = [(other, Path(at) if at else raw) for other, _, at in parts]
-        shown = partial(bar, desc=f"inspect {name}, image")
-        report = inspection.inspect(name, raw, against=others, progress=shown)
+    parts = [text.partition("=") for text in against]
+    others = [(other, Path(at) if at else raw) for other, _, at in parts]
+    shown = partial(bar, desc=f"inspect {name}, image")
+    report = inspection.inspect(name, raw, against=others, progress=shown)
     if html:
         from lesionkit.pages.inspection import write_page
 

@@ -15,7 +15,6 @@ from lesionkit.cli.console import (
     SOURCE,
     Source,
     answer,
-    arguments,
     option,
     say,
     show_facts,
@@ -59,18 +58,16 @@ def thresholds(
     from lesionkit.thresholds.page import write_page
 
     every = None if kept or bundle else partial(bar, unit="run")
-    with arguments():
-        shelf = comparison.shelf(source or "", " ".join(only), every)
-        shelf.expect(image or "smallest")
+    shelf = comparison.shelf(source or "", " ".join(only), every)
+    shelf.expect(image or "smallest")
     if len(shelf.titles) > 1:
         titles = "; ".join(shelf.titles)
-        raise click.UsageError(
+        raise ValueError(
             f"{len(shelf.titles)} comparisons ({titles}): choose one with --only, "
             "for instance --only dataset=kvasir --only repeat=0"
         )
-    with arguments():
-        found = shelf.open()
-        found.position(image or "smallest")
+    found = shelf.open()
+    found.position(image or "smallest")
     if every and len(found.files) < found.tested and source:
         says = "no weights were kept for the others"
         click.echo(
@@ -93,7 +90,12 @@ def thresholds(
     "--reproduction", type=Path, help="Write a reproduction report here, as Markdown."
 )
 @option("--figures", type=Path, help="Write each figure to a file in this folder.")
-@option("--form", default="svg", help="Write figures as svg, pdf or png.")
+@option(
+    "--form",
+    type=click.Choice(["svg", "pdf", "png"]),
+    default="svg",
+    help="Write figures in this format.",
+)
 @option("--title", help="Give the page this title.")
 @METRIC
 @MARGIN
@@ -114,9 +116,8 @@ def report(
     from lesionkit.tables import with_background
 
     table = with_background(read(source))
-    with arguments():
-        how = {"metric": metric, "margin": margin, "title": title or ""}
-        made = pages.make(table, str(source), **how)
+    how = {"metric": metric, "margin": margin, "title": title or ""}
+    made = pages.make(table, str(source), **how)
     say(made.standing.verdict.sentence)
     if reproduction:
         click.echo(pages.write_reproduction(made, reproduction).absolute())
@@ -175,11 +176,10 @@ def predict(
     from lesionkit.progress import bar
     from lesionkit.records.files import write_bytes
 
-    with arguments():
-        network = prediction.Ensemble.of(records, rule, device)
-        items = inputs.items_of(images)
-        if output.resolve() == images.resolve():
-            raise ValueError(f"{output} holds the images; name another folder")
+    if output.resolve() == images.resolve():
+        raise click.UsageError(f"{output} holds the images; name another folder")
+    network = prediction.Ensemble.of(records, rule, device)
+    items = inputs.items_of(images)
     written = outputs.write_all(
         items,
         network.run(items),
@@ -237,9 +237,13 @@ def browse(records: tuple[Path, ...], output: Path) -> None:
     from lesionkit.progress import bar
     from lesionkit.records.runs import find_records
 
-    with arguments():
-        found = [run for folder in records for run in find_records(folder)]
-        page = browsing.write_page(found, output, partial(bar, unit="run"))
+    found = []
+    for folder in records:
+        there = find_records(folder)
+        if not there:
+            raise FileNotFoundError(f"no finished run record at or below {folder}")
+        found += there
+    page = browsing.write_page(found, output, partial(bar, unit="run"))
     click.echo(page.absolute())
 
 
@@ -286,8 +290,7 @@ def cite(source: Source, as_json: bool) -> None:
     from lesionkit import published, tables
     from lesionkit.catalogue import works
 
-    with arguments():
-        table = tables.load_table(source)
+    table = tables.load_table(source)
     names: dict[str, Any] = {k: table[k].unique() for k in works.WORKS if k in table}
     if published.is_table(source):
         names["table"] = [str(source)]

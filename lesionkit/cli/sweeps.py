@@ -54,7 +54,7 @@ ENGINES = {
 )
 @option(
     "--timeout",
-    type=float,
+    type=click.FloatRange(0, min_open=True),
     metavar="SECONDS",
     help="Stop a run that takes longer than this.",
 )
@@ -96,10 +96,10 @@ def sweep(
 
     lookup.find("engine", engine, ENGINES)
     lookup.find("how", given["how"], {"worker": None, "notebook": None})
-    with arguments():
-        grid = read_sweep(file)
-        if records is not None:
+    if records is not None:
+        with arguments():
             open_store(records)  # a misspelt scheme is a wrong argument
+    grid = read_sweep(file)
     if dry_run:
         missing = _missing(grid, retry_failed, grid.standing())
         if records is not None:
@@ -193,22 +193,21 @@ def status(
     if figure is not None and file is None:
         raise click.UsageError("--figure needs a sweep file")
     if verify and isinstance(source, str):
-        raise click.UsageError("--verify reads every file: of records here alone")
+        raise click.UsageError(
+            "--verify reads every file of the records on this machine, not of a URL"
+        )
+    draw = None if figure is None else _drawing(figure)
     grid = None
-    with arguments():
-        if file:
-            grid = read_sweep(file)
-            table = grid.states(verify=verify)
-        else:
-            rows = stores.standing(str(source)) if source else _records(verify)
-            table = pd.DataFrame(rows, columns=["run_id", "state", "reason"])
-            table = table[["state", "reason", "run_id"]]
+    if file:
+        grid = read_sweep(file)
+        table = grid.states(verify=verify)
+    else:
+        rows = stores.standing(str(source)) if source else _records(verify)
+        table = pd.DataFrame(rows, columns=["run_id", "state", "reason"])
+        table = table[["state", "reason", "run_id"]]
     show(table.to_dict("records"), as_json, wide=wide)
-    if figure is not None:
-        from lesionkit.figures.ranking import save
-        from lesionkit.figures.runs import grid as drawn
-
-        save(drawn(table), figure)
+    if draw is not None:
+        draw(table)
     if as_json:
         return
     click.echo(counts_of(table))
@@ -219,6 +218,15 @@ def status(
             states = Counter(queued.values()).items()
             told = ", ".join(f"{count} {state.lower()}" for state, count in states)
             click.echo(f"tasks in Slurm's queue: {told}")
+
+
+def _drawing(path: Path) -> Callable:
+    """Writes the figure of a grid's states; a wrong suffix is refused at once."""
+    from lesionkit.figures import ranking, runs
+
+    with arguments():
+        ranking.kind_of(path)
+    return lambda table: ranking.save(runs.grid(table), path)
 
 
 def _records(verify: bool) -> list[tuple[str, str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, fields
 from functools import wraps
 from pathlib import Path
@@ -26,6 +27,7 @@ from lesionkit.cli.console import (
     say,
     show_numbers,
 )
+from lesionkit.lookup import refused_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,20 +75,23 @@ class Reader:
 
         asked = [self.metric] if self.metric else []
         with arguments():
-            table = load_table(
-                source,
-                columns=dict(pair(text) for text in self.columns),
-                settings=dict(pair(text) for text in self.settings),
-                percent=self.percent,
-                metric=self.metric,
-                lower_is_better=asked if self.lower else (),
-                higher_is_better=asked if self.lower is False else (),
-            )
-            if self.metric:
+            columns = dict(pair(text) for text in self.columns)
+            settings = dict(pair(text) for text in self.settings)
+        table = load_table(
+            source,
+            columns=columns,
+            settings=settings,
+            percent=self.percent,
+            metric=self.metric,
+            lower_is_better=asked if self.lower else (),
+            higher_is_better=asked if self.lower is False else (),
+        )
+        if self.metric:
+            with _default_metric(source):
                 scores.check_there(table, self.metric)
-            table = select(table, self.only)
-            if not self.mix:
-                ranking.check_comparable(table)
+        table = select(table, self.only)
+        if not self.mix:
+            ranking.check_comparable(table)
         words = [word for text in self.columns for word in ("--map", text)]
         words += [word for text in self.settings for word in ("--set", text)]
         words += [word for text in self.only for word in ("--only", text)]
@@ -95,6 +100,13 @@ class Reader:
             words.append(f"--{'lower' if self.lower else 'higher'}-is-better")
         table.attrs["options"] = shlex.join(words)  # for who makes this again
         return table
+
+
+def _default_metric(source: Source) -> AbstractContextManager[None]:
+    """A table without the default metric is at fault itself; one asked for is not."""
+    asked = click.get_current_context().get_parameter_source("metric")
+    default = asked == ParameterSource.DEFAULT
+    return refused_in(source) if default else nullcontext()
 
 
 def table_options(command: Callable) -> Callable:
@@ -206,13 +218,10 @@ def rank(
     from lesionkit.tables import forensics
 
     table = read(source)
-    with arguments():
-        held = None if registered is None else Held(registered, metric, margin)
-        if held is not None:
-            metric, margin = held.metric, held.margin
-        found = standing.rank(
-            table, metric, margin=margin, failed=failed.replace("-", " ")
-        )
+    held = None if registered is None else Held(registered, metric, margin)
+    if held is not None:
+        metric, margin = held.metric, held.margin
+    found = standing.rank(table, metric, margin=margin, failed=failed.replace("-", " "))
     _say(found.remarks, source)
     as_json = as_json or form == "json"
     if found.forensics and not as_json:
@@ -281,8 +290,7 @@ def register(file: Path) -> None:
     """
     from lesionkit.papers import registered
 
-    with arguments():
-        found = registered.register(file)
+    found = registered.register(file)
     click.echo(f"{file}: registered {found.registered}")
 
 
@@ -313,8 +321,7 @@ def _more(grid: Any, margin: float, wanted: dict[str, bool]) -> dict[str, pd.Dat
         "mixed": lambda: rank_tests.mixed_model(grid),
         "bayes": lambda: rank_tests.bayesian(grid, margin),
     }
-    with arguments():
-        return {name: make() for name, make in makers.items() if wanted[name]}
+    return {name: make() for name, make in makers.items() if wanted[name]}
 
 
 @click.command()
@@ -391,15 +398,15 @@ def audit(
     from lesionkit.papers import audit as checked
 
     with arguments():
-        if source is None:
-            found = checked.audit_published()
-        else:
-            names = dict(pair(text) for text in columns)
-            table = checked.open_table(source, columns=names)
-            found = checked.audit_table(
-                table, aggregation=aggregation, empty=empty, runs=runs
-            )
-            found += checked.coverage(table)
+        names = dict(pair(text) for text in columns)
+    if source is None:
+        found = checked.audit_published()
+    else:
+        table = checked.open_table(source, columns=names)
+        found = checked.audit_table(
+            table, aggregation=aggregation, empty=empty, runs=runs
+        )
+        found += checked.coverage(table)
     if as_json:
         answer([asdict(finding) for finding in found])
         return
@@ -513,9 +520,8 @@ def plan(
     from lesionkit.inference.grids import full_grid
 
     table = read(source)
-    with arguments():
-        grid = full_grid(table, metric)
-        found = planning.plan(grid, difference, power=power)
+    grid = full_grid(table, metric)
+    found = planning.plan(grid, difference, power=power)
     if as_json:
         answer(found.to_dict("records"))
         return
@@ -559,8 +565,7 @@ def advise(
                 f"model={model}"
             )
         table = read(source)
-        with arguments():
-            found = advice.from_pilot(full_grid(table, metric), margin=margin)
+        found = advice.from_pilot(full_grid(table, metric), margin=margin)
     elif source is None and like is not None:
         with arguments():
             found = advice.from_published(like, model, metric=metric, margin=margin)

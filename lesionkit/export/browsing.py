@@ -50,7 +50,7 @@ def write_page(
     """
     runs = [finished(record) for record in records]
     if not 0 < len(runs) <= MOST:
-        raise ValueError(f"a page takes 1 to {MOST} runs, got {len(runs)}")
+        raise ValueError(f"a page shows 1 to {MOST} runs, got {len(runs)}")
     for name in ("dataset", "size", "resize"):
         if len(found := {str(run.identity[name]) for run in runs}) > 1:
             raise ValueError(f"the runs differ in {name}: {', '.join(sorted(found))}")

@@ -189,7 +189,7 @@ def _reading(
 def _of_file(path: Path, folder: Path) -> list[Item]:
     """A picture file, or a volume."""
     if not path.is_file():
-        raise FileNotFoundError(f"no image {path}")
+        raise FileNotFoundError(f"no image and no folder at {path.absolute()}")
     if is_nifti(path) and not is_plane(path):
         return _of_nifti(path, folder)
     if path.suffix.lower() == ".dcm":

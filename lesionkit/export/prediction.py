@@ -22,7 +22,7 @@ from lesionkit.catalogue import DATASETS
 from lesionkit.datasets.pictures.resizing import resize_image
 from lesionkit.export.inputs import Item, items_of
 from lesionkit.export.network import network_of, with_weights
-from lesionkit.lookup import find
+from lesionkit.lookup import find, unknown
 from lesionkit.metrics import counts, scores
 from lesionkit.papers.threshold_study import best_validation_cut
 from lesionkit.prepared.loading import normalised
@@ -134,6 +134,7 @@ class Ensemble:
             FileNotFoundError, ValueError: as `predict`.
         """
         find("rule", rule, dict.fromkeys(RULES))
+        _check_device(device)
         several = [records] if isinstance(records, RunRecord | Path | str) else records
         runs = [with_weights(each, "predict with") for each in several]
         members = tuple(_member(each, rule, device) for each in runs)
@@ -172,6 +173,17 @@ class Ensemble:
                 maps = [logits[place] for logits in said]  # (h, w) each
                 tie = self.members[0].tie
                 yield _prediction(item.name, image, truth, maps, tie=tie)
+
+
+def _check_device(device: str) -> None:
+    """Refuse a device that torch does not know, or that is not here."""
+    try:
+        kind = torch.device(device).type
+    except RuntimeError:
+        raise unknown("device", device, ("cpu", "cuda", "cuda:0", "mps")) from None
+    here = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    if not here.get(kind, lambda: True)():
+        raise ValueError(f"device {device} is not here: ask lesionkit doctor why")
 
 
 def _member(run: RunRecord, rule: str, device: str) -> Member:

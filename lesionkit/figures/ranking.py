@@ -40,6 +40,18 @@ DATED = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}
 TEXT_AS_TEXT = {"svg.fonttype": "none", "svg.hashsalt": "", "pdf.fonttype": 42}
 
 
+def kind_of(path: Path) -> str:
+    """The suffix of a figure's file, in small letters.
+
+    Raises:
+        ValueError: another one than .svg, .pdf and .png.
+    """
+    kind = path.suffix.lower()
+    if kind not in DATED:
+        raise ValueError(f"path must end in .svg, .pdf or .png, got {path.name!r}")
+    return kind
+
+
 def save(figure: Figure, path: str | Path) -> None:
     """Write a figure as .svg, .pdf (text stays text) or .png, whole or not at all.
 
@@ -47,9 +59,7 @@ def save(figure: Figure, path: str | Path) -> None:
         ValueError: another suffix.
     """
     path, content = Path(path), BytesIO()
-    kind = path.suffix.lower()
-    if kind not in DATED:
-        raise ValueError(f"path must end in .svg, .pdf or .png, got {path.name!r}")
+    kind = kind_of(path)
     with rc_context(TEXT_AS_TEXT):
         figure.savefig(content, format=kind[1:], dpi=200, metadata=DATED[kind])
     write_bytes(path, content.getvalue())

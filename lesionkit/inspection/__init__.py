@@ -111,8 +111,12 @@ def inspect(
 
     Raises:
         FileNotFoundError: no raw folder, or not laid out as the entry says.
+        UnknownName: no such data set.
     """
     raw = None if raw is None else Path(raw)
+    for other, folder in against:  # before the work
+        with collecting():
+            find_samples(other, folder)
     with collecting() as defects:
         samples, source = find_samples(name, raw)
     report = inspect_samples(name, samples, source, progress=progress)

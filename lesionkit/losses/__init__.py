@@ -314,7 +314,7 @@ def build_loss(
         given = {"alpha": alpha, "gamma": gamma, "beta": beta}
         options |= {key: value for key, value in given.items() if value is not None}
         return build_own(name, options, ignore=ignore)
-    find("loss", name, LOSSES)
+    own.find_loss(name)
     defined = find("definition", definition, DEFINITIONS)
     if name not in (*defined["losses"], *FURTHER_LOSSES):
         homes = [key for key, each in DEFINITIONS.items() if name in each["losses"]]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lesionkit import published
+from lesionkit import lookup, published
 from lesionkit.papers.laws import LAWS, Law, laws_of, outside
 from lesionkit.papers.numbers import (
     ROW_POINTS,
@@ -62,18 +62,18 @@ def open_table(
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: no CSV, two columns of one meaning, or run records, whose scores
-            nobody printed.
+        UnknownName: run records, whose scores nobody printed.
+        ValueError: no CSV, or two columns of one meaning.
     """
     if not isinstance(source, pd.DataFrame):
         ours = published.is_table(source)
         if ours and str(source) == published.NAME:
             source, name = published.printed_rerun(), name or published.NAME
         elif ours or is_url(source) or Path(source).is_dir():
-            raise ValueError(
-                f"{source} holds run records, whose scores are computed and not "
-                "printed: lesionkit status --verify checks them; the audit takes a CSV "
-                f"or {published.NAME}"
+            raise lookup.UnknownName(
+                f"{source} is a folder or URL of run records, whose scores are computed"
+                " and not printed: check them with lesionkit status --verify. The audit"
+                f" takes a CSV or {published.NAME}"
             )
     return read_table(source, name, columns)
 

@@ -99,18 +99,29 @@ def _checked(path: Path) -> dict[str, Any]:
         text = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         first = " ".join(str(error).split())
-        raise ValueError(f"{path} is no YAML: {first}") from None
+        raise lookup.Refused(f"{path} is not YAML: {first}") from None
+    with lookup.refused_in(path):
+        _check(text)
+    return text
+
+
+def _check(text: Any) -> None:
+    """Refuse a key that is not known, or a value that is not of its form."""
     if not isinstance(text, dict) or not text.get("claim"):
-        raise ValueError(f"{path} needs a claim, such as: claim: ioufocal is the best")
+        raise ValueError("a claim is needed, such as: claim: ioufocal is the best")
     for name in text:
-        lookup.find(f"key in {path.name}", str(name), dict.fromkeys(KNOWN))
+        lookup.find("key", str(name), dict.fromkeys(KNOWN))
     for name in LISTS:
         if name in text and not isinstance(text[name], list):
-            raise ValueError(f"{path}: {name} must be a list, got {text[name]!r}")
-    margin = text.get("margin", MARGIN)
-    if not isinstance(margin, int | float) or not margin > 0:
-        raise ValueError(f"{path}: margin must be a number above 0, got {margin!r}")
-    return text
+            raise ValueError(f"{name} must be a list, got {text[name]!r}")
+    margin, repeats = text.get("margin", MARGIN), text.get("repeats", 1)
+    if type(margin) not in (int, float) or not margin > 0:
+        raise ValueError(f"margin must be a number above 0, got {margin!r}")
+    if type(repeats) is not int or repeats < 1:
+        raise ValueError(f"repeats must be a whole number from 1, got {repeats!r}")
+    for name in ("claim", "metric"):
+        if not isinstance(text.get(name, ""), str):
+            raise ValueError(f"{name} must be a text, got {text[name]!r}")
 
 
 def _seal(text: Mapping[str, Any], when: str) -> str:

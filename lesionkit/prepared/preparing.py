@@ -303,7 +303,7 @@ def find_samples(name: str, raw: Path | None = None) -> tuple[list[Sample], str]
 
     Raises:
         FileNotFoundError: no raw folder, or not laid out as the entry says.
-        ValueError: no such data set, or not a name a folder can have.
+        UnknownName: no such data set, or not a name a folder can have.
     """
     folder = raw_of(name, raw)
     own = [n for n in prepared_names() if n not in DATASETS]
@@ -311,7 +311,7 @@ def find_samples(name: str, raw: Path | None = None) -> tuple[list[Sample], str]
         names = [*(n for n in DATASETS if n != "folder"), *own]
         raise lookup.unknown("data set", name, names)
     if name == "folder" or not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
-        raise ValueError(
+        raise lookup.UnknownName(
             "your own data set needs a name of its own, of small letters, digits, "
             f"- and _, such as my_set; got {name!r}"
         )

@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lesionkit.config import data_folder
-from lesionkit.lookup import Refused, nearest, one_line
+from lesionkit.lookup import Refused, UnknownName, nearest, one_line
 from lesionkit.records.files import sha256, whole_folder
 from lesionkit.records.formats import WAY_OUT, Newer, check_format, identity_of
 
@@ -147,7 +147,7 @@ def open_store(url: str) -> Store:
         near = nearest(scheme, USUAL)
         hint = f" Did you mean {near!r}?" if near else ""
         usual = ", ".join(USUAL)
-        raise ValueError(
+        raise UnknownName(
             f"unknown scheme {scheme!r} in {url}.{hint} For instance: {usual}."
         ) from None
     except ImportError as error:

@@ -88,17 +88,16 @@ def read_sweep(path: str | Path) -> Sweep:
 
     Raises:
         FileNotFoundError: no such file, here or among those that come with the kit.
-        ValueError, TypeError: not of this form, or a run that RunConfig refuses.
+        Refused: not of this form, or a run that RunConfig refuses.
     """
     path = _sweep_file(Path(path))
     try:
         content = yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not YAML: {lookup.one_line(error)}") from None
-    try:
+        said = f"{path} is not YAML: {lookup.one_line(error)}"
+        raise lookup.Refused(said) from None
+    with lookup.refused_in(path):
         return _described(path, content)
-    except (ValueError, TypeError) as error:  # the file is named in every refusal
-        raise type(error)(f"{path}: {error}") from None
 
 
 def run_sweep(
@@ -164,10 +163,14 @@ def counts_of(states: pd.DataFrame) -> str:
 
 def _described(path: Path, content: Any) -> Sweep:
     """The sweep that the content of a file describes, each run once."""
-    if not isinstance(content, dict) or not isinstance(content.get("axes"), dict):
-        raise ValueError("a sweep is a mapping with axes: (and fixed:, name:)")
-    for section in content:
-        lookup.find(f"section of {path.name}", section, dict.fromkeys(SECTIONS))
+    sections = content if isinstance(content, dict) else {}
+    for section in sections:
+        lookup.find("section", section, dict.fromkeys(SECTIONS))
+    if not isinstance(sections.get("axes"), dict):
+        raise ValueError(
+            "a sweep needs axes, a mapping of parameters to their values, such as"
+            " axes: {loss: [dice, iou], repeat: 0-4}"
+        )
     fixed = content.get("fixed") or {}
     if not isinstance(fixed, dict):
         raise ValueError(f"fixed must be a mapping, got {fixed!r}")
@@ -241,7 +244,7 @@ def _seeds(seeds: Any, values: dict[str, Any]) -> dict[str, int]:
     if type(repeat) is not int or repeat < 0:
         return {}  # the run itself is refused
     if repeat >= len(seeds):
-        raise ValueError(f"repeat {repeat} has no seed, there are {len(seeds)}")
+        raise ValueError(f"repeat {repeat} has no seed: seeds has {len(seeds)}")
     return {"split_seed": seeds[repeat], "init_seed": seeds[repeat]}
 
 

@@ -118,7 +118,8 @@ def load_table(
         how = {"settings": settings, "metric": metric and metric_name(metric)}
         table, said = read_foreign(path, columns or {}, percent=percent, **how)
     else:
-        near = lookup.nearest(path.name, published.TABLES)
+        there = [each.name for each in path.absolute().parent.glob("*.csv")]
+        near = lookup.nearest(path.name, [*published.TABLES, *there])
         hint = f". Did you mean {near}?" if near else ""
         gone = f"no run records and no table at {path.absolute()}{hint}"
         raise FileNotFoundError(gone)
@@ -269,7 +270,7 @@ def select(table: pd.DataFrame, conditions: str | Iterable[str]) -> pd.DataFrame
             ("dataset=Liver Tumor"), and names may be spelt as in the file.
 
     Raises:
-        ValueError: not of this form, or a column or value that is not there.
+        UnknownName: not of this form, or a column or value that is not there.
     """
     if isinstance(conditions, str):
         conditions = re.split(r"\s+(?=[^\s=]+=)", conditions.strip())
@@ -277,7 +278,7 @@ def select(table: pd.DataFrame, conditions: str | Iterable[str]) -> pd.DataFrame
     for condition in filter(None, conditions):
         name, equals, values = condition.partition("=")
         if not equals:
-            raise ValueError(f"expected NAME=VALUE, got {condition!r}")
+            raise lookup.UnknownName(f"expected NAME=VALUE, got {condition!r}")
         every = {str(n): whole[n].astype(str) for n in whole}
         texts = lookup.find("column", name, every)
         wanted = [values] if values in set(texts) else values.split(",")
@@ -285,7 +286,9 @@ def select(table: pd.DataFrame, conditions: str | Iterable[str]) -> pd.DataFrame
         kept = table[table[name].astype(str).isin(found)]
         if kept.empty:
             there = ", ".join(table[name].astype(str).unique()[:12])
-            raise ValueError(f"no run has {condition}; {name} is one of: {there}")
+            raise lookup.UnknownName(
+                f"no run has {condition}; {name} is one of: {there}"
+            )
         table = kept
     return table
 
@@ -294,7 +297,7 @@ def _value(name: str, wanted: str, texts: pd.Series) -> str:
     """A value of a column, asked for in its own or the kit's spelling.
 
     Raises:
-        ValueError: no row has it.
+        UnknownName: no row has it.
     """
     there = list(map(str, texts.unique()))
     if wanted in there:
@@ -306,7 +309,7 @@ def _value(name: str, wanted: str, texts: pd.Series) -> str:
     near = None if wanted.isdigit() else lookup.nearest(wanted, there)
     hint = f". Did you mean {near!r}?" if near else ""
     more = f" and {len(there) - 12} more" if len(there) > 12 else ""
-    raise ValueError(
+    raise lookup.UnknownName(
         f"no run has {name}={wanted}{hint}; {name} is one of: "
         f"{', '.join(there[:12])}{more}"
     )

@@ -256,8 +256,9 @@ def check_metric(table: pd.DataFrame, metric: str) -> list[str]:
         What a reader should know of the direction.
 
     Raises:
-        ValueError: a setting, a repeat and the like; or an unknown metric with values
-            outside [0, 1], and nobody says which way is better.
+        UnknownName: a setting, a repeat and the like.
+        ValueError: an unknown metric with values outside [0, 1], where it is not said
+            which way is better.
     """
     if metric not in table or table[metric].dtype.kind not in "fiu":
         return []
@@ -265,8 +266,8 @@ def check_metric(table: pd.DataFrame, metric: str) -> list[str]:
     bare_name = metric.removeprefix("pooled_").removeprefix("raw_mean_")
     if metric in NO_SCORE or (found.known and found.ours in NO_SCORE):
         scores = [n for n in SCORES if n in table and table[n].notna().any()]
-        raise ValueError(
-            f"{metric} tells of a run and is no score of it; scores here: "
+        raise lookup.UnknownName(
+            f"{metric} describes a run and is no score. Scores here: "
             f"{', '.join(scores) or 'none'}"
         )
     told = table.attrs.get("direction_known", ())
@@ -289,7 +290,7 @@ def check_there(table: pd.DataFrame, metric: str) -> None:
     """Refuse a score that a table does not have, with those that it has.
 
     Raises:
-        ValueError: it has no such column, and it does have scores.
+        UnknownName: it has no such column, and it does have scores.
     """
     there = [name for name in SCORES if name in table and table[name].notna().any()]
     if metric not in table and there:

@@ -15,7 +15,7 @@ import torch
 
 from lesionkit import masks, metrics, tables
 from lesionkit.catalogue import LOSSES
-from lesionkit.lookup import find, unknown
+from lesionkit.lookup import Refused, UnknownName, find, unknown
 from lesionkit.papers import threshold_study
 from lesionkit.prepared.preparing import data_of, kept_places
 from lesionkit.records.files import write_bytes
@@ -130,7 +130,7 @@ def load_bundle(path: str | Path = BUNDLE) -> Comparison:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not a bundle.
+        Refused: not a bundle.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"no bundle at {Path(path).absolute()}")
@@ -143,10 +143,10 @@ def load_bundle(path: str | Path = BUNDLE) -> Comparison:
         for name in ("losses", "files"):
             values[name] = tuple(str(text) for text in values[name])
         return Comparison(**values)
-    except Exception as error:
-        raise ValueError(
-            f"{path} is not a bundle of lesionkit ({error}); make one with: "
-            "lesionkit thresholds RUNS_DIR --bundle FILE.npz"
+    except Exception:  # noqa: BLE001 - numpy, zipfile and pandas have one each
+        raise Refused(
+            f"{path} is neither a folder of run records nor a bundle of them; make a "
+            "bundle with: lesionkit thresholds RUNS_DIR --bundle FILE.npz"
         ) from None
 
 
@@ -266,7 +266,9 @@ def shelf(
     path = source if is_url(source) else Path(source or BUNDLE)
     if isinstance(path, Path) and not path.is_dir():
         if only:
-            raise ValueError(f"only {only!r} chooses among run records; {path} is none")
+            raise UnknownName(
+                f"only {only!r} chooses among run records, and {path} is a bundle"
+            )
         bundle = load_bundle(path)
         return Shelf({bundle.title: lambda: bundle})
     cells = cells_of(tables.select(tables.load_table(path), only))

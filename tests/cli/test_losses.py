@@ -49,7 +49,7 @@ def test_a_wrong_loss_is_status_1_and_json_says_where(command):
     [
         (["check", "my_loses.py:right"], 1, "Did you mean my_losses.py?"),
         (["check", "my_losses.py:rihgt"], 2, "Did you mean 'right'?"),
-        (["check", "broken.py:x"], 2, "cannot be run: ModuleNotFoundError"),
+        (["check", "broken.py:x"], 1, "cannot be run: ModuleNotFoundError"),
         (["check", "dicee"], 2, "Did you mean 'dice'?"),
         (["check", "my_losses.py:right", "--options", "{"], 2, "must be JSON"),
         (

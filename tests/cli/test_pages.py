@@ -54,7 +54,7 @@ def test_thresholds_of_several_comparisons_asks_which_to_write(
         complete_record(config)
     page = tmp_path / "page.html"
     result = command("thresholds", str(data_home / "runs"), "--html", str(page))
-    assert result.code == 2
+    assert result.code == 1
     assert "2 comparisons (tiny, unet, repeat 0; tiny, unet, repeat 1)" in result.err
     assert not page.exists()
 

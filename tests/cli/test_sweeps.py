@@ -137,7 +137,7 @@ def test_a_sweep_file_that_is_not_there_is_status_1_with_a_near_name(
     assert f"/{name}{hint}" in result.err
 
 
-def test_a_sweep_with_an_unknown_loss_is_status_2(command, file):
+def test_a_sweep_with_an_unknown_loss_is_status_1(command, file):
     result = command("sweep", file("grid.yaml", "axes: {loss: [dise]}"))
-    assert result.code == 2
+    assert result.code == 1
     assert "Did you mean 'dice'" in result.err

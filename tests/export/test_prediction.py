@@ -193,7 +193,7 @@ def test_pictures_of_a_folder_are_taken_but_for_its_masks(tmp_path):
         (["notes.txt"], "", r"no .png, .*\.nii\.gz file and no CT in"),
         (["Masks/a.png"], "", "images' folder alone"),
         (["a.png", "a.jpg"], "", "two images are called a: their masks would be one"),
-        ([], "none.png", "no image .*none.png"),
+        ([], "none.png", "no image and no folder at .*none.png"),
     ],
 )
 def test_what_is_no_image_is_refused_in_a_line(files, named, says, tmp_path):

@@ -139,11 +139,11 @@ def test_a_claim_in_other_words_is_repeated(file, table):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("metric: dice\n", "needs a claim"),
-        ("claim: a\nmargn: 1\n", "unknown key in claim.yaml 'margn'.*'margin'"),
+        ("metric: dice\n", "claim.yaml: a claim is needed"),
+        ("claim: a\nmargn: 1\n", "claim.yaml: unknown key 'margn'.*'margin'"),
         ("claim: a\nmargin: 0\n", "margin must be a number above 0, got 0"),
         ("claim: a\nlosses: iou\n", "losses must be a list, got 'iou'"),
-        ("claim: [\n", "is no YAML"),
+        ("claim: [\n", "is not YAML"),
     ],
 )
 def test_a_file_of_another_form_is_refused_and_left_as_it_is(file, text, says):

@@ -91,9 +91,9 @@ def test_the_same_run_twice_is_one_run(sweep_of):
         ("axes: {loss: []}", r"axis loss must be a list of values .* got \[\]"),
         ("fixed: [iou]\naxes: {repeat: [0]}", "fixed must be a mapping, got"),
         ("fixed: {loss: iou}\naxes: {loss: [iou]}", "loss is both fixed and an axis"),
-        ("fixed: {loss: iou}", "a sweep is a mapping with axes"),
-        ("- iou", "a sweep is a mapping with axes"),
-        ("", "a sweep is a mapping with axes"),
+        ("fixed: {loss: iou}", "a sweep needs axes, a mapping"),
+        ("- iou", "a sweep needs axes, a mapping"),
+        ("", "a sweep needs axes, a mapping"),
         ("axes: {loss: [iou", "is not YAML"),
     ],
 )
@@ -156,7 +156,7 @@ def test_each_repeat_has_the_seed_of_its_place(sweep_of):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("axes: {repeat: 0-2}\nseeds: [7, 9]", "repeat 2 has no seed, there are 2"),
+        ("axes: {repeat: 0-2}\nseeds: [7, 9]", "repeat 2 has no seed: seeds has 2"),
         ("axes: {repeat: 0-1}\nseeds: 7", "seeds must be a list of whole numbers"),
         ("axes: {repeat: 0-1}\nexclude: [{repat: 1}]", "Did you mean 'repeat'"),
         ("axes: {repeat: 0-1}\nexclude: {repeat: 1}", "exclude must be a list of map"),

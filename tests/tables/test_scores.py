@@ -98,7 +98,7 @@ def test_an_unknown_score_beyond_one_is_asked_for(csv):
         check_metric(table, "mine")
     assert "--lower-is-better turns it" in check_metric(table, "share")[0]
     for name in ("best_epoch", "repeat"):
-        with pytest.raises(ValueError, match=f"{name} tells of a run and is no score"):
+        with pytest.raises(ValueError, match=f"{name} describes a run and is no score"):
             full_grid(table, name)
     told = load_table(of(csv, mine=range(24)), lower_is_better=["mine"])
     assert full_grid(told, "mine").lower_is_better

@@ -77,7 +77,7 @@ def test_a_bundle_gives_back_what_was_saved(tmp_path):
 def test_a_file_that_is_no_bundle_is_refused_in_one_line(tmp_path, content):
     path = tmp_path / "wrong.npz"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="is not a bundle of lesionkit"):
+    with pytest.raises(ValueError, match="is neither a folder of run records nor"):
         load_bundle(path)
 
 

@@ -11,6 +11,7 @@ import io
 import json
 import zipfile
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -176,7 +177,8 @@ def decoded(data: bytes) -> tuple[str, str]:
         return data.decode("utf-16"), "UTF-16"
     if data[1:2] == b"\0" or data[:1] == b"\0":
         name = "utf-16-le" if data[1:2] == b"\0" else "utf-16-be"
-        return data.decode(name), name.upper()
+        with suppress(UnicodeDecodeError):
+            return data.decode(name), name.upper()
     try:
         return data.decode("utf-8"), "UTF-8"
     except UnicodeDecodeError:
@@ -191,7 +193,10 @@ def decoded(data: bytes) -> tuple[str, str]:
             continue
         found.append((_familiar(text), name, text))
     if not found:
-        raise ValueError("the encoding of this text is not known: save it as UTF-8")
+        raise ValueError(
+            "no table that can be read: this is no text, or its encoding is not known;"
+            " save the table as CSV in UTF-8"
+        )
     _, name, text = max(found, key=lambda each: each[0])
     return text, name
 

@@ -145,6 +145,8 @@ def _separator(text: str) -> tuple[str, str]:
             broken = error
             continue
         widths = Counter(len(cells) for _, cells in rows if any(cells))
+        if not widths:  # every cell is blank
+            continue
         width, share = max(widths.items(), key=lambda w: (w[1] * (w[0] > 1), w[0]))
         even = share * width / sum(widths.values())
         if width > 1 and (even, width) > best:
