@@ -29,11 +29,13 @@ def refused_in(path: object) -> Iterator[None]:
     """Turn a wrong name or value inside the block into one of the file `path`.
 
     Raises:
-        Refused: in place of ValueError and TypeError; the text begins with the path.
+        Refused, TypeError: in place of ValueError and of TypeError, the path in front.
     """
     try:
         yield
-    except (ValueError, TypeError) as error:
+    except TypeError as error:
+        raise TypeError(f"{path}: {error}") from None
+    except ValueError as error:
         raise Refused(f"{path}: {error}") from None
 
 

@@ -350,7 +350,7 @@ def claims(source: Source, read: Reader, paper: str | None, as_json: bool) -> No
         say(f"\n{row.claim}: {row.verdict}\n  {row.says} ({row.place})", indent=2)
         say(f"  {row.evidence}", indent=2)
         if row.more:
-            say(f"  to decide it: {row.more}", indent=2)
+            say(f"  what would decide it: {row.more}", indent=2)
 
 
 @click.command()
@@ -526,7 +526,7 @@ def plan(
         answer(found.to_dict("records"))
         return
     more = planning.more_data(grid, difference, power=power)
-    say(f"To tell {difference:g} apart: {more}.")
+    say(f"To show a difference of {difference:g}: {more}.")
     show_numbers(found, index=False, wide=wide)
     if said := planning.caution(found):
         say(said)

@@ -58,7 +58,7 @@ def from_pilot(grid: Grid, *, margin: float = MARGIN) -> Advice:
     else:
         text = f"Take {leader}, the leader; it is not shown to be the best. "
         text += verdict.sentence
-        text += f" To tell {margin:g} apart: {more_data(grid, margin)}."
+        text += f" To show a difference of {margin:g}: {more_data(grid, margin)}."
     return Advice(text, table)
 
 

@@ -374,15 +374,16 @@ def caution(found: pd.DataFrame) -> str | None:
     enough = found[found["enough"]]
     if enough.empty:
         return "None of these is sure enough. " + (
-            "The pilot is too small to plan with: what it leaves open is wider than "
-            "what more runs would change. Add data sets or networks to the pilot."
+            "The pilot is too small for planning: its variances are uncertain, and this "
+            "changes the power more than more runs would. Add data sets or networks to "
+            "the pilot."
             if (found["high"] - found["low"]).max() > UNSURE
-            else "The losses' own effects on data sets and networks are the limit."
+            else "How much the losses vary between data sets and networks is the limit."
         )
     cheapest = enough.loc[enough["runs"].idxmin()]
     if cheapest["high"] - cheapest["low"] > UNSURE:
         return (
-            "What this pilot leaves open is wide: the cheapest study that is enough on "
+            "The pilot is too small for planning: the cheapest study that is enough on "
             f"average has a power between {cheapest['low']:.2f} and "
             f"{cheapest['high']:.2f}. Add data sets or networks to the pilot first."
         )
@@ -423,7 +424,7 @@ def needed(
 
 
 def more_data(grid: Grid, difference: float, *, power: float = POWER) -> str:
-    """In words: what would decide a difference as large as this one.
+    """In words: what would show a difference as large as this one.
 
     Args:
         power: probability to show it.
@@ -431,7 +432,7 @@ def more_data(grid: Grid, difference: float, *, power: float = POWER) -> str:
     if not scope(grid):
         return "at least two repeats in every cell"
     if not difference > 0:
-        return "no amount: the means point the other way"
+        return "no number of runs: the means have the opposite order"
     try:
         size = pilot_of(grid).size
         found = {axis: needed(grid, difference, axis, power=power) for axis in _NAMES}
@@ -442,18 +443,19 @@ def more_data(grid: Grid, difference: float, *, power: float = POWER) -> str:
     )
     if any(found[axis] == size[axis] for axis in _NAMES):
         return (
-            f"no more: a study of this size ({here}) shows {difference:.4f} with "
-            f"probability {power:g}"
+            f"no more runs are needed: a study of this size ({here}) shows a difference "
+            f"of {difference:.4f} with probability {power:g}"
         )
     parts = [f"{count} {_NAMES[axis]}" for axis, count in found.items() if count]
     if not parts:
         return (
-            f"more of several at once: {LADDER[-1]} of one alone would not show "
-            f"{difference:.4f}"
+            f"more data sets, networks and repeats together: {LADDER[-1]} of one of them "
+            f"alone would not show a difference of {difference:.4f}"
         )
     varied = [axis for axis in _NAMES if axis == "repeats" or size[axis] > 1]
     never = [_NAMES[axis] for axis in varied if found[axis] is None]
-    text = f"{' or '.join(parts)} would show {difference:.4f} (now {here})"
+    would = f"would show a difference of {difference:.4f}"
+    text = f"{' or '.join(parts)} {would} (now {here})"
     return text + (f"; more {' or '.join(never)} alone would not" if never else "")
 
 

@@ -88,7 +88,7 @@ def read_sweep(path: str | Path) -> Sweep:
 
     Raises:
         FileNotFoundError: no such file, here or among those that come with the kit.
-        Refused: not of this form, or a run that RunConfig refuses.
+        Refused, TypeError: not of this form, or a run that RunConfig refuses.
     """
     path = _sweep_file(Path(path))
     try:

@@ -10,8 +10,8 @@ def test_plan_says_what_would_show_a_difference(command):
     result = command("plan", "public-rerun", "--difference", "0.002")
     assert result.code == 0
     assert result.out.startswith(
-        "To tell 0.002 apart: more of several at once: 200 of one alone would not show "
-        "0.0020.\n"
+        "To show a difference of 0.002: more data sets, networks and repeats together: "
+        "200 of one of them alone would not show a difference of 0.0020.\n"
     )
     assert result.out.splitlines()[1].split() == [
         *"datasets models repeats runs power low high detectable enough".split()
@@ -63,6 +63,7 @@ def test_plan_takes_a_power_and_a_difference_above_1(command, file):
     assert powers[0] == powers[1]
     told = command(*asked, "--power", "0.5").out.splitlines()[0]
     assert told == (
-        "To tell 2 apart: no more: a study of this size (1 data set, 1 network, "
-        "3 repeats) shows 2.0000 with probability 0.5."
+        "To show a difference of 2: no more runs are needed: a study of this size "
+        "(1 data set, 1 network, 3 repeats) shows a difference of 2.0000 with "
+        "probability 0.5."
     )

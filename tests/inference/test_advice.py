@@ -44,7 +44,7 @@ def test_the_leader_is_taken_where_a_simpler_loss_is_not_shown_to_be_alike():
     assert found.sentence.startswith(
         "Take dicebce, the leader; it is not shown to be the best. No loss is supported"
     )
-    assert " To tell 0.01 apart: " in found.sentence
+    assert " To show a difference of 0.01: " in found.sentence
 
 
 def test_a_simpler_loss_that_leads_is_taken_as_the_leader():

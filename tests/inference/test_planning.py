@@ -126,11 +126,11 @@ def test_a_difference_above_1_is_planned_for_other_metrics():
 
 def test_words_say_what_would_decide():
     grid = made_grid(noise(3, 3, 3, 3, spread=0.03))
-    assert planning.more_data(grid, -0.1) == "no amount: the means point the other way"
-    assert planning.more_data(grid, 0.5).startswith("no more: a study of this size")
+    assert planning.more_data(grid, -0.1).startswith("no number of runs: the means")
+    assert planning.more_data(grid, 0.5).startswith("no more runs are needed: a study")
     one = made_grid(noise(1, 1, 2, 4))
     assert "(1 data set, 1 network, 4 repeats)" in planning.more_data(one, 0.5)
-    assert "networks would show 0.0200" in planning.more_data(grid, 0.02)
+    assert "networks would show a difference of 0.0200" in planning.more_data(grid, 0.02)
     assert "two repeats" in planning.more_data(made_grid(noise(1, 1, 2, 1)), 0.1)
 
 
