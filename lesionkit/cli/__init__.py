@@ -58,7 +58,7 @@ def cli() -> None:
 @WIDE
 @AS_JSON
 def datasets(wide: bool, as_json: bool) -> None:
-    """List the data sets, yours too, with the sizes at which they are prepared here."""
+    """List the data sets, also your own, with the sizes prepared on this machine."""
     from lesionkit.config import data_folder, prepared_from, prepared_names
 
     rows = []
@@ -109,7 +109,7 @@ def models(wide: bool, as_json: bool) -> None:
 @WIDE
 @AS_JSON
 def losses(wide: bool, as_json: bool) -> None:
-    """List the losses, what they are made of, and which definitions have them."""
+    """List the losses, their terms, and the definitions that have them."""
     rows = [
         {
             "name": name,

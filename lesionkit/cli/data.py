@@ -35,8 +35,8 @@ def fetch(name: str, yes: bool, as_json: bool) -> None:
     """Download a data set from its publisher, or say how to get it by hand.
 
     NAME is a data set, or public-rerun: the table of a public re-run of paper A. The
-    terms are printed and asked about before anything is downloaded; what was cut off
-    goes on where it stopped.
+    terms are printed, and you have to agree before anything is downloaded. An
+    interrupted download continues where it stopped.
     """
     from lesionkit.datasets import fetching
     from lesionkit.progress import bar
@@ -57,7 +57,7 @@ def _agree(name: str, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise click.UsageError(
-            f"nobody is there to agree to the terms above: lesionkit fetch {name} --yes"
+            f"the terms above need your agreement: lesionkit fetch {name} --yes"
         )
     click.confirm("Agree and download?", abort=True, err=True)
 
@@ -69,7 +69,7 @@ def _agree(name: str, yes: bool) -> None:
     "--size",
     default=224,
     type=click.IntRange(8),
-    help="Make images of so many pixels a side.",
+    help="Resize images to this number of pixels per side.",
 )
 @option(
     "--resize", default="bilinear", help="How images are resized: bilinear or nearest."
@@ -118,7 +118,7 @@ def inspect(
     files: bool,
     as_json: bool,
 ) -> None:
-    """Say what is wrong with a set, what is in it twice, and what a split leaks."""
+    """Report defects, duplicates, and the leakage between the parts of a split."""
     from lesionkit import inspection
     from lesionkit.progress import bar
 

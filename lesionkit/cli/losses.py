@@ -21,11 +21,11 @@ MARKS = {True: "passed", False: "FAILED", None: "note"}
 )
 @AS_JSON
 def check(name: str, options: str | None, as_json: bool) -> None:
-    """Test a loss, yours too, as the kit's own losses are tested.
+    """Test a loss, also your own, with the tests that the kit's losses pass.
 
     NAME is FILE.py:NAME of a file of yours, module:NAME of an installed library, or a
-    loss of the kit. The code of the file runs on this machine with your rights, because
-    you name it here: read a stranger's file first. Exit status 1 where a check failed.
+    loss of the kit. The code of the file runs on this machine with your rights: read a
+    file from somebody else first. The exit status is 1 if a check failed.
     """
     from lesionkit.config.parameters import options as read_options
     from lesionkit.losses.battery import examine

@@ -96,7 +96,7 @@ def _content(source: Path, install: str | None) -> bytes:
 @click.command()
 @AS_JSON
 def doctor(as_json: bool) -> None:
-    """Say what is wrong on this machine, and what to do about it.
+    """Check this machine, and say how to correct what is wrong.
 
     Exit status 1 if something stops the demo; warnings do not.
     """
@@ -122,4 +122,4 @@ def doctor(as_json: bool) -> None:
         if not found:
             click.echo("nothing is wrong")
     if count := len(examination.stops(sections)):
-        fail(f"{count} of these stop the demo; mend and run doctor again", 1)
+        fail(f"{count} of these stop the demo; correct them and run doctor again", 1)

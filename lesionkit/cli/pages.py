@@ -44,7 +44,7 @@ def thresholds(
     bundle: Path | None,
     no_browser: bool,
 ) -> None:
-    """Write a page with sliders that move the threshold of masks, and open it.
+    """Write a page with sliders for the threshold of the masks, and open it.
 
     SOURCE is a folder of run records, the URL of one, or a bundle; without it, the
     bundle of toy runs that comes with the kit. The page is thresholds.html. It has
@@ -162,7 +162,7 @@ def predict(
     device: str,
     as_json: bool,
 ) -> None:
-    """Mark new images by the network of a run; several runs vote.
+    """Segment new images with the network of a run, or of several that vote.
 
     RECORD is the folder of a finished run. IMAGES is a picture, a folder of them, the
     folder of a CT series (DICOM), or a NIfTI file. A mask is a PNG of 0 and 255 at its
@@ -282,10 +282,10 @@ def export(record: Path, output: Path, format: str, as_json: bool) -> None:
 @SOURCE
 @AS_JSON
 def cite(source: Source, as_json: bool) -> None:
-    """Print the works that a record or a table rests on, as BibTeX.
+    """Print BibTeX of the papers and data sets behind a record or a table.
 
     SOURCE is a run record, a folder of them, a CSV, or a named table such as
-    public-rerun. Names that no work is known for are told on the standard error.
+    public-rerun. Names without a known publication are listed on stderr.
     """
     from lesionkit import published, tables
     from lesionkit.catalogue import works
@@ -301,7 +301,7 @@ def cite(source: Source, as_json: bool) -> None:
         return
     click.echo("\n\n".join(entries[key] for key in keys))
     if unknown:
-        say(f"no work is known for: {', '.join(unknown)}", err=True)
+        say(f"no publication is known for: {', '.join(unknown)}", err=True)
 
 
 @click.command()

@@ -71,14 +71,14 @@ ENGINES = {
     "--sbatch",
     multiple=True,
     metavar="OPTION",
-    help="Hand this option to sbatch, such as --gres=gpu:1. Repeat for more.",
+    help="Pass this option to sbatch, such as --gres=gpu:1. Repeat for more.",
 )
 @option(
     "--records",
     metavar="URL",
     help="Share the records with other machines at this URL, such as s3://bucket/runs.",
 )
-@option("--dry-run", is_flag=True, help="Say how long it would take, and stop.")
+@option("--dry-run", is_flag=True, help="Estimate the time, and train nothing.")
 def sweep(
     file: Path,
     engine: str,
@@ -87,7 +87,7 @@ def sweep(
     retry_failed: bool,
     **given: Any,
 ) -> None:
-    """Train all missing runs of a grid; the same command goes on where it stopped."""
+    """Train all missing runs of a grid; repeat the command to continue it."""
     from lesionkit.progress import say
     from lesionkit.records import remote
     from lesionkit.records.stores import open_store
@@ -179,10 +179,10 @@ def status(
     wide: bool,
     as_json: bool,
 ) -> None:
-    """Show which runs are done, running, failed or missing: of a grid, or of all.
+    """Show which runs of a grid, or of all, are done, running, failed or missing.
 
-    SOURCE is a sweep file, or the URL of a folder of run records (s3://bucket/runs);
-    without it, the records here.
+    SOURCE is a sweep file, or the URL of a folder of run records (s3://bucket/runs).
+    Without it, the records on this machine are shown.
     """
     import pandas as pd
 

@@ -52,7 +52,7 @@ MARGIN = option(
     "--margin",
     default=0.01,
     type=ABOVE,
-    help="Take losses that differ by less than this for alike.",
+    help="Treat losses that differ by less than this as alike.",
 )
 
 
@@ -124,14 +124,14 @@ def table_options(command: Callable) -> Callable:
         "settings",
         multiple=True,
         metavar="NAME=VALUE",
-        help="Say what all rows share, such as model=unet. Repeat for more.",
+        help="Set a value for all rows, such as model=unet. Repeat for more.",
     )
     @option("--percent", is_flag=True, help="The scores of the file are 0 to 100.")
     @click.option(
         "--lower-is-better/--higher-is-better",
         "lower",
         default=None,
-        help="Say which way the metric is better, if the kit does not know it.",
+        help="Say whether lower or higher is better, if the kit does not know it.",
     )
     @ONLY
     @option("--mix", is_flag=True, help="Rank runs of different settings together.")
@@ -159,7 +159,7 @@ def _say(remarks: tuple[str, ...] | list[str], source: object) -> None:
     "--failed",
     type=click.Choice(["charged", "left-out", "as-they-are"]),
     default="charged",
-    help="Count failed runs as the worst one (charged), not at all, or as they are.",
+    help="Give failed runs the lowest score there (charged), ignore, or keep them.",
 )
 @option(
     "--registered",
@@ -205,7 +205,7 @@ def rank(
     wide: bool,
     **more: bool,
 ) -> None:
-    """Rank the losses of a table, and say what of it is beyond chance.
+    """Rank the losses of a table, and say which differences are beyond chance.
 
     SOURCE is a CSV, a folder of run records or the URL of one (s3://bucket/runs), or
     a table that comes with the kit: public-rerun, the cells of a re-run of paper A;
@@ -282,7 +282,7 @@ class Held:
 @click.command()
 @click.argument("file", type=Path)
 def register(file: Path) -> None:
-    """Write down before the runs what is to be decided: FILE is YAML.
+    """Register a claim before the runs: FILE is a YAML file with the claim.
 
     It has a claim ("ioufocal is the best"), and any of metric, margin, losses,
     datasets, models and repeats. The time and a seal are added to it; rank
@@ -334,7 +334,7 @@ def _more(grid: Any, margin: float, wanted: dict[str, bool]) -> dict[str, pd.Dat
 )
 @AS_JSON
 def claims(source: Source, read: Reader, paper: str | None, as_json: bool) -> None:
-    """Judge each claim of the two papers by a table."""
+    """Test each claim of the two papers on a table."""
     from lesionkit.papers import claims as asked
     from lesionkit.tables import remarks, with_background
 
@@ -388,12 +388,12 @@ def audit(
     every: bool,
     as_json: bool,
 ) -> None:
-    """Check whether the numbers of a printed table can be true together.
+    """Check whether the numbers of a printed table are consistent.
 
     SOURCE is a CSV, or public-rerun, the cells that come with the kit; without it, the
-    tables of both papers are checked. Run records are
-    not printed, but computed: lesionkit status --verify checks them. What is known of a
-    table (--aggregation, --empty, --runs) closes ways in which a row may be possible.
+    tables of both papers are checked. For run records use lesionkit status --verify.
+    With --aggregation, --empty and --runs you say what is known of the table, so that
+    fewer explanations of a row remain possible.
     """
     from lesionkit.papers import audit as checked
 
@@ -437,7 +437,7 @@ def audit(
     "--runs",
     default=1,
     type=click.IntRange(1),
-    help="How many trainings each mean is of.",
+    help="How many trainings each mean is taken over.",
 )
 @option(
     "--run-sd",
@@ -445,8 +445,12 @@ def audit(
     multiple=True,
     help="The standard deviation over trainings; twice for one of each method.",
 )
-@option("--like", help="Take the scatter of this data set of the public re-run.")
-@option("--model", help="Take the scatter of this network of the public re-run.")
+@option(
+    "--like", help="Use the standard deviations of this data set of the public re-run."
+)
+@option(
+    "--model", help="Use the standard deviations of this network of the public re-run."
+)
 @AS_JSON
 def luck(
     first: str,
@@ -460,7 +464,7 @@ def luck(
     model: str | None,
     as_json: bool,
 ) -> None:
-    """Tell the chance that the order of two printed means is luck.
+    """Estimate the probability that the order of two printed means is by chance.
 
     FIRST and SECOND are mean scores of two methods on the same test images, 0 to 1 or
     in percent: lesionkit luck 88.77 88.39 --images 120.
@@ -495,7 +499,7 @@ def luck(
     "--difference",
     required=True,
     type=ABOVE,
-    help="The difference that is to be shown.",
+    help="The difference to be shown.",
 )
 @option(
     "--power",
@@ -515,7 +519,7 @@ def plan(
     wide: bool,
     as_json: bool,
 ) -> None:
-    """Plan how many runs it takes to tell two losses apart."""
+    """Estimate how many runs are needed to show a difference between losses."""
     from lesionkit.inference import planning
     from lesionkit.inference.grids import full_grid
 
@@ -554,7 +558,7 @@ def advise(
     wide: bool,
     as_json: bool,
 ) -> None:
-    """Advise which loss to take, by your own runs or by published ones."""
+    """Recommend a loss, from your own runs or from published ones."""
     from lesionkit.inference import advice
     from lesionkit.inference.grids import full_grid
 

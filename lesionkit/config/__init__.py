@@ -232,7 +232,7 @@ class RunConfig:
         if not own.is_own(name):
             for extra in ("code", "file"):
                 if getattr(self, f"{kind}_{extra}") is not None:
-                    raise ValueError(f"{kind}_{extra} is of your own {kind} alone")
+                    raise ValueError(f"{kind}_{extra} is only for a {kind} of your own")
             return
         place = own.reference(kind, name, getattr(self, f"{kind}_file"))
         object.__setattr__(self, kind, place.name)

@@ -19,7 +19,9 @@ def names(config: Run) -> None:
     model = own.find_model(config.model)
     for name, value in loss.options:
         if getattr(config, name) is not None:
-            raise ValueError(f"{name} is {value} by the name {config.loss}; leave it")
+            raise ValueError(
+                f"{name} is {value} in the loss {config.loss}; do not set it"
+            )
     if config.model_options and not own.is_own(config.model):
         raise ValueError(f"model_options is for your own network, not {config.model}")
     if config.variant is not None:

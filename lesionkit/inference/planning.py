@@ -378,7 +378,7 @@ def caution(found: pd.DataFrame) -> str | None:
             "changes the power more than more runs would. Add data sets or networks to "
             "the pilot."
             if (found["high"] - found["low"]).max() > UNSURE
-            else "How much the losses vary between data sets and networks is the limit."
+            else "The limit is how the losses vary between data sets and networks."
         )
     cheapest = enough.loc[enough["runs"].idxmin()]
     if cheapest["high"] - cheapest["low"] > UNSURE:
@@ -443,14 +443,14 @@ def more_data(grid: Grid, difference: float, *, power: float = POWER) -> str:
     )
     if any(found[axis] == size[axis] for axis in _NAMES):
         return (
-            f"no more runs are needed: a study of this size ({here}) shows a difference "
-            f"of {difference:.4f} with probability {power:g}"
+            f"no more runs are needed: a study of this size ({here}) shows a"
+            f" difference of {difference:.4f} with probability {power:g}"
         )
     parts = [f"{count} {_NAMES[axis]}" for axis, count in found.items() if count]
     if not parts:
         return (
-            f"more data sets, networks and repeats together: {LADDER[-1]} of one of them "
-            f"alone would not show a difference of {difference:.4f}"
+            f"more data sets, networks and repeats together: {LADDER[-1]} of one of"
+            f" them alone would not show a difference of {difference:.4f}"
         )
     varied = [axis for axis in _NAMES if axis == "repeats" or size[axis] > 1]
     never = [_NAMES[axis] for axis in varied if found[axis] is None]

@@ -198,7 +198,9 @@ def most_points(
         f"data sets and networks has {best:g} or more with probability {p:.2f}"
     )
     verdict = _sided(p, as_claimed=leads)
-    return Answer(verdict, evidence, "a test of the mean scores; more podium points would not")
+    return Answer(
+        verdict, evidence, "a test of the mean scores; more podium points would not"
+    )
 
 
 def none_best(table: pd.DataFrame, *, axes: Sequence[str]) -> Answer:
@@ -228,7 +230,11 @@ def none_best(table: pd.DataFrame, *, axes: Sequence[str]) -> Answer:
         why = f"one {' and one '.join(axes)}, or single runs"
         raise Untestable(why, "two of them with repeats")
     verdict = SUPPORTED if emptied else CONTRADICTED if everywhere else NOT_SUPPORTED
-    more = "more repeats for each data set and each network" if verdict == NOT_SUPPORTED else ""
+    more = (
+        "more repeats for each data set and each network"
+        if verdict == NOT_SUPPORTED
+        else ""
+    )
     return Answer(verdict, "; ".join(parts), more)
 
 

@@ -234,7 +234,7 @@ def finished(record: RunRecord | Path | str) -> RunRecord:
     if not (record.folder / "DONE").is_file():
         raise FileNotFoundError(f"{record.folder} is no finished run (no file DONE)")
     if wrong := record.problems():
-        raise Refused(f"{wrong[0]}; what is made of it would not be that run's")
+        raise Refused(f"{wrong[0]}; results from it would not be those of the run")
     return record
 
 

@@ -188,7 +188,7 @@ def _described(path: Path, content: Any) -> Sweep:
         config = RunConfig.from_mapping(values | seeds | files)
         configs.setdefault(config.run_id, config)
     if not configs:
-        raise ValueError("exclude leaves no run")
+        raise ValueError("exclude leaves out every run")
     return Sweep(str(content.get("name") or path.stem), tuple(configs.values()))
 
 

@@ -105,7 +105,7 @@ def check_spread(deviations: pd.Series, name: str, places: Places) -> None:
         value = deviations[deviations > WIDEST].iloc[0]
         raise ValueError(
             f"the deviation of {name} in {places(wide)} is {value:g} where scores are "
-            "0 to 1: no scores differ by so much. Another unit, or no deviation?"
+            "0 to 1, which is impossible. Is it in another unit, or not a deviation?"
         )
 
 

@@ -212,7 +212,9 @@ def _melted(
     left = [name for name in values if names.is_summary(_thing(name)[0])]
     values = [name for name in values if name not in left]
     if len(values) < 2:
-        raise ValueError(f"a column a {axis}: fewer than two columns hold numbers")
+        raise ValueError(
+            f"a table with one column per {axis} needs at least two columns of numbers"
+        )
     said = [f"left out, no {axis}: {', '.join(left)}"] if left else []
     split = _things(values)
     by_score = "metric" in roles.values()

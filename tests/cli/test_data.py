@@ -32,7 +32,7 @@ def test_the_command_refuses_where_nobody_can_agree(command, server):
     assert result.code == 2
     assert "terms: research only\n" in result.out
     assert result.err.splitlines()[-1].endswith(
-        "nobody is there to agree to the terms above: lesionkit fetch kvasir --yes"
+        "the terms above need your agreement: lesionkit fetch kvasir --yes"
     )
     assert server.asked == []
 

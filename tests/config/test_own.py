@@ -70,7 +70,7 @@ def test_options_as_json_and_as_a_dict_are_one_run(here: Path) -> None:
         ({"loss": "my_losses.py:"}, ValueError, r"must be FILE.py:NAME"),
         ({"loss": "my losses:Mine"}, ValueError, "neither a .py file nor a module"),
         ({"loss": "nolibrary.x:Y"}, ModuleNotFoundError, "no installed library"),
-        ({"loss_code": "abc"}, ValueError, "loss_code is of your own loss alone"),
+        ({"loss_code": "abc"}, ValueError, "loss_code is only for a loss of your own"),
         ({"loss_options": "{weight: 2}"}, ValueError, "must be JSON such as"),
         ({"loss_options": [1]}, TypeError, "must be a mapping"),
         ({"model_options": {"a": 1}}, ValueError, "is for your own network, not unet"),

@@ -70,7 +70,7 @@ def test_what_stops_the_demo_is_told_first_and_gives_exit_status_1(checks, capsy
     assert out.splitlines()[-2:] == ["stops: why: way out", "warning: later"]
     assert err.splitlines() == [
         "looking at made ...",
-        "lesionkit: 1 of these stop the demo; mend and run doctor again",
+        "lesionkit: 1 of these stop the demo; correct them and run doctor again",
     ]
 
 

@@ -130,7 +130,9 @@ def test_words_say_what_would_decide():
     assert planning.more_data(grid, 0.5).startswith("no more runs are needed: a study")
     one = made_grid(noise(1, 1, 2, 4))
     assert "(1 data set, 1 network, 4 repeats)" in planning.more_data(one, 0.5)
-    assert "networks would show a difference of 0.0200" in planning.more_data(grid, 0.02)
+    assert "networks would show a difference of 0.0200" in planning.more_data(
+        grid, 0.02
+    )
     assert "two repeats" in planning.more_data(made_grid(noise(1, 1, 2, 1)), 0.1)
 
 

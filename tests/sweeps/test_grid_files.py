@@ -160,7 +160,7 @@ def test_each_repeat_has_the_seed_of_its_place(sweep_of):
         ("axes: {repeat: 0-1}\nseeds: 7", "seeds must be a list of whole numbers"),
         ("axes: {repeat: 0-1}\nexclude: [{repat: 1}]", "Did you mean 'repeat'"),
         ("axes: {repeat: 0-1}\nexclude: {repeat: 1}", "exclude must be a list of map"),
-        ("axes: {repeat: [1]}\nexclude: [{repeat: 1}]", "exclude leaves no run"),
+        ("axes: {repeat: [1]}\nexclude: [{repeat: 1}]", "exclude leaves out every run"),
         ("axes: {a: [{size: 32}], size: [64]}", "size is in two axes"),
         ("fixed: {size: 64}\naxes: {a: [{size: 32}]}", "size is both fixed and an"),
     ],
