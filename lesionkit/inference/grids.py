@@ -313,7 +313,9 @@ def _runs(
 ) -> tuple[np.ndarray | None, list[str]]:
     """Single runs (D, M, L, R) where every cell has the same repeats."""
     if "repeat" not in table:
-        return None, ["only cell means: what needs single runs is not available"]
+        return None, [
+            "only cell means: results that need single runs are not available"
+        ]
     rows = table.dropna(subset=[metric])
     labels = list(pd.factorize(rows["repeat"], sort=True)[1])
     runs = _cube(rows, metric, {**names, "repeat": labels})

@@ -374,9 +374,8 @@ def caution(found: pd.DataFrame) -> str | None:
     enough = found[found["enough"]]
     if enough.empty:
         return "None of these is sure enough. " + (
-            "The pilot is too small for planning: its variances are uncertain, and this "
-            "changes the power more than more runs would. Add data sets or networks to "
-            "the pilot."
+            "The pilot is too small for planning: its variances are so uncertain that "
+            "more runs change the power less. Add data sets or networks to the pilot."
             if (found["high"] - found["low"]).max() > UNSURE
             else "The limit is how the losses vary between data sets and networks."
         )

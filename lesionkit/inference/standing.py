@@ -121,8 +121,8 @@ def _otherwise(
         shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in parts)
         alike = judge(replace(grid, equal=True), margin=margin)
         said.append(
-            f"data sets whose runs scatter less count more ({shares}); with equal "
-            f"weights: {_short(alike)}"
+            f"data sets whose runs vary less have larger weights ({shares}); with"
+            f" equal weights: {_short(alike)}"
         )
     if grid.failed:
         for way in gaps.WAYS:

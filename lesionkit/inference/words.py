@@ -180,14 +180,17 @@ def _where(grid: Grid) -> str:
 
 
 def _stable(verdict: Verdict) -> str:
-    """What the place of the leader hangs on."""
+    """Data sets or networks without which another loss leads, in words."""
     if not verdict.hangs_on:
         return ""
     several = "any one of " if len(verdict.hangs_on) > 1 else ""
     without = f"without {several}{_named(verdict.hangs_on, 'or')} "
     if verdict.supported:
-        return f"This hangs on single parts: {without}it is not shown."
-    return f"The lead hangs on single parts: {without}another loss leads."
+        return (
+            f"This depends on single data sets or networks: {without}it is not shown."
+        )
+    of = "single data sets or networks"
+    return f"The lead depends on {of}: {without}another loss leads."
 
 
 def _power(verdict: Verdict) -> str:

@@ -129,7 +129,7 @@ def ordered(
         where = where.replace("networks", "losses")
     evidence = (
         f"{(shown < LEVEL).sum()} of {len(shown)} orders shown; the weakest, "
-        f"{pairs[k][0]} less {pairs[k][1]} in {grid.metric}: {_told(found[which], k)}; "
+        f"{' minus '.join(pairs[k])} in {grid.metric}: {_told(found[which], k)}; "
         f"for {where}"
     )
     if order:
@@ -247,7 +247,7 @@ def better_on_average(
     found = weighted(grid, (above / len(first) - below / len(second))[None])
     mean = float(found.mean[0])
     verdict = _sided(found.p[0], as_claimed=mean > 0)
-    less = f"{', '.join(first)} less {', '.join(second)}"
+    less = f"{', '.join(first)} minus {', '.join(second)}"
     evidence = f"{less}: {_told(found)} for {scope(grid)}"
     return Answer(verdict, evidence, more_data(grid, mean))
 
@@ -267,7 +267,7 @@ def alike(table: pd.DataFrame, *, margins: Mapping[str, float]) -> Answer:
         inside.extend(np.maximum(found.less(margin), found.greater(-margin)))
         i = int(np.abs(found.mean).argmax())
         parts.append(
-            f"{column}: largest difference {grid.losses[a[i]]} less "
+            f"{column}: largest difference {grid.losses[a[i]]} minus "
             f"{grid.losses[b[i]]} {_told(found, i, 0.9)}, margin {margin:g}"
         )
         more = more or more_data(grid, margin)
@@ -329,7 +329,7 @@ def traded_by_alpha(table: pd.DataFrame) -> Answer:
         here = table[rows].assign(model=table["model"] + " " + table["loss"])
         apart = pd.concat([here.assign(loss=s, score=here[s]) for s in scores])
         found = _of_pairs(grid_of(apart.reset_index(drop=True), "score"), [pair])
-        parts.append(f"alpha {side} 0.5, {' less '.join(pair)}: {_told(found)}")
+        parts.append(f"alpha {side} 0.5, {' minus '.join(pair)}: {_told(found)}")
         shown.append(float(found.greater()[0]))
         opposite.append(float(found.less()[0]))
     verdict = _joint(np.array(shown), np.array(opposite))

@@ -100,7 +100,7 @@ def public_rerun() -> pd.DataFrame:
     table = _of_ten(public_rerun_34())
     table.attrs["remarks"] = [
         "colonformer lies 12 to 24 points of Dice lower on four of the six data sets "
-        "than under the 24 other losses of the same source: another campaign, it seems "
+        "than under the 24 other losses of the same source: probably another campaign "
         "(docs/forensics.md, The public re-run)"
     ]
     return table

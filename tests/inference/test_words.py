@@ -113,8 +113,8 @@ def test_what_the_leader_hangs_on_is_named():
     runs[2, :, 0] += 0.05
     runs[[0, 1, 3], :, 1] += 0.005
     assert (
-        "The lead hangs on single parts: without set2 another loss leads."
-        in sentence(runs)
+        "The lead depends on single data sets or networks: without set2 another loss "
+        "leads." in sentence(runs)
     )
     runs = noise(3, 1, 2, 1, spread=0.0001)
     runs[:, :, 0] += 0.01 + np.array([0.0, 0.001, 0.002])[:, None, None]

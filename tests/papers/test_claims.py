@@ -49,7 +49,7 @@ def test_one_reversed_pair_contradicts_an_order_of_ten():
     effects = AS_CLAIMED | {"ioufocal": AS_CLAIMED["dicebce"] - 0.005}
     answer = claims.check(made(effects), ("A-order",)).iloc[0]
     assert answer["verdict"] == CONTRADICTED
-    assert "ioufocal less dicebce in dice: -0.00" in answer["evidence"]
+    assert "ioufocal minus dicebce in dice: -0.00" in answer["evidence"]
     assert "Kendall's tau 0.96" in answer["evidence"]
 
 
