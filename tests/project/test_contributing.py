@@ -49,8 +49,8 @@ def test_a_file_that_the_page_names_is_there(path: str) -> None:
 
 
 def walked() -> list[str]:
-    """Every `module.name` of this package that the walk of a batch names."""
-    text = PAGE.split("## The walk of one batch")[1].split("\n## ")[0]
+    """Every `module.name` of this package that the path of a batch names."""
+    text = PAGE.split("## The path of one batch")[1].split("\n## ")[0]
     dotted = re.findall(r"`((?:\w+\.)+\w+)(?:\([^`]*\))?`", text)
     return [
         name for name in dotted if not re.search(r"\.(csv|json|npz|\w+sors)$", name)
@@ -58,7 +58,7 @@ def walked() -> list[str]:
 
 
 @pytest.mark.parametrize("name", walked())
-def test_what_the_walk_of_a_batch_names_is_there(name: str) -> None:
+def test_what_the_path_of_a_batch_names_is_there(name: str) -> None:
     parts = name.split(".")
     places = [
         ROOT / "lesionkit" / Path(*parts[:deep]).with_suffix(".py")
