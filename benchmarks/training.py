@@ -72,12 +72,12 @@ def bare(model: nn.Module, images: torch.Tensor, masks: torch.Tensor) -> Callabl
     return one_epoch
 
 
-def kit(model: nn.Module, data: Prepared, count: int) -> Callable:
+def kit(model: nn.Module, data: Prepared, count: int, loss: str = "bce") -> Callable:
     """The same epochs through the kit; the last one counts as the best, as above."""
     positions = np.arange(count)
     batches = Batches(data, positions[:-BATCH], batch_size=BATCH)
     validation = Batches(data, positions[-BATCH:], batch_size=BATCH)
-    step, progress = Step(model, build_loss("bce"), adam(model)), Progress()
+    step, progress = Step(model, build_loss(loss), adam(model)), Progress()
 
     def one_epoch() -> None:
         train(
