@@ -205,7 +205,9 @@ def status(
         rows = stores.standing(str(source)) if source else _records(verify)
         table = pd.DataFrame(rows, columns=["run_id", "state", "reason"])
         table = table[["state", "reason", "run_id"]]
-    show(table.to_dict("records"), as_json, wide=wide)
+    none_failed = not (as_json or table["reason"].any())  # an empty column says nothing
+    shown = table.drop(columns="reason") if none_failed else table
+    show(shown.to_dict("records"), as_json, wide=wide)
     if draw is not None:
         draw(table)
     if as_json:

@@ -287,7 +287,7 @@ def select(table: pd.DataFrame, conditions: str | Iterable[str]) -> pd.DataFrame
         if kept.empty:
             there = ", ".join(table[name].astype(str).unique()[:12])
             raise lookup.UnknownName(
-                f"no run has {condition}; {name} is one of: {there}"
+                f"no run has {condition}. {name} is one of: {there}"
             )
         table = kept
     return table
@@ -307,10 +307,10 @@ def _value(name: str, wanted: str, texts: pd.Series) -> str:
     if found := by_case.get(kit.casefold()) or by_case.get(wanted.casefold()):
         return found
     near = None if wanted.isdigit() else lookup.nearest(wanted, there)
-    hint = f". Did you mean {near!r}?" if near else ""
+    hint = f". Did you mean {near!r}?" if near else "."
     more = f" and {len(there) - 12} more" if len(there) > 12 else ""
     raise lookup.UnknownName(
-        f"no run has {name}={wanted}{hint}; {name} is one of: "
+        f"no run has {name}={wanted}{hint} {name} is one of: "
         f"{', '.join(there[:12])}{more}"
     )
 

@@ -127,7 +127,7 @@ REFUSED = """
 2 | rank good.csv --set nope=1              | unknown name to set 'nope'. One of:
 2 | rank good.csv --only dataset            | expected NAME=VALUE, got 'dataset'
 2 | rank good.csv --only datset=a           | unknown column 'datset'. Did you mean
-2 | rank good.csv --only dataset=q          | no run has dataset=q; dataset is one of:
+2 | rank good.csv --only dataset=q          | no run has dataset=q. dataset is one of:
 1 | rank good.csv --registered gone.yaml    | no file gone.yaml; it needs a line such as
 1 | rank good.csv --registered claim.yaml   | run: lesionkit register claim.yaml
 1 | register bad.yaml                       | bad.yaml is not YAML:

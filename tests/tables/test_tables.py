@@ -125,8 +125,8 @@ def test_select_keeps_the_rows_that_meet_all_conditions(sizes, conditions, kept)
     [
         ("size", "expected NAME=VALUE, got 'size'"),
         ("sice=96", "unknown column 'sice'. Did you mean 'size'"),
-        ("size=128", "no run has size=128; size is one of: 64, 96"),
-        ("loss=dice size=64", "no run has size=64; size is one of: 96"),
+        ("size=128", "no run has size=128. size is one of: 64, 96"),
+        ("loss=dice size=64", "no run has size=64. size is one of: 96"),
     ],
 )
 def test_select_refuses_what_leaves_nothing(sizes, conditions, message):
