@@ -53,8 +53,9 @@ def main(room: str, count: int, seed: int, only: str) -> None:
             told = f"{spec.module_path}:{spec.start_pos[0]} {spec.operator_name}"
             print(answer, told, flush=True)
             if answer == "survived":
-                lines = (source.splitlines(), mutant.splitlines())
-                print(*list(difflib.unified_diff(*lines, n=0, lineterm=""))[2:], sep="\n")
+                both = source.splitlines(), mutant.splitlines()
+                changed = list(difflib.unified_diff(*both, n=0, lineterm=""))
+                print(*changed[2:], sep="\n")
         print(room, dict(seen))
 
 
@@ -150,7 +151,9 @@ def tested(room: str, lines: CoverageData, spec: MutationSpec) -> str:
         os.dup2(silent, 2)
         options = ["-x", "-q", "-n0", "-p", "no:cacheprovider"]
         os._exit(pytest.main([*options, *sorted(names)]))
-    return "killed" if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) else "survived"
+    return (
+        "killed" if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) else "survived"
+    )
 
 
 if __name__ == "__main__":

@@ -192,6 +192,18 @@ def test_labels_of_a_labelmap_are_chosen_by_their_whole_name(patient):
     assert found(patient) == ({"thick"}, SUMS)
 
 
+def test_the_index_has_the_size_of_pixels_that_are_not_square(
+    patient, tmp_path_factory, monkeypatch
+):
+    monkeypatch.setenv("LESIONKIT_DATA", str(tmp_path_factory.mktemp("data")))
+    save_nifti(patient / "seg.nii.gz", truth(of(patient, "thick")))
+    index = prepare("lungct", patient.parent, size=16).index
+    sizes = index[["row_mm", "column_mm", "slice_mm"]]
+    assert sizes.drop_duplicates().to_numpy().tolist() == [[0.5, 0.25, 2.0]]
+    assert index["height_mm"].tolist() == [0.0, 2.0, 4.0, 6.0]
+    assert set(index["height"]) == set(index["width"]) == {SIDE}
+
+
 def test_values_that_count_are_listed_in_lesion_values_txt(patient):
     thick = of(patient, "thick")
     save_nifti(patient / "seg.nii.gz", 1 + truth(thick))

@@ -83,6 +83,75 @@ def test_the_facts_beside_the_file_are_true(tiny: str, tmp_path) -> None:
     ]
 
 
+def test_a_program_gets_the_masks_of_the_run_by_the_facts_alone(
+    tiny: str, tmp_path
+) -> None:
+    """Every line of the JSON is obeyed as another program would."""
+    record = train()
+    made = lk.export_model(record, tmp_path, format="torch")
+    facts = json.loads((tmp_path / "model.pt2.json").read_text())
+    takes, gives, rule = facts["input"], facts["output"], facts["threshold"]
+    assert (takes["name"], takes["layout"]) == ("image", "NHWC, RGB")
+    assert (takes["dtype"], takes["values"]) == (
+        "uint8",
+        "0 to 255, as decoded: do not scale them",
+    )
+    shape = [5 if n == "N" else n for n in takes["shape"]]
+    images = np.random.default_rng(0).integers(0, 256, shape).astype(takes["dtype"])
+    logits = FORMATS["torch"].load(made.path)(images)
+    assert list(logits.shape) == [5 if n == "N" else n for n in gives["shape"]]
+    assert (str(logits.dtype), gives["name"]) == (gives["dtype"], "logits")
+    assert gives["meaning"] == "before the sigmoid, of the lesion"
+    assert rule["rule"] == "probability"
+    name, sign, number = rule["lesion_if"].split()
+    lesion = {">=": np.greater_equal, "<": np.less}[sign](logits, float(number))
+    assert (name, 1 / (1 + np.exp(-float(number)))) == ("logit", rule["cut"])
+    assert facts["classes"][1] == "lesion"  # what is marked, 1 in a mask
+    mine = lk.predict(record, list(images), rule=rule["rule"])
+    assert np.array_equal(lesion[:, 0], np.stack(mine) == 1)
+    assert 0 < lesion.mean() < 1
+
+
+def test_the_facts_name_the_run_its_data_and_their_terms(tiny: str, tmp_path) -> None:
+    config = RunConfig(model="small", dataset="kvasir", size=32, loss="iou")
+    folder = record_of(config)
+    facts = lk.export_model(folder, tmp_path, format="torch").facts
+    asked = config.identity()
+    assert {name: facts[name] for name in ("dataset", "loss", "variant")} == {
+        "dataset": "kvasir",
+        "loss": "iou",
+        "variant": asked["variant"],
+    }
+    assert facts["network"] == "small"
+    assert (facts["definition"], facts["trained_in"]) == (
+        asked["definition"],
+        asked["dtype"],
+    )
+    assert facts["data_fingerprint"] == "made"
+    assert facts["data_terms"] == catalogue.DATASETS["kvasir"].licence
+    assert facts["weights"] == "best"
+    assert facts["preprocessing"]["resize"].startswith("bilinear to 32 x 32")
+    assert facts["preprocessing"]["scaling"] == "inside the file: divided by 255"
+    own = record_of(RunConfig(model="small", dataset=tiny, size=32))
+    mine = lk.export_model(own, tmp_path / "own", format="torch").facts
+    assert mine["data_terms"] == "yours"
+
+
+def test_pixels_of_16_bits_are_told_with_their_own_range() -> None:
+    images = np.zeros((1, 8, 4, 1), np.uint16)
+    facts = exporting._in_and_out(images, "nearest", "unit")
+    assert facts["input"] | {"name": ""} == {
+        "name": "",
+        "dtype": "uint16",
+        "shape": ["N", 8, 4, 1],
+        "layout": "NHWC, grey",
+        "values": "0 to 65535, as decoded: do not scale them",
+    }
+    assert facts["output"]["shape"] == ["N", 1, 8, 4]
+    assert facts["preprocessing"]["resize"].startswith("nearest to 8 x 4,")
+    assert facts["preprocessing"]["scaling"] == "inside the file: divided by 65535"
+
+
 def record_of(config: RunConfig, channels: int = 3):
     """A made record with first weights, of a set that is not prepared here."""
     from made_records import made_record

@@ -150,7 +150,10 @@ def test_value_and_slope_of_the_focal_loss_stand_over_the_logit() -> None:
 
 def test_lesion_shares_have_the_share_to_the_right_and_images_upwards() -> None:
     (axis,) = figures.lesion_shares({"made": pd.Series([0.1, 0.2])}).axes
-    assert labels(axis) == ("lesion share of the image, %", "images with at most this, %")
+    assert labels(axis) == (
+        "lesion share of the image, %",
+        "images with at most this, %",
+    )
     assert axis.get_legend().get_texts()[0].get_text() == "made"
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_data import write_discs
 
@@ -209,4 +211,33 @@ def test_the_search_keeps_what_its_judge_prefers(data_home, monkeypatch):
 def test_sizes_in_mm_need_a_set_that_knows_them(record):
     data = lk.open_prepared("discs", size=32)
     with pytest.raises(ValueError, match="no sizes in mm"):
+        paper_b.lesion_sizes(data)
+
+
+def test_lesions_on_pixels_that_are_not_square_have_their_size_in_mm():
+    """A slice of 40 x 20 pixels of 0.5 x 0.25 mm is kept as 10 x 10 of 2 x 0.5 mm."""
+    masks = np.zeros((5, 10, 10), np.uint8)
+    masks[1, 4, 2:7] = masks[2, 4, 2:7] = 1  # five columns on two slices
+    masks[4, 1:5, 8] = 1  # four rows
+    masks[4, 9, 0] = 255
+    index = pd.DataFrame({"group": ["a", "a", "a", "a", "b"]})
+    index = index.assign(height_mm=[9.0, 6.0, 3.0, 0.0, 0.0], height=40, width=20)
+    index = index.assign(row_mm=0.5, column_mm=0.25, slice_mm=3.0)
+    index.loc[4, ["row_mm", "column_mm", "slice_mm"]] = (0.25, 1.0, 5.0)  # of b: 1 x 2
+    data = SimpleNamespace(name="made", index=index, masks=masks)
+    table = paper_b.lesion_sizes(data).set_index("patient")
+    first, second = table.loc["a"], table.loc["b"]
+    assert first["volume_mm3"] == pytest.approx(10 * 3 * 2 * 0.5)
+    assert first["longest_mm"] == pytest.approx(4.5 * 0.5)
+    assert first["across_mm"] == pytest.approx(0.5 * 2)
+    assert first[["voxels", "slices"]].tolist() == [10, 2]
+    assert not first["at_edge"]
+    assert second["volume_mm3"] == pytest.approx(4 * 5 * 1 * 2)
+    assert second["longest_mm"] == pytest.approx(3.5 * 1)
+    assert second["across_mm"] == pytest.approx(0.5 * 2)
+
+
+def test_a_set_without_the_size_of_its_pixels_has_no_sizes_in_mm():
+    data = SimpleNamespace(name="photos", index=pd.DataFrame({"file": ["a"]}))
+    with pytest.raises(ValueError, match="photos: its index has no sizes in mm"):
         paper_b.lesion_sizes(data)

@@ -18,6 +18,18 @@ def drawn() -> tuple[float, float, float]:
     return random.random(), float(np.random.rand()), torch.rand(1).item()  # noqa: NPY002
 
 
+def test_one_seed_starts_every_generator() -> None:
+    checkpoint.seed_everything(5)
+    first = drawn()
+    drawn()
+    checkpoint.seed_everything(5)
+    assert drawn() == first
+    checkpoint.seed_everything(6)
+    assert all(a != b for a, b in zip(drawn(), first, strict=True))
+    checkpoint.seed_everything(2**32 + 5)  # numpy takes no more than 32 bits
+    assert drawn()[1] == first[1]
+
+
 def test_restored_generators_draw_the_same_numbers_again() -> None:
     checkpoint.seed_everything(5)
     random.gauss(0, 1)
