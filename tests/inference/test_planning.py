@@ -49,6 +49,54 @@ def test_the_power_is_that_of_judging_drawn_tables(counts, losses, lead):
     assert (needed <= lead).mean() == pytest.approx(found / 400, abs=0.09)
 
 
+def drawn(counts: tuple[int, int, int]) -> planning.Contrast:
+    """20,000 studies of two losses in a world where every source varies by its own."""
+    world = worlds(sets=0.6, models=0.3, cell=0.09, runs=0.36)
+    sets, networks, repeats = counts
+    rest = (world.cell + world.runs / repeats) / (sets * networks)
+    draw = planning._Drawer(np.random.default_rng(0), (1, 20_000), 2)
+    if sets == 1:
+        return draw.on_one((networks, repeats), world, rest)
+    own = world.sets / sets, world.models / networks
+    return draw.crossed((sets, networks), *own, rest)
+
+
+@pytest.mark.parametrize(
+    ("counts", "squares", "variance", "freedoms"),
+    [
+        # networks: (0.3 + 0.09 + 0.36 / 4) / 3; repeats: 0.36 / 3 * (1 / 4 + 1 / 3)
+        ((1, 3, 4), (0.16, 0.07), 0.1 + 0.03 + 0.07, (2, 3)),
+        ((1, 1, 4), (0.21,), 0.21, (3,)),  # one network does not vary
+        ((1, 3, 1), (0.25,), 0.1 + 0.03 + 0.16, (2,)),
+        ((4, 1, 2), (0.6 / 4 + 0.27 / 4,), 0.6 / 4 + 0.27 / 4, (3,)),
+        # data sets, networks: 0.6 / 4 and 0.3 / 3, each with (0.09 + 0.18) / 12
+        ((4, 3, 2), (0.1725, 0.1225), 0.15 + 0.1 + 0.0225, (3, 2)),
+    ],
+)
+def test_a_planned_study_has_the_variances_of_one_that_is_made(
+    counts, squares, variance, freedoms
+):
+    found = drawn(counts)
+    several = len(squares)
+    means = (found.errors[:several, 0, :, 0] ** 2).mean(1)
+    assert means == pytest.approx(squares, rel=0.04)
+    assert found.mean.var() == pytest.approx(variance, rel=0.04)
+    assert tuple(found.freedoms[:several, 0, 0, 0]) == freedoms
+
+
+def test_the_least_lead_goes_with_the_root_of_the_variance_of_a_cells_mean():
+    world = worlds(cell=0.09, runs=0.36)
+    needed = planning.leads_needed(world, size(4, 3, 2), 2, tables=4000)
+    more = planning.leads_needed(world, size(4, 3, 8), 2, tables=4000)
+    by = np.sqrt((0.09 + 0.36 / 8) / (0.09 + 0.36 / 2))
+    assert np.median(more) / np.median(needed) == pytest.approx(by, rel=0.05)
+    other = worlds(cell=9, runs=36)  # a hundred times the variance, ten times the lead
+    scaled = planning.leads_needed(other, size(4, 3, 2), 2, tables=4000)
+    assert scaled == pytest.approx(10 * needed)
+    wider = planning.leads_needed(world, size(16, 3, 2), 2, tables=4000)
+    assert np.median(wider) < 0.5 * np.median(needed)
+
+
 def test_more_of_anything_needs_a_smaller_lead():
     world = worlds(**OWN)
     now = np.median(planning.leads_needed(world, size(4, 4, 4), 3, tables=2000))

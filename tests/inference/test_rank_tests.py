@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -145,6 +146,21 @@ def test_the_mixed_model_is_judged_by_students_t_of_the_fewer_axis():
     reach = stats.t.ppf(0.975, 2) * row["error"]
     assert row["low"] == pytest.approx(row["difference"] - reach)
     assert row["high"] == pytest.approx(row["difference"] + reach)
+
+
+def test_a_fit_is_told_by_students_t_with_both_ends_of_its_interval():
+    names = ["Intercept", "C(loss)[T.bce]", "C(loss)[T.iou]", "model Var"]
+    fit = SimpleNamespace(
+        params=pd.Series([0.8, -0.02, 0.01, 0.1], names),
+        bse=pd.Series([0.1, 0.005, 0.01, 0.1], names),
+    )
+    table = rank_tests._differences(fit, 4)
+    assert list(table.index) == ["bce", "iou"]
+    assert table["difference"].tolist() == [-0.02, 0.01]
+    reach = stats.t.ppf(0.975, 4) * np.array([0.005, 0.01])
+    assert table["low"].to_numpy() == pytest.approx([-0.02, 0.01] - reach)
+    assert table["high"].to_numpy() == pytest.approx([-0.02, 0.01] + reach)
+    assert table["p"].to_numpy() == pytest.approx(2 * stats.t.sf([4, 1], 4))
 
 
 def test_the_mixed_model_needs_two_of_both():
