@@ -9,6 +9,7 @@ from made_grids import made_grid, noise, table_of
 from lesionkit import published
 from lesionkit.inference import advice
 from lesionkit.inference.grids import Grid, full_grid
+from lesionkit.inference.variance import shares
 
 
 def named(grid: Grid, *losses: str) -> Grid:
@@ -116,6 +117,62 @@ def test_an_effect_is_expected_where_it_was_seen_and_nowhere_else(monkeypatch):
     assert less_focal(("wound", "fcn"), "bce") == pytest.approx(0, abs=0.006)
     assert less_focal(("kvasir", "unet"), "dice") == pytest.approx(0.04, abs=0.006)
     assert less_focal(("kvasir", "fcn"), "dice") == pytest.approx(0, abs=0.006)
+
+
+def rest_of(grid: Grid) -> float:
+    """The residual mean square of a model with every pair of the three axes."""
+    places = np.indices(grid.means.shape).reshape(3, -1)
+    hot = [np.eye(n)[at] for n, at in zip(grid.means.shape, places, strict=True)]
+    pairs = [
+        np.einsum("na,nb->nab", hot[i], hot[j]).reshape(places.shape[1], -1)
+        for i, j in ((0, 1), (0, 2), (1, 2))
+    ]
+    columns = np.hstack(pairs)
+    values = grid.means.ravel()
+    left = values - columns @ np.linalg.lstsq(columns, values)[0]
+    return (left**2).sum() / (len(values) - np.linalg.matrix_rank(columns))
+
+
+@pytest.mark.parametrize(
+    "place", [("set1", "net2"), ("set0", None), ("any", "net3"), ("any", None)]
+)
+def test_what_is_expected_is_the_conditional_mean_of_its_effects(place):
+    """Mean and deviation of a joint normal distribution, written out in full."""
+    runs = noise(3, 4, 3, 2, spread=0.01)
+    random = np.random.default_rng(1)
+    runs += random.normal(0, 0.02, (1, 1, 3, 1)) + random.normal(0, 0.02, (3, 1, 3, 1))
+    runs += random.normal(0, 0.03, (1, 4, 3, 1))
+    grid = made_grid(runs)
+    square = shares(grid)["deviation"] ** 2
+    own, sets, nets = (square[n] for n in ("loss", "data set x loss", "model x loss"))
+    assert min(own, sets, nets) > 0
+    effects = np.diag([own, *[sets] * 3, *[nets] * 4])
+    cells = [(d, m) for d in range(3) for m in range(4)]
+    seen = np.zeros((12, 8))  # which effects are in a cell
+    for row, (d, m) in enumerate(cells):
+        seen[row, [0, 1 + d, 4 + m]] = 1
+    here = np.array([1.0, *(n == place[0] for n in grid.datasets), *[0.0] * 4])
+    here[4:] = [n == place[1] for n in grid.models]
+    of_cells = seen @ effects @ seen.T + rest_of(grid) * np.eye(12)
+    both = np.linalg.solve(of_cells, seen @ effects @ here)
+    values = grid.means - grid.means.mean(2, keepdims=True)
+    # one's own data set and network are new where they are not of the re-run
+    new = sets * (place[0] not in grid.datasets) + nets * (place[1] not in grid.models)
+    variance = here @ effects @ here + new - both @ seen @ effects @ here
+    mean, deviation = advice._predicted(grid, *place)
+    assert mean == pytest.approx(both @ values.reshape(12, 3))
+    assert deviation == pytest.approx(np.full(3, np.sqrt(variance)))
+
+
+def test_the_interval_of_what_is_expected_is_that_of_95_percent():
+    table = advice.from_published("kvasir", "unet").table
+    _, deviation = advice._predicted(
+        full_grid(published.public_rerun()), "kvasir", "unet"
+    )
+    expected, low, high, behind, _ = table.to_numpy().T
+    assert high - expected == pytest.approx(1.96 * deviation)
+    assert expected - low == pytest.approx(1.96 * deviation)
+    assert behind == pytest.approx(expected.max() - expected)
 
 
 def test_a_loss_that_is_bad_everywhere_is_expected_last_everywhere():

@@ -74,6 +74,26 @@ def test_two_variants_of_one_model_are_refused(table):
         ranking.check_comparable(mixed)
 
 
+def test_two_sources_of_one_data_set_are_refused(table):
+    dataset = table["dataset"].iloc[0]
+    mixed = table.assign(source=["its publisher", "a folder"] * 3)
+    message = f"runs of {dataset} are of sources its publisher, a folder; choose with"
+    with pytest.raises(ValueError, match=message):
+        ranking.check_comparable(mixed)
+
+
+def test_two_data_sets_have_each_its_source():
+    cells = {("a", "m", "iou"): 0.9, ("b", "m", "iou"): 0.8}
+    ranking.check_comparable(table_of(cells).assign(source=["first", "second"]))
+
+
+def test_of_paper_b_a_network_has_its_own_numbers_but_no_two(table):
+    numbers = table.assign(protocol="paper_b", model=["m", "n"] * 3)
+    ranking.check_comparable(numbers.assign(alpha=[0.25, 0.75] * 3))
+    with pytest.raises(ValueError, match="runs of m are of alphas 0.25, 0.75; choose"):
+        ranking.check_comparable(numbers.assign(alpha=[0.25, 0.25, 0.75] * 2))
+
+
 def test_two_models_have_each_its_variant():
     cells = {("a", "m", "iou"): 0.9, ("a", "n", "iou"): 0.8}
     ranking.check_comparable(table_of(cells).assign(variant=["first", "second"]))

@@ -171,11 +171,14 @@ def test_one_run_a_cell_of_several_networks_is_the_paired_t_test_over_them():
     assert compared(runs).p[0] == pytest.approx(expected)
 
 
-def test_cell_means_of_one_data_set_are_taken_as_unpaired():
-    runs = noise(1, 1, 2, 5)
+@pytest.mark.parametrize("networks", [1, 3])
+def test_cell_means_of_one_data_set_are_taken_as_unpaired(networks):
+    runs = noise(1, networks, 2, 5)
     found = contrast(replace(made_grid(runs), runs=None), FIRST, SECOND)
-    variance = runs[0, 0].var(1, ddof=1).sum() * (1 / 5 + 1 / 3)
-    assert found.errors[0, 0] == pytest.approx(np.sqrt(variance))
+    # a repeat is taken as the same for all networks: their mean varies as much
+    variance = runs[0].var(2, ddof=1).sum(1).mean() * (1 / 5 + 1 / 3)
+    assert found.errors[-1, 0] == pytest.approx(np.sqrt(variance))
+    assert found.freedoms[-1, 0] == 4
 
 
 def test_swapping_two_losses_swaps_the_sign_and_keeps_p():

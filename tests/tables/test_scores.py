@@ -55,6 +55,18 @@ def test_a_deviation_has_the_unit_of_its_score_and_is_possible(csv):
         load_table(csv("dataset,model,loss,dice\na,u,bce,0.8 (0.7)\n"))
 
 
+def test_deviations_follow_scores_that_are_said_to_be_percent(csv):
+    """None of these numbers says by itself that it is percent."""
+    head = "dataset,model,loss,dice"
+    rows = [("bce", 0.9, 0.5), ("dice", 8.0, 3.0)]
+    column = "".join(f"a,u,{loss},{score},{sd}\n" for loss, score, sd in rows)
+    beside = "".join(f"a,u,{loss},{score} ± {sd}\n" for loss, score, sd in rows)
+    for text in (f"{head},dice_std\n{column}", f"{head}\n{beside}"):
+        table = load_table(csv(text), percent=True)
+        assert table["dice"].to_numpy() == pytest.approx([0.009, 0.08])
+        assert table["dice_sd"].to_numpy() == pytest.approx([0.005, 0.03])
+
+
 def test_points_and_commas_in_a_column_are_refused(csv):
     texts = words("0,7")
     with pytest.raises(ValueError, match="with a point and with a comma"):
