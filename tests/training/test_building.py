@@ -18,6 +18,28 @@ def test_each_part_of_the_split_is_batched_as_itself(tiny: str) -> None:
         assert given == setting.parts.part(name).tolist()
 
 
+def test_split_and_start_of_a_run_are_drawn_by_seeds_of_their_own(
+    tiny: str,
+) -> None:
+    def made(**seeds: int) -> tuple[list, list, list]:
+        own = SMALL | {"augment": "full"} | seeds
+        setting = building.build(RunConfig(**own))
+        weights = [p.flatten()[:4].tolist() for p in setting.model.parameters()]
+        batch = setting.data.images[:4], setting.data.masks[:4]
+        images, _ = setting.augment(*map(torch.tensor, batch), 1, 0)
+        return setting.parts.test.tolist(), weights, images.tolist()
+
+    parts, weights, images = made(split_seed=1, init_seed=2)
+    assert made(split_seed=1, init_seed=2) == (parts, weights, images)
+    split = made(split_seed=3, init_seed=2)
+    assert split[0] != parts
+    assert split[1:] == (weights, images)
+    start = made(split_seed=1, init_seed=4)
+    assert start[0] == parts
+    assert start[1] != weights
+    assert start[2] != images
+
+
 def test_the_optimizer_has_the_learning_rate_and_weight_decay_of_the_run(
     tiny: str,
 ) -> None:

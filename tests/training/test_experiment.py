@@ -135,6 +135,21 @@ def test_split_and_start_have_seeds_of_their_own(tiny: str) -> None:
     assert one.history["train_loss"][0] != other.history["train_loss"][0]
 
 
+def test_the_order_of_training_images_is_that_of_the_starts_seed(
+    tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def heard(*_, rules, **__) -> None:
+        seen.append(rules.seed)
+        raise RuntimeError("heard")
+
+    monkeypatch.setattr(experiment, "train", heard)
+    with pytest.raises(RuntimeError, match="heard"):
+        train(split_seed=1, init_seed=2)
+    assert seen == [2]
+
+
 def test_metrics_json_holds_no_times_and_environment_json_does(tiny: str) -> None:
     record = train()
     assert "second" not in (record.folder / "metrics.json").read_text()
