@@ -170,6 +170,18 @@ def test_where_lower_is_better_images_change_their_sign_too():
     assert grid.scores == pytest.approx(values.mean((0, 2, 3)))
 
 
+@pytest.mark.parametrize(("axis", "place"), [("model", 0), ("loss", 1)])
+def test_a_part_of_a_grid_has_the_images_of_its_losses_and_networks(axis, place):
+    values = scores(3, 3, 2, 30)
+    part = full_grid(rows(values)).take(axis, [2, 0])
+    assert part.images.scores == pytest.approx(values.take([2, 0], place))
+    assert part.overall == pytest.approx(part.means.mean((0, 1)))
+    table = rows(values)
+    alone = judge(full_grid(table[table[axis].isin(part.names(axis))])).against
+    found = judge(part).against.reindex(alone.index)
+    assert found["p"].to_numpy() == pytest.approx(alone["p"].to_numpy(), nan_ok=True)
+
+
 def test_trainings_are_pooled_over_the_pairs_of_three_losses():
     values = of_images(scores(1, 3, 3, 30, training=0.05))
     pairs = np.array([[1.0, -1, 0], [1, 0, -1], [0, 1, -1]])
