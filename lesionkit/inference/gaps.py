@@ -66,7 +66,8 @@ def settle(
     if not failed.any():
         return table, {}, []
     counts = table.loc[failed, "loss"].value_counts(sort=False).to_dict()
-    said = [_told(table[failed], metric, way), *_hopeless(table, failed)]
+    worst_end = "highest" if lower_is_better(table, metric) else "lowest"
+    said = [_told(table[failed], metric, way, worst_end), *_hopeless(table, failed)]
     if way == "as they are":
         return table[~unscored], counts, said
     kept = table[~failed]
@@ -85,7 +86,7 @@ def _charges(table: pd.DataFrame, metric: str, failed: pd.Series) -> pd.Series:
     return by_row.fillna(worked.agg(how))
 
 
-def _told(failed: pd.DataFrame, metric: str, way: str) -> str:
+def _told(failed: pd.DataFrame, metric: str, way: str, worst_end: str) -> str:
     """The failed runs by name, and what counts for them."""
     names = []
     for row in failed.head(NAMED).to_dict("records"):
@@ -98,7 +99,7 @@ def _told(failed: pd.DataFrame, metric: str, way: str) -> str:
     each = failed["loss"].value_counts()
     by_loss = ", ".join(f"{name} {count}" for name, count in each.items())
     done = {
-        "charged": "each counts as the lowest score of that data set and network",
+        "charged": f"each counts as the {worst_end} score of that data set and network",
         "left out": "they are left out",
         "as they are": "their scores count as they are",
     }[way]

@@ -53,6 +53,35 @@ def test_a_failed_run_is_charged_the_lowest_that_worked_there():
     )
 
 
+def test_where_the_lowest_is_the_best_a_failed_run_counts_as_the_highest():
+    runs = runs_with({("set0", "net0", "loss1", 0): np.nan})
+    table = table_of(runs)
+    table.attrs["lower_is_better"] = ["dice"]
+    grid = full_grid(table)
+    assert -grid.runs[0, 0, 1, 0] == np.nanmax(runs[0, 0])
+    assert grid.remarks[0].endswith(
+        "each counts as the highest score of that data set and network"
+    )
+
+
+def test_of_many_failed_runs_and_missing_cells_the_first_three_are_named():
+    places = [("set0", "net0", f"loss{i}", r) for i in (0, 1) for r in (0, 1)]
+    places += [("set1", "net1", "loss2", 1)]
+    told = full_grid(table_of(runs_with(dict.fromkeys(places, np.nan)))).remarks[0]
+    assert told.startswith("5 runs failed (loss0 2, loss1 2, loss2 1): ")
+    assert (
+        "loss0 repeat 1 (no score), set0/net0/loss1 repeat 0 (no score) and 2" in told
+    )
+    names = {"dataset": "ab", "model": "uv", "loss": ["x", "y", "z"]}
+    seen = np.ones((2, 2, 3), bool)
+    seen[1, 0] = seen[0, 1, 2] = False
+    (said,) = gaps.remarks(seen, names)
+    assert said.startswith("4 of 12 cells are missing (a/v/z, b/u/x, b/u/y and 1 more)")
+    seen[0, 1, 2] = True
+    (said,) = gaps.remarks(seen, names)
+    assert said.startswith("3 of 12 cells are missing (b/u/x, b/u/y, b/u/z): ")
+
+
 def test_a_run_without_a_score_is_charged_like_one_that_collapsed():
     runs = runs_with({("set0", "net0", "loss1", 0): np.nan})
     grid = full_grid(table_of(runs))
