@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
 from made_audit import scores, verdicts
 
 from lesionkit.papers.audit import audit_row, audit_table
-from lesionkit.papers.numbers import Row, gamma_remark, printed
+from lesionkit.papers.numbers import Row, gamma_remark, harmonic, printed
 from lesionkit.papers.ways import Told
 
 # F1 against precision and recall.
@@ -17,6 +19,13 @@ from lesionkit.papers.ways import Told
 def test_f1_is_the_harmonic_mean_of_precision_and_recall():
     # 2 * 50 * 100 / 150 = 66.67
     assert scores(f1="66.67", precision="50.00", recall="100.00") == []
+
+
+def test_where_nothing_is_right_f1_is_0_and_no_more():
+    assert harmonic(Fraction(0), Fraction(0)) == 0
+    assert scores(f1="0.00", precision="0.00", recall="0.00") == []
+    got = scores(f1="5.00", precision="0.00", recall="0.00")
+    assert got == [("F1", "only if")]
 
 
 def test_f1_above_the_harmonic_mean_is_no_plain_mean():

@@ -12,6 +12,7 @@ import pytest
 from made_data import write_discs
 
 import lesionkit as lk
+from lesionkit.metrics.lesions import MEASURED
 from lesionkit.papers import paper_b
 from lesionkit.sweeps.sweep import read_sweep
 from lesionkit.training.building import build
@@ -225,7 +226,9 @@ def test_lesions_on_pixels_that_are_not_square_have_their_size_in_mm():
     index = index.assign(row_mm=0.5, column_mm=0.25, slice_mm=3.0)
     index.loc[4, ["row_mm", "column_mm", "slice_mm"]] = (0.25, 1.0, 5.0)  # of b: 1 x 2
     data = SimpleNamespace(name="made", index=index, masks=masks)
-    table = paper_b.lesion_sizes(data).set_index("patient")
+    table = paper_b.lesion_sizes(data)
+    assert list(table) == ["patient", *MEASURED]
+    table = table.set_index("patient")
     first, second = table.loc["a"], table.loc["b"]
     assert first["volume_mm3"] == pytest.approx(10 * 3 * 2 * 0.5)
     assert first["longest_mm"] == pytest.approx(4.5 * 0.5)
