@@ -231,5 +231,11 @@ def test_what_is_no_row_is_refused_by_name(row, given, says):
         one_row(*row, **given)
 
 
+@pytest.mark.parametrize("row", [("0", "0.5"), ("0", "100"), ("1", "0")])
+def test_scores_at_the_ends_of_their_range_are_scores(row):
+    found = one_row(*row, 50).row
+    assert found.means == (max(map(float, row)) / found.unit, 0)
+
+
 def test_a_comma_and_a_percent_sign_are_read():
     assert chance("88,77 %", "88,39 %", 120) == chance("88.77", "88.39", 120)
