@@ -96,6 +96,19 @@ def test_the_readme_has_the_two_commands() -> None:
     assert "pip install uv && uv run pytest" in text
 
 
+def test_the_readme_is_read_aloud_in_four_minutes() -> None:
+    """At 160 words a minute; commands, numbers and links' targets are not read."""
+    text = (ROOT / "README.md").read_text()
+    for left_out in (
+        r"```.*?```",
+        r"<!-- study: begin.*?end -->",
+        r"!\[.*?\]\(.*?\)",
+        r"\]\(.*?\)",
+    ):
+        text = re.sub(left_out, " ", text, flags=re.DOTALL)
+    assert len(re.findall(r"[A-Za-z0-9][\w.'%-]*", text)) <= 640
+
+
 def test_the_readme_has_at_most_150_lines() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
 
