@@ -19,7 +19,7 @@ from contextlib import contextmanager
 
 import measurements
 
-STEPS, TURNS = 8, 3
+STEPS, TURNS = 5, 3
 STEP = f"""
 import sys, time
 import torch

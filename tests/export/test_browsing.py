@@ -97,7 +97,7 @@ def test_runs_of_one_loss_are_named_by_what_differs(tiny):
 
 
 def test_runs_that_cannot_stand_side_by_side_are_refused(runs, tmp_path):
-    with pytest.raises(ValueError, match="takes 1 to 8 runs, got 0"):
+    with pytest.raises(ValueError, match="shows 1 to 8 runs, got 0"):
         browsing.write_page([], tmp_path / "a.html")
     write_discs("other")
     other = run(RunConfig(**SMALL | {"dataset": "other"}), progress=False)

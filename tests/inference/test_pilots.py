@@ -95,8 +95,8 @@ ROWS = pd.DataFrame({"runs": [10, 20], "enough": True, "power": 0.9, "low": 0.85
         (ROWS.assign(high=1.0), None),
         (ROWS.assign(low=[0.5, 0.8], high=1.0), "a power between 0.50 and 1.00. Add"),
         (ROWS.assign(low=[0.9, 0.2], high=1.0), None),  # the cheaper one is sure
-        (ROWS.assign(enough=False, high=0.9), "own effects on data sets and networks"),
-        (ROWS.assign(enough=False, low=0.1, high=0.9), "too small to plan with"),
+        (ROWS.assign(enough=False, high=0.9), "vary between data sets and networks"),
+        (ROWS.assign(enough=False, low=0.1, high=0.9), "too small for planning"),
     ],
 )
 def test_what_a_plan_cannot_say_is_told(rows, says):

@@ -119,7 +119,9 @@ def test_a_changed_copy_is_not_run(record: runs.RunRecord, mark: Path) -> None:
     import lesionkit as lk
 
     (record.folder / "model.py").write_text(NETWORK.format(mark=str(mark)) + "# other")
-    with pytest.raises(ValueError, match="what is made of it would not be"):
+    with pytest.raises(
+        ValueError, match="results from it would not be those of the run"
+    ):
         lk.predict(record, [np.zeros((32, 32, 3), np.uint8)])
     assert not mark.exists()
 
