@@ -377,7 +377,7 @@ def caution(found: pd.DataFrame) -> str | None:
             "The pilot is too small for planning: its variances are so uncertain that "
             "more runs change the power less. Add data sets or networks to the pilot."
             if (found["high"] - found["low"]).max() > UNSURE
-            else "The limit: differences between losses vary between data sets and networks."
+            else "Limit: the losses' differences vary between data sets and networks."
         )
     cheapest = enough.loc[enough["runs"].idxmin()]
     if cheapest["high"] - cheapest["low"] > UNSURE:
