@@ -191,6 +191,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=64)
     parser.add_argument("--images", type=int, default=104, help="8 of them held out.")
     parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--networks", nargs="+", default=["enet", "unet"])
     given = parser.parse_args()
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore")
@@ -205,7 +206,7 @@ def main() -> None:
         "",
         *measurements.head(heads),
     ]
-    for network in ("enet", "unet"):
+    for network in given.networks:
         took = turns(ways_of(network, given.side, given.images), given.turns)
         for name, found in took.items():
             both = zip(found, took["lesionkit"], strict=True)
