@@ -53,6 +53,7 @@ FILES = {
 }
 
 REFUSED = """
+2 | train -p dataset my_sett               | lesionkit prepare my_sett --raw DIR
 2 | train -p los dice                       | unknown parameter 'los'. Did you mean
 2 | train -p loss mine.py:Nope              | mine.py has no 'Nope'. Did you mean
 2 | train -p loss mine.py                   | 'mine.py' is a file: add the name of the

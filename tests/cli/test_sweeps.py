@@ -33,6 +33,15 @@ def test_status_tells_what_is_done_and_what_is_not(command):
     }
 
 
+def test_a_column_of_reasons_is_shown_where_there_is_one_and_in_json_always(command):
+    made_record(RunConfig(loss="dice"))
+    assert "reason" not in command("status").out
+    (row,) = json.loads(command("status", "--json").out)
+    assert row["reason"] == ""
+    note_failure(start(RunConfig(loss="bce")), "the loss is nan")
+    assert "reason" in command("status").out
+
+
 def test_status_verifies_what_it_is_asked_to(command, file):
     path = made_record(RunConfig(loss="dice")) / "metrics.json"
     path.write_text(path.read_text().replace("0.75", "0.95", 1))

@@ -6,8 +6,9 @@ from made_sweeps import two as two
 
 from lesionkit.config import RunConfig
 from lesionkit.engines import NO_RECORD, Outcome, one_by_one
+from lesionkit.lookup import Refused
 from lesionkit.records.runs import note_failure, start, state
-from lesionkit.sweeps.sweep import counts_of, run_sweep
+from lesionkit.sweeps.sweep import counts_of, read_sweep, run_sweep
 
 
 def engine_of(**makers):
@@ -36,6 +37,13 @@ def test_a_run_is_missing_then_unfinished_then_done():
 def test_a_record_that_lost_a_file_is_damaged(two):
     (made_record(two.configs[0]) / "metrics.json").unlink()
     assert state(two.configs[0].folder) == "damaged"
+
+
+def test_what_a_file_holds_is_refused_and_the_file_named(tmp_path):
+    path = tmp_path / "wrong.yaml"
+    path.write_text("axes: {loss: [dcie]}")
+    with pytest.raises(Refused, match=r"wrong\.yaml: unknown loss 'dcie'"):
+        read_sweep(path)
 
 
 def test_what_is_done_is_not_missing(two):
