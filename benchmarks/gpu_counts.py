@@ -68,9 +68,7 @@ class Counted(TorchDispatchMode):
             self.host.append(name)
         if name in NOT_REPEATABLE:
             self.irregular.append(name)
-        if not (
-            func.is_view or name in ("detach", "empty", "empty_like", "lift_fresh")
-        ):
+        if not (func.is_view or name in NO_KERNEL):
             every = tree_leaves((args, kwargs, out))
             moved = sum(x.nbytes for x in every if torch.is_tensor(x))
             self.kernels.append((flop_of(name, args, out), moved))

@@ -23,6 +23,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import lightning
 import measurements
@@ -57,54 +58,53 @@ def loaders(images: torch.Tensor, masks: torch.Tensor) -> tuple[DataLoader, Data
     )
 
 
-def with_smp(model: nn.Module, images: torch.Tensor, masks: torch.Tensor) -> Callable:
-    """Losses of segmentation-models-pytorch, scores of torchmetrics."""
-    train, held = loaders(images, masks)
-    dice, adam = smp.losses.DiceLoss("binary"), torch.optim.Adam(model.parameters())
-    score = torchmetrics.classification.BinaryF1Score()
-
-    def epoch() -> None:
-        model.train()
-        for image, mask in train:
-            logits = model(image)
-            loss = dice(logits, mask) + bce(logits, mask)
-            adam.zero_grad()
-            loss.backward()
-            adam.step()
-            loss.item()
-        model.eval()
-        with torch.no_grad():
-            for image, mask in held:
-                score.update(model(image), mask.long())
-        score.compute().item()
-        score.reset()
-
-    return epoch
-
-
-def with_monai(model: nn.Module, images: torch.Tensor, masks: torch.Tensor) -> Callable:
-    """MONAI's loss and metric."""
-    train, held = loaders(images, masks)
-    both = monai.losses.DiceCELoss(sigmoid=True)
+def epochs_of(
+    model: nn.Module,
+    pictures: Pictures,
+    loss: Callable,
+    add: Callable,
+    score: Any,
+    result: Callable,
+) -> Callable:
+    """An epoch as tutorials write it, with a library's loss and score."""
+    train, held = loaders(*pictures)
     adam = torch.optim.Adam(model.parameters())
-    score = monai.metrics.DiceMetric()
 
     def epoch() -> None:
         model.train()
         for image, mask in train:
             adam.zero_grad()
-            loss = both(model(image), mask)
-            loss.backward()
+            value = loss(model(image), mask)
+            value.backward()
             adam.step()
-            loss.item()
+            value.item()
         model.eval()
         with torch.no_grad():
             for image, mask in held:
-                score((model(image) >= 0).float(), mask)
-        score.aggregate().item()
+                add(model(image), mask)
+        result().item()
         score.reset()
 
     return epoch
+
+
+def dice_and_bce(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The sum, with Dice of segmentation-models-pytorch."""
+    return smp.losses.DiceLoss("binary")(logits, mask) + bce(logits, mask)
+
+
+def with_smp(model: nn.Module, *pictures: torch.Tensor) -> Callable:
+    """Losses of segmentation-models-pytorch, scores of torchmetrics."""
+    score = torchmetrics.classification.BinaryF1Score()
+    add = lambda logits, mask: score.update(logits, mask.long())  # noqa: E731
+    return epochs_of(model, pictures, dice_and_bce, add, score, score.compute)
+
+
+def with_monai(model: nn.Module, *pictures: torch.Tensor) -> Callable:
+    """MONAI's loss and metric."""
+    score, loss = monai.metrics.DiceMetric(), monai.losses.DiceCELoss(sigmoid=True)
+    add = lambda logits, mask: score((logits >= 0).float(), mask)  # noqa: E731
+    return epochs_of(model, pictures, loss, add, score, score.aggregate)
 
 
 class Module(lightning.LightningModule):
@@ -112,13 +112,12 @@ class Module(lightning.LightningModule):
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.model, self.dice = model, smp.losses.DiceLoss("binary")
+        self.model = model
         self.score = torchmetrics.classification.BinaryF1Score()
 
     def training_step(self, batch: Pictures, _: int) -> torch.Tensor:
         """The loss of a batch, logged."""
-        logits = self.model(batch[0])
-        loss = self.dice(logits, batch[1]) + bce(logits, batch[1])
+        loss = dice_and_bce(self.model(batch[0]), batch[1])
         self.log("loss", loss)
         return loss
 
@@ -132,11 +131,9 @@ class Module(lightning.LightningModule):
         return torch.optim.Adam(self.parameters())
 
 
-def with_lightning(
-    model: nn.Module, images: torch.Tensor, masks: torch.Tensor
-) -> Callable:
+def with_lightning(model: nn.Module, *pictures: torch.Tensor) -> Callable:
     """A trainer that goes on by one epoch each time it is asked."""
-    train, held = loaders(images, masks)
+    train, held = loaders(*pictures)
     module, quiet = Module(model), {"logger": False, "enable_checkpointing": False}
     quiet |= {"enable_progress_bar": False, "enable_model_summary": False}
     trainer = lightning.Trainer(

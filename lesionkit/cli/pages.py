@@ -162,7 +162,7 @@ def predict(
     device: str,
     as_json: bool,
 ) -> None:
-    """Segment new images with the network of a run, or of several that vote.
+    """Segment new images with the network of a run, or the mean of several.
 
     RECORD is the folder of a finished run. IMAGES is a picture, a folder of them, the
     folder of a CT series (DICOM), or a NIfTI file. A mask is a PNG of 0 and 255 at its

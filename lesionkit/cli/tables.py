@@ -159,7 +159,7 @@ def _say(remarks: tuple[str, ...] | list[str], source: object) -> None:
     "--failed",
     type=click.Choice(["charged", "left-out", "as-they-are"]),
     default="charged",
-    help="Give failed runs the lowest score there (charged), ignore, or keep them.",
+    help="Give failed runs the worst score (charged), leave them out, or keep them.",
 )
 @option(
     "--registered",

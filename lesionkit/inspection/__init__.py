@@ -114,16 +114,15 @@ def inspect(
         UnknownName: no such data set.
     """
     raw = None if raw is None else Path(raw)
-    for other, folder in against:  # before the work
-        with collecting():
-            find_samples(other, folder)
+    with collecting():  # a wrong name is refused before the work
+        others = [(other, find_samples(other, folder)[0]) for other, folder in against]
     with collecting() as defects:
         samples, source = find_samples(name, raw)
     report = inspect_samples(name, samples, source, progress=progress)
     findings = [Finding("unpaired", *defect) for defect in defects]
     findings += report.findings
-    for other, folder in against:
-        findings += across(report.seen, other, folder)
+    for other, theirs in others:
+        findings += across(report.seen, other, theirs)
     return replace(report, findings=tuple(f for f in findings if f.files))
 
 

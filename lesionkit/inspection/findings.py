@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from lesionkit.datasets.pairs import collecting
 from lesionkit.datasets.pictures.ignoring import lesion_share
 from lesionkit.datasets.pictures.images import FileFacts, file_facts
 from lesionkit.datasets.pictures.resizing import (
@@ -20,7 +18,6 @@ from lesionkit.datasets.pictures.resizing import (
 )
 from lesionkit.datasets.pictures.samples import Sample
 from lesionkit.lookup import one_line
-from lesionkit.prepared.preparing import find_samples
 from lesionkit.prepared.staging import in_order
 from lesionkit.prepared.telling import background_marked, told_of_background
 from lesionkit.splits import duplicates, leakage
@@ -160,10 +157,10 @@ def of_copies(good: list[Seen], pairs: pd.DataFrame) -> list[Finding]:
     ]
 
 
-def across(good: Sequence[Seen], other: str, raw: Path | None) -> list[Finding]:
+def across(
+    good: Sequence[Seen], other: str, samples: Sequence[Sample]
+) -> list[Finding]:
     """Images of this set that are in another set too."""
-    with collecting():
-        samples, _ = find_samples(other, raw)
     theirs = [s for s in look(samples, iter) if not s.bad]
     pairs = duplicates.near_pairs(stacked(good), stacked(theirs))
     places = zip(pairs["first"], pairs["second"], strict=True)
