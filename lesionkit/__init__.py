@@ -49,11 +49,8 @@ _RENAMED = {
     "loss_figures": "figures.losses",
     "loss_libraries": "losses.libraries",
     "loss_study": "losses.study",
-    "ranking_figures": "figures.ranking",
-    "speed_figures": "figures.runs",
     "sweep_figures": "figures.runs",
     "threshold_figures": "thresholds.figures",
-    "threshold_page": "thresholds.page",
 }
 _PUBLIC = {n: f"lesionkit.{room}" for room, ns in _ROOMS.items() for n in ns.split()}
 _MODULES = {file.rpartition(".")[2]: f"lesionkit.{file}" for file in _FILES}
@@ -85,8 +82,6 @@ if TYPE_CHECKING:
     from lesionkit.export.network import export_model as export_model
     from lesionkit.export.prediction import predict as predict
     from lesionkit.figures import losses as loss_figures  # noqa: F401
-    from lesionkit.figures import ranking as ranking_figures  # noqa: F401
-    from lesionkit.figures import runs as speed_figures  # noqa: F401
     from lesionkit.figures import runs as sweep_figures  # noqa: F401
     from lesionkit.inference import advice as advice
     from lesionkit.inference import ranking as ranking
@@ -116,7 +111,6 @@ if TYPE_CHECKING:
     from lesionkit.tables import load_table as load_table
     from lesionkit.thresholds import comparison as comparison
     from lesionkit.thresholds import figures as threshold_figures  # noqa: F401
-    from lesionkit.thresholds import page as threshold_page  # noqa: F401
     from lesionkit.thresholds import panels as panels
     from lesionkit.thresholds import widgets as widgets
     from lesionkit.training import run as run

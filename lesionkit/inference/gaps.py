@@ -147,8 +147,8 @@ def complete(
     if len(kept[2]) < 2:
         here = ", ".join(map(str, names["loss"]))
         raise ValueError(
-            f"two losses with half of their cells or more are needed to compare; "
-            f"here are {here}"
+            "two losses with half of their cells or more are needed for a comparison; "
+            f"here: {here}"
         )
     return kept, remarks
 
