@@ -69,7 +69,7 @@ def test_the_runs_of_a_cell_are_the_fewest_of_any():
 @pytest.mark.parametrize(
     ("table", "says"),
     [
-        (rows(("a", "u", "bce", 0, 0.5)), "two losses .* here are bce"),
+        (rows(("a", "u", "bce", 0, 0.5)), "two losses .* here: bce"),
         (rows(("a", "u", "bce", 0, np.nan)), "no value of dice"),
         (
             rows(("a", "u", "bce", 0, 0.5), ("b", "u", "iou", 0, 0.5)),

@@ -172,7 +172,7 @@ BAD = {
         "best of 2 losses",
         "nothing",
     ),
-    "one loss": (lambda t: t[t.loss == "bce"], "two losses .* here are bce", ""),
+    "one loss": (lambda t: t[t.loss == "bce"], "two losses .* here: bce", ""),
     "all scores equal": (
         lambda t: t.assign(dice=0.5),
         "No loss is supported",
