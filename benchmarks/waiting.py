@@ -4,8 +4,8 @@ uv run python benchmarks/waiting.py
 
 OpenMP's threads spin while they wait. On a core that somebody else uses too, they spin
 away the time in which the other thread would have finished. Each row trains U-Net for
-some steps in a process of its own, on all cores, alone and beside as many programs as
-there are cores, which do nothing but compute. Ratios are to one thread, turn by turn.
+some steps in a process of its own, on all cores: alone, beside one program a core that
+does nothing but compute, and beside three. Ratios are to one thread, turn by turn.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from contextlib import contextmanager
 
 import measurements
 
-STEPS, TURNS = 5, 3
+STEPS, TURNS = 3, 3
 STEP = f"""
 import sys, time
 import torch
@@ -86,7 +86,7 @@ def main() -> None:
     cores = len(os.sched_getaffinity(0))
     heads = ["threads", "others", "wall, s", "processor, s", "wall, to one thread"]
     lines = measurements.head(heads)
-    for count in (0, cores):
+    for count in (0, cores, 3 * cores):
         found: dict[str, list] = {name: [] for name in WAYS}
         with busy(count):
             for _ in range(TURNS):
