@@ -5,11 +5,12 @@
     python benchmarks/study_noise.py loop.csv [--measurements]
 
 The cell is dicebce with ENet on 400 images of Kvasir-SEG (docs/study.md). Its runs
-differ in the start (initial weights and order), in the split, or in rounding alone: a
-weight decay of some 1e-9. The loop is another program's, of the same starts.
-Reads the records in the data folder (LESIONKIT_DATA); writes
-lesionkit/published/study_noise.csv, a row a run, the section of docs/study.md and its
-figure. Without records it reads the table that is there.
+differ in the start (initial weights and order), in the split, in the threads (the same
+starts by two), or in rounding alone: a weight decay of some 1e-9. The loop is another
+program's, of the same starts.
+Reads the records in the data folder (LESIONKIT_DATA); writes them into
+lesionkit/published/study_noise.csv, a row a run, beside the rows that are there, and
+the section of docs/study.md and its figure.
 """
 
 from __future__ import annotations
@@ -33,15 +34,17 @@ KINDS = {
     "start": "another start",
     "split": "another split",
     "rounding": "rounding alone",
+    "threads": "two threads, another start",
     "loop": "the independent loop, another start",
 }
 BASE = {"init_seed": 42, "split_seed": 42, "threads": 1, "weight_decay": 0.0}
 CHANGED = {
+    "threads": "threads",
     "init_seed": "start",
     "split_seed": "split",
-    "threads": "rounding",
     "weight_decay": "rounding",
 }
+KEY = ["kind", *BASE]
 SCORES = ["dice", "iou", "precision", "recall"]
 
 
@@ -51,11 +54,11 @@ def main() -> None:
     parser.add_argument("loop", type=Path, nargs="?")
     parser.add_argument("--measurements", action="store_true")
     given = parser.parse_args()
-    made = [found for found in (of_records(), of_loop(given.loop)) if len(found)]
-    if made:
-        table = pd.concat(made, ignore_index=True)
-        table = table.round(dict.fromkeys(SCORES, 6))  # a weight decay keeps its digits
-        table.to_csv(published.NOISE, index=False, lineterminator="\n")
+    found = [published.study_noise(), of_records(), of_loop(given.loop)]
+    table = pd.concat([rows for rows in found if len(rows)], ignore_index=True)
+    table = table.round(dict.fromkeys(SCORES, 6))  # a weight decay keeps its digits
+    table = table.drop_duplicates(KEY, keep="last")  # records of today come last
+    table.to_csv(published.NOISE, index=False, lineterminator="\n")
     table = published.study_noise()
     lines = told(table)
     measurements.put_between(PAGE, "noise", lines)
@@ -66,17 +69,20 @@ def main() -> None:
 
 
 def of_records() -> pd.DataFrame:
-    """The finished runs of noise.yaml, a row a run; the unchanged one is of no kind."""
+    """The finished runs of noise.yaml, a row a run; the unchanged one is "base".
+
+    A run by two threads is of the kind "threads", whatever its start.
+    """
     rows = []
     for config in read_sweep("noise.yaml").configs:
         if not runs.is_done(config.folder):
             continue
         record = runs.RunRecord(config.folder)
         row = {name: record.identity[name] for name in BASE}
-        changed = {CHANGED[name] for name, base in BASE.items() if row[name] != base}
+        changed = [kind for name, kind in CHANGED.items() if row[name] != BASE[name]]
         scores = record.metrics["test"]["probability"]["image"]
         row |= {
-            "kind": " ".join(changed) or "base",
+            "kind": (changed or ["base"])[0],
             "best_epoch": record.metrics["best_epoch"],
         }
         row |= {name: scores[name] for name in SCORES}
@@ -94,8 +100,11 @@ def of_loop(path: Path | None) -> pd.DataFrame:
 
 
 def of_kind(table: pd.DataFrame, kind: str) -> pd.Series:
-    """The test Dice of the runs of a kind; the unchanged run is of all but the loop."""
-    kinds = [kind] if kind == "loop" else [kind, "base"]
+    """The test Dice of the runs of a kind; the unchanged run is of those by one thread.
+
+    The loop's and those by two threads have a run of the same start of their own.
+    """
+    kinds = [kind] if kind in ("loop", "threads") else [kind, "base"]
     return table[table["kind"].isin(kinds)]["dice"]
 
 
@@ -143,6 +152,7 @@ def between(table: pd.DataFrame) -> list[str]:
         low, ratio, high = ratio_of(rounding, start)
         lines += ["", f"The SD of rounding is {ratio:.2f} times that of another start "]
         lines[-1] += f"(95 % interval {low:.2f} to {high:.2f})."
+    lines += pairs(table)
     if len(loop) > 1:
         found = stats.ttest_ind(start, loop, equal_var=False)
         ends = found.confidence_interval(0.95)
@@ -152,6 +162,24 @@ def between(table: pd.DataFrame) -> list[str]:
         ]
         lines[-1] += f"(95 % interval {ends.low:+.4f} to {ends.high:+.4f}; Welch)."
     return lines
+
+
+def pairs(table: pd.DataFrame) -> list[str]:
+    """How far the same start by one thread and by two lies apart, and without bias."""
+    one = table[table["kind"].isin(["base", "start"])].set_index("init_seed")["dice"]
+    two = table[table["kind"] == "threads"].set_index("init_seed")["dice"]
+    apart = (two - one).dropna()
+    if len(apart) < 2:
+        return []
+    half = stats.t.ppf(0.975, len(apart) - 1) * stats.sem(apart)
+    mean, equal = apart.mean(), int((apart == 0).sum())
+    return [
+        "",
+        f"The same start by two threads instead of one: test Dice differs by "
+        f"{apart.abs().mean():.3f} on average and by {apart.abs().max():.3f} at most; "
+        f"{equal} of {len(apart)} pairs are equal. The mean difference is {mean:+.4f} "
+        f"(95 % interval {mean - half:+.4f} to {mean + half:+.4f}; paired t).",
+    ]
 
 
 def ratio_of(one: pd.Series, other: pd.Series) -> tuple[float, float, float]:

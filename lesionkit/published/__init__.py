@@ -252,7 +252,8 @@ def study_noise() -> pd.DataFrame:
 
     Returns:
         kind: "base", or what differs from it: "start", "split", "rounding" (a weight
-        decay of some 1e-9), "loop" (benchmarks/independent_loop.py);
+        decay of some 1e-9), "threads" (two instead of one, every start again),
+        "loop" (benchmarks/independent_loop.py);
         init_seed, split_seed, threads, weight_decay; dice, iou, precision and recall at
         probability 0.5 (the loop has dice alone); best_epoch; commit.
 
