@@ -98,6 +98,7 @@ MODELS = {
             "unet_2015_same_padding": Variant(31_031_745, 36.88, multiple_of=16),
             "unet_bn_bilinear": Variant(17_262_977, 30.61),
             "unet_bn_nearest_conv": Variant(34_527_041, 50.03, multiple_of=16),
+            "unet_bn_transposed_16": Variant(1_942_577, 2.32),
             "smp_unet_resnet34": Variant(
                 24_436_369, 5.98, 1, "ResNet-34", "resnet34.tv_in1k"
             ),

@@ -56,7 +56,7 @@ PROTOCOLS = {
     "demo": ProtocolEntry(
         "A first look on the toy set",
         "the kit's own",
-        "under two minutes on one CPU core",
+        "about a minute on one CPU core",
         _SHARED
         | {
             "definition": "A-gamma2",
@@ -65,7 +65,7 @@ PROTOCOLS = {
             "threads": 1,  # two threads that share a busy core wait most of the time
         },
         {
-            "unet": "smp_unet_resnet34",
+            "unet": "unet_bn_transposed_16",
             "deeplabv3plus": "smp_resnet50_rates_6_12_18",
             "fcn": "tv_fcn_resnet50",
             "colonformer": "colonformer_s",

@@ -21,13 +21,15 @@ the contracting one, and skips that are concatenated, not summed.
     unet_2015_same_padding    none  transposed 2x2        31,031,745   36.88 G
     unet_bn_bilinear          BN    bilinear, half bottom 17,262,977   30.61 G
     unet_bn_nearest_conv      BN    nearest, conv3x3      34,527,041   50.03 G
+    unet_bn_transposed_16     BN    transposed 2x2         1,942,577    2.32 G
     smp_unet_resnet34         BN    nearest, ResNet-34    24,436,369    5.98 G
 
 "U-Net" in a table of results may be any of these. The paper's net has no batch
 normalisation, unpadded convolutions (572 in, 388 out) and two output maps; all of ours
 pad, so that logits and image have one size, and give one map. The default is the form
-most used since, with batch normalisation. smp_unet_resnet34 has a ResNet-34 as
-contracting path and no skip at full size.
+most used since, with batch normalisation. unet_bn_transposed_16 is the same with a
+quarter of the channels, for the `demo` protocol: nobody published it. smp_unet_resnet34
+has a ResNet-34 as contracting path and no skip at full size.
 """
 
 from __future__ import annotations
@@ -54,11 +56,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "unet_2015_same_padding": {"norm": False, "bias": True, "dropout": 0.5},
     "unet_bn_bilinear": {"up": "bilinear", "pad": True},
     "unet_bn_nearest_conv": {"up": "nearest_conv", "bias": True},
+    "unet_bn_transposed_16": {"pad": True, "width": 16},
 }
 
 
 def build(variant: str, *, in_channels: int, pretrained: bool) -> nn.Module:
-    """One of the five networks called U-Net."""
+    """One of the six networks called U-Net."""
     if variant == "smp_unet_resnet34":
         library_unet = lookup.resolve("lesionkit.models.encoders:library_unet")
         return library_unet(in_channels, pretrained=pretrained)
@@ -73,12 +76,13 @@ class UNet(Network):
 
     Args:
         up: `transposed`, `bilinear` or `nearest_conv`. With `bilinear` the bottom has
-            512 channels, since nothing halves them on the way up.
+            as many channels as the level above it: nothing halves them on the way up.
         norm: batch normalisation after each convolution.
         bias: a bias in each convolution.
         pad: take any side from 16 on: where halving rounded a level down, what comes
             up is padded with zeros to its skip. Otherwise a multiple of 16 is asked.
         dropout: rate after the bottom's double conv.
+        width: channels of the first level; each lower one has twice as many.
 
     Shape:
         image: (N, in_channels, H, W) float
@@ -99,26 +103,27 @@ class UNet(Network):
         bias: bool = False,
         pad: bool = False,
         dropout: float = 0.0,
+        width: int = 64,
     ):
         super().__init__()
         self.pad = pad
         options = {"norm": norm, "bias": bias}
-        bottom = 512 if up == "bilinear" else 1024
-        widths = (64, 128, 256, 512, bottom)
+        bottom = width * (8 if up == "bilinear" else 16)
+        widths = (width, 2 * width, 4 * width, 8 * width, bottom)
         self.contracting = nn.ModuleList(
-            DoubleConv(wide, width, **options)
-            for wide, width in zip((in_channels, *widths), widths, strict=False)
+            DoubleConv(wide, out, **options)
+            for wide, out in zip((in_channels, *widths), widths, strict=False)
         )
         self.pool = nn.MaxPool2d(2)
         self.dropout = nn.Dropout(dropout)
         self.expanding = nn.ModuleList()
         wide = bottom
-        for width in reversed(widths[:4]):
+        for skip in reversed(widths[:4]):
             # bilinear keeps the channels, so each level leaves what the next one has
-            out = max(width // 2, 64) if up == "bilinear" else width
-            self.expanding.append(Expand(wide, width, out, up=up, **options))
+            out = max(skip // 2, width) if up == "bilinear" else skip
+            self.expanding.append(Expand(wide, skip, out, up=up, **options))
             wide = out
-        self.output = nn.Conv2d(64, 1, 1)
+        self.output = nn.Conv2d(width, 1, 1)
 
     def forward(self, image: Tensor) -> Tensor:
         check_sides(image, multiple_of=1 if self.pad else 16, at_least=16)

@@ -44,7 +44,7 @@ def test_the_folders_of_records_with_the_split_of_format_1_stay_theirs() -> None
         {"alpha": 0.5},
         {"gamma": 1.0},
         {"epochs": 3},
-        {"pretrained": True},
+        {"variant": "smp_unet_resnet34", "pretrained": True},
         {"resize": "nearest"},
         {"split_seed": 1},
         {"init_seed": 1},
@@ -440,7 +440,7 @@ def test_weights_that_there_are_not_are_refused_before_anything_is_read(
     [("true", True), ("TRUE", True), ("False", False), ("false", False)],
 )
 def test_yes_and_no_are_taken_as_words_in_any_case(word: str, value: bool) -> None:
-    assert RunConfig(pretrained=word).pretrained is value
+    assert RunConfig(graphed=word).graphed is value
 
 
 @pytest.mark.parametrize("name", ["pretrained", "epochs", "variant", "alpha", "split"])

@@ -14,10 +14,13 @@ from lesionkit.models import build_model
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "fixtures/golden.json").read_text())
 VARIANTS = [(name, variant) for name in MODELS for variant in MODELS[name].variants]
+OWN = ("unet", "unet_bn_transposed_16")  # the kit's; all others were published
+PUBLISHED = [pair for pair in VARIANTS if pair != OWN]
 DEFAULTS = [(name, MODELS[name].default) for name in MODELS]
 # Those whose arithmetic is run in the fast suite; of the others only shapes and texts.
 FAST = {
     ("unet", "unet_bn_transposed"),
+    OWN,
     ("esfpnet", "esfpnet_t"),
     ("emcadnet", "emcadnet_b0"),
     ("enet", "enet_port"),
@@ -36,6 +39,12 @@ every_variant = pytest.mark.parametrize(
 )
 every_variant_computed = pytest.mark.parametrize(
     ("name", "variant"), slow_unless(VARIANTS, FAST)
+)
+every_published = pytest.mark.parametrize(
+    ("name", "variant"), slow_unless(PUBLISHED, FAST | set(DEFAULTS))
+)
+every_published_computed = pytest.mark.parametrize(
+    ("name", "variant"), slow_unless(PUBLISHED, FAST)
 )
 
 

@@ -4,8 +4,9 @@ import pytest
 import torch
 from every_model import (
     GOLDEN,
-    VARIANTS,
+    PUBLISHED,
     batch_norms,
+    every_published_computed,
     every_variant_computed,
     facts,
     images,
@@ -16,10 +17,10 @@ from torch import nn
 
 from lesionkit.models import build_model
 
-RESIZED = [pair for pair in VARIANTS if "forward" in GOLDEN["/".join(pair)]]
+RESIZED = [pair for pair in PUBLISHED if "forward" in GOLDEN["/".join(pair)]]
 
 
-@every_variant_computed
+@every_published_computed
 def test_heads_equal_the_golden_ones(name, variant):
     golden = GOLDEN[f"{name}/{variant}"]
     order = [golden["main"]]

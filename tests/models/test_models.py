@@ -10,8 +10,10 @@ from every_model import (
     DEFAULTS,
     FAST,
     GOLDEN,
+    OWN,
     VARIANTS,
     batch_norms,
+    every_published,
     every_variant,
     every_variant_computed,
     facts,
@@ -38,7 +40,7 @@ BATCH_NORM = {
 # what the network is made of
 
 
-@every_variant
+@every_published
 def test_parameters_are_as_many_as_published(name, variant):
     count = sum(p.numel() for p in shapes_only(name, variant).parameters())
     golden = GOLDEN[f"{name}/{variant}"]
@@ -47,12 +49,20 @@ def test_parameters_are_as_many_as_published(name, variant):
     assert golden["params"] in (count, count + unused)
 
 
-@every_variant
+@every_published
 def test_parameter_shapes_are_the_published_ones(name, variant):
     golden = GOLDEN[f"{name}/{variant}"]
     everything = Counter(golden["multiset"])
     got = multiset(shapes_only(name, variant).parameters())
     assert got in (everything, everything - Counter(golden["unused"]))
+
+
+def test_the_narrow_unet_has_a_quarter_of_every_channel_of_the_published_one():
+    narrow = [tuple(p.shape) for p in shapes_only(*OWN).parameters()]
+    wide = [p.shape for p in shapes_only("unet", "unet_bn_transposed").parameters()]
+    # images, maps and the sides of a filter stay
+    assert narrow == [tuple(n // 4 if n > 3 else n for n in shape) for shape in wide]
+    assert facts(*OWN).parameters == sum(map(math.prod, narrow)) == 1_942_577
 
 
 @every_variant

@@ -32,7 +32,7 @@ def test_a_record_is_a_row_with_its_scores(data_home):
         ("protocol", "demo"),
         ("definition", "A-gamma2"),
         ("size", 64),
-        ("variant", "smp_unet_resnet34"),
+        ("variant", "unet_bn_transposed_16"),
         ("run_id", "demo/toy/unet/dice/A-gamma2/repeat0"),
     ],
 )
