@@ -23,6 +23,7 @@ from lesionkit.inference.verdicts import judge
 SUPPORTED, NOT_SUPPORTED = "supported", "not supported"
 CONTRADICTED, UNTESTABLE = "contradicted", "untestable with these runs"
 LEVEL = 0.05
+ONE_SIDED = 1 - 2 * LEVEL  # of an interval that leaves LEVEL on each side
 RUNS = "at least two repeats in every cell, or two data sets"
 WORDS = {"dataset": "data sets", "model": "models"}
 
@@ -127,10 +128,10 @@ def ordered(
     where = scope(grids[0])
     if between == "model":
         where = where.replace("networks", "losses")
+    weakest = f"{' minus '.join(pairs[k])} in {grid.metric}"
     evidence = (
         f"{(shown < LEVEL).sum()} of {len(shown)} orders shown; the weakest, "
-        f"{' minus '.join(pairs[k])} in {grid.metric}: {_told(found[which], k)}; "
-        f"for {where}"
+        f"{weakest}: {_told(found[which], k, ONE_SIDED)}; for {where}"
     )
     if order:
         places = np.argsort(-grids[0].overall, kind="stable")
@@ -268,7 +269,7 @@ def alike(table: pd.DataFrame, *, margins: Mapping[str, float]) -> Answer:
         i = int(np.abs(found.mean).argmax())
         parts.append(
             f"{column}: largest difference {grid.losses[a[i]]} minus "
-            f"{grid.losses[b[i]]} {_told(found, i, 0.9)}, margin {margin:g}"
+            f"{grid.losses[b[i]]} {_told(found, i, ONE_SIDED)}, margin {margin:g}"
         )
         more = more or more_data(grid, margin)
     verdict = _joint(np.array(inside), np.array(outside))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -306,3 +308,12 @@ def test_the_sentence_counts_the_verdicts():
     found = pd.DataFrame({"verdict": [SUPPORTED, UNTESTABLE, UNTESTABLE]})
     says = "3 claims: 1 supported, 2 untestable with these runs."
     assert claims.sentence(found) == says
+
+
+@pytest.mark.parametrize("lead", [0.001, 0.007, 0.0078, 0.0084, 0.012])
+def test_an_order_is_supported_where_its_interval_lies_above_nothing(lead):
+    pair = (("ioufocal", "dicebce"),)
+    effects = EQUAL | {"ioufocal": EQUAL["dicebce"] + lead}
+    answer = answers.ordered(made(effects, spread=0.01), pairs=pair)
+    low, high = re.search(r"\(90 % (\S+) to (\S+)\)", answer.evidence).groups()
+    assert (float(low) > 0) is (answer.verdict == SUPPORTED)
