@@ -86,7 +86,7 @@ def of_records() -> pd.DataFrame:
             "best_epoch": record.metrics["best_epoch"],
         }
         row |= {name: scores[name] for name in SCORES}
-        rows.append(row | {"commit": record.environment["sessions"][-1]["commit"]})
+        rows.append(row | {"commit": record.environment["sessions"][-1].get("commit")})
     return pd.DataFrame(rows)
 
 
@@ -165,12 +165,12 @@ def between(table: pd.DataFrame) -> list[str]:
 
 
 def pairs(table: pd.DataFrame) -> list[str]:
-    """How far the same start by one thread and by two lies apart, and without bias."""
-    one = table[table["kind"].isin(["base", "start"])].set_index("init_seed")["dice"]
-    two = table[table["kind"] == "threads"].set_index("init_seed")["dice"]
-    apart = (two - one).dropna()
-    if len(apart) < 2:
+    """How far the same start by one thread and by two lies apart, if both are there."""
+    two = table[table["kind"] == "threads"]
+    if len(two) < 2:
         return []
+    one = table[table["kind"].isin(["base", "start"])].set_index("init_seed")["dice"]
+    apart = (two.set_index("init_seed")["dice"] - one).dropna()
     half = stats.t.ppf(0.975, len(apart) - 1) * stats.sem(apart)
     mean, equal = apart.mean(), int((apart == 0).sum())
     return [
