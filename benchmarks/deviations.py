@@ -74,8 +74,8 @@ def of_data_set(configs: list[RunConfig]) -> list[str]:
     base = np.array(found["as printed"])
     at_half, by_raw_mean = base.mean(axis=0)
     lines = [
-        f"{example.dataset} at {example.size} px, {example.resolved().variant}, {example.loss},"
-        f" {example.epochs} epochs, {len(base)} repeats. Test Dice in points; as"
+        f"{example.dataset} at {example.size} px, {example.resolved().variant},"
+        f" {example.loss}, {example.epochs} epochs, {len(base)} repeats. Test Dice in points; as"
         f" printed {at_half:.1f} at probability 0.5, {by_raw_mean:.1f} by the raw mean."
         f" Difference to it by repeat, mean and {LEVEL:.0%} interval.",
         "",
