@@ -77,7 +77,8 @@ def of_data_set(configs: list[RunConfig]) -> list[str]:
         f"{example.dataset} at {example.size} px, {example.resolved().variant},"
         f" {example.loss}, {example.epochs} epochs, {len(base)} repeats. Test Dice in"
         f" points; as printed {at_half:.1f} at probability 0.5,"
-        f" {by_raw_mean:.1f} by the raw mean. Difference to it by repeat, mean and {LEVEL:.0%} interval.",
+        f" {by_raw_mean:.1f} by the raw mean. Difference to it by repeat, mean"
+        f" and {LEVEL:.0%} interval.",
         "",
         "| change | Dice | points, probability 0.5 | points, raw mean |",
         "|---|---|---|---|",
