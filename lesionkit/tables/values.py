@@ -115,8 +115,7 @@ def _same_everywhere(
     size = unit(rows[metric].to_numpy(float))
     by_name = rows.groupby(axis, sort=False)[metric]
     ranges = by_name.max() - by_name.min()
-    others = [name for name in AXES if name != axis]
-    cells = rows.drop_duplicates(list(AXES)).groupby(axis, sort=False)[others].size()
+    cells = rows.drop_duplicates(list(AXES)).groupby(axis, sort=False).size()
     if not ranges.median() > 20 * size:
         return
     for name in ranges.index[(ranges == 0) & (cells >= LEAST)]:

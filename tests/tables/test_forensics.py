@@ -186,6 +186,13 @@ def test_losses_that_are_worse_with_every_other_network_are_no_campaign(runs):
     assert forensics.find(runs) == ()
 
 
+def test_losses_that_lie_apart_among_themselves_are_no_lower_group(runs):
+    for loss, lower in {"l1": 0.08, "l3": 0.13, "l4": 0.18, "l6": 0.23}.items():
+        low = at(runs, dataset=["d0", "d1", "d2"], model="m2", loss=loss)
+        runs.loc[low, "dice"] -= lower
+    assert "F4" not in [one.code for one in forensics.find(runs)]
+
+
 def test_failed_runs_that_share_a_zero_are_not_copies(runs):
     runs.loc[at(runs, loss=["l1", "l2"], model="m1"), ["dice", "iou"]] = 0.0
     failed = runs["dice"] == 0

@@ -76,11 +76,13 @@ def test_of_several_columns_of_one_score_the_test_is_taken_and_said(csv):
         load_table(of(csv, table[["dataset", "model", "loss", "repeat", "train_dice"]]))
 
 
-def test_two_columns_that_may_be_one_score_are_asked_for(csv):
-    table = runs().rename(columns={"dice": "dsc"}).assign(f1=0.4)
-    with pytest.raises(ValueError, match="dsc, f1 all mean 'dice' and differ.*--map"):
+@pytest.mark.parametrize(("first", "second"), [("dsc", "f1"), ("f1", "dsc")])
+def test_two_columns_that_may_be_one_score_are_asked_for(csv, first, second):
+    table = runs().rename(columns={"dice": first}).assign(**{second: 0.4})
+    says = f"{first}, {second} all mean 'dice' and differ.*--map"
+    with pytest.raises(ValueError, match=says):
         load_table(of(csv, table))
-    assert set(load_table(of(csv, table), columns={"f1": "dice"})["dice"]) == {0.4}
+    assert set(load_table(of(csv, table), columns={second: "dice"})["dice"]) == {0.4}
 
 
 def test_a_mean_iou_is_kept_apart_and_said(csv):
