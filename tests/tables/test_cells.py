@@ -64,7 +64,8 @@ def test_what_is_no_deviation_is_not_read_as_one(text, beside):
         *[(text, "missing") for text in ("-", "\u2014", "NA", "#N/A", "n.a.")],
         *[(text, "blank") for text in ("", "NaN", "nan", "None", "null")],
         *[(text, "failed") for text in ("x", "failed", "inf", "OOM", "nan (diverged)")],
-        *[(text, "text") for text in ("U-Net", "24.8M", "3D", "nanunet", "nan1-2", "0.8 / 0.7")],
+        *[(text, "text") for text in ("U-Net", "24.8M", "3D", "nanunet", "nan1-2")],
+        ("0.8 / 0.7", "text"),
     ],
 )
 def test_missing_failed_and_text_are_told_apart(text, kind):
