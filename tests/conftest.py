@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import gc
 import importlib
+import os
 import signal
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -20,6 +21,8 @@ pytest.register_assert_rewrite(
     "made_blocks", "made_browser", "made_own_folder", "patience"
 )
 NUMBERS = count()
+# Else each process that a test starts compiles torch anew: ten seconds of its time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 gc.disable()  # while modules are imported, which stay
 
 

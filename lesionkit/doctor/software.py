@@ -7,8 +7,10 @@ import platform
 import re
 import shlex
 import sys
+import sysconfig
 from functools import cache
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +53,18 @@ def python(section: Section) -> None:
         section.stops(
             f"Python {found} is not {wanted}: uv python install 3.12, then uv sync"
         )
+    if sys.dont_write_bytecode and not _compiled("torch"):
+        section.warn(
+            "PYTHONDONTWRITEBYTECODE is set, so every command compiles torch anew (some"
+            " ten seconds): unset it, or once python -m compileall -q -j 0"
+            f" {shlex.quote(sysconfig.get_path('purelib'))}"
+        )
+
+
+def _compiled(name: str) -> bool:
+    """Whether a package was compiled before; true too if it is not here."""
+    spec = find_spec(name)
+    return spec is None or spec.cached is None or Path(spec.cached).is_file()
 
 
 def packages(section: Section) -> None:

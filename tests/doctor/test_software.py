@@ -1,6 +1,7 @@
 """Packages, torch and its partner as doctor sees them, each as made for the test."""
 
 import importlib
+import importlib.machinery
 import shlex
 import sys
 import tomllib
@@ -107,6 +108,22 @@ def test_an_old_python_stops_the_demo(monkeypatch):
     level, says = only(examined(software.python))
     assert level == "stops"
     assert says.startswith("Python 3.11.2 is not >=3.11.4: uv python install")
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_python_that_keeps_no_compiled_code_is_told_of(monkeypatch, tmp_path, kept):
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    cached = tmp_path / "torch.pyc"
+    if kept:
+        cached.touch()
+    torch = importlib.machinery.ModuleSpec("torch", None)
+    torch.cached = str(cached)
+    monkeypatch.setattr(software, "find_spec", lambda name: torch)
+    warned = findings(examined(software.python))
+    says = "PYTHONDONTWRITEBYTECODE is set, so every command compiles torch anew"
+    assert [says in line for _, line in warned] == [True] * (not kept)
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    assert findings(examined(software.python)) == []
 
 
 def test_torch_and_torchvision_that_do_not_fit_stop_the_demo(monkeypatch):
