@@ -1,6 +1,6 @@
 """How threads that wait for each other should wait: on idle cores and on busy ones.
 
-uv run python benchmarks/waiting.py
+uv run python benchmarks/waiting.py [--networks enet] [--turns 3]
 
 OpenMP's threads spin while they wait. On a core that somebody else uses too, they spin
 away the time in which the other thread would have finished. Each row trains a network
@@ -11,6 +11,7 @@ parameters) few large ones. Ratios are to one thread, turn by turn.
 
 from __future__ import annotations
 
+import argparse
 import os
 import statistics
 import subprocess
@@ -20,7 +21,7 @@ from contextlib import contextmanager
 
 import measurements
 
-STEPS, TURNS = {"enet": 4, "unet": 2}, 3
+STEPS = {"enet": 4, "unet": 2}
 STEP = """
 import sys, time
 import torch
@@ -81,11 +82,11 @@ def busy(count: int) -> Iterator[None]:
             other.wait()
 
 
-def rows(network: str, others: int) -> list[str]:
+def rows(network: str, others: int, turns: int) -> list[str]:
     """A row a way, beside so many other programs."""
     found: dict[str, list] = {name: [] for name in WAYS}
     with busy(others):
-        for _ in range(TURNS):
+        for _ in range(turns):
             for name, way in WAYS.items():
                 found[name].append(timed(network, way))
                 print(network, others, name, found[name][-1], flush=True)
@@ -103,14 +104,18 @@ def rows(network: str, others: int) -> list[str]:
 
 def main() -> None:
     """The table: a network, alone and beside others."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--networks", nargs="+", choices=STEPS, default=list(STEPS))
+    parser.add_argument("--turns", type=int, default=3)
+    given = parser.parse_args()
     cores = len(os.sched_getaffinity(0))
     heads = ["network", "threads", "others", "wall, s", "processor, s"]
     lines = measurements.head([*heads, "wall, to one thread"])
-    for network in STEPS:
+    for network in given.networks:
         for others in (0, cores):
-            lines += rows(network, others)
-    steps = ", ".join(f"{count} of {name}" for name, count in STEPS.items())
-    note = f"Steps ({steps}) of batch 8 at 64 px, median of {TURNS} turns."
+            lines += rows(network, others, given.turns)
+    steps = ", ".join(f"{STEPS[name]} of {name}" for name in given.networks)
+    note = f"Steps ({steps}) of batch 8 at 64 px, median of {given.turns} turns."
     measurements.append("How threads wait for each other", [note, "", *lines])
 
 
