@@ -54,10 +54,7 @@ def main() -> None:
     parser.add_argument("loop", type=Path, nargs="?")
     parser.add_argument("--measurements", action="store_true")
     given = parser.parse_args()
-    found = [published.study_noise(), of_records(), of_loop(given.loop)]
-    table = pd.concat([rows for rows in found if len(rows)], ignore_index=True)
-    table = table.round(dict.fromkeys(SCORES, 6))  # a weight decay keeps its digits
-    table = table.drop_duplicates(KEY, keep="last")  # records of today come last
+    table = merged(published.study_noise(), of_records(), of_loop(given.loop))
     table.to_csv(published.NOISE, index=False, lineterminator="\n")
     table = published.study_noise()
     lines = told(table)
@@ -66,6 +63,13 @@ def main() -> None:
         measurements.append("The noise of one cell", lines)
     drawn(table).savefig(FIGURE, dpi=130)
     print("\n".join(lines))
+
+
+def merged(*found: pd.DataFrame) -> pd.DataFrame:
+    """All runs, a run once: as it is in the last table that has it."""
+    table = pd.concat([rows for rows in found if len(rows)], ignore_index=True)
+    table = table.round(dict.fromkeys(SCORES, 6))  # a weight decay keeps its digits
+    return table.drop_duplicates(KEY, keep="last")
 
 
 def of_records() -> pd.DataFrame:

@@ -225,12 +225,12 @@ def test_each_run_of_the_sweep_differs_in_one_way_alone(noise) -> None:
 def test_runs_by_two_threads_are_held_against_those_of_the_same_start(noise) -> None:
     one = repeated("start", [0.40, 0.50, 0.45]).assign(init_seed=[43, 44, 45])
     one.loc[2, "kind"] = "base"
-    two = repeated("threads", [0.45, 0.42, 0.52, 0.9]).assign(init_seed=[45, 43, 44, 7])
+    two = repeated("threads", [0.45, 0.42, 0.47, 0.9]).assign(init_seed=[45, 43, 44, 7])
     table = pd.concat([one, two], ignore_index=True)
     (_, says) = noise.pairs(table)
-    assert "differs by 0.013 on average and by 0.020 at most; 1 of 3 pairs" in says
-    assert "mean difference is +0.0133 (95 % interval -0.0154 to +0.0420" in says
-    assert list(noise.of_kind(table, "threads")) == [0.45, 0.42, 0.52, 0.9]
+    assert "differs by 0.017 on average and by 0.030 at most; 1 of 3 pairs" in says
+    assert "mean difference is -0.0033 (95 % interval -0.0658 to +0.0592" in says
+    assert list(noise.of_kind(table, "threads")) == [0.45, 0.42, 0.47, 0.9]
     assert noise.pairs(one) == []
 
 
@@ -248,3 +248,13 @@ def test_a_record_by_two_threads_is_of_its_own_kind_whatever_its_start(
     found = noise.of_records()
     assert found["kind"].tolist() == ["base", "start", "threads"]
     assert found["init_seed"].tolist() == [42, 43, 42]
+
+
+def test_a_run_that_was_trained_again_replaces_its_row_and_no_other(noise) -> None:
+    before = repeated("start", [0.4, 0.5]).assign(**noise.BASE)
+    before["init_seed"] = [43, 44]
+    again = before.iloc[[1]].assign(dice=0.61234567)
+    found = noise.merged(before, again, pd.DataFrame())
+    assert found[["init_seed", "dice"]].to_numpy().tolist() == [
+        [43, 0.4], [44, 0.612346]
+    ]  # fmt: skip
