@@ -86,7 +86,7 @@ def test_the_bundle_of_the_kit_holds_ten_losses_and_an_image_of_every_rule():
     assert len(bundle.losses) == 10
     assert list(bundle.choices()) == list(comparison.CHOICES)
     assert set(bundle.curves["loss"]) == set(bundle.losses)
-    assert comparison.BUNDLE.stat().st_size < 300_000
+    assert comparison.BUNDLE.stat().st_size < 215_000
 
 
 def test_on_the_bundle_the_raw_mean_marks_half_of_the_image_without_lesion():
