@@ -78,7 +78,7 @@ def explained(images: pd.DataFrame) -> pd.Series:
 
 
 def geometry_lines(images: pd.DataFrame) -> list[str]:
-    """Rule 3: a row a part, and the word."""
+    """Rule 3: a row a part, the word of the main table, and that of all parts."""
     lines = measurements.head(
         [*PART, "images x runs", "marked", "predicted", "explained", "correlation"]
         + ["mean absolute error"]
@@ -89,14 +89,24 @@ def geometry_lines(images: pd.DataFrame) -> list[str]:
         shown += [f"{row['explained']:.0%}", f"{row['correlation']:.2f}"]
         cells = [*part, f"{row['images']:.0f}", *shown, f"{row['error']:.3f}"]
         lines.append(measurements.row(cells))
-    sure = (rows["explained"] >= GEOMETRY) & (rows["error"] < NEAR)
-    word = "in part geometry"
-    if sure.all():
-        word = "it is geometry"
-    elif (rows["explained"] < PARTLY).any():
-        word = "more than geometry"
-    sets = rows.index.get_level_values("dataset").nunique()
-    return [*lines, "", f"By rule 3, on {sets} of the five data sets: **{word}**."]
+    parts = rows.index.to_frame(index=False)[list(published.MAIN)]
+    main = rows[(parts == pd.Series(published.MAIN)).all(axis=1).to_numpy()]
+    sets = main.index.get_level_values("dataset").nunique()
+    told = f"By rule 3, on {sets} of the five data sets: **{geometry_word(main)}**."
+    if len(main) < len(rows):
+        told += f" With the parts beside the main table: **{geometry_word(rows)}**."
+    return [*lines, "", told]
+
+
+def geometry_word(rows: pd.DataFrame) -> str:
+    """What rule 3 says of some parts."""
+    if ((rows["explained"] >= GEOMETRY) & (rows["error"] < NEAR)).all():
+        return "it is geometry"
+    return (
+        "in part geometry"
+        if (rows["explained"] >= PARTLY).all()
+        else "more than geometry"
+    )
 
 
 def definition_lines(table: pd.DataFrame) -> list[str]:

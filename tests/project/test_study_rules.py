@@ -67,6 +67,17 @@ def test_the_word_of_rule_3(rules, shift, word) -> None:
     assert told == f"By rule 3, on 1 of the five data sets: **{word}**."
 
 
+def test_rule_3_is_of_the_main_table_and_other_parts_are_told_beside_it(rules) -> None:
+    table = rules.geometry(images([0] * 5))
+    table["measured"] = table["predicted"] = np.array([0.1, 0.2, 0.3, 0.4, 0.5])
+    other = table.assign(split="group", predicted=table["measured"] - 0.3)
+    told = rules.geometry_lines(pd.concat([other, table]))[-1]
+    assert told == (
+        "By rule 3, on 1 of the five data sets: **it is geometry**."
+        " With the parts beside the main table: **more than geometry**."
+    )
+
+
 def runs(gap: dict[str, float], **what: str) -> pd.DataFrame:
     """Dice 0.5 of two losses and three repeats a set, and that plus a gap."""
     rows = []
