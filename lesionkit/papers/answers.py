@@ -330,7 +330,8 @@ def traded_by_alpha(table: pd.DataFrame) -> Answer:
         here = table[rows].assign(model=table["model"] + " " + table["loss"])
         apart = pd.concat([here.assign(loss=s, score=here[s]) for s in scores])
         found = _of_pairs(grid_of(apart.reset_index(drop=True), "score"), [pair])
-        parts.append(f"alpha {side} 0.5, {' minus '.join(pair)}: {_told(found)}")
+        told = f"{' minus '.join(pair)}: {_told(found, level=ONE_SIDED)}"
+        parts.append(f"alpha {side} 0.5, {told}")
         shown.append(float(found.greater()[0]))
         opposite.append(float(found.less()[0]))
     verdict = _joint(np.array(shown), np.array(opposite))

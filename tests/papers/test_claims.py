@@ -267,6 +267,8 @@ def test_alpha_trades_precision_for_recall_on_both_sides():
     side = np.where(table["alpha"] < 0.5, 1, -1)
     table["precision"] = table["recall"] + 0.1 * side
     assert verdicts(table, "B-alpha") == [SUPPORTED]
+    evidence = claims.check(table, ("B-alpha",))["evidence"][0]
+    assert len(re.findall(r"\(90 % \+0", evidence)) == 2  # both lie above 0
     table["precision"] = table["recall"] - 0.1 * side
     assert verdicts(table, "B-alpha") == [CONTRADICTED]
     assert verdicts(table[table["alpha"] < 0.5], "B-alpha") == [UNTESTABLE]
