@@ -96,14 +96,20 @@ def dice_and_bce(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 def with_smp(model: nn.Module, *pictures: torch.Tensor) -> Callable:
     """Losses of segmentation-models-pytorch, scores of torchmetrics."""
     score = torchmetrics.classification.BinaryF1Score()
-    add = lambda logits, mask: score.update(logits, mask.long())  # noqa: E731
+
+    def add(logits: torch.Tensor, mask: torch.Tensor) -> None:
+        score.update(logits, mask.long())
+
     return epochs_of(model, pictures, dice_and_bce, add, score, score.compute)
 
 
 def with_monai(model: nn.Module, *pictures: torch.Tensor) -> Callable:
     """MONAI's loss and metric."""
     score, loss = monai.metrics.DiceMetric(), monai.losses.DiceCELoss(sigmoid=True)
-    add = lambda logits, mask: score((logits >= 0).float(), mask)  # noqa: E731
+
+    def add(logits: torch.Tensor, mask: torch.Tensor) -> None:
+        score((logits >= 0).float(), mask)
+
     return epochs_of(model, pictures, loss, add, score, score.aggregate)
 
 
