@@ -53,8 +53,8 @@ IMAGES = {
 }
 TRAINED, VALIDATED, RUNS = 0.6, 0.2, 50
 EPOCHS = (200, 104)
-A_CELL = 3.0  # seconds of steps in a cell, at most
-NEEDS = {"compile": 40.0, "graphed": 6.0}  # seconds before the first timed step
+KINDS = ["processes", "streams"]  # of several at once
+NEEDS = {"compile": 40.0, "graphed": 2.0}  # seconds before the first timed step
 
 
 class Time:
@@ -107,7 +107,7 @@ def alone(
     for way in possible_ways(given, device):
         config = config_of(name, way)
         needed = sum(more for key, more in NEEDS.items() if getattr(config, key))
-        if not given.time.left(needed + 2 * A_CELL):
+        if not given.time.left(needed + 2 * given.cell):
             print(f"  {way}: no time is left")
             continue
         if device.type == "cuda":
@@ -129,7 +129,7 @@ def in_a_way(
     name: str, way: str, given: argparse.Namespace, device: torch.device
 ) -> dict:
     """Training and validation of one network in one way."""
-    limits, config = (given.steps, A_CELL), config_of(name, way)
+    limits, config = (given.steps, given.cell), config_of(name, way)
     with execution(config):
         bench = ready(name, way, size=given.size, device=device)
         warm(bench, given.steps, device)
@@ -143,14 +143,13 @@ def together(
     name: str, way: str | None, given: argparse.Namespace, device: torch.device
 ) -> dict[str, float | None]:
     """The rates of several at once, in the best way; None where there is none."""
-    kinds = {"processes": processes_rate}
-    if device.type == "cuda":
-        kinds["streams"] = streams_rate
-    settings = (name, way, given.size, (given.steps, A_CELL), device.type)
+    known = {"processes": processes_rate, "streams": streams_rate}
+    kinds = {kind: known[kind] for kind in kinds_of(given, device)}
+    settings = (name, way, given.size, (given.steps, given.cell), device.type)
     found: dict[str, float | None] = {}
     for count in given.packed:
         for kind, rate in kinds.items():
-            needed = A_CELL + count * (12.0 if kind == "processes" else 2.0)
+            needed = given.cell + count * (12.0 if kind == "processes" else 2.0)
             may = way and given.time.left(needed)
             found[f"{count} {kind}"] = (
                 tried(partial(rate, settings, count)) if may else None
@@ -203,9 +202,14 @@ def costs(name: str, found: dict, given: argparse.Namespace) -> list[str]:
     return [f"{found['memory'] / 2**30:.2f}", shown(used, 3), *every, shown(plain, 1)]
 
 
+def kinds_of(given: argparse.Namespace, device: torch.device) -> list[str]:
+    """The kinds of packing that were asked for and that this device has."""
+    return [k for k in given.kinds if k != "streams" or device.type == "cuda"]
+
+
 def heads(given: argparse.Namespace, device: torch.device) -> list[str]:
     """The names of the columns."""
-    kinds = ("processes", "streams") if device.type == "cuda" else ("processes",)
+    kinds = kinds_of(given, device)
     packs = [f"{count} {kind}" for count in given.packed for kind in kinds]
     at = [f"h at {epochs}" for epochs in EPOCHS]
     return [
@@ -249,7 +253,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=540.0)
+    parser.add_argument("--cell", type=float, default=3.0, help="seconds, at most")
     parser.add_argument("--packed", type=int, nargs="*", default=[2, 4])
+    parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS)
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
     parser.add_argument("--device", default=None, help="cuda where there is one.")
     given = parser.parse_args(arguments)
@@ -264,7 +270,7 @@ def main(arguments: list[str] | None = None) -> None:
     known = ", ".join(PEAKS)
     lines = [
         f"Images a second at {given.size} px, batch {BATCH}, at most {given.steps}"
-        f" steps or {A_CELL:g} s a cell, on {given.device}; MFU where the peak is known"
+        f" steps or {given.cell:g} s a cell, on {given.device}; MFU where the peak is known"
         f" ({known}).",
         "",
         *measurements.head(heads(given, device)),

@@ -20,7 +20,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 def gpu(monkeypatch: pytest.MonkeyPatch):
     """The script as a module."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    for name in ("gpu", "gpu_rates"):
+    for name in ("gpu", "gpu_rates", "gpu_checks"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     return importlib.import_module("gpu")
 
@@ -44,7 +44,7 @@ def test_a_sum_over_networks_stands_below_the_table(gpu) -> None:
     row = {"rates": rates, "packed": {"2 processes": None}, "best": "bf16"}
     row |= {"memory": 2**30, "trained": 60.0, "validated": 200.0, "solo": 10.0}
     plain = row | {"paper_a": 6.0, "paper_a validated": 20.0}
-    given = argparse.Namespace(device="cpu", size=224, packed=[2])
+    given = argparse.Namespace(device="cpu", size=224, packed=[2], kinds=gpu.KINDS)
     line = gpu.line("unet", row, given)
     assert line.count("|") == len(gpu.heads(given, torch.device("cpu"))) + 1
     assert "| – |" in line
@@ -84,6 +84,7 @@ def test_what_there_is_no_time_for_is_a_dash_and_not_begun(gpu, monkeypatch) -> 
     begun = []
     monkeypatch.setattr(gpu, "ready", lambda *_, **given: begun.append(given))
     given = argparse.Namespace(ways=["fp32"], compile=False, packed=[2], size=32)
+    given.kinds, given.cell = gpu.KINDS, 3.0
     given.steps, given.device, given.time = 1, "cpu", gpu.Time(0.0, 1)
     found = gpu.measure("enet", given, torch.device("cpu"))
     assert begun == []
@@ -127,12 +128,13 @@ def test_a_rate_of_a_step_that_could_not_be_captured_is_none(gpu, monkeypatch) -
 def test_a_network_that_can_run_in_no_way_is_a_row_of_dashes(
     gpu, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> float:
+    def full(*_: object, **given: object) -> float:
         raise RuntimeError("out of memory")
 
     monkeypatch.setattr(gpu, "ready", full)
     monkeypatch.setattr(gpu, "processes_rate", full)
     given = argparse.Namespace(ways=["fp32"], compile=False, packed=[2], size=32)
+    given.kinds, given.cell = gpu.KINDS, 3.0
     given.steps, given.device, given.time = 1, "cpu", gpu.Time(100.0, 1)
     found = gpu.measure("enet", given, torch.device("cpu"))
     line = gpu.line("enet", found, given)
@@ -156,3 +158,27 @@ def test_the_table_is_made_on_a_cpu_at_tiny_size(
     assert cells.count("–") == 7  # five ways that were not asked for, no peak, no price
     assert all(float(cell) > 0 for cell in cells[1:] if cell != "–")
     assert "300 trainings on this device" in page.read_text()
+
+
+def test_the_checks_of_a_gpu_tell_equal_steps_from_others(gpu) -> None:
+    checks = importlib.import_module("gpu_checks")
+    losses = [torch.tensor(float(i)) for i in range(checks.STEPS)]
+    same, weight = [*losses, torch.ones(3)], torch.tensor([1.0, 1.0, 1.5])
+    assert checks.compared(same, [*losses, torch.ones(3)]) == "equal"
+    assert checks.compared(same, [*losses, weight]) == "1 of 9 differ"
+    other = [*losses[:2], *[loss + 1 for loss in losses[2:]], weight]
+    assert checks.compared(same, other) == "7 of 9 differ, from step 3"
+
+
+@pytest.mark.slow
+def test_the_checks_of_a_gpu_are_made_on_a_cpu_at_tiny_size(
+    gpu, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    checks, page = importlib.import_module("gpu_checks"), tmp_path / "page.md"
+    monkeypatch.setattr(gpu.measurements, "PAGE", page)
+    checks.main("bits states --networks enet --size 32 --device cpu".split())
+    rows = [x for x in page.read_text().splitlines() if x.startswith("| enet")]
+    assert rows[0] == "| enet | equal | equal | equal | – |"
+    cells = [cell.strip() for cell in rows[1].split("|")[1:-1]]
+    assert [cells[4], cells[6]] == ["yes", "yes"]
+    assert 1 < float(cells[1]) < 20  # MiB: three times the weights, and the generators
