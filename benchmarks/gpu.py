@@ -270,8 +270,8 @@ def main(arguments: list[str] | None = None) -> None:
     known = ", ".join(PEAKS)
     lines = [
         f"Images a second at {given.size} px, batch {BATCH}, at most {given.steps}"
-        f" steps or {given.cell:g} s a cell, on {given.device}; MFU where the peak is known"
-        f" ({known}).",
+        f" steps or {given.cell:g} s a cell, on {given.device}; MFU where the peak is"
+        f" known ({known}).",
         "",
         *measurements.head(heads(given, device)),
     ]

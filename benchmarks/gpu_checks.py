@@ -145,7 +145,7 @@ def sent(
 ) -> tuple[dict, bool, float]:
     """A state that left while steps were queued; whether it is that of its moment."""
     wait(given.at)
-    kept = [value.cpu() for value in bench.model.state_dict().values()]
+    kept = [value.cpu().clone() for value in bench.model.state_dict().values()]
     state = checkpoint.capture(bench.model, optimizer, {"epoch": 1})
     gives = leaving(state, given.at)
     for turn in range(QUEUED if given.at.type == "cuda" else 1):

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from importlib.metadata import distributions
 from typing import Any
@@ -92,7 +92,7 @@ def execution(config: RunConfig) -> Iterator[None]:
     for owner, name, value in wanted:
         setattr(owner, name, value)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _attention(config):
             # PyTorch counts it as not repeatable since two values may meet at one
             # place; those of a pooling without overlap never do
             warnings.filterwarnings("ignore", "max_unpooling2d")
@@ -102,6 +102,19 @@ def execution(config: RunConfig) -> Iterator[None]:
         _kernels(kernels, config.compile)
         for (owner, name, _), value in zip(wanted, before, strict=True):
             setattr(owner, name, value)
+
+
+def _attention(config: RunConfig) -> Any:
+    """The one attention on a GPU whose gradient repeats, where it must.
+
+    torch's faster ones repeat only where every operator without a repeatable form is an
+    error (`warn_only=False`); max_unpooling2d of SegNet and ENet has none.
+    """
+    if config.deterministic and device_of(config).type == "cuda":
+        from torch.nn.attention import SDPBackend, sdpa_kernel
+
+        return sdpa_kernel(SDPBackend.MATH)
+    return nullcontext()
 
 
 def _kernels(mode: str | int, compiled: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 
 import pytest
 import torch
@@ -55,6 +56,28 @@ def test_what_the_user_set_before_a_run_is_set_after_it(monkeypatch) -> None:
         assert torch.is_deterministic_algorithms_warn_only_enabled()
     finally:
         torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+@pytest.mark.parametrize("kind", ["cuda", "cpu"])
+def test_on_a_gpu_attention_repeats_where_a_run_must(
+    monkeypatch, kind: str, deterministic: bool
+) -> None:
+    module = importlib.import_module("lesionkit.training.execution")
+    monkeypatch.setattr(module, "device_of", lambda config: torch.device(kind))
+    cuda = torch.backends.cuda
+    faster = (
+        cuda.flash_sdp_enabled,
+        cuda.mem_efficient_sdp_enabled,
+        cuda.cudnn_sdp_enabled,
+    )
+    before = [enabled() for enabled in faster]
+    with execution(RunConfig(deterministic=deterministic)):
+        only = kind == "cuda" and deterministic
+        wanted = [False] * 3 if only else before
+        assert [enabled() for enabled in faster] == wanted
+        assert cuda.math_sdp_enabled()
+    assert [enabled() for enabled in faster] == before
 
 
 # As users of torch have met them.
