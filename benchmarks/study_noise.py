@@ -6,8 +6,8 @@
 
 The cell is dicebce with ENet on 400 images of Kvasir-SEG (docs/study.md). Its runs
 differ in the start (initial weights and order), in the split, in the threads (the same
-starts by two), or in rounding alone: a weight decay of some 1e-9. The loop is another
-program's, of the same starts.
+starts by two), or in rounding alone: a weight decay of some 1e-9, of one start or of
+each. The loop is another program's, of the same starts.
 Reads the records in the data folder (LESIONKIT_DATA); writes them into
 lesionkit/published/study_noise.csv, a row a run, beside the rows that are there, and
 the section of docs/study.md and its figure.
@@ -35,6 +35,7 @@ KINDS = {
     "split": "another split",
     "rounding": "rounding alone",
     "threads": "two threads, another start",
+    "again": "another start, rounding changed",
     "loop": "the independent loop, another start",
 }
 BASE = {"init_seed": 42, "split_seed": 42, "threads": 1, "weight_decay": 0.0}
@@ -75,7 +76,8 @@ def merged(*found: pd.DataFrame) -> pd.DataFrame:
 def of_records() -> pd.DataFrame:
     """The finished runs of noise.yaml, a row a run; the unchanged one is "base".
 
-    A run by two threads is of the kind "threads", whatever its start.
+    A run by two threads is of the kind "threads", whatever its start; one of another
+    start with another rounding is "again".
     """
     rows = []
     for config in read_sweep("noise.yaml").configs:
@@ -86,12 +88,19 @@ def of_records() -> pd.DataFrame:
         changed = [kind for name, kind in CHANGED.items() if row[name] != BASE[name]]
         scores = record.metrics["test"]["probability"]["image"]
         row |= {
-            "kind": (changed or ["base"])[0],
+            "kind": kind_of(changed),
             "best_epoch": record.metrics["best_epoch"],
         }
         row |= {name: scores[name] for name in SCORES}
         rows.append(row | {"commit": record.environment["sessions"][-1].get("commit")})
     return pd.DataFrame(rows)
+
+
+def kind_of(changed: list[str]) -> str:
+    """The kind of a run in which this differs from the unchanged one."""
+    if changed == ["start", "rounding"]:
+        return "again"
+    return (changed or ["base"])[0]
 
 
 def of_loop(path: Path | None) -> pd.DataFrame:
@@ -106,9 +115,9 @@ def of_loop(path: Path | None) -> pd.DataFrame:
 def of_kind(table: pd.DataFrame, kind: str) -> pd.Series:
     """The test Dice of the runs of a kind; the unchanged run is of those by one thread.
 
-    The loop's and those by two threads have a run of the same start of their own.
+    The others are kinds of their own.
     """
-    kinds = [kind] if kind in ("loop", "threads") else [kind, "base"]
+    kinds = [kind, "base"] if kind in ("start", "split", "rounding") else [kind]
     return table[table["kind"].isin(kinds)]["dice"]
 
 
@@ -156,7 +165,8 @@ def between(table: pd.DataFrame) -> list[str]:
         low, ratio, high = ratio_of(rounding, start)
         lines += ["", f"The SD of rounding is {ratio:.2f} times that of another start "]
         lines[-1] += f"(95 % interval {low:.2f} to {high:.2f})."
-    lines += pairs(table)
+    lines += pairs(table, "threads", "by two threads instead of one")
+    lines += pairs(table, "again", "with another rounding")
     if len(loop) > 1:
         found = stats.ttest_ind(start, loop, equal_var=False)
         ends = found.confidence_interval(0.95)
@@ -168,18 +178,22 @@ def between(table: pd.DataFrame) -> list[str]:
     return lines
 
 
-def pairs(table: pd.DataFrame) -> list[str]:
-    """How far the same start by one thread and by two lies apart, if both are there."""
-    two = table[table["kind"] == "threads"]
-    if len(two) < 2:
+def pairs(table: pd.DataFrame, kind: str, says: str) -> list[str]:
+    """How far runs of the same start lie apart, one of them changed, if there are some.
+
+    Args:
+        says: what the change is, for a sentence.
+    """
+    other = table[table["kind"] == kind]
+    if len(other) < 2:
         return []
     one = table[table["kind"].isin(["base", "start"])].set_index("init_seed")["dice"]
-    apart = (two.set_index("init_seed")["dice"] - one).dropna()
+    apart = (other.set_index("init_seed")["dice"] - one).dropna()
     half = stats.t.ppf(0.975, len(apart) - 1) * stats.sem(apart)
     mean, equal = apart.mean(), int((apart == 0).sum())
     return [
         "",
-        f"The same start by two threads instead of one: test Dice differs by "
+        f"The same start {says}: test Dice differs by "
         f"{apart.abs().mean():.3f} on average and by {apart.abs().max():.3f} at most; "
         f"{equal} of {len(apart)} pairs are equal. The mean difference is {mean:+.4f} "
         f"(95 % interval {mean - half:+.4f} to {mean + half:+.4f}; paired t).",

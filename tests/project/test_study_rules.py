@@ -217,20 +217,21 @@ def test_the_figure_has_a_row_a_kind(noise) -> None:
     assert list(axis.lines[0].get_xdata()) == [0.4, 0.5]
 
 
-def test_each_run_of_the_sweep_differs_in_one_way_alone(noise) -> None:
+def test_each_run_of_the_sweep_is_of_one_kind(noise) -> None:
     configs = noise.read_sweep("noise.yaml").configs
     kinds = []
     for config in configs:
         identity = config.identity()
-        changed = {k for k, base in noise.BASE.items() if identity[k] != base}
-        by_two = identity["threads"] == 2  # of the same ten starts
-        assert len(changed - {"init_seed"} if by_two else changed) <= 1
-        kinds += ["threads"] if by_two else [noise.CHANGED[name] for name in changed]
+        changed = [k for n, k in noise.CHANGED.items() if identity[n] != noise.BASE[n]]
+        if identity["threads"] != 2:  # by two, of the same ten starts
+            assert len(changed) <= 1 or changed == ["start", "rounding"]
+        kinds.append(noise.kind_of(changed))
         assert identity["loss"] == "dicebce" and identity["dataset"] == "kvasir"
+        assert identity["weight_decay"] < 1e-8
     assert {kind: kinds.count(kind) for kind in set(kinds)} == {
-        "start": 9, "split": 9, "rounding": 9, "threads": 10
+        "base": 1, "start": 9, "split": 9, "rounding": 9, "threads": 10, "again": 9
     }  # fmt: skip
-    assert len(configs) == 38
+    assert len(configs) == len({config.folder for config in configs}) == 47
 
 
 def test_runs_by_two_threads_are_held_against_those_of_the_same_start(noise) -> None:
@@ -238,27 +239,33 @@ def test_runs_by_two_threads_are_held_against_those_of_the_same_start(noise) -> 
     one.loc[2, "kind"] = "base"
     two = repeated("threads", [0.45, 0.42, 0.47, 0.9]).assign(init_seed=[45, 43, 44, 7])
     table = pd.concat([one, two], ignore_index=True)
-    (_, says) = noise.pairs(table)
+    (_, says) = noise.pairs(table, "threads", "by two")
+    assert says.startswith("The same start by two: test Dice differs")
     assert "differs by 0.017 on average and by 0.030 at most; 1 of 3 pairs" in says
     assert "mean difference is -0.0033 (95 % interval -0.0658 to +0.0592" in says
     assert list(noise.of_kind(table, "threads")) == [0.45, 0.42, 0.47, 0.9]
-    assert noise.pairs(one) == []
+    assert noise.pairs(one, "threads", "by two") == []
+    assert noise.pairs(table, "again", "rounded") == []
 
 
 def test_a_record_by_two_threads_is_of_its_own_kind_whatever_its_start(
     noise, monkeypatch, data_home
 ) -> None:
     configs = [
-        RunConfig(loss="dice", threads=threads, init_seed=start, split_seed=42)
-        for threads, start in ((1, 42), (1, 43), (2, 42), (2, 43))
+        RunConfig(loss="dice", init_seed=start, split_seed=42, **changed)
+        for changed, start in (
+            *(({"threads": 1}, 42), ({"threads": 1}, 43), ({"threads": 2}, 42)),
+            ({"threads": 1, "weight_decay": 1e-9}, 43),
+            ({"threads": 2}, 43),
+        )
     ]
-    for config in configs[:3]:
+    for config in configs[:4]:
         made_record(config, 0.5)
     sweep = Sweep("noise", tuple(configs))
     monkeypatch.setattr(noise, "read_sweep", lambda name: sweep)
     found = noise.of_records()
-    assert found["kind"].tolist() == ["base", "start", "threads"]
-    assert found["init_seed"].tolist() == [42, 43, 42]
+    assert found["kind"].tolist() == ["base", "start", "threads", "again"]
+    assert found["init_seed"].tolist() == [42, 43, 42, 43]
 
 
 def test_a_run_that_was_trained_again_replaces_its_row_and_no_other(noise) -> None:
