@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -217,10 +217,10 @@ def rank(
     from lesionkit.inference import standing
     from lesionkit.tables import forensics
 
-    table = read(source)
     held = None if registered is None else Held(registered, metric, margin)
     if held is not None:
         metric, margin = held.metric, held.margin
+    table = replace(read, metric=metric)(source)
     found = standing.rank(table, metric, margin=margin, failed=failed.replace("-", " "))
     _say(found.remarks, source)
     as_json = as_json or form == "json"

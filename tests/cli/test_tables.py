@@ -372,3 +372,15 @@ def test_a_row_that_is_none_is_one_line_and_status_2(command, arguments, said):
     result = command("luck", *arguments)
     assert (result.code, result.out) == (2, "")
     assert said in result.err.splitlines()[-1]
+
+
+def test_rank_reads_a_table_by_the_metric_that_was_registered(command, file):
+    claim = file("claim.yaml", "claim: dice leads\nmetric: iou\n")
+    command("register", claim)
+    table = file("a.csv", RANKED.replace("repeat,dice", "repeat,iou"))
+    assert "no column for it" in command("rank", table).err
+    result = command("rank", table, "--registered", claim)
+    assert result.code == 0, result.err
+    assert "dice has the best mean iou" in result.out
+    other = command("rank", table, "--registered", claim, "--metric", "recall")
+    assert other.code and "unknown metric 'recall'" in other.err
