@@ -108,11 +108,19 @@ def test_the_words_of_rule_4(rules, gaps, word) -> None:
     assert all(line.endswith(f" | {word} |") for line in lines[2:])
 
 
+def test_the_correction_of_rule_4_counts_all_eight_that_were_planned(rules) -> None:
+    gap = {"kvasir": 0.1, "clinicdb": 0.11, "busi": 0.12}
+    (focal, _) = rules.definition_lines(runs(gap, definition="A-printed"))[2:]
+    *_, p = rules.paired(np.array([0.1, 0.11, 0.12]))
+    assert p == pytest.approx(0.00273, abs=1e-4)
+    assert f"| {8 * p:.2f} | it matters |" in focal
+
+
 def test_one_data_set_decides_nothing_about_definitions(rules) -> None:
     (line, _) = rules.definition_lines(runs({"kvasir": 0.3}, definition="A-printed"))[
         2:
     ]
-    assert "| +0.300 (-inf to +inf) | 1.00 | open |" in line
+    assert "| +0.300 | – | open: one data set |" in line
     (says,) = rules.definition_lines(runs({"kvasir": 0.3}, split="group"))
     assert says.startswith("No run of another definition")
 
