@@ -20,6 +20,7 @@ import measurements
 ONE = """
 import resource, sys, time
 import numpy as np
+import pandas as pd
 import torch
 from lesionkit.prepared import Prepared
 from lesionkit.prepared.loading import Batches
@@ -34,7 +35,8 @@ noise = np.random.default_rng(0).integers(0, 90, (side, side), np.uint8)
 image = (noise + 120 * mask)[None, ..., None]
 images = np.broadcast_to(image, (count, side, side, 1))
 masks = np.broadcast_to(mask[None], (count, side, side))
-data = Prepared("made", None, images, masks, None, {})
+hashes = {"sha256": {"images.npy": "", "masks.npy": ""}}
+data = Prepared("made", None, images, masks, pd.DataFrame(index=range(count)), hashes)
 model = torch.nn.Conv2d(1, 1, 3, padding=1)
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
@@ -57,7 +59,7 @@ def row(count: int, checkout: Path) -> str:
     done = subprocess.run(
         [sys.executable, "-c", ONE, str(count)],
         env=os.environ | {"PYTHONPATH": str(checkout)},
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
