@@ -20,7 +20,7 @@ import lesionkit as lk
 from lesionkit import masks
 from lesionkit.config import RunConfig
 from lesionkit.datasets.pictures.resizing import resize_image
-from lesionkit.export import inputs, prediction
+from lesionkit.export import inputs, outputs, prediction
 from lesionkit.export.network import FORMATS, export_model, network_of
 from lesionkit.papers.threshold_study import best_validation_cut
 from lesionkit.prepared.loading import normalised
@@ -285,3 +285,25 @@ def test_a_run_that_is_not_there_is_told_before_the_images_are_read(command, tmp
     done = command("predict", tmp_path / "no_run", tmp_path, "-o", tmp_path / "masks")
     assert done.code == 1
     assert "no_run is no finished run (no file DONE)" in done.err
+
+
+def test_a_mask_of_one_run_is_cut_at_its_logits_and_not_at_what_a_sigmoid_rounds():
+    maps = [torch.tensor([[-1e-20, 1e-20, 0.0]], dtype=torch.float64)]
+    image = np.zeros((1, 3, 3), np.uint8)
+    with_tie, without = (
+        prediction._prediction("a", image, None, maps, tie=tie) for tie in (True, False)
+    )
+    assert with_tie.mask.tolist() == [[0, 1, 1]]
+    assert without.mask.tolist() == [[0, 1, 0]]
+    assert with_tie.spread.tolist() == [[0, 0, 0]]
+
+
+def test_where_several_runs_vote_their_spread_is_a_picture_of_16_bits(tmp_path):
+    maps = [torch.tensor([[at, 0.0]], dtype=torch.float64) for at in (-50.0, 50.0)]
+    image = np.zeros((1, 2, 3), np.uint8)
+    found = prediction._prediction("a", image, None, maps, tie=True)
+    outputs.write(found, tmp_path, probability=True)
+    with Image.open(tmp_path / "a_spread.png") as picture:
+        assert np.array(picture).tolist() == [[65535, 0]]  # 0.5, and none
+    with Image.open(tmp_path / "a_probability.png") as picture:
+        assert np.array(picture).tolist() == [[32768, 32768]]
