@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -219,10 +220,14 @@ def test_when_a_node_dies_its_runs_are_finished_on_the_rest(stand_ins, cluster) 
     second = cluster.add_node(**cluster.store)
     found = stand_ins("", *["long once"] * 2, *[""] * 5, address=cluster.address)
     first = next(found)
-    assert comes(lambda: len({event["pid"] for event in events("began")}) == 2)
-    assert comes(lambda: len(events("began")) == 3)
-    cluster.remove_node(second, allow_graceful=False)
-    outcomes = sorted_runs([first, *found])
+    with ThreadPoolExecutor(
+        1
+    ) as driver:  # a slow actor is given a run when it is there
+        rest = driver.submit(list, found)
+        assert comes(lambda: len({event["pid"] for event in events("began")}) == 2)
+        assert comes(lambda: len(events("began")) == 3)
+        cluster.remove_node(second, allow_graceful=False)
+        outcomes = sorted_runs([first, *rest.result()])
     assert [o.error for o in outcomes] == [None] * 8
     assert all(runs.is_done(o.config.folder) for o in outcomes)
     assert sorted(event["repeat"] for event in events("ended")) == list(range(8))
