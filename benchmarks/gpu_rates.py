@@ -122,12 +122,15 @@ def warm(bench: Bench, steps: int, device: torch.device) -> None:
         raise RuntimeError("the step could not be captured")
 
 
-def timed(work: Callable[[int], Any], limits: tuple, device: torch.device) -> float:
+def timed(
+    work: Callable[[int], Any], limits: tuple, device: torch.device, stream: Any = None
+) -> float:
     """Calls a second; until so many are done, or so many seconds are over.
 
     Args:
         work: is given the number of the call.
         limits: calls, and seconds or None.
+        stream: where the work is queued; None: on the current one.
     """
     steps, seconds = limits
     marks: deque[torch.cuda.Event] = deque()
@@ -137,7 +140,7 @@ def timed(work: Callable[[int], Any], limits: tuple, device: torch.device) -> fl
         done += 1
         if device.type == "cuda":  # the host stays ahead, as in a training, but not far
             marks.append(torch.cuda.Event())
-            marks[-1].record()
+            marks[-1].record(stream)
             if len(marks) > AHEAD:
                 marks.popleft().synchronize()
     wait(device)
@@ -216,4 +219,4 @@ def streams_rate(settings: tuple, count: int) -> float:
                 with torch.cuda.stream(stream):
                     bench.step(*bench.batch(number))
 
-        return count * BATCH * timed(turn, limits, device)
+        return count * BATCH * timed(turn, limits, device, streams[-1])

@@ -124,7 +124,7 @@ def definition_lines(table: pd.DataFrame) -> list[str]:
         return ["No run of another definition is in the table yet."]
     names = ["definition", "loss", "sets", "mean", "low", "high", "p"]
     found = pd.DataFrame(rows, columns=names)
-    # of those that were not run yet nothing is known: they count with a p of 1
+    # the comparisons that were planned and not run yet count with a p of 1
     planned = [*found["p"], *[1.0] * (COMPARISONS - len(found))]
     found["p"] = multipletests(planned, method="holm")[1][: len(found)]
     lines = measurements.head(

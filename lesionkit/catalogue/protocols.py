@@ -111,7 +111,7 @@ PROTOCOLS = {
     "paper_a_fast": ProtocolEntry(
         "Paper A as printed, in bfloat16 and CUDA graphs",
         "paper A, II-4; the arithmetic is the kit's own",
-        "3,600 trainings for the whole table, the modelled price in docs/protocols.md",
+        "3,600 trainings for the whole table, the price in docs/protocols.md",
         _SHARED
         | {
             "definition": "A-printed",

@@ -53,10 +53,9 @@ def judge(
             f" {_why_not(torch)}"
         )
     if torch["available"]:
-        section.facts["faster on this GPU"] = (
-            "-p graphed true: the same numbers, and the host starts one graph a step in"
-            " place of thousands of operators; another run id, so give it to all runs"
-            " of a comparison"
+        section.facts["may be faster on this GPU"] = (
+            "-p graphed true: the host starts one graph a step in place of thousands of"
+            " operators; another run id, so give it to all runs of a comparison"
         )
     names = [re.fullmatch(r"sm_(\d+)[a-z]?", a) for a in torch["architectures"]]
     oldest = min((int(match[1]) for match in names if match), default=0) / 10

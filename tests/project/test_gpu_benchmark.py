@@ -176,9 +176,54 @@ def test_the_checks_of_a_gpu_are_made_on_a_cpu_at_tiny_size(
 ) -> None:
     checks, page = importlib.import_module("gpu_checks"), tmp_path / "page.md"
     monkeypatch.setattr(gpu.measurements, "PAGE", page)
-    checks.main("bits states --networks enet --size 32 --device cpu".split())
-    rows = [x for x in page.read_text().splitlines() if x.startswith("| enet")]
-    assert rows[0] == "| enet | equal | equal | equal | – |"
-    cells = [cell.strip() for cell in rows[1].split("|")[1:-1]]
-    assert [cells[4], cells[6]] == ["yes", "yes"]
-    assert 1 < float(cells[1]) < 20  # MiB: three times the weights, and the generators
+    begun = []
+    monkeypatch.setattr(
+        checks, "begun", lambda *of, **given: begun.append(of[1]) or ("1.0", "8")
+    )
+    checks.main("bits starts states --networks enet --size 32 --device cpu".split())
+    bits, starts, states = (
+        [cell.strip() for cell in x.split("|")[1:-1]]
+        for x in page.read_text().splitlines()
+        if x.startswith("| enet")
+    )
+    assert bits == ["enet", "equal", "–", "equal", "–", "–"]  # no graph on a CPU
+    assert begun == ["fp32", "paper_a_fast", *["fast, compiled"] * 2]
+    assert starts == ["enet", *["1.0", "8"] * 4]
+    assert [states[at] for at in (4, 5, 7, 8)] == ["no", "yes", "no", "yes"]
+    assert 1 < float(states[1]) < 20  # MiB: three times the weights, the generators
+
+
+def test_a_state_that_changed_on_its_way_is_told(gpu) -> None:
+    checks, rates = (importlib.import_module(n) for n in ("gpu_checks", "gpu_rates"))
+    model = torch.nn.Linear(2, 1)
+    adam = torch.optim.Adam(model.parameters())
+    bench = rates.Bench(lambda *batch: None, model, *torch.zeros(2, 32, 2, 2))
+    given = argparse.Namespace(at=torch.device("cpu"))
+
+    def changing(state: dict, device: torch.device):
+        wrong = {k: v + 1 for k, v in state["model"].items()}
+        return lambda: state | {"model": wrong}
+
+    assert checks.sent(bench, adam, given, checks.here)[1] is True
+    assert checks.sent(bench, adam, given, changing)[1] is False
+
+
+def test_a_cell_ends_after_its_seconds_and_the_host_is_not_far_ahead(
+    gpu, monkeypatch
+) -> None:
+    rates, calls, waited = importlib.import_module("gpu_rates"), [], []
+
+    class Event:
+        def record(self, stream: object) -> None:
+            self.at = len(calls)
+
+        def synchronize(self) -> None:
+            waited.append((self.at, len(calls)))
+
+    now = iter(range(1000))  # a second a look at the clock
+    monkeypatch.setattr(rates.time, "perf_counter", lambda: float(next(now)))
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: None)
+    rate = rates.timed(calls.append, (500, 20.0), torch.device("cuda"))
+    assert calls == list(range(20)) and rate == 20 / 22
+    assert waited == [(at, at + rates.AHEAD) for at in range(1, 13)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -19,23 +20,35 @@ def test_one_more_run_is_expected_by_student_and_a_new_draw(script: Script) -> N
     assert (low, high) == pytest.approx((0.7492, 0.8288), abs=1e-4)
 
 
-def test_a_run_is_beside_its_own_cell(script: Script, monkeypatch, tmp_path) -> None:
-    near = script("near_rerun")
+def row_of(near: ModuleType, monkeypatch: pytest.MonkeyPatch, dice: float) -> dict:
+    """The row of a made run, stopped once, in the cell of U-Net with Dice and BCE."""
 
     class Record:
         identity = {"dataset": "kvasir", "model": "unet", "loss": "dicebce"}
-        metrics = {"test": {"probability": {"image": {"dice": 0.7416}}}}
+        metrics = {"test": {"probability": {"image": {"dice": dice}}}}
         environment = {
             "sessions": [
-                {"dtype": "bfloat16", "last_epoch": 90, "wall_seconds": 195.1}
-                | {"images_per_second": 289.6, "gpu": "a card"}
+                {"wall_seconds": 100.0},
+                {"dtype": "bfloat16", "last_epoch": 90, "wall_seconds": 95.1}
+                | {"images_per_second": 289.6, "gpu": "a card"},
             ]
         }
 
     monkeypatch.setattr(near.runs, "RunRecord", lambda folder: Record)
     cells = published.public_rerun().set_index(["dataset", "model", "loss"])
-    cells = cells.sort_index()
-    assert dict(zip(near.HEAD, near.row_of(tmp_path, cells), strict=True)) == {
+    row = near.row_of(Path("a"), cells.sort_index())
+    return dict(zip(near.HEAD, row, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("dice", "word"), [(0.756, "no"), (0.758, "yes"), (0.813, "yes"), (0.815, "no")]
+)
+def test_a_run_is_inside_between_both_ends(script, monkeypatch, dice, word) -> None:
+    assert row_of(script("near_rerun"), monkeypatch, dice)["is inside"] == word
+
+
+def test_a_run_is_beside_its_own_cell(script: Script, monkeypatch) -> None:
+    assert row_of(script("near_rerun"), monkeypatch, 0.7416) == {
         "network": "unet",
         "data set": "kvasir",
         "loss": "dicebce",

@@ -252,6 +252,15 @@ def test_runs_by_two_threads_are_held_against_those_of_the_same_start(noise) -> 
     assert "differs by 0.017 on average and by 0.030 at most; 1 of 3 pairs" in says
     assert "mean difference is -0.0033 (95 % interval -0.0658 to +0.0592" in says
     assert list(noise.of_kind(table, "threads")) == [0.45, 0.42, 0.47, 0.9]
+    again = repeated("again", [0.41, 0.52]).assign(init_seed=[43, 44])
+    table = pd.concat([table, again], ignore_index=True)
+    assert list(noise.of_kind(table, "again")) == [0.41, 0.52]
+    said = [line.split(":")[0] for line in noise.between(table) if "same start" in line]
+    assert said == [
+        "The same start by two threads instead of one",
+        "The same start with another rounding",
+    ]
+    table = table[table["kind"] != "again"]
     assert noise.pairs(one, "threads", "by two") == []
     assert noise.pairs(table, "again", "rounded") == []
 
