@@ -63,6 +63,11 @@ class Bench:
         return self.images.index_select(0, where), self.masks.index_select(0, where)
 
 
+def captures(config: Any, device: torch.device, asked: bool | None) -> bool:
+    """Whether a step is captured: as asked, else as the run says; on CUDA alone."""
+    return device.type == "cuda" and (config.graphed if asked is None else asked)
+
+
 @cache
 def built(name: str, variant: str) -> torch.nn.Module:
     """A network with its first weights: on one core they take seconds to draw."""
@@ -87,8 +92,7 @@ def ready(
     network = copy.deepcopy(built(name, config.variant))
     torch.manual_seed(0)  # of what follows, whether or not it was built just now
     model = network.to(device).to(memory_format=FORMATS[config.memory_format]).train()
-    graphed = config.graphed if graphed is None else graphed
-    graphed = graphed and device.type == "cuda"
+    graphed = captures(config, device, graphed)
     step = Step(
         model,
         build_loss("ioufocal"),

@@ -160,6 +160,24 @@ def test_the_table_is_made_on_a_cpu_at_tiny_size(
     assert "300 trainings on this device" in page.read_text()
 
 
+@pytest.mark.parametrize(
+    ("way", "device", "asked", "found"),
+    [
+        ("paper_a", "cuda", None, False),
+        ("paper_a", "cuda", True, True),
+        ("paper_a_fast", "cuda", None, True),
+        ("paper_a_fast", "cuda", False, False),
+        ("paper_a_fast", "cpu", True, False),
+    ],
+)
+def test_a_step_is_captured_as_asked_or_as_its_way_says(
+    gpu, way: str, device: str, asked: bool | None, found: bool
+) -> None:
+    rates = importlib.import_module("gpu_rates")
+    config = rates.config_of("enet", way)
+    assert rates.captures(config, torch.device(device), asked) is found
+
+
 def test_the_checks_of_a_gpu_tell_equal_steps_from_others(gpu) -> None:
     checks = importlib.import_module("gpu_checks")
     losses = [torch.tensor(float(i)) for i in range(checks.STEPS)]

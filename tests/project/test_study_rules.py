@@ -116,6 +116,13 @@ def test_the_correction_of_rule_4_counts_all_eight_that_were_planned(rules) -> N
     assert f"| {8 * p:.2f} | it matters |" in focal
 
 
+def test_two_data_sets_have_an_interval(rules) -> None:
+    gap = {"kvasir": -0.02, "clinicdb": -0.04}
+    (focal, _) = rules.definition_lines(runs(gap, definition="A-printed"))[2:]
+    # t of one degree at 95 %: 6.314; times 0.01, the standard error
+    assert "| focal | 2 | -0.030 (-0.093 to +0.033) | 1.00 | open |" in focal
+
+
 def test_one_data_set_decides_nothing_about_definitions(rules) -> None:
     (line, _) = rules.definition_lines(runs({"kvasir": 0.3}, definition="A-printed"))[
         2:
