@@ -169,8 +169,14 @@ def late_rise(record: runs.RunRecord) -> float:
 
 
 def losses_of(table: pd.DataFrame) -> list[str]:
-    """Mean Dice of each loss on each data set; the best mean over the sets first."""
+    """Mean Dice of each loss on each data set; the best mean over the sets first.
+
+    Of the networks that were trained on every data set: means of a column with one
+    network more could not be compared with the others.
+    """
     sets = list(dict.fromkeys(table["dataset"]))
+    everywhere = table.groupby("model")["dataset"].transform("nunique") == len(sets)
+    table = table[everywhere]
     means = table.pivot_table(index="loss", columns="dataset", values="dice")[sets]
     means["mean"] = means.mean(axis=1)
     lines = measurements.head(["loss", *means])

@@ -160,6 +160,11 @@ def test_a_line_tells_how_late_the_curves_rose(study_table, enet) -> None:
 def test_losses_come_by_their_mean_over_the_sets(study_table) -> None:
     rows = [("b", "iou", 0.2), ("a", "iou", 0.4), ("b", "bce", 0.5), ("a", "bce", 0.3)]
     table = pd.DataFrame(rows, columns=["dataset", "loss", "dice"])
+    table["model"] = "enet"
+    part = pd.DataFrame(
+        [{"dataset": "a", "loss": "iou", "dice": 0.9, "model": "other"}]
+    )
+    table = pd.concat([table, part], ignore_index=True)  # of a network on one set
     assert study_table.losses_of(table) == [
         "| loss | b | a | mean |",
         "|---|---|---|---|",
