@@ -232,7 +232,8 @@ def printed() -> list[str]:
         f"deviations that it prints, would spread over {np.median(alone):.4f}. So a "
         f"printed deviation is not the noise of a difference: a part of it is the "
         f"split, which all losses share. In our own runs this is {min(shares):.0%} to "
-        f"{max(shares):.0%} of the variance of a loss over its repeats, by data set and network.",
+        f"{max(shares):.0%} of the variance of a loss over its repeats, by data set "
+        "and network.",
     ]
 
 

@@ -188,13 +188,15 @@ def drawn(images: pd.DataFrame) -> Figure:
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     for axis in axes.flat[len(parts) :]:
         axis.axis("off")
+    for axis in axes.flat[len(parts) - columns : len(parts)]:  # the lowest of each
+        axis.tick_params(labelbottom=True)
     for axis, (part, found) in zip(axes.flat, parts, strict=False):
         axis.plot([0, 0.6], [0, 0.6], color="black", lw=0.8)
         axis.plot(
             found["predicted"], found["measured"], ",", color="#0072B2", alpha=0.4
         )
         says = f"{explained(found)['explained']:.0%} explained"
-        axis.set_title(f"{part[0]}, {part[2]}, {part[3]}\n{says}", fontsize=8)
+        axis.set_title(f"{', '.join(part)}\n{says}", fontsize=8)
         axis.set(xlim=(0, 0.6), ylim=(0, 0.8))
     figure.supxlabel("share of background marked: predicted", fontsize=9)
     figure.supylabel("measured", fontsize=9)

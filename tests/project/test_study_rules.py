@@ -150,6 +150,8 @@ def test_the_figure_names_its_axes(rules) -> None:
     (axis,) = figure.axes
     assert figure.get_supxlabel() == "share of background marked: predicted"
     assert figure.get_supylabel() == "measured"
+    part = ", ".join(table.iloc[0][list(rules.PART)])
+    assert axis.get_title().startswith(f"{part}\n") and "enet" in part
     drawn = axis.lines[1]
     assert drawn.get_xdata() == pytest.approx(table["predicted"])
     assert drawn.get_ydata() == pytest.approx(table["measured"])
