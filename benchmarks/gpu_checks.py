@@ -37,16 +37,6 @@ STEPS, QUEUED = 8, 200
 DASH = "–"
 
 
-class Clock:
-    """The end of a part."""
-
-    def __init__(self, seconds: float) -> None:
-        self.end = time.monotonic() + seconds
-
-    def over(self) -> bool:
-        return time.monotonic() > self.end
-
-
 @contextmanager
 def telling(said: set[str]) -> Iterator[None]:
     """What torch warns of is collected, the first sentence of each."""
@@ -101,15 +91,13 @@ def bits_row(name: str, given: argparse.Namespace) -> list[str]:
     return [*cells, "; ".join(sorted(said)) or DASH]
 
 
-def begun(
-    name: str, way: str, given: argparse.Namespace, *, graphed: bool | None = None
-) -> tuple[str, str]:
+def begun(name: str, way: str, given: argparse.Namespace) -> tuple[str, str]:
     """Seconds of the first five steps, and images a second after them."""
     if given.at.type == "cuda":
         torch.cuda.empty_cache()
     with execution(config_of(name, way)):
         at = time.perf_counter()
-        bench = ready(name, way, size=given.size, device=given.at, graphed=graphed)
+        bench = ready(name, way, size=given.size, device=given.at)
         warm(bench, 4, given.at)
         first = time.perf_counter() - at
         return f"{first:.1f}", f"{steps_rate(bench, (given.steps, 2.0), given.at):.0f}"
@@ -118,8 +106,8 @@ def begun(
 def starts_row(name: str, given: argparse.Namespace) -> list[str]:
     """What a run pays before its steps have their speed."""
     cells: list[str] = []
-    for way, graphed in (("fp32", None), ("paper_a_fast", None)):
-        cells += begun(name, way, given, graphed=graphed)
+    for way in ("fp32", "paper_a_fast"):
+        cells += begun(name, way, given)
     for _ in range(2):  # the second finds the compiled kernels on disk
         torch.compiler.reset()
         cells += begun(name, "fast, compiled", given)
@@ -180,7 +168,10 @@ PARTS: dict[str, tuple[str, Callable, list[str]]] = {
     "bits": (
         "Same bits on this device",
         bits_row,
-        ["network", "`paper_a` twice", "graph", "fast twice", "graph", "torch warns"],
+        [
+            *("network", "`paper_a` twice", "`paper_a`, graph"),
+            *("fast twice", "fast, graph", "torch warns"),
+        ],
     ),
     "starts": (
         "What a run pays before its steps have their speed",
@@ -207,11 +198,11 @@ PARTS: dict[str, tuple[str, Callable, list[str]]] = {
 def run(part: str, given: argparse.Namespace) -> None:
     """One table, row by row; a network that fails has its error in place of cells."""
     title, work, names = PARTS[part]
-    clock = Clock(given.seconds)
+    end = time.monotonic() + given.seconds
     lines = [f"{given.size} px, batch 8, on {given.at}.", "", *measurements.head(names)]
     measurements.append(title, lines)
     for name in given.networks:
-        if clock.over():
+        if time.monotonic() > end:
             print(f"{name}: no time is left")
             continue
         try:
