@@ -33,7 +33,6 @@ RULES = ("probability", "raw_mean", "otsu", "best_validation")
 BATCH = 8
 HOUNSFIELD = ("ct_phantom", "lungct")  # sets whose images are windowed HU
 OUTLINE = "#00ff00"  # seen on skin, tissue and grey alike
-VOLUMES = (".dcm", ".nii", ".nii.gz")
 
 
 @dataclass(frozen=True)
